@@ -1,0 +1,16 @@
+/** @type {import('jest').Config} */
+module.exports = {
+	rootDir: '..',
+	roots: ['<rootDir>/test'],
+	testMatch: ['**/*.test.ts'],
+	testEnvironment: 'node',
+	transform: {
+		'^.+\\.(t|j)s$': [
+			'@swc/jest',
+			{ jsc: { target: 'es2022', parser: { syntax: 'typescript' } }, module: { type: 'commonjs' } },
+		],
+	},
+	// p-limit and its queue are published as ES modules only.
+	transformIgnorePatterns: ['/node_modules/(?!(p-limit|yocto-queue)/)'],
+	modulePathIgnorePatterns: ['<rootDir>/dist', '<rootDir>/.n8n-install'],
+};
