@@ -1,0 +1,133 @@
+import type {
+	IAuthenticateGeneric,
+	Icon,
+	ICredentialTestRequest,
+	ICredentialType,
+	INodeProperties,
+} from 'n8n-workflow';
+
+import {
+	BASE_URL_EXPRESSION,
+	CUSTOM_SERVICE,
+	SERVICES,
+} from '../nodes/StepFunImage/catalogue/hosts';
+
+export class StepFunApi implements ICredentialType {
+	name = 'stepFunApi';
+
+	displayName = 'StepFun API';
+
+	icon: Icon = { light: 'file:../icons/stepfun.svg', dark: 'file:../icons/stepfun.dark.svg' };
+
+	documentationUrl =
+		'https://github.com/n8n-nodes-stepfun-image/n8n-nodes-stepfun-image#credential';
+
+	properties: INodeProperties[] = [
+		{
+			displayName: 'API Key',
+			name: 'apiKey',
+			type: 'string',
+			typeOptions: { password: true },
+			required: true,
+			default: '',
+		},
+		{
+			displayName: 'Service',
+			name: 'service',
+			type: 'options',
+			options: [
+				...SERVICES.map(({ name, baseUrl, description }) => ({
+					name,
+					value: baseUrl,
+					description,
+				})),
+				{
+					name: 'Custom',
+					value: CUSTOM_SERVICE,
+					description: 'A gateway or a server of your own that speaks the same API',
+				},
+			],
+			default: SERVICES[0].baseUrl,
+			description: 'Where the requests go. A key of one region does not work in the other.',
+		},
+		{
+			displayName: 'Base URL',
+			name: 'baseUrl',
+			type: 'string',
+			required: true,
+			default: '',
+			placeholder: 'e.g. https://images.example.com/v1',
+			description:
+				'Address of the API up to and including its version. The node adds /images/generations, /images/edits and /models.',
+			displayOptions: { show: { service: [CUSTOM_SERVICE] } },
+		},
+		{
+			displayName: 'Concurrent Requests',
+			name: 'concurrentRequests',
+			type: 'number',
+			typeOptions: { minValue: 1, numberPrecision: 0 },
+			default: 5,
+			description:
+				"How many requests may be under way at once, over all items, nodes and workflows that use this key. StepFun's lowest tier allows 5.",
+		},
+		{
+			displayName: 'Requests per Minute',
+			name: 'requestsPerMinute',
+			type: 'number',
+			typeOptions: { minValue: 0, numberPrecision: 0 },
+			default: 0,
+			description:
+				"How many requests may be started in a minute, counted in the same way. 0 means no limit of your own; StepFun's answers still slow the node down when it is too fast.",
+		},
+	];
+
+	authenticate: IAuthenticateGeneric = {
+		type: 'generic',
+		properties: { headers: { Authorization: '=Bearer {{ $credentials.apiKey.trim() }}' } },
+	};
+
+	test: ICredentialTestRequest = {
+		request: {
+			baseURL: BASE_URL_EXPRESSION,
+			url: '/models',
+			// A redirect could carry the key to another host.
+			disableFollowRedirect: true,
+			timeout: 20_000,
+		},
+		// n8n runs through both kinds of rule, though its type knows only lists of one kind.
+		rules: [
+			{
+				type: 'responseCode',
+				properties: {
+					value: 401,
+					message:
+						'The API key was not accepted. Copy it again, and check that Service is the platform that issued it: keys of platform.stepfun.com and platform.stepfun.ai are not interchangeable.',
+				},
+			},
+			{
+				type: 'responseCode',
+				properties: {
+					value: 403,
+					message: 'The API key is known, but it may not use this service.',
+				},
+			},
+			{
+				type: 'responseCode',
+				properties: {
+					value: 404,
+					message:
+						'The server answers, but not at this address: it has no /models. Check Service and Base URL; the Base URL usually ends in /v1.',
+				},
+			},
+			{
+				type: 'responseSuccessBody',
+				properties: {
+					key: 'data',
+					value: undefined,
+					message:
+						'The server answers, but not as an image API: there is no list of models at this address. Check the Base URL; it usually ends in /v1.',
+				},
+			},
+		] as unknown as ICredentialTestRequest['rules'],
+	};
+}

@@ -1,0 +1,36 @@
+import { NodeConnectionTypes, type INodeType, type INodeTypeDescription } from 'n8n-workflow';
+
+import { BASE_URL_EXPRESSION } from './catalogue/hosts';
+import { editFields } from './parameters/edit.operation';
+import { generateFields } from './parameters/generate.operation';
+import { resourceAndOperation } from './parameters/operation';
+import { sendItem } from './transport/sendItem';
+
+export class StepFunImage implements INodeType {
+	description: INodeTypeDescription = {
+		displayName: 'StepFun Image',
+		name: 'stepFunImage',
+		icon: { light: 'file:../../icons/stepfun.svg', dark: 'file:../../icons/stepfun.dark.svg' },
+		group: ['transform'],
+		version: 1,
+		subtitle: '={{ $parameter["operation"] + ": " + $parameter["model"] }}',
+		description: "Generate images from text and edit images with StepFun's image API",
+		defaults: { name: 'StepFun Image' },
+		usableAsTool: true,
+		inputs: [NodeConnectionTypes.Main],
+		outputs: [NodeConnectionTypes.Main],
+		credentials: [{ name: 'stepFunApi', required: true }],
+		requestDefaults: {
+			baseURL: BASE_URL_EXPRESSION,
+			headers: { Accept: 'application/json' },
+			// The transport judges every status itself and reads the body as it arrives.
+			ignoreHttpStatusErrors: true,
+			encoding: 'stream',
+			// A redirect could carry the key to another host.
+			disableFollowRedirect: true,
+		},
+		// n8n's routing calls this function as the transport of every item.
+		requestOperations: { pagination: sendItem },
+		properties: [...resourceAndOperation, ...generateFields, ...editFields],
+	};
+}

@@ -1,0 +1,53 @@
+/**
+ * Where StepFun's image API is served. A key of one region does not work in the other.
+ *
+ * Source: StepFun's platform documentation, Chinese (platform.stepfun.com) and international
+ * (platform.stepfun.ai), read between June and September 2026.
+ */
+export const SERVICES = [
+	{
+		name: 'StepFun China',
+		baseUrl: 'https://api.stepfun.com/v1',
+		description: 'Pay as you go, key from platform.stepfun.com',
+	},
+	{
+		name: 'StepFun International',
+		baseUrl: 'https://api.stepfun.ai/v1',
+		description: 'Pay as you go, key from platform.stepfun.ai',
+	},
+	{
+		name: 'Step Plan China',
+		baseUrl: 'https://api.stepfun.com/step_plan/v1',
+		description: 'Subscription, key from platform.stepfun.com',
+	},
+	{
+		name: 'Step Plan International',
+		baseUrl: 'https://api.stepfun.ai/step_plan/v1',
+		description: 'Subscription, key from platform.stepfun.ai',
+	},
+] as const;
+
+/** The credential's choice for a gateway or a server of the user's own. */
+export const CUSTOM_SERVICE = 'custom';
+
+/**
+ * The API's address as an n8n expression over the credential, for the node and for the credential's
+ * test alike. Spaces around a custom URL and slashes at its end are a matter of typing, not of
+ * meaning, so they are dropped.
+ */
+export const BASE_URL_EXPRESSION =
+	`={{ $credentials.service === '${CUSTOM_SERVICE}' ? ` +
+	"($credentials.baseUrl || '').trim().replace(/[/]+$/, '') : $credentials.service }}";
+
+/**
+ * Whether an address belongs to StepFun itself, so that its announcements apply.
+ *
+ * @param url an absolute URL
+ */
+export function isStepFunHost(url: string): boolean {
+	return SERVICES.some((service) => new URL(service.baseUrl).host === hostOf(url));
+}
+
+function hostOf(url: string): string | undefined {
+	return URL.canParse(url) ? new URL(url).host : undefined;
+}

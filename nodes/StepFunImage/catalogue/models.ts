@@ -1,0 +1,217 @@
+/**
+ * The models of StepFun's image API and every limit that differs between them.
+ *
+ * Everything that speaks of a model derives from this table: the node's options and their defaults,
+ * the checks before a request, and the tables of the README. A new model is one new entry.
+ *
+ * Sources: StepFun's pages "Step Image Edit 2" and "图片编辑 API" (platform.stepfun.com/docs), its
+ * API reference for image generation, and its pricing page, read between June and September 2026.
+ */
+
+export type Operation = 'generate' | 'edit';
+
+export type Orientation = 'Square' | 'Landscape' | 'Portrait';
+
+export interface ImageSize {
+	/** Width of the picture in pixels. */
+	width: number;
+	/** Height of the picture in pixels. */
+	height: number;
+	orientation: Orientation;
+	/** The common name of the aspect ratio, such as 16:9; the pixels come close to it. */
+	ratio: string;
+	/** What the API's `size` field expects for this picture. */
+	apiValue: string;
+}
+
+export interface NumberRange {
+	min: number;
+	max: number;
+	default: number;
+}
+
+export type ImageFormat = 'png' | 'jpg' | 'webp' | 'gif' | 'bmp' | 'tiff' | 'heif' | 'avif';
+
+export interface InputImageLimits {
+	/** Shortest and longest side in pixels. */
+	minSide?: number;
+	maxSide: number;
+	maxBytes?: number;
+	/** Longest side divided by shortest side. */
+	maxAspect?: number;
+	/** Without a list, every raster format is let through for the API to judge. */
+	formats?: readonly ImageFormat[];
+}
+
+export interface OperationFacts {
+	sizes?: readonly ImageSize[];
+	/** The size the API uses when none is sent; one of `sizes`. */
+	defaultSize?: ImageSize;
+	/** True where the size only sets the area, and the result keeps the input's proportions. */
+	sizeIsArea?: boolean;
+	steps: NumberRange;
+	cfgScale: NumberRange;
+	/** True where the API takes the seed 0 for "choose one at random". */
+	seedZeroIsRandom: boolean;
+	maxPromptCharacters: number;
+	/** Absent where the model has no negative prompt. */
+	negativePrompt?: {
+		maxCharacters: number;
+		/** The model is not shown the negative prompt while CFG scale has this value. */
+		ignoredAtCfgScale: number;
+	};
+	textMode: boolean;
+	inputImage?: InputImageLimits;
+}
+
+export interface Model {
+	id: string;
+	description: string;
+	operations: Partial<Record<Operation, OperationFacts>>;
+	/** What one image costs on the Chinese platform (yuan) and on the international one (US dollars). */
+	pricePerImage?: { cny: number; usd: number };
+}
+
+/** Seeds are the same everywhere. Without one the service draws one. */
+export const SEED_RANGE = { min: 0, max: 2_147_483_647 };
+
+type SizeNotation = 'height x width' | 'width x height';
+
+function sizes(
+	notation: SizeNotation,
+	entries: ReadonlyArray<[width: number, height: number, ratio: string]>,
+): ImageSize[] {
+	return entries.map(([width, height, ratio]) => ({
+		width,
+		height,
+		ratio,
+		orientation: width === height ? 'Square' : width > height ? 'Landscape' : 'Portrait',
+		apiValue: notation === 'height x width' ? `${height}x${width}` : `${width}x${height}`,
+	}));
+}
+
+const IMAGE_EDIT_2_SAMPLING = {
+	steps: { min: 1, max: 50, default: 8 },
+	cfgScale: { min: 1, max: 10, default: 1 },
+	seedZeroIsRandom: false,
+	maxPromptCharacters: 512,
+	negativePrompt: { maxCharacters: 512, ignoredAtCfgScale: 1 },
+	textMode: true,
+};
+
+// StepFun writes the sizes of this model as height x width: `768x1360` is a landscape picture.
+const IMAGE_EDIT_2_SIZES = sizes('height x width', [
+	[1024, 1024, '1:1'],
+	[1360, 768, '16:9'],
+	[1184, 896, '4:3'],
+	[896, 1184, '3:4'],
+	[768, 1360, '9:16'],
+]);
+
+const EDIT_1X_SIZES = sizes('width x height', [
+	[512, 512, '1:1'],
+	[768, 768, '1:1'],
+	[1024, 1024, '1:1'],
+]);
+
+const LARGE_2X_SIZES = sizes('width x height', [
+	[1024, 1024, '1:1'],
+	[768, 768, '1:1'],
+	[512, 512, '1:1'],
+	[256, 256, '1:1'],
+	[1280, 800, '16:10'],
+	[800, 1280, '10:16'],
+]);
+
+/** The first model of an operation is the one that the node starts with. */
+export const MODELS: readonly Model[] = [
+	{
+		id: 'step-image-edit-2',
+		description: 'Generates and edits in 1 to 2 seconds an image. Recommended by StepFun.',
+		pricePerImage: { cny: 0.02, usd: 0.003 },
+		operations: {
+			generate: {
+				...IMAGE_EDIT_2_SAMPLING,
+				sizes: IMAGE_EDIT_2_SIZES,
+				defaultSize: IMAGE_EDIT_2_SIZES[0],
+			},
+			edit: {
+				...IMAGE_EDIT_2_SAMPLING,
+				inputImage: { maxSide: 4096 },
+			},
+		},
+	},
+	{
+		id: 'step-2x-large',
+		description: 'Larger and slower text-to-image model, without negative prompt and text mode',
+		pricePerImage: { cny: 0.1, usd: 0.02 },
+		operations: {
+			generate: {
+				sizes: LARGE_2X_SIZES,
+				steps: { min: 1, max: 50, default: 50 },
+				cfgScale: { min: 1, max: 10, default: 6 },
+				seedZeroIsRandom: true,
+				maxPromptCharacters: 512,
+				textMode: false,
+			},
+		},
+	},
+	{
+		id: 'step-1x-edit',
+		description: 'Older editing model. StepFun no longer serves it; a server of your own may.',
+		operations: {
+			edit: {
+				sizes: EDIT_1X_SIZES,
+				defaultSize: EDIT_1X_SIZES[0],
+				sizeIsArea: true,
+				steps: { min: 1, max: 50, default: 28 },
+				cfgScale: { min: 1, max: 10, default: 6 },
+				seedZeroIsRandom: true,
+				maxPromptCharacters: 512,
+				textMode: false,
+				inputImage: {
+					minSide: 64,
+					maxSide: 4096,
+					maxBytes: 10 * 1024 * 1024,
+					maxAspect: 3,
+					formats: ['jpg', 'png', 'webp'],
+				},
+			},
+		},
+	},
+];
+
+/**
+ * The models that offer an operation, in the order of the catalogue.
+ *
+ * @param operation `generate` or `edit`
+ */
+export function modelsFor(operation: Operation): Array<Model & { facts: OperationFacts }> {
+	return MODELS.flatMap((model) => {
+		const facts = model.operations[operation];
+		return facts ? [{ ...model, facts }] : [];
+	});
+}
+
+/**
+ * What the catalogue knows of a model, or `undefined` for a model of the user's own server.
+ *
+ * @param id the model's ID as the API spells it
+ */
+export function findModel(id: string): Model | undefined {
+	return MODELS.find((model) => model.id === id);
+}
+
+/**
+ * A size as people write it, width first, whatever the model's own notation: `1360x768`.
+ */
+export function sizeValue(size: ImageSize): string {
+	return `${size.width}x${size.height}`;
+}
+
+/**
+ * A size as people read it: `Landscape 16:9 (1360 × 768)`.
+ */
+export function sizeLabel(size: ImageSize): string {
+	return `${size.orientation} ${size.ratio} (${size.width} × ${size.height})`;
+}

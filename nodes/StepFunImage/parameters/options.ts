@@ -1,0 +1,188 @@
+import type { INodeProperties } from 'n8n-workflow';
+
+import {
+	modelsFor,
+	SEED_RANGE,
+	type NumberRange,
+	type Operation,
+	type OperationFacts,
+} from '../catalogue/models';
+import { DEFAULT_PATIENCE } from '../transport/patience';
+import { showFor } from './operation';
+
+/** What the Options offer for a model that the catalogue does not know: everything, unlimited. */
+type Facts = OperationFacts | undefined;
+
+function stepsOption(range: NumberRange | undefined): INodeProperties {
+	const standard = range?.default ?? 8;
+	return {
+		displayName: 'Steps',
+		name: 'steps',
+		type: 'number',
+		typeOptions: { minValue: range?.min, maxValue: range?.max, numberPrecision: 0 },
+		default: standard,
+		description: `How many steps the model takes to draw the image${between(range)}. More steps take longer and add detail.`,
+		routing: { send: { type: 'body', property: 'steps' } },
+	};
+}
+
+function cfgScaleOption(range: NumberRange | undefined): INodeProperties {
+	const standard = range?.default ?? 1;
+	return {
+		displayName: 'CFG Scale',
+		name: 'cfgScale',
+		type: 'number',
+		typeOptions: { minValue: range?.min, maxValue: range?.max, numberPrecision: 2 },
+		default: standard,
+		description: `How closely the image follows the prompt${between(range)}. Higher values follow it more strictly and look less natural.`,
+		routing: { send: { type: 'body', property: 'cfg_scale' } },
+	};
+}
+
+function between(range: NumberRange | undefined): string {
+	return range ? `, ${range.min} to ${range.max}` : '';
+}
+
+function seedOption(zeroIsRandom: boolean): INodeProperties {
+	const zero = zeroIsRandom ? '. For this model, 0 means a random seed' : '';
+	const standard = zeroIsRandom ? 1 : 0;
+	return {
+		displayName: 'Seed',
+		name: 'seed',
+		type: 'number',
+		typeOptions: { minValue: SEED_RANGE.min, maxValue: SEED_RANGE.max, numberPrecision: 0 },
+		default: standard,
+		description: `Start value of the drawing, ${SEED_RANGE.min} to ${SEED_RANGE.max}. The same seed with the same settings gives a similar image${zero}.`,
+		routing: { send: { type: 'body', property: 'seed' } },
+	};
+}
+
+function negativePromptOption(ignoredAtCfgScale: number | undefined): INodeProperties {
+	const condition =
+		ignoredAtCfgScale === undefined
+			? ''
+			: `. Works only while CFG Scale is above ${ignoredAtCfgScale}.`;
+	return {
+		displayName: 'Negative Prompt',
+		name: 'negativePrompt',
+		type: 'string',
+		typeOptions: { rows: 2 },
+		default: '',
+		placeholder: 'e.g. blurry, watermark, extra fingers',
+		description: `What the image should not show${condition}`,
+		routing: { send: { type: 'body', property: 'negative_prompt' } },
+	};
+}
+
+const TEXT_MODE_OPTION: INodeProperties = {
+	displayName: 'Text Mode',
+	name: 'textMode',
+	type: 'boolean',
+	default: false,
+	description:
+		'Whether to optimize for lettering in the picture. Put the words that should appear in quotes in the prompt.',
+	routing: { send: { type: 'body', property: 'text_mode' } },
+};
+
+const { giveUpAfterSeconds, maxTries, timeoutSeconds } = DEFAULT_PATIENCE;
+
+// These steer the node's transport; none of them is sent to the service.
+const TRANSPORT_OPTIONS: INodeProperties[] = [
+	{
+		displayName: 'Give Up After (Seconds)',
+		name: 'giveUpAfter',
+		type: 'number',
+		typeOptions: { minValue: 0, numberPrecision: 0 },
+		default: giveUpAfterSeconds,
+		description:
+			'How long to go on trying one item, counted from its first request. Waiting for its turn in the queue does not count.',
+	},
+	{
+		displayName: 'Max Tries',
+		name: 'maxTries',
+		type: 'number',
+		typeOptions: { minValue: 1, maxValue: 20, numberPrecision: 0 },
+		default: maxTries,
+		description:
+			'How often to send one request at most when the server fails or the connection breaks. Being told to slow down (HTTP 429) costs no try, only time. 1 means no retries.',
+	},
+	{
+		displayName: 'Timeout (Seconds)',
+		name: 'timeout',
+		type: 'number',
+		typeOptions: { minValue: 1, numberPrecision: 0 },
+		default: timeoutSeconds,
+		description: 'How long one request may take, from sending it to the last byte of the answer',
+	},
+];
+
+function optionsCollection(
+	facts: Facts,
+	displayOptions: INodeProperties['displayOptions'],
+): INodeProperties {
+	const options = [
+		stepsOption(facts?.steps),
+		cfgScaleOption(facts?.cfgScale),
+		seedOption(facts?.seedZeroIsRandom ?? false),
+		...(!facts || facts.negativePrompt
+			? [negativePromptOption(facts?.negativePrompt?.ignoredAtCfgScale)]
+			: []),
+		...(!facts || facts.textMode ? [TEXT_MODE_OPTION] : []),
+		...TRANSPORT_OPTIONS,
+	];
+	return {
+		displayName: 'Options',
+		name: 'options',
+		type: 'collection',
+		placeholder: 'Add option',
+		default: {},
+		displayOptions,
+		options: options.sort((a, b) => a.displayName.localeCompare(b.displayName)),
+	};
+}
+
+/**
+ * The Options of an operation: one collection for each model, with that model's fields, ranges and
+ * defaults, and one for models that the catalogue does not know.
+ *
+ * @param operation the operation whose options are offered
+ */
+export function optionsFields(operation: Operation): INodeProperties[] {
+	const models = modelsFor(operation);
+	return [
+		...models.map(({ id, facts }) => optionsCollection(facts, showFor(operation, [id]))),
+		optionsCollection(undefined, {
+			...showFor(operation),
+			hide: { model: models.map(({ id }) => id) },
+		}),
+	];
+}
+
+/**
+ * The notices for the one trap of the sampling fields: a negative prompt that the model never sees.
+ *
+ * @param operation the operation whose models are looked at
+ */
+export function negativePromptNotices(operation: Operation): INodeProperties[] {
+	return modelsFor(operation).flatMap(({ id, facts }): INodeProperties[] =>
+		facts.negativePrompt
+			? [
+					{
+						displayName: `The negative prompt does nothing while CFG Scale is ${facts.negativePrompt.ignoredAtCfgScale}. Add the option CFG Scale and set it higher, for example to 3.`,
+						name: 'negativePromptNotice',
+						type: 'notice',
+						default: '',
+						displayOptions: {
+							show: {
+								...showFor(operation, [id]).show,
+								'options.negativePrompt': [{ _cnd: { exists: true } }],
+							},
+							hide: {
+								'options.cfgScale': [{ _cnd: { gt: facts.negativePrompt.ignoredAtCfgScale } }],
+							},
+						},
+					},
+				]
+			: [],
+	);
+}

@@ -1,0 +1,66 @@
+import type { INodeProperties, INodePropertyOptions } from 'n8n-workflow';
+
+import {
+	modelsFor,
+	sizeLabel,
+	sizeValue,
+	type Operation,
+	type OperationFacts,
+} from '../catalogue/models';
+import { showFor } from './operation';
+
+/** Nothing is sent for this choice, so that the service uses its own default. */
+const MODEL_DEFAULT = '';
+
+function label(facts: OperationFacts, size: NonNullable<OperationFacts['sizes']>[number]): string {
+	return facts.sizeIsArea ? `About ${size.width} × ${size.height} Pixels` : sizeLabel(size);
+}
+
+function sizeOptions(facts: OperationFacts): INodePropertyOptions[] {
+	const standard = facts.defaultSize ? `: ${label(facts, facts.defaultSize)}` : '';
+	return [
+		{ name: `Model Default${standard}`, value: MODEL_DEFAULT },
+		...(facts.sizes ?? []).map((size) => ({ name: label(facts, size), value: sizeValue(size) })),
+	];
+}
+
+/**
+ * The Size fields of an operation: one for each model that has sizes, and a free one for models that
+ * the catalogue does not know.
+ *
+ * @param operation the operation whose sizes are offered
+ */
+export function sizeFields(operation: Operation): INodeProperties[] {
+	const models = modelsFor(operation);
+	const field = { displayName: 'Size', name: 'size', default: MODEL_DEFAULT };
+	const routing = { send: { type: 'body', property: 'size' } } as const;
+
+	const known = models
+		.filter(({ facts }) => facts.sizes)
+		.map(
+			({ id, facts }): INodeProperties => ({
+				...field,
+				type: 'options',
+				options: sizeOptions(facts),
+				description: facts.sizeIsArea
+					? 'How large the result is. A square input gets exactly this size; any other keeps its proportions at about this area. In an expression, write width x height, such as 768x768.'
+					: 'Width × height of the picture. In an expression, write width x height, such as 1024x1024; the node sends it the way the model counts.',
+				displayOptions: showFor(operation, [id]),
+				routing,
+			}),
+		);
+
+	const unknown: INodeProperties = {
+		...field,
+		type: 'string',
+		placeholder: 'e.g. 1024x1024',
+		description: "Sent as it is, in the notation of your server's model. Empty: not sent.",
+		displayOptions: {
+			...showFor(operation),
+			hide: { model: models.map(({ id }) => id) },
+		},
+		routing,
+	};
+
+	return [...known, unknown];
+}

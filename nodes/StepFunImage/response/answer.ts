@@ -1,0 +1,284 @@
+import { failureError } from '../errors/failure';
+
+/** The fields of an answer, without its image. */
+export interface Answer {
+	id?: string;
+	created?: number;
+	seed?: number;
+	finishReason?: string;
+	url?: string;
+}
+
+/** An answer's JSON around the image is a few hundred bytes; this stops a server that never ends. */
+const MAX_ENVELOPE_BYTES = 1024 * 1024;
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const COLON = 0x3a;
+const IMAGE_KEY = 'b64_json';
+
+const isWhiteSpace = (byte: number) =>
+	byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
+
+/**
+ * Reads an answer of the API as it arrives. The Base64 text of its image is decoded on the way and
+ * handed over piece by piece, so that the answer never stands in memory as a whole; everything else
+ * is kept and parsed as JSON at the end, with the image left out.
+ *
+ * @param body the answer's bytes
+ * @param storeImage is called with the image's bytes once they begin to arrive
+ * @returns the answer's fields, and what `storeImage` returned if there was an image
+ * @throws a failure of kind `cutOff`, `notJson` or `tooLarge`, and what `storeImage` throws
+ */
+export async function readAnswer<Stored>(
+	body: AsyncIterable<Buffer>,
+	storeImage: (image: AsyncIterable<Buffer>) => Promise<Stored>,
+): Promise<{ answer: Answer; image?: Stored }> {
+	const chunks = body[Symbol.asyncIterator]();
+	const scanner = scanAnswer();
+
+	async function* imageBytes(): AsyncGenerator<Buffer> {
+		for (;;) {
+			yield* scanner.takeImageBytes();
+			if (scanner.imageIsComplete()) return;
+			const next = await chunks.next();
+			if (next.done) throw failureError({ kind: 'cutOff', text: 'The answer ended in the image' });
+			scanner.scan(next.value);
+		}
+	}
+
+	try {
+		let image: { stored: Stored } | undefined;
+		for (;;) {
+			if (!image && scanner.hasImageBytes()) image = { stored: await storeImage(imageBytes()) };
+			const next = await chunks.next();
+			if (next.done) break;
+			scanner.scan(next.value);
+		}
+		return { answer: parseEnvelope(scanner.envelope()), image: image?.stored };
+	} finally {
+		await chunks.return?.();
+	}
+}
+
+/** Follows the JSON byte by byte where it must, and in leaps through the image. */
+function scanAnswer() {
+	const envelope: Buffer[] = [];
+	let envelopeBytes = 0;
+	let imageBytes: Buffer[] = [];
+	let decoder: ReturnType<typeof base64Decoder> | undefined;
+
+	let state: 'structure' | 'string' | 'image' | 'anotherImage' = 'structure';
+	/** The string that was read last, which is a key if a colon follows. */
+	let lastString: number[] = [];
+	let key: string | undefined;
+	let escaped = false;
+	/** An escape sequence of the image text, begun but not complete. */
+	let escape = '';
+
+	const keep = (part: Buffer) => {
+		envelopeBytes += part.length;
+		if (envelopeBytes > MAX_ENVELOPE_BYTES) {
+			throw failureError({
+				kind: 'tooLarge',
+				text: 'The answer is far larger than an answer of this API can be',
+			});
+		}
+		// A copy, so that the few bytes around an image do not hold on to the large chunk they came in.
+		envelope.push(Buffer.from(part));
+	};
+
+	const scanStructure = (chunk: Buffer, start: number): number => {
+		let position = start;
+		while (position < chunk.length) {
+			const byte = chunk[position++];
+			if (byte === QUOTE) {
+				const isImage = key !== undefined && decodeKey(key) === IMAGE_KEY;
+				key = undefined;
+				lastString = [];
+				state = !isImage ? 'string' : decoder ? 'anotherImage' : 'image';
+				break;
+			}
+			if (byte === COLON) key = String.fromCharCode(...lastString);
+			else if (!isWhiteSpace(byte)) key = undefined;
+		}
+		keep(chunk.subarray(start, position));
+		return position;
+	};
+
+	const scanString = (chunk: Buffer, start: number): number => {
+		let position = start;
+		while (position < chunk.length) {
+			const byte = chunk[position++];
+			if (escaped) escaped = false;
+			else if (byte === BACKSLASH) escaped = true;
+			else if (byte === QUOTE) {
+				state = 'structure';
+				break;
+			}
+			// Long enough for any spelling of the one key that matters.
+			if (lastString.length < 64) lastString.push(byte);
+		}
+		keep(chunk.subarray(start, position));
+		return position;
+	};
+
+	const endImageString = (position: number) => {
+		if (state === 'image') imageBytes.push(...decoder!.end());
+		state = 'structure';
+		lastString = [];
+		keep(Buffer.from('"'));
+		return position;
+	};
+
+	const decode = (text: string) => {
+		if (state === 'image') imageBytes.push(...(decoder ??= base64Decoder()).decode(text));
+	};
+
+	const scanImage = (chunk: Buffer, start: number): number => {
+		decoder ??= base64Decoder();
+		let position = start;
+		while (position < chunk.length) {
+			if (escape !== '') {
+				escape += String.fromCharCode(chunk[position++]);
+				const complete = escape[1] === 'u' ? escape.length === 6 : true;
+				if (complete) {
+					decode(unescapeJson(escape));
+					escape = '';
+				}
+				continue;
+			}
+			const quote = chunk.indexOf(QUOTE, position);
+			const end = quote === -1 ? chunk.length : quote;
+			// Looking no further than the quote keeps the search for escapes linear.
+			const inside = chunk.subarray(position, end);
+			const backslash = inside.indexOf(BACKSLASH);
+			if (backslash !== -1) {
+				decode(inside.toString('latin1', 0, backslash));
+				escape = '\\';
+				position += backslash + 1;
+				continue;
+			}
+			decode(inside.toString('latin1'));
+			if (quote !== -1) return endImageString(quote + 1);
+			position = chunk.length;
+		}
+		return position;
+	};
+
+	return {
+		scan(chunk: Buffer) {
+			let position = 0;
+			while (position < chunk.length) {
+				if (state === 'structure') position = scanStructure(chunk, position);
+				else if (state === 'string') position = scanString(chunk, position);
+				else position = scanImage(chunk, position);
+			}
+		},
+		hasImageBytes: () => imageBytes.length > 0,
+		imageIsComplete: () => decoder !== undefined && state !== 'image',
+		takeImageBytes() {
+			const taken = imageBytes;
+			imageBytes = [];
+			return taken;
+		},
+		envelope: () => Buffer.concat(envelope).toString('utf8'),
+	};
+}
+
+function decodeKey(raw: string): string | undefined {
+	return raw.includes('\\') ? unescapeJson(raw) : raw;
+}
+
+function unescapeJson(raw: string): string {
+	try {
+		return JSON.parse(`"${raw}"`) as string;
+	} catch {
+		throw failureError({ kind: 'notJson', text: `The answer has an invalid escape: ${raw}` });
+	}
+}
+
+/**
+ * Decodes Base64 text that arrives in pieces of any length. A data URI's prefix and white space are
+ * passed over, as other servers that speak this API put them there.
+ */
+function base64Decoder() {
+	let carry = '';
+	let begun = false;
+
+	const invalid = () =>
+		failureError({ kind: 'notAnImage', text: 'The image in the answer is not valid Base64' });
+
+	const bytesOf = (text: string): Buffer => {
+		const bytes = Buffer.from(text, 'base64');
+		const padding = text.endsWith('==') ? 2 : text.endsWith('=') ? 1 : 0;
+		if (bytes.length !== Math.floor((text.length * 3) / 4) - padding) throw invalid();
+		return bytes;
+	};
+
+	const decodeWhole = (): Buffer[] => {
+		const usable = carry.length - (carry.length % 4);
+		if (usable === 0) return [];
+		const text = carry.slice(0, usable);
+		carry = carry.slice(usable);
+		return [bytesOf(text)];
+	};
+
+	return {
+		decode(piece: string): Buffer[] {
+			carry += /\s/.test(piece) ? piece.replace(/\s+/g, '') : piece;
+			if (!begun) {
+				if (carry.length < 5) return [];
+				if (carry.startsWith('data:')) {
+					const comma = carry.indexOf(',');
+					if (comma === -1 && carry.length < 256) return [];
+					carry = carry.slice(comma + 1);
+				}
+				begun = true;
+			}
+			return decodeWhole();
+		},
+		end(): Buffer[] {
+			const whole = decodeWhole();
+			if (carry.length === 1) throw invalid();
+			// Some servers leave the padding away.
+			return carry === '' ? whole : [...whole, bytesOf(carry)];
+		},
+	};
+}
+
+function parseEnvelope(text: string): Answer {
+	let parsed: unknown;
+	try {
+		parsed = JSON.parse(text);
+	} catch {
+		const trimmed = text.trim();
+		// JSON that never closes was on its way; anything else was never going to be JSON.
+		throw failureError(
+			trimmed.startsWith('{') && !trimmed.endsWith('}')
+				? { kind: 'cutOff', text: 'The answer ended early' }
+				: { kind: 'notJson', text: trimmed.slice(0, 300) },
+		);
+	}
+	const answer = asObject(parsed);
+	const first = Array.isArray(answer.data) ? asObject(answer.data[0]) : {};
+	return {
+		id: asString(answer.id),
+		created: asNumber(answer.created),
+		seed: asNumber(first.seed),
+		finishReason: asString(first.finish_reason),
+		url: asString(first.url),
+	};
+}
+
+function asObject(value: unknown): Record<string, unknown> {
+	return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
+}
+
+function asString(value: unknown): string | undefined {
+	return typeof value === 'string' && value !== '' ? value : undefined;
+}
+
+function asNumber(value: unknown): number | undefined {
+	return typeof value === 'number' ? value : undefined;
+}

@@ -1,0 +1,162 @@
+import { imageSize } from 'image-size';
+import type { IBinaryData, IExecuteSingleFunctions } from 'n8n-workflow';
+
+import { FORMATS, formatOf } from '../catalogue/formats';
+import type { ImageFormat } from '../catalogue/models';
+import { failureError, failureOf } from '../errors/failure';
+
+/** The kind of stream that n8n's helpers give and take. */
+export type ByteStream = Awaited<ReturnType<IExecuteSingleFunctions['helpers']['getBinaryStream']>>;
+
+/** An image that is in n8n's binary store. */
+export interface StoredImage {
+	binaryData: IBinaryData;
+	width: number;
+	height: number;
+	mimeType: string;
+	fileName: string;
+	/** In bytes. */
+	fileSize: number;
+}
+
+/** No model makes anything near this; it stops a server that never ends. */
+const MAX_IMAGE_BYTES = 256 * 1024 * 1024;
+
+/** Enough to see the size behind colour profiles and metadata. */
+const MAX_HEADER_BYTES = 1024 * 1024;
+
+/** Enough to recognise every format. */
+const SIGNATURE_BYTES = 64;
+
+/** How much of the end is looked at: JPEG and PNG writers put their end mark here. */
+const TAIL_BYTES = 64;
+
+/**
+ * Puts an image into n8n's binary store as it arrives, and learns its format and size on the way.
+ *
+ * @param context the item's execution context
+ * @param bytes the image
+ * @param source the stream that the bytes come from; n8n's store takes a stream of the same family
+ * @param baseName the file's name without extension
+ * @throws a failure of kind `notAnImage`, `cutOff` or `tooLarge`; nothing is stored then
+ */
+export async function storeImage(
+	context: IExecuteSingleFunctions,
+	bytes: AsyncIterable<Buffer>,
+	source: ByteStream,
+	baseName: string,
+): Promise<StoredImage> {
+	const chunks = bytes[Symbol.asyncIterator]();
+	const { header, format, width, height } = await readHeader(chunks);
+	let fileSize = 0;
+
+	async function* checkedImage(): AsyncGenerator<Buffer> {
+		let tail = Buffer.alloc(0);
+		for (
+			let next: IteratorResult<Buffer> = { value: header };
+			!next.done;
+			next = await chunks.next()
+		) {
+			const chunk = next.value;
+			fileSize += chunk.length;
+			if (fileSize > MAX_IMAGE_BYTES) {
+				throw failureError({ kind: 'tooLarge', text: 'The image is larger than 256 MB' });
+			}
+			tail =
+				chunk.length >= TAIL_BYTES
+					? Buffer.from(chunk.subarray(-TAIL_BYTES))
+					: Buffer.concat([tail, chunk]).subarray(-TAIL_BYTES);
+			yield chunk;
+		}
+		if (!isWhole(format, header, tail, fileSize)) {
+			throw failureError({ kind: 'cutOff', text: 'The image ends in the middle' });
+		}
+	}
+
+	const { mimeType, extension } = FORMATS[format];
+	const fileName = `${baseName}.${extension}`;
+	const binaryData = await keep(context, streamLike(source, checkedImage()), fileName, mimeType);
+	return { binaryData, width, height, mimeType, fileName, fileSize };
+}
+
+async function keep(
+	context: IExecuteSingleFunctions,
+	stream: ByteStream,
+	fileName: string,
+	mimeType: string,
+): Promise<IBinaryData> {
+	try {
+		return await context.helpers.prepareBinaryData(stream, fileName, mimeType);
+	} catch (error) {
+		throw failureError(failureOf(error) ?? { kind: 'storage', text: (error as Error).message });
+	}
+}
+
+/**
+ * A Node stream of the given bytes. Code in n8n's verified packages must not import `stream`, and
+ * n8n's store takes nothing but its streams, so the class comes from a stream that n8n handed out.
+ */
+function streamLike(source: ByteStream, bytes: AsyncIterable<Buffer>): ByteStream {
+	const { from } = source.constructor as unknown as {
+		from(bytes: AsyncIterable<Buffer>, options: { objectMode: boolean }): ByteStream;
+	};
+	return from(bytes, { objectMode: false });
+}
+
+async function readHeader(chunks: AsyncIterator<Buffer>) {
+	let header = Buffer.alloc(0);
+	let tryAt = SIGNATURE_BYTES;
+	for (;;) {
+		const next = await chunks.next();
+		if (!next.done) header = Buffer.concat([header, next.value]);
+		if (next.done || header.length >= tryAt) {
+			tryAt = header.length * 2;
+			const measured = measure(header);
+			const format = formatOf(measured?.type);
+			if (measured && format) {
+				return { header, format, width: measured.width, height: measured.height };
+			}
+			if (next.done || header.length >= MAX_HEADER_BYTES || !mayBeImage(header)) {
+				throw failureError({ kind: 'notAnImage', text: printable(header) });
+			}
+		}
+	}
+}
+
+function measure(header: Buffer): ReturnType<typeof imageSize> | undefined {
+	try {
+		return imageSize(header);
+	} catch {
+		// Not an image, or not enough of it yet.
+		return undefined;
+	}
+}
+
+/** Whether it is worth waiting for more: a format whose size may stand far behind its beginning. */
+function mayBeImage(header: Buffer): boolean {
+	const isJpeg = header[0] === 0xff && header[1] === 0xd8;
+	const isTiff = ['II', 'MM'].includes(header.toString('latin1', 0, 2));
+	const isIsoMedia = header.toString('latin1', 4, 8) === 'ftyp';
+	return isJpeg || isTiff || isIsoMedia;
+}
+
+/** Whether the end that the format promises is there. Formats without such an end pass. */
+function isWhole(format: ImageFormat, header: Buffer, tail: Buffer, fileSize: number): boolean {
+	switch (format) {
+		case 'png':
+			return tail.includes('IEND');
+		case 'jpg':
+			return tail.includes(Buffer.from([0xff, 0xd9]));
+		case 'webp':
+			return fileSize >= header.readUInt32LE(4) + 8;
+		default:
+			return true;
+	}
+}
+
+function printable(bytes: Buffer): string {
+	return bytes
+		.toString('utf8', 0, 200)
+		.replace(/[^\x20-\x7e\u00a0-\uffff]+/g, ' ')
+		.trim();
+}

@@ -1,0 +1,270 @@
+import {
+	NodeApiError,
+	NodeOperationError,
+	sleep,
+	type DeclarativeRestApiSettings,
+	type IExecutePaginationFunctions,
+	type INodeExecutionData,
+} from 'n8n-workflow';
+
+import { apiError } from '../errors/apiError';
+import { failureError, failureOf, type Failure } from '../errors/failure';
+import { prepareRequest, type ImageRequest } from '../request/prepareRequest';
+import type { StoredImage } from '../response/image';
+import { toItem, type Delivery } from '../response/item';
+import { accountFor, type Account } from './account';
+import { downloadImage, exchange, type Exchange } from './exchange';
+import { backoff, isPassing, isTooFast } from './retry';
+import { joinRun, type Run } from './run';
+
+/** What one item's way through the transport needs. */
+interface Journey {
+	context: IExecutePaginationFunctions;
+	request: ImageRequest;
+	run: Run;
+	account: Account;
+	apiKey: string;
+}
+
+/**
+ * The transport of one item. n8n's routing calls it for every item at once, with the parameters
+ * resolved; it holds the item back until the run is checked and the account has room, sends, retries,
+ * and makes the item that leaves the node.
+ *
+ * @param requestData what n8n's routing made of the node's declarations
+ * @returns one item; none when the run ends with another item's error
+ * @throws NodeOperationError for refused input and NodeApiError for a failed request, in stop mode
+ */
+export async function sendItem(
+	this: IExecutePaginationFunctions,
+	requestData: DeclarativeRestApiSettings.ResultOptions,
+): Promise<INodeExecutionData[]> {
+	const run = joinRun(this);
+	try {
+		const request = await run.prepare(async () => await prepareRequest(this, requestData));
+		if (!run.isWorthSending()) return [];
+		const { account, apiKey } = await accountOf(this, request);
+		const delivery = await deliver({ context: this, request, run, account, apiKey });
+		return delivery ? [toItem(request, delivery, this.getItemIndex())] : [];
+	} catch (error) {
+		if (this.getExecutionCancelSignal()?.aborted) {
+			throw new NodeOperationError(this.getNode(), 'The execution was canceled', {
+				itemIndex: this.getItemIndex(),
+				level: 'warning',
+			});
+		}
+		if (!this.continueOnFail()) throw asNodeError(this, error);
+		return [errorItem(this, asNodeError(this, error))];
+	}
+}
+
+async function accountOf(context: IExecutePaginationFunctions, request: ImageRequest) {
+	const credential = await context.getCredentials('stepFunApi');
+	const apiKey = String(credential.apiKey ?? '').trim();
+	const account = accountFor(apiKey, request.options.baseURL ?? '', {
+		concurrentRequests: Math.max(1, Math.floor(Number(credential.concurrentRequests ?? 5)) || 5),
+		requestsPerMinute: Math.max(0, Math.floor(Number(credential.requestsPerMinute ?? 0)) || 0),
+	});
+	return { account, apiKey };
+}
+
+/** Gets the item's image; nothing when another item's failure has ended the run. */
+async function deliver(journey: Journey): Promise<Delivery | undefined> {
+	const { context, request, run, apiKey } = journey;
+	const stopMode = !context.continueOnFail();
+	try {
+		const { exchanged, tries } = await generate(journey);
+		run.charged++;
+		const { url } = exchanged.answer;
+		const image =
+			request.output === 'fileAndUrl' || (request.output === 'file' && !exchanged.image && url)
+				? (exchanged.image ?? (await fetchImage(journey, url ?? '')))
+				: exchanged.image;
+		run.delivered++;
+		return { ...exchanged, image, tries };
+	} catch (error) {
+		const failure = failureOf(error);
+		if (!failure) {
+			// Ended by another item's failure, or by the user.
+			if (stopMode && run.stoppedBy(scopeOf(request))) return undefined;
+			throw asNodeError(context, error);
+		}
+		if (wasCharged(failure)) run.charged++;
+		if (stopMode && run.stoppedBy(scopeOf(request))) return undefined;
+		const shown = apiError(context, request, failure, apiKey);
+		if (stopMode) {
+			addLosses(shown, run);
+			run.stop(shown);
+		} else if (failure.kind === 'status' && [401, 402, 404].includes(failure.status)) {
+			// A gateway may know one model and not another; key and balance are the same for all.
+			run.stop(shown, failure.status === 404 ? scopeOf(request) : undefined);
+		}
+		throw shown;
+	}
+}
+
+function scopeOf({ model, options }: ImageRequest): string {
+	return `${options.url} ${model}`;
+}
+
+function wasCharged(failure: Failure): boolean {
+	return ['filtered', 'noImage', 'notAnImage', 'download', 'storage'].includes(failure.kind);
+}
+
+/** n8n throws away what a stopped run brought; the user should know the price and the way out. */
+function addLosses(error: NodeApiError, run: Run): void {
+	if (run.charged === 0) return;
+	error.description =
+		`${error.description ?? ''} ${run.charged === 1 ? 'One image of this run was' : `${run.charged} images of this run were`} made and charged before the run stopped, and n8n discards ${run.charged === 1 ? 'it' : 'them'}. To keep what succeeds, set 'On Error' in this node's Settings to 'Continue' or 'Continue (using error output)'.`.trim();
+}
+
+/** Sends the request until it succeeds, cannot succeed, or patience ends. */
+async function generate(journey: Journey): Promise<{ exchanged: Exchange; tries: number }> {
+	const { context, request, run, account } = journey;
+	const { maxTries, giveUpAfterMs } = request.patience;
+	let tries = 0;
+	let failures = 0;
+	let firstSentAt: number | undefined;
+
+	for (;;) {
+		let sentAt = 0;
+		try {
+			const exchanged = await account.perform(
+				run,
+				async () => {
+					const stopped = run.stoppedBy(scopeOf(request));
+					if (stopped) throw stoppedError(context, stopped);
+					sentAt = Date.now();
+					firstSentAt ??= sentAt;
+					tries++;
+					// In flight it may finish although the run is stopped, so only a cancelled execution
+					// ends it.
+					return await exchange(context, request, cancelSignal(context));
+				},
+				{ again: tries > 0, signal: run.signal },
+			);
+			account.succeeded();
+			return { exchanged, tries };
+		} catch (error) {
+			const failure = failureOf(error);
+			if (!failure) throw asRunError(context, run, error);
+
+			const elapsed = Date.now() - (firstSentAt ?? Date.now());
+			if (!isTooFast(failure)) failures++;
+			const asked = failure.kind === 'status' ? failure.retryAfterMs : undefined;
+			const wait = isTooFast(failure)
+				? account.slowDown(sentAt, asked)
+				: (asked ?? backoff(failures));
+			const givesUp = !isPassing(failure) || failures >= maxTries || elapsed + wait > giveUpAfterMs;
+			log(context, journey, failure, tries, givesUp ? undefined : wait);
+			if (givesUp) throw failureError({ ...failure, tries });
+			// A 429 makes the account wait, and with it this item in the queue.
+			if (!isTooFast(failure)) await waitOrEnd(context, run, wait);
+		}
+	}
+}
+
+/** Downloads a made image, as often as it takes; the image itself is never asked for again. */
+async function fetchImage(journey: Journey, url: string): Promise<StoredImage> {
+	const { context, request, run, account } = journey;
+	const { maxTries, giveUpAfterMs } = request.patience;
+	const startedAt = Date.now();
+	for (let tries = 1; ; tries++) {
+		try {
+			return await account.download(
+				async () => await downloadImage(context, request, url, cancelSignal(context)),
+			);
+		} catch (error) {
+			const failure = failureOf(error);
+			if (!failure) throw asRunError(context, run, error);
+			const asked = failure.kind === 'status' ? failure.retryAfterMs : undefined;
+			const wait = asked ?? backoff(tries);
+			const givesUp =
+				!isPassing(failure) || tries >= maxTries || Date.now() - startedAt + wait > giveUpAfterMs;
+			log(context, journey, failure, tries, givesUp ? undefined : wait);
+			if (givesUp) throw failureError({ kind: 'download', url, reason: failure, tries });
+			await waitOrEnd(context, run, wait);
+		}
+	}
+}
+
+function cancelSignal(context: IExecutePaginationFunctions): AbortSignal {
+	return context.getExecutionCancelSignal() ?? new AbortController().signal;
+}
+
+async function waitOrEnd(
+	context: IExecutePaginationFunctions,
+	run: Run,
+	milliseconds: number,
+): Promise<void> {
+	try {
+		await sleep(milliseconds, run.signal);
+	} catch (error) {
+		throw asRunError(context, run, error);
+	}
+}
+
+/** Tells a wait that another item's failure ended from any other error. */
+function asRunError(context: IExecutePaginationFunctions, run: Run, error: unknown): unknown {
+	const stopped = run.stoppedBy('');
+	return stopped && error === stopped ? stoppedError(context, stopped) : error;
+}
+
+/** The error of an item that was not sent because of another item's failure. */
+function stoppedError(context: IExecutePaginationFunctions, cause: Error): NodeOperationError {
+	const { message, description } = cause as NodeApiError;
+	return new NodeOperationError(
+		context.getNode(),
+		`Not sent, because an earlier request of this run failed in a way that concerns all: ${message}`,
+		{
+			description: description ?? undefined,
+			itemIndex: context.getItemIndex(),
+			level: 'warning',
+		},
+	);
+}
+
+function asNodeError(
+	context: IExecutePaginationFunctions,
+	error: unknown,
+): NodeApiError | NodeOperationError {
+	return error instanceof NodeApiError || error instanceof NodeOperationError
+		? error
+		: new NodeOperationError(context.getNode(), error as Error, {
+				itemIndex: context.getItemIndex(),
+			});
+}
+
+/** The item that stands for a failed one when the workflow goes on. */
+function errorItem(
+	context: IExecutePaginationFunctions,
+	error: NodeApiError | NodeOperationError,
+): INodeExecutionData {
+	return {
+		json: {
+			error: error.message,
+			...(error.description ? { description: error.description } : {}),
+			...('httpCode' in error && error.httpCode ? { httpCode: error.httpCode } : {}),
+		},
+		error,
+		pairedItem: { item: context.getItemIndex() },
+	};
+}
+
+function log(
+	context: IExecutePaginationFunctions,
+	{ account }: Journey,
+	failure: Failure,
+	tries: number,
+	waitMs: number | undefined,
+): void {
+	context.logger.debug('StepFun Image: a request failed', {
+		itemIndex: context.getItemIndex(),
+		failure: failure.kind,
+		status: failure.kind === 'status' ? failure.status : undefined,
+		traceId: failure.traceId,
+		tries,
+		nextTryInMs: waitMs === undefined ? 'none' : Math.round(waitMs),
+		concurrentRequests: account.currentConcurrency(),
+	});
+}
