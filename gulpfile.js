@@ -1,0 +1,151 @@
+'use strict';
+
+const { spawn } = require('node:child_process');
+const fs = require('node:fs/promises');
+const os = require('node:os');
+const path = require('node:path');
+const { pathToFileURL } = require('node:url');
+const esbuild = require('esbuild');
+const { dest, parallel, series, src } = require('gulp');
+const packageJson = require('./package.json');
+
+/** Runs a program, its output in ours, and fails when it does. */
+function run(command, args, options = {}) {
+	return new Promise((resolve, reject) => {
+		const child = spawn(command, args, { stdio: 'inherit', ...options });
+		child.on('error', reject);
+		child.on('exit', (code, signal) =>
+			code === 0
+				? resolve()
+				: reject(new Error(`${command} ${args[0]} ended with ${signal ?? code}`)),
+		);
+	});
+}
+
+/** Runs a program of a development dependency. */
+function runTool(name, args, options) {
+	return run(path.join(__dirname, 'node_modules', '.bin', name), args, options);
+}
+
+function clean() {
+	return fs.rm('dist', { recursive: true, force: true });
+}
+
+function typecheck() {
+	return runTool('tsc', ['--project', 'tsconfig.json']);
+}
+
+/**
+ * One file per node and credential, with everything it imports inside: a verified community package may have no
+ * dependencies. The code is not minified, so that whoever reviews the package can read what it does.
+ */
+async function bundle() {
+	const outputs = [...packageJson.n8n.nodes, ...packageJson.n8n.credentials];
+	const { metafile } = await esbuild.build({
+		entryPoints: outputs.map((file) => file.replace(/^dist\//, '').replace(/\.js$/, '.ts')),
+		outdir: 'dist',
+		outbase: '.',
+		bundle: true,
+		format: 'cjs',
+		platform: 'node',
+		target: 'node20',
+		// n8n brings it; a second copy would break instanceof checks on its error classes.
+		external: ['n8n-workflow'],
+		legalComments: 'inline',
+		metafile: true,
+		logLevel: 'warning',
+	});
+	await writeThirdPartyLicenses(Object.keys(metafile.inputs));
+}
+
+/** The licenses of bundled packages ask for their text to go along with the code. */
+async function writeThirdPartyLicenses(bundledFiles) {
+	const folders = bundledFiles.map((file) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(file)?.[0]);
+	const texts = [];
+	for (const folder of [...new Set(folders)].filter(Boolean).sort()) {
+		const { name, version } = JSON.parse(
+			await fs.readFile(path.join(folder, 'package.json'), 'utf8'),
+		);
+		const licenseFile = (await fs.readdir(folder)).find((file) => /^licen[cs]e/i.test(file));
+		if (!licenseFile) throw new Error(`${name} is bundled but carries no license text`);
+		const text = await fs.readFile(path.join(folder, licenseFile), 'utf8');
+		texts.push(`${name} ${version}\n\n${text.trim()}\n`);
+	}
+	if (texts.length > 0) {
+		await fs.writeFile('dist/THIRD-PARTY-LICENSES.txt', texts.join(`\n${'-'.repeat(72)}\n\n`));
+	}
+}
+
+function copyIcons() {
+	return src('icons/*.{svg,png}', { encoding: false }).pipe(dest('dist/icons'));
+}
+
+/** Codex files (category, aliases, links) and the output schemas which the editor shows before a first run. */
+function copyNodeMetadata() {
+	return src(['nodes/**/*.node.json', 'nodes/**/__schema__/**/*.json'], { base: '.' }).pipe(
+		dest('dist'),
+	);
+}
+
+const bundleAndCopy = series(clean, parallel(bundle, copyIcons, copyNodeMetadata));
+
+/** n8n's own linter in strict mode, which demands eslint.config.mjs as n8n ships it. */
+function lintAsN8nDoes() {
+	return runTool('n8n-node', ['lint'], {
+		// Lets test/ have a configuration of its own: a test server may import node:http, a node may not.
+		env: { ...process.env, ESLINT_FLAGS: 'unstable_config_lookup_from_file' },
+	});
+}
+
+function checkFormat() {
+	return runTool('prettier', [
+		'--check',
+		'--log-level',
+		'warn',
+		'{nodes,credentials,test}/**/*.ts',
+		'gulpfile.js',
+	]);
+}
+
+/**
+ * n8n's verification of community packages, on the same two things: the sources, and what npm would publish.
+ * Only the check of npm's provenance statement is left out, as there is none before the publication.
+ */
+async function scan() {
+	const scanner = require.resolve('@n8n/scan-community-package/scanner/scanner.mjs');
+	const { analyzePackage, SOURCE_FILE_PATTERNS } = await import(pathToFileURL(scanner));
+	const workFolder = await fs.mkdtemp(path.join(os.tmpdir(), 'stepfun-image-scan-'));
+	try {
+		await run('npm', ['pack', '--silent', '--pack-destination', workFolder], {
+			stdio: ['ignore', 'ignore', 'inherit'],
+		});
+		const [tarball] = await fs.readdir(workFolder);
+		await run('tar', ['-xzf', tarball], { cwd: workFolder });
+		const { size } = await fs.stat(path.join(workFolder, tarball));
+		console.log(`Published package: ${(size / 1000).toFixed(1)} kB packed`);
+
+		const sources = await analyzePackage(__dirname, SOURCE_FILE_PATTERNS);
+		const published = await analyzePackage(path.join(workFolder, 'package'));
+		const passed = [report('Sources', sources), report('Published package', published)];
+		if (passed.includes(false)) throw new Error("n8n's scan found violations");
+	} finally {
+		await fs.rm(workFolder, { recursive: true, force: true });
+	}
+}
+
+/** Prints what the scanner found in `subject` and returns whether it passed. */
+function report(subject, { passed, message, details }) {
+	// The scanner lets a package pass in which it finds no file to look at; its message then says so.
+	if (passed && !message) {
+		console.log(`${subject}: passed n8n's scan`);
+		return true;
+	}
+	console.log(`${subject}: ${message}\n${details ?? ''}`);
+	return false;
+}
+
+exports.bundle = bundleAndCopy;
+exports.build = series(typecheck, bundleAndCopy);
+exports.typecheck = typecheck;
+exports.lint = series(lintAsN8nDoes, checkFormat);
+exports.scan = series(bundleAndCopy, scan);

@@ -1,0 +1,174 @@
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { basename, join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { imageSize } from 'image-size';
+import type { INode } from 'n8n-workflow';
+import { installN8n } from '../n8n/install';
+import { startN8n, type N8nInstance, type WorkflowFile } from '../n8n/instance';
+import { packPackage } from '../package/pack';
+import { LOCAL_API_KEY, startStepFunServer } from '../stepfun-server/server';
+import { summarize, toMarkdown, type ProductSummary } from './summary';
+
+const NODE_TYPE = 'n8n-nodes-stepfun-image.stepFunImage';
+const CREDENTIAL_TYPE = 'stepFunApi';
+const TRIGGER_TYPE = 'n8n-nodes-base.manualTrigger';
+
+const REPOSITORY = resolve(__dirname, '../..');
+const OUTPUT_FOLDER = join(REPOSITORY, 'demo-output');
+const WORKFLOW_FILE = join(REPOSITORY, 'examples/product-photos.json');
+const EXECUTION_TIMEOUT_MS = 300_000;
+
+/** The image service the demo uses: the real one with a key of yours, else the local stand-in. */
+interface ImageService {
+	baseUrl: string;
+	apiKey: string;
+	description: string;
+	close(): Promise<void>;
+}
+
+async function openImageService(): Promise<ImageService> {
+	const { STEPFUN_API_KEY: apiKey, STEPFUN_BASE_URL: baseUrl } = process.env;
+	if (apiKey) {
+		const realUrl = baseUrl || 'https://api.stepfun.com/v1';
+		return { baseUrl: realUrl, apiKey, description: realUrl, close: async () => {} };
+	}
+	const server = await startStepFunServer();
+	return {
+		baseUrl: server.url,
+		apiKey: LOCAL_API_KEY,
+		description: `the local StepFun server at ${server.url} (set STEPFUN_API_KEY for the real service)`,
+		close: () => server.close(),
+	};
+}
+
+/** The example as a user would prepare it: credential chosen, folder set. */
+async function prepareWorkflow(
+	credential: { id: string; name: string },
+	filesFolder: string,
+): Promise<WorkflowFile> {
+	const workflow = JSON.parse(await readFile(WORKFLOW_FILE, 'utf8')) as WorkflowFile;
+	for (const node of workflow.nodes) {
+		if (node.type === NODE_TYPE) node.credentials = { [CREDENTIAL_TYPE]: credential };
+		if (node.name === 'Products') {
+			const rows = JSON.parse(node.parameters.jsonOutput as string) as object;
+			node.parameters.jsonOutput = JSON.stringify({ ...rows, folder: filesFolder }, null, 2);
+		}
+	}
+	return workflow;
+}
+
+async function runWorkflow(
+	n8n: N8nInstance,
+	workflow: WorkflowFile,
+): Promise<{ url: string; products: ProductSummary[] }> {
+	const trigger = workflow.nodes.find(({ type }) => type === TRIGGER_TYPE) as INode;
+	const workflowId = await n8n.createWorkflow(workflow);
+	const execution = await n8n.executeWorkflow(workflowId, trigger, EXECUTION_TIMEOUT_MS);
+	const { error, runData } = execution.data.resultData;
+	if (execution.status !== 'success') {
+		const node = error && 'node' in error ? ` in "${error.node?.name}"` : '';
+		const description = error && 'description' in error ? `\n${error.description ?? ''}` : '';
+		throw new Error(
+			`The execution ended as "${execution.status}"${node}: ${error?.message}${description}`,
+		);
+	}
+	return { url: `${n8n.url}/workflow/${workflowId}`, products: summarize(runData) };
+}
+
+/** Opens every picture: a green execution alone does not say that there is an image of the right size in each file. */
+async function checkPictures(products: ProductSummary[]): Promise<void> {
+	for (const { product, size, files } of products) {
+		for (const file of files) {
+			const { width, height } = imageSize(await readFile(join(OUTPUT_FOLDER, file)));
+			if (`${width}x${height}` !== size) {
+				throw new Error(`${file} of ${product} is ${width}x${height}, not ${size}`);
+			}
+		}
+	}
+}
+
+async function waitForInterrupt(): Promise<void> {
+	await new Promise<void>((resolveInterrupt) => {
+		process.once('SIGINT', resolveInterrupt);
+		process.once('SIGTERM', resolveInterrupt);
+	});
+}
+
+async function main(): Promise<void> {
+	const { values: options } = parseArgs({ options: { open: { type: 'boolean', default: false } } });
+	const startedAt = Date.now();
+	const log = (line: string) =>
+		console.log(`[${String(Math.round((Date.now() - startedAt) / 1000)).padStart(3)} s] ${line}`);
+
+	await rm(OUTPUT_FOLDER, { recursive: true, force: true });
+	await mkdir(OUTPUT_FOLDER, { recursive: true });
+	const workFolder = await mkdtemp(join(tmpdir(), 'stepfun-image-demo-'));
+	const cleanUp: Array<() => Promise<void>> = [
+		() => rm(workFolder, { recursive: true, force: true, maxRetries: 3 }),
+	];
+	try {
+		log('Building and packing the package');
+		const tarball = await packPackage(workFolder);
+
+		const installation = await installN8n(log);
+
+		const service = await openImageService();
+		cleanUp.push(service.close);
+		log(`Images come from ${service.description}`);
+
+		log(`Starting n8n with ${basename(tarball)} installed as a community package`);
+		const n8n = await startN8n({
+			installation,
+			tarball,
+			userFolder: workFolder,
+			filesFolder: OUTPUT_FOLDER,
+		});
+		cleanUp.push(() => n8n.stop());
+		if (!(await n8n.listNodeTypes()).includes(NODE_TYPE)) {
+			throw new Error(`n8n did not load ${NODE_TYPE}`);
+		}
+
+		const credential = await n8n.createCredential(CREDENTIAL_TYPE, 'StepFun account', {
+			service: 'custom',
+			baseUrl: service.baseUrl,
+			apiKey: service.apiKey,
+		});
+		const verdict = await n8n.testCredential(credential, CREDENTIAL_TYPE);
+		log(`n8n's test of the credential: ${verdict.message}`);
+		if (verdict.status !== 'OK') throw new Error(`The credential test failed: ${verdict.message}`);
+
+		log('Running examples/product-photos.json');
+		const workflow = await prepareWorkflow(credential, OUTPUT_FOLDER);
+		const { url, products } = await runWorkflow(n8n, workflow);
+		await checkPictures(products);
+		await writeFile(join(OUTPUT_FOLDER, 'summary.json'), `${JSON.stringify(products, null, 2)}\n`);
+		await writeFile(join(OUTPUT_FOLDER, 'summary.md'), toMarkdown(products));
+
+		console.log('');
+		console.table(
+			products.map(({ product, size, seeds, files }) => ({
+				product,
+				size,
+				seeds: seeds.join(', '),
+				files: files.join(', '),
+			})),
+		);
+		const pictures = products.flatMap(({ files }) => files).length;
+		log(`${pictures} pictures of ${products.length} products, and summary.md, are in demo-output/`);
+
+		if (options.open) {
+			console.log(`\nThe workflow in n8n's editor: ${url}`);
+			console.log(`Login: ${n8n.owner.email}, password: ${n8n.owner.password}`);
+			console.log('Ctrl+C ends n8n and removes its data; demo-output/ stays.');
+			await waitForInterrupt();
+		}
+	} finally {
+		for (const step of cleanUp.reverse()) await step();
+	}
+}
+
+main().catch((error: Error) => {
+	console.error(`\nThe demo failed. ${error.message}`);
+	process.exitCode = 1;
+});

