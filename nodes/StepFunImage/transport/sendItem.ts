@@ -22,6 +22,8 @@ interface Journey {
 	context: IExecutePaginationFunctions;
 	request: ImageRequest;
 	run: Run;
+	/** Ends the item's waiting; its own, since Node warns of many listeners on a shared one. */
+	signal: AbortSignal;
 	account: Account;
 	apiKey: string;
 }
@@ -44,7 +46,14 @@ export async function sendItem(
 		const request = await run.prepare(async () => await prepareRequest(this, requestData));
 		if (!run.isWorthSending()) return [];
 		const { account, apiKey } = await accountOf(this, request);
-		const delivery = await deliver({ context: this, request, run, account, apiKey });
+		const delivery = await deliver({
+			context: this,
+			request,
+			run,
+			signal: AbortSignal.any([run.signal]),
+			account,
+			apiKey,
+		});
 		return delivery ? [toItem(request, delivery, this.getItemIndex())] : [];
 	} catch (error) {
 		if (this.getExecutionCancelSignal()?.aborted) {
@@ -120,7 +129,7 @@ function addLosses(error: NodeApiError, run: Run): void {
 
 /** Sends the request until it succeeds, cannot succeed, or patience ends. */
 async function generate(journey: Journey): Promise<{ exchanged: Exchange; tries: number }> {
-	const { context, request, run, account } = journey;
+	const { context, request, run, signal, account } = journey;
 	const { maxTries, giveUpAfterMs } = request.patience;
 	let tries = 0;
 	let failures = 0;
@@ -141,7 +150,7 @@ async function generate(journey: Journey): Promise<{ exchanged: Exchange; tries:
 					// ends it.
 					return await exchange(context, request, cancelSignal(context));
 				},
-				{ again: tries > 0, signal: run.signal },
+				{ again: tries > 0, signal },
 			);
 			account.succeeded();
 			return { exchanged, tries };
@@ -159,7 +168,7 @@ async function generate(journey: Journey): Promise<{ exchanged: Exchange; tries:
 			log(context, journey, failure, tries, givesUp ? undefined : wait);
 			if (givesUp) throw failureError({ ...failure, tries });
 			// A 429 makes the account wait, and with it this item in the queue.
-			if (!isTooFast(failure)) await waitOrEnd(context, run, wait);
+			if (!isTooFast(failure)) await waitOrEnd(journey, wait);
 		}
 	}
 }
@@ -183,7 +192,7 @@ async function fetchImage(journey: Journey, url: string): Promise<StoredImage> {
 				!isPassing(failure) || tries >= maxTries || Date.now() - startedAt + wait > giveUpAfterMs;
 			log(context, journey, failure, tries, givesUp ? undefined : wait);
 			if (givesUp) throw failureError({ kind: 'download', url, reason: failure, tries });
-			await waitOrEnd(context, run, wait);
+			await waitOrEnd(journey, wait);
 		}
 	}
 }
@@ -192,13 +201,9 @@ function cancelSignal(context: IExecutePaginationFunctions): AbortSignal {
 	return context.getExecutionCancelSignal() ?? new AbortController().signal;
 }
 
-async function waitOrEnd(
-	context: IExecutePaginationFunctions,
-	run: Run,
-	milliseconds: number,
-): Promise<void> {
+async function waitOrEnd({ context, run, signal }: Journey, milliseconds: number): Promise<void> {
 	try {
-		await sleep(milliseconds, run.signal);
+		await sleep(milliseconds, signal);
 	} catch (error) {
 		throw asRunError(context, run, error);
 	}
@@ -235,7 +240,11 @@ function asNodeError(
 			});
 }
 
-/** The item that stands for a failed one when the workflow goes on. */
+/**
+ * The item that stands for a failed one when the workflow goes on. An item that carries the error
+ * itself would leave with nothing but its message in the JSON, so it does only where n8n needs it to
+ * find the error output.
+ */
 function errorItem(
 	context: IExecutePaginationFunctions,
 	error: NodeApiError | NodeOperationError,
@@ -243,10 +252,12 @@ function errorItem(
 	return {
 		json: {
 			error: error.message,
-			...(error.description ? { description: error.description } : {}),
-			...('httpCode' in error && error.httpCode ? { httpCode: error.httpCode } : {}),
+			details: {
+				description: error.description ?? null,
+				httpCode: 'httpCode' in error ? error.httpCode : null,
+			},
 		},
-		error,
+		...(context.getNode().onError === 'continueErrorOutput' ? { error } : {}),
 		pairedItem: { item: context.getItemIndex() },
 	};
 }

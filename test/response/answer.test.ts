@@ -1,0 +1,111 @@
+import { randomBytes } from 'node:crypto';
+
+import { failureOf } from '../../nodes/StepFunImage/errors/failure';
+import { readAnswer } from '../../nodes/StepFunImage/response/answer';
+
+const image = randomBytes(10_007);
+const base64 = image.toString('base64');
+
+async function* inChunks(text: string, size: number): AsyncGenerator<Buffer> {
+	const bytes = Buffer.from(text);
+	for (let start = 0; start < bytes.length; start += size) {
+		yield bytes.subarray(start, start + size);
+	}
+}
+
+async function collect(bytes: AsyncIterable<Buffer>): Promise<Buffer> {
+	const chunks: Buffer[] = [];
+	for await (const chunk of bytes) chunks.push(chunk);
+	return Buffer.concat(chunks);
+}
+
+const read = async (text: string, chunkSize = 1000) =>
+	await readAnswer(inChunks(text, chunkSize), collect);
+
+const failureFrom = async (text: string) =>
+	await read(text).then(
+		() => undefined,
+		(error) => failureOf(error),
+	);
+
+const answer = (fields: object) =>
+	JSON.stringify({
+		id: 'abc',
+		created: 1752565891,
+		data: [{ ...fields, finish_reason: 'success', seed: 7 }],
+	});
+
+describe('an answer with an image', () => {
+	const expected = {
+		answer: { id: 'abc', created: 1752565891, seed: 7, finishReason: 'success', url: undefined },
+		image,
+	};
+
+	test.each([1, 2, 3, 5, 64, 1000, 65536])('is read in chunks of %i bytes', async (size) => {
+		expect(await read(answer({ b64_json: base64 }), size)).toEqual(expected);
+	});
+
+	test.each([
+		['pretty', JSON.stringify(JSON.parse(answer({ b64_json: base64 })), null, 2)],
+		['with escaped slashes', answer({ b64_json: base64 }).replaceAll('/', '\\/')],
+		[
+			'with every character escaped',
+			answer({ b64_json: '#' }).replace(
+				'#',
+				[...base64]
+					.map((character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
+					.join(''),
+			),
+		],
+		['with an escaped key', answer({ b64_json: base64 }).replace('b64_json', 'b64\\u005fjson')],
+		[
+			'with white space around the colon',
+			answer({ b64_json: base64 }).replace('"b64_json":', '"b64_json" \n:\t '),
+		],
+		['with a null beside it', answer({ url: null, b64_json: base64 })],
+		['with line breaks in the Base64', answer({ b64_json: base64.replace(/.{76}/g, '$&\n') })],
+		['as a data URI', answer({ b64_json: `data:image/png;base64,${base64}` })],
+		['without padding', answer({ b64_json: base64.replace(/=+$/, '') })],
+		['with the key in a text before it', answer({ note: 'see "b64_json": "x"', b64_json: base64 })],
+	])('is read when spelled %s', async (_spelling, text) => {
+		for (const size of [1, 7, 1000]) expect(await read(text, size)).toEqual(expected);
+	});
+
+	test('takes the first image of several', async () => {
+		const second = randomBytes(50).toString('base64');
+		const text = `{"data":[{"b64_json":"${base64}"},{"b64_json":"${second}"}]}`;
+		expect((await read(text)).image).toEqual(image);
+	});
+});
+
+describe('an answer without an image', () => {
+	test.each([
+		['with a URL', answer({ url: 'https://res.example/1.png' }), 'https://res.example/1.png'],
+		['with null', answer({ b64_json: null }), undefined],
+		['with an empty text', answer({ b64_json: '' }), undefined],
+		['with no data', '{"data":[]}', undefined],
+		['of another shape', '[1,"b64_json"]', undefined],
+	])('%s stores nothing', async (_what, text, url) => {
+		const result = await read(text);
+		expect(result.image).toBeUndefined();
+		expect(result.answer.url).toBe(url);
+	});
+});
+
+describe('a broken answer', () => {
+	const whole = answer({ b64_json: base64 });
+
+	test.each([
+		['ends in the image', whole.slice(0, whole.length / 2), 'cutOff'],
+		['ends after the image', whole.slice(0, -3), 'cutOff'],
+		['ends before the image', whole.slice(0, 20), 'cutOff'],
+		['is HTML', '<html><title>Login</title></html>', 'notJson'],
+		['is empty', '', 'notJson'],
+		['has rubbish after its end', `${whole} }`, 'notJson'],
+		['holds no Base64', answer({ b64_json: 'this is *not* Base64!' }), 'notAnImage'],
+		['has padding in the middle', answer({ b64_json: 'QUJD=UJD' }), 'notAnImage'],
+		['never ends', `{"note":"${'x'.repeat(2 * 1024 * 1024)}`, 'tooLarge'],
+	])('that %s is a failure', async (_what, text, kind) => {
+		expect((await failureFrom(text))?.kind).toBe(kind);
+	});
+});

@@ -1,0 +1,56 @@
+import { backoff, isPassing, retryAfter } from '../../nodes/StepFunImage/transport/retry';
+
+describe('retryAfter', () => {
+	const now = Date.parse('2026-11-21T12:00:00Z');
+
+	test.each([
+		['seconds', '7', 7_000],
+		['a fraction of seconds', '0.5', 500],
+		['an HTTP date', 'Sat, 21 Nov 2026 12:00:30 GMT', 30_000],
+		['a date that has passed', 'Sat, 21 Nov 2026 11:59:00 GMT', 0],
+		['a negative number', '-3', 0],
+		['no header', undefined, undefined],
+		['an empty header', ' ', undefined],
+		['nonsense', 'soon', undefined],
+	])('reads %s', (_what, value, expected) => {
+		expect(retryAfter(value, now)).toBe(expected);
+	});
+});
+
+describe('backoff', () => {
+	test('doubles from one second and stops at thirty', () => {
+		expect([1, 2, 3, 5, 6, 50].map((failures) => backoff(failures, 1))).toEqual([
+			1_000, 2_000, 4_000, 16_000, 30_000, 30_000,
+		]);
+	});
+
+	test('is spread by up to a half', () => {
+		expect(backoff(3, 0)).toBe(2_000);
+		expect(backoff(3, 0.5)).toBe(3_000);
+	});
+});
+
+describe('isPassing', () => {
+	test.each([408, 429, 500, 502, 503, 504])('is true for status %i', (status) => {
+		expect(isPassing({ kind: 'status', status, text: '' })).toBe(true);
+	});
+
+	test.each([302, 400, 401, 402, 403, 404, 413, 422, 451, 501])(
+		'is false for status %i',
+		(status) => {
+			expect(isPassing({ kind: 'status', status, text: '' })).toBe(false);
+		},
+	);
+
+	test('is false for answers that arrived whole, since they were charged', () => {
+		expect(
+			[
+				{ kind: 'filtered' as const },
+				{ kind: 'noImage' as const },
+				{ kind: 'notJson' as const, text: '' },
+				{ kind: 'notAnImage' as const, text: '' },
+				{ kind: 'storage' as const, text: '' },
+			].filter(isPassing),
+		).toEqual([]);
+	});
+});
