@@ -1,6 +1,10 @@
 import type { INodeProperties } from 'n8n-workflow';
 
+import { modelsFor } from '../catalogue/models';
 import { showFor } from './operation';
+
+const [{ facts: recommended }] = modelsFor('edit');
+const maxSide = recommended.inputImage?.maxSide;
 
 export const inputImageField: INodeProperties = {
 	displayName: 'Input Data Field Name',
@@ -10,7 +14,6 @@ export const inputImageField: INodeProperties = {
 	default: 'data',
 	placeholder: 'e.g. data',
 	hint: 'The name of the input field containing the image to be edited',
-	description:
-		'The image is read when its turn comes. Up to 4096 × 4096 pixels; PNG, JPEG and WebP are safe choices.',
+	description: `A PNG, JPEG or WebP image of at most ${maxSide} × ${maxSide} pixels. It is read only when the item's turn comes.`,
 	displayOptions: showFor('edit'),
 };

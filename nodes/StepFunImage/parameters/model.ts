@@ -12,7 +12,7 @@ export function modelField(operation: Operation): INodeProperties {
 	const models = modelsFor(operation);
 	const [{ id: recommended }] = models;
 	return {
-		displayName: 'Model Name or ID',
+		displayName: 'Model',
 		name: 'model',
 		type: 'options',
 		displayOptions: showFor(operation),

@@ -1,18 +1,18 @@
 import type { INodeProperties } from 'n8n-workflow';
 
-import type { Operation } from '../catalogue/models';
+import { modelsFor, type Operation } from '../catalogue/models';
 import { showFor } from './operation';
 
-const WORDING: Record<Operation, Pick<INodeProperties, 'placeholder' | 'description'>> = {
+const WORDING: Record<Operation, { placeholder: string; what: string; hint: string }> = {
 	generate: {
 		placeholder: 'e.g. A red running shoe on white marble, soft morning light, product photo',
-		description:
-			'What the image should show, in English or Chinese, in at most 512 characters. Put words that should appear in the picture in quotes and turn on Text Mode.',
+		what: 'What the image should show',
+		hint: 'Put words that should appear in the picture in quotes and turn on Text Mode',
 	},
 	edit: {
 		placeholder: 'e.g. Replace the background with a sunny beach, keep the shoe unchanged',
-		description:
-			'What to change in the image, and what to keep, in English or Chinese, in at most 512 characters',
+		what: 'What to change in the image',
+		hint: 'Say what should stay as it is, too',
 	},
 };
 
@@ -22,6 +22,8 @@ const WORDING: Record<Operation, Pick<INodeProperties, 'placeholder' | 'descript
  * @param operation the operation that the wording fits
  */
 export function promptField(operation: Operation): INodeProperties {
+	const { placeholder, what, hint } = WORDING[operation];
+	const [{ facts }] = modelsFor(operation);
 	return {
 		displayName: 'Prompt',
 		name: 'prompt',
@@ -30,7 +32,8 @@ export function promptField(operation: Operation): INodeProperties {
 		required: true,
 		default: '',
 		displayOptions: showFor(operation),
-		...WORDING[operation],
+		placeholder,
+		description: `${what}, in English or Chinese, in at most ${facts.maxPromptCharacters} characters. ${hint}.`,
 		routing: { send: { type: 'body', property: 'prompt' } },
 	};
 }

@@ -1,6 +1,7 @@
 import { validateFieldType, type IDataObject, type IExecuteSingleFunctions } from 'n8n-workflow';
 
 import {
+	MODELS,
 	SEED_RANGE,
 	sizeLabel,
 	sizeValue,
@@ -106,7 +107,7 @@ export function checkFields(
 	const unsupported = (label: string): never =>
 		refuse(
 			`'${label}' is not available for ${model}`,
-			`Remove the option '${label}', or choose a model that has it, such as step-image-edit-2.`,
+			`Remove the option '${label}', or choose a model that has it, such as ${MODELS[0].id}.`,
 		);
 
 	const fields: RequestFields = { model };

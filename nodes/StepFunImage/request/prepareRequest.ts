@@ -56,7 +56,7 @@ export async function prepareRequest(
 	if (model === '') {
 		throw inputError(
 			context,
-			"'Model Name or ID' is empty",
+			"'Model' is empty",
 			'Choose a model from the list, or check that the expression gives the ID of a model on this item.',
 		);
 	}

@@ -1,0 +1,152 @@
+import { NodeHelpers, type INodeProperties } from 'n8n-workflow';
+
+import { SERVICES } from '../../nodes/StepFunImage/catalogue/hosts';
+import { FORMATS } from '../../nodes/StepFunImage/catalogue/formats';
+import {
+	MODELS,
+	modelsFor,
+	sizeLabel,
+	sizeValue,
+	type InputImageLimits,
+	type NumberRange,
+	type Operation,
+} from '../../nodes/StepFunImage/catalogue/models';
+import { StepFunImage } from '../../nodes/StepFunImage/StepFunImage.node.ts';
+
+const OPERATIONS: Array<[Operation, string]> = [
+	['generate', 'Generate'],
+	['edit', 'Edit'],
+];
+
+function table(header: string[], rows: string[][]): string {
+	const line = (cells: string[]) => `| ${cells.join(' | ')} |`;
+	return [line(header), line(header.map(() => '---')), ...rows.map(line)].join('\n');
+}
+
+function models(): string {
+	return table(
+		['Model', 'Operations', 'Price per image', 'Notes'],
+		MODELS.map(({ id, operations, pricePerImage, description }) => [
+			`\`${id}\``,
+			OPERATIONS.filter(([operation]) => operations[operation])
+				.map(([, label]) => label)
+				.join(', '),
+			pricePerImage ? `¥${pricePerImage.cny} / $${pricePerImage.usd}` : '',
+			description,
+		]),
+	);
+}
+
+function sizes(): string {
+	const rows = OPERATIONS.flatMap(([operation, label]) =>
+		modelsFor(operation).flatMap(({ id, facts }) =>
+			(facts.sizes ?? []).map((size) => [
+				`\`${id}\``,
+				label,
+				facts.sizeIsArea ? `about ${size.width} × ${size.height}` : sizeLabel(size),
+				`\`${sizeValue(size)}\``,
+				`\`${size.apiValue}\``,
+				size === facts.defaultSize ? 'yes' : '',
+			]),
+		),
+	);
+	return table(
+		['Model', 'Operation', 'Picture', 'In an expression', 'What the node sends', 'Default'],
+		rows,
+	);
+}
+
+const range = ({ min, max, default: standard }: NumberRange) =>
+	`${min} to ${max}, default ${standard}`;
+
+function limits(): string {
+	const rows = OPERATIONS.flatMap(([operation, label]) =>
+		modelsFor(operation).map(({ id, facts }) => [
+			`\`${id}\` ${label}`,
+			`${facts.maxPromptCharacters} characters`,
+			range(facts.steps),
+			range(facts.cfgScale),
+			facts.negativePrompt ? `${facts.negativePrompt.maxCharacters} characters` : 'no',
+			facts.textMode ? 'yes' : 'no',
+			facts.inputImage ? inputImage(facts.inputImage) : '',
+		]),
+	);
+	return table(
+		['', 'Prompt', 'Steps', 'CFG Scale', 'Negative Prompt', 'Text Mode', 'Input image'],
+		rows,
+	);
+}
+
+function inputImage({ minSide, maxSide, maxBytes, maxAspect, formats }: InputImageLimits): string {
+	return [
+		minSide ? `${minSide} to ${maxSide} px a side` : `up to ${maxSide} × ${maxSide} px`,
+		maxBytes ? `up to ${maxBytes / 1024 / 1024} MB` : '',
+		maxAspect ? `1:${maxAspect} to ${maxAspect}:1` : '',
+		formats ? formats.map((format) => FORMATS[format].name).join(', ') : '',
+	]
+		.filter(Boolean)
+		.join('; ');
+}
+
+function services(): string {
+	return table(
+		['Service', 'Base URL', 'For'],
+		SERVICES.map(({ name, baseUrl, description }) => [name, `\`${baseUrl}\``, description]),
+	);
+}
+
+/** Every field as the node shows it for the recommended model. */
+function fields(): string {
+	const rows: string[][] = [];
+	const seen = new Set<string>();
+	const add = (field: INodeProperties, label: string, group: string) => {
+		const name = `${group}${field.displayName}`;
+		if (field.type === 'notice' || seen.has(name + label)) return;
+		seen.add(name + label);
+		const earlier = rows.find(
+			([shown, , description]) =>
+				shown === `**${name}**` && description === plain(field.description ?? field.hint),
+		);
+		if (earlier) earlier[1] = `${earlier[1]}, ${label}`;
+		else rows.push([`**${name}**`, label, plain(field.description ?? field.hint)]);
+	};
+	for (const [operation, label] of OPERATIONS) {
+		const [{ id: model }] = modelsFor(operation);
+		const values = { resource: 'image', operation, model, output: 'file' };
+		const { description } = new StepFunImage();
+		for (const field of description.properties) {
+			if (['resource', 'operation'].includes(field.name)) continue;
+			if (!NodeHelpers.displayParameter(values, field, null, description)) continue;
+			if (field.type !== 'collection') add(field, label, '');
+			for (const option of field.type === 'collection' ? (field.options ?? []) : []) {
+				add(option as INodeProperties, label, 'Options → ');
+			}
+		}
+	}
+	return table(['Field', 'Operation', 'What it does'], rows);
+}
+
+function plain(description = ''): string {
+	return description
+		.replace(/<a href="([^"]*)"[^>]*>([^<]*)<\/a>/g, '[$2]($1)')
+		.replaceAll('|', '\\|');
+}
+
+/** The parts of the README that follow from the catalogue and the node's description, by their marks. */
+export const TABLES: Record<string, () => string> = { models, sizes, limits, services, fields };
+
+/**
+ * A README with its tables made anew between `<!-- table:name -->` and `<!-- /table -->`.
+ *
+ * @throws when a table has no place in the text
+ */
+export function withTables(readme: string): string {
+	return Object.entries(TABLES).reduce((text, [name, make]) => {
+		const place = new RegExp(`(<!-- table:${name} -->\n)[\\s\\S]*?(<!-- /table -->)`);
+		if (!place.test(text)) throw new Error(`the README has no place for the table "${name}"`);
+		return text.replace(
+			place,
+			(_all, start: string, end: string) => `${start}\n${make()}\n\n${end}`,
+		);
+	}, readme);
+}
