@@ -4,6 +4,7 @@ import { Container } from '@n8n/di';
 import {
 	BinaryDataConfig,
 	BinaryDataService,
+	DirectoryLoader,
 	ExecutionLifecycleHooks,
 	RoutingNode,
 	WorkflowExecute,
@@ -191,9 +192,13 @@ function source({ items = [{}] }: NodeRun): INodeType {
 	};
 }
 
-/** n8n's node type service gives declarative nodes their execute function in this way. */
+/**
+ * n8n's node loader gives declarative nodes their "Request Options", and its node type service their
+ * execute function, in this way.
+ */
 function stepFunImage(): INodeType {
 	const nodeType = new StepFunImage() as INodeType;
+	DirectoryLoader.applyDeclarativeNodeOptionParameters(nodeType);
 	nodeType.execute = async function (this) {
 		return (await new RoutingNode(this as unknown as ExecuteContext, nodeType).runNode()) ?? [];
 	};
@@ -201,7 +206,7 @@ function stepFunImage(): INodeType {
 }
 
 /** Authenticates as n8n's CredentialsHelper does, from the credential's own declaration. */
-function credentialsHelper(credential: ICredentialDataDecryptedObject): ICredentialsHelper {
+export function credentialsHelper(credential: ICredentialDataDecryptedObject): ICredentialsHelper {
 	return {
 		getParentTypes: () => [],
 		isCredentialUsableByNode: () => true,

@@ -255,7 +255,7 @@ describe('a failure that makes the rest pointless', () => {
 		expect(server.requests).toHaveLength(3);
 		expect(error?.httpCode).toBe('451');
 		expect(error?.context.itemIndex).toBe(2);
-		expect(error?.description).toContain('2 images of this run were made and charged');
+		expect(error?.description).toContain('2 other images of this run were made and charged');
 		expect(error?.description).toContain("set 'On Error'");
 	});
 

@@ -46,7 +46,7 @@ describe('isPassing', () => {
 		expect(
 			[
 				{ kind: 'filtered' as const },
-				{ kind: 'noImage' as const },
+				{ kind: 'noImage' as const, text: '' },
 				{ kind: 'notJson' as const, text: '' },
 				{ kind: 'notAnImage' as const, text: '' },
 				{ kind: 'storage' as const, text: '' },

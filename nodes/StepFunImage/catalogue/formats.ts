@@ -1,3 +1,5 @@
+import { imageSize } from 'image-size';
+
 import type { ImageFormat } from './models';
 
 /** The raster formats that an image may have on its way in or out. */
@@ -12,13 +14,29 @@ export const FORMATS: Record<ImageFormat, { name: string; mimeType: string; exte
 	avif: { name: 'AVIF', mimeType: 'image/avif', extension: 'avif' },
 };
 
+/** What an image's header tells. */
+export interface MeasuredImage {
+	format: ImageFormat;
+	/** In pixels, as stored; a rotation noted in the metadata is not applied. */
+	width: number;
+	height: number;
+}
+
 /**
- * The format behind a type that image-size reports, or `undefined` for what is no raster image (SVG,
- * icons, textures).
+ * Reads an image's format and size from its beginning, without decoding it.
  *
- * @param type such as `png`, `jpg` or `heic`
+ * @param header the first bytes of the file
+ * @returns `undefined` when this is no raster image (SVG and icons are none), or not enough of it
  */
-export function formatOf(type: string | undefined): ImageFormat | undefined {
-	if (type === 'heic') return 'heif';
-	return type !== undefined && type in FORMATS ? (type as ImageFormat) : undefined;
+export function measureImage(header: Uint8Array): MeasuredImage | undefined {
+	try {
+		// A copy: image-size reads past the end of a view into a larger buffer.
+		const { type, width, height } = imageSize(new Uint8Array(header));
+		const format = type === 'heic' ? 'heif' : type;
+		return format !== undefined && format in FORMATS
+			? { format: format as ImageFormat, width, height }
+			: undefined;
+	} catch {
+		return undefined;
+	}
 }

@@ -40,7 +40,7 @@ export function apiError(
 		[explanation.description, ...references(failure)].filter((part) => part !== '').join(' '),
 	);
 	const httpCode = statusOf(failure);
-	return new NodeApiError(
+	const error = new NodeApiError(
 		context.getNode(),
 		{ message, description, ...(httpCode === undefined ? {} : { httpCode: String(httpCode) }) },
 		{
@@ -51,6 +51,9 @@ export function apiError(
 			level: 'warning',
 		},
 	);
+	// n8n replaces a message in which it finds an error code such as ECONNREFUSED.
+	error.message = message;
+	return error;
 }
 
 function statusOf(failure: Failure): number | undefined {
@@ -104,7 +107,7 @@ function explain(request: ImageRequest, failure: Failure): Explanation {
 			};
 		case 'noImage':
 			return {
-				message: 'The service answered without an image',
+				message: `The service answered without an image${quote(failure.text)}`,
 				description:
 					'It reported success, so the image may have been charged. Run this item again; if it happens each time, send the IDs to StepFun.',
 			};
@@ -128,7 +131,7 @@ function explain(request: ImageRequest, failure: Failure): Explanation {
 			};
 		case 'download':
 			return {
-				message: `The image was made, but could not be downloaded: ${explain(request, failure.reason).message}`,
+				message: `The image was made, but could not be downloaded: ${explainDownload(failure.url, failure.reason)}`,
 				description: `The image has been charged and is still at ${failure.url} for as long as such links live. Fetch it with an HTTP Request node without credentials, or set Output to 'Image URL' and download later.`,
 			};
 		case 'storage':
@@ -137,6 +140,27 @@ function explain(request: ImageRequest, failure: Failure): Explanation {
 				description:
 					"Check the free space and the settings of n8n's binary data storage. The image has been charged.",
 			};
+	}
+}
+
+/** Why a download failed, in half a sentence: here the API's own meanings of a status do not apply. */
+function explainDownload(url: string, reason: Failure): string {
+	switch (reason.kind) {
+		case 'status':
+			return `${hostOf(url)} answered with status ${reason.status}${quote(reason.text)}`;
+		case 'connection':
+			return `the connection to ${hostOf(url)} failed${quote(reason.text)}`;
+		case 'timeout':
+			return `${hostOf(url)} did not send all of it within ${reason.seconds} seconds`;
+		case 'notAnImage':
+			return `what ${hostOf(url)} sent is not an image${quote(readable(reason.text))}`;
+		case 'cutOff':
+		case 'tooLarge':
+		case 'storage':
+		case 'notJson':
+			return reason.text;
+		default:
+			return reason.kind;
 	}
 }
 
@@ -150,7 +174,7 @@ function explainStatus(
 
 	switch (failure.status) {
 		case 400:
-			if (failure.text.includes(IMAGE_NOT_RECEIVED)) {
+			if (request.inputImage && failure.text.includes(IMAGE_NOT_RECEIVED)) {
 				const maxSide = findModel(request.model)?.operations[request.operation]?.inputImage
 					?.maxSide;
 				return {

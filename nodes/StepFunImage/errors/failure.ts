@@ -21,7 +21,7 @@ export type Failure = {
 	/** The answer broke off: it was made, and charged, and did not arrive. */
 	| { kind: 'cutOff'; text: string }
 	| { kind: 'notJson'; text: string }
-	| { kind: 'noImage' }
+	| { kind: 'noImage'; text: string }
 	| { kind: 'filtered'; seed?: number }
 	| { kind: 'notAnImage'; text: string; url?: string }
 	| { kind: 'tooLarge'; text: string }

@@ -12,9 +12,12 @@ export function inputError(
 	message: string,
 	description: string,
 ): NodeOperationError {
-	return new NodeOperationError(context.getNode(), message, {
+	const error = new NodeOperationError(context.getNode(), message, {
 		description,
 		itemIndex: context.getItemIndex(),
 		level: 'warning',
 	});
+	// n8n replaces a message in which it finds an error code such as ENOENT, be it in a prompt.
+	error.message = message;
+	return error;
 }

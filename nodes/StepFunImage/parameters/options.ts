@@ -178,7 +178,11 @@ export function negativePromptNotices(operation: Operation): INodeProperties[] {
 								'options.negativePrompt': [{ _cnd: { exists: true } }],
 							},
 							hide: {
-								'options.cfgScale': [{ _cnd: { gt: facts.negativePrompt.ignoredAtCfgScale } }],
+								'options.cfgScale': [
+									{ _cnd: { gt: facts.negativePrompt.ignoredAtCfgScale } },
+									// What an expression will give is not known here.
+									{ _cnd: { startsWith: '=' } },
+								],
 							},
 						},
 					},

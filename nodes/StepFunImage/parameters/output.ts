@@ -3,7 +3,9 @@ import type { INodeProperties } from 'n8n-workflow';
 import type { Operation } from '../catalogue/models';
 import { showFor } from './operation';
 
-export type Output = 'file' | 'url' | 'fileAndUrl';
+export const OUTPUTS = ['file', 'url', 'fileAndUrl'] as const;
+
+export type Output = (typeof OUTPUTS)[number];
 
 /**
  * The fields that say in which form the image leaves the node.

@@ -18,7 +18,8 @@ export async function makeBody(
 ): Promise<Pick<IHttpRequestOptions, 'body' | 'json'>> {
 	if (!inputImage) return { body: fields, json: true };
 
-	const image = await context.helpers.getBinaryDataBuffer(inputImage.field);
+	// The type knows only field names; n8n takes a file from an expression as well.
+	const image = await context.helpers.getBinaryDataBuffer(inputImage.source as string);
 	const form = new FormData();
 	for (const [name, value] of Object.entries(fields)) form.append(name, String(value));
 	form.append(

@@ -23,7 +23,8 @@ function countCharacters(text: string): number {
 	return [...graphemes.segment(text)].length;
 }
 
-function isUnset(value: unknown): boolean {
+/** Whether a field was left alone, or an expression gave nothing for this item. */
+export function isUnset(value: unknown): boolean {
 	return (
 		value === undefined || value === null || (typeof value === 'string' && value.trim() === '')
 	);

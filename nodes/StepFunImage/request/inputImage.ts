@@ -1,14 +1,13 @@
-import { imageSize } from 'image-size';
-import type { IBinaryData, IExecuteSingleFunctions } from 'n8n-workflow';
+import type { IBinaryData, IExecuteSingleFunctions, INodeExecutionData } from 'n8n-workflow';
 
-import { FORMATS, formatOf } from '../catalogue/formats';
+import { FORMATS, measureImage } from '../catalogue/formats';
 import type { InputImageLimits } from '../catalogue/models';
 import { inputError } from '../errors/inputError';
 
 /** What is known of an item's image before it is read. */
 export interface InputImage {
-	/** The input field that holds it. */
-	field: string;
+	/** The input field that holds it, or the file itself where an expression gave it. */
+	source: string | IBinaryData;
 	fileName: string;
 	/** Read from the image itself, not from what the item claims. */
 	mimeType: string;
@@ -21,7 +20,7 @@ const MAX_HEADER_BYTES = 1024 * 1024;
  * Finds the image of an item and checks it against a model's limits, from its header alone.
  *
  * @param context the item's execution context
- * @param field the input field that should hold the image
+ * @param source the input field that should hold the image, or a file that an expression gave
  * @param model the model's ID, for messages
  * @param limits the model's limits; without them only an image is asked for
  * @throws NodeOperationError when there is no such field, it holds no image, or the image is beyond
@@ -29,23 +28,23 @@ const MAX_HEADER_BYTES = 1024 * 1024;
  */
 export async function inspectInputImage(
 	context: IExecuteSingleFunctions,
-	field: string,
+	source: string | IBinaryData,
 	model: string,
 	limits: InputImageLimits | undefined,
 ): Promise<InputImage> {
-	const binaryData = findBinaryData(context, field);
+	const binaryData = findBinaryData(context, source);
+	const name = typeof source === 'string' ? source : 'Input Data Field Name';
 	const header = await readHeader(context, binaryData);
-	const measured = measure(header);
-	const format = measured && formatOf(measured.type);
-	if (!measured || !format) {
+	const measured = measureImage(header);
+	if (!measured) {
 		throw inputError(
 			context,
-			`The file in '${field}' is not an image that can be edited`,
+			`The file in '${name}' is not an image that can be edited`,
 			`It claims to be ${binaryData.mimeType}, but its content is not a PNG, JPEG, WebP or other raster image. Check what the previous node puts into this field.`,
 		);
 	}
 
-	const { width, height } = measured;
+	const { format, width, height } = measured;
 	const refuse = (message: string, description: string): never => {
 		throw inputError(context, message, description);
 	};
@@ -54,19 +53,19 @@ export async function inspectInputImage(
 
 	if (limits?.formats && !limits.formats.includes(format)) {
 		refuse(
-			`The image in '${field}' is ${FORMATS[format].name}, which ${model} does not take`,
+			`The image in '${name}' is ${FORMATS[format].name}, which ${model} does not take`,
 			`${model} takes ${limits.formats.map((each) => FORMATS[each].name).join(', ')}. ${advice}`,
 		);
 	}
 	if (limits && Math.max(width, height) > limits.maxSide) {
 		refuse(
-			`The image in '${field}' is too large: ${width} × ${height} pixels`,
+			`The image in '${name}' is too large: ${width} × ${height} pixels`,
 			`${model} takes images of at most ${limits.maxSide} × ${limits.maxSide} pixels. ${advice}`,
 		);
 	}
 	if (limits?.minSide !== undefined && Math.min(width, height) < limits.minSide) {
 		refuse(
-			`The image in '${field}' is too small: ${width} × ${height} pixels`,
+			`The image in '${name}' is too small: ${width} × ${height} pixels`,
 			`${model} takes images whose sides are at least ${limits.minSide} pixels. ${advice}`,
 		);
 	}
@@ -75,41 +74,56 @@ export async function inspectInputImage(
 		Math.max(width, height) > limits.maxAspect * Math.min(width, height)
 	) {
 		refuse(
-			`The image in '${field}' is too narrow: ${width} × ${height} pixels`,
+			`The image in '${name}' is too narrow: ${width} × ${height} pixels`,
 			`${model} takes proportions from 1:${limits.maxAspect} to ${limits.maxAspect}:1. Crop the image before this node.`,
 		);
 	}
 	if (limits?.maxBytes !== undefined) {
 		const bytes = await countBytes(context, binaryData);
 		if (bytes > limits.maxBytes) {
-			const megabytes = (count: number) => `${(count / 1024 / 1024).toFixed(1)} MB`;
 			refuse(
-				`The image in '${field}' is too large: ${megabytes(bytes)}`,
-				`${model} takes images of at most ${megabytes(limits.maxBytes)}. ${advice}`,
+				`The image in '${name}' is too large: ${bytes} bytes`,
+				`${model} takes images of at most ${limits.maxBytes} bytes (${limits.maxBytes / 1024 / 1024} MB). ${advice}`,
 			);
 		}
 	}
 
 	return {
-		field,
+		source,
 		mimeType: FORMATS[format].mimeType,
 		fileName: binaryData.fileName ?? `image.${FORMATS[format].extension}`,
 	};
 }
 
-function findBinaryData(context: IExecuteSingleFunctions, field: string): IBinaryData {
+function findBinaryData(
+	context: IExecuteSingleFunctions,
+	source: string | IBinaryData,
+): IBinaryData {
 	try {
-		return context.helpers.assertBinaryData(field);
+		// The type knows only field names; n8n takes a file from an expression as well.
+		return context.helpers.assertBinaryData(source as string);
 	} catch {
-		const present = Object.keys(context.getInputData().binary ?? {});
+		const present = filesOf(context.getInputData());
 		throw inputError(
 			context,
-			`'Input Data Field Name' is '${field}', but this item has no such binary field`,
+			`'Input Data Field Name' is '${String(source)}', but this item has no such binary field`,
 			present.length > 0
 				? `The item has: ${present.join(', ')}. Enter one of these names.`
 				: 'The item carries no binary data at all. Put a node before this one that loads the image, such as Read/Write Files from Disk, HTTP Request or Google Drive.',
 		);
 	}
+}
+
+/** The names of an item's files; with the workflow setting that keeps files in the JSON, their paths. */
+function filesOf({ json, binary }: INodeExecutionData): string[] {
+	const pathsIn = (value: unknown, path: string): string[] => {
+		if (typeof value !== 'object' || value === null) return [];
+		if ('mimeType' in value && 'data' in value) return [path];
+		return Object.entries(value).flatMap(([key, inner]) =>
+			pathsIn(inner, path === '' ? key : `${path}.${key}`),
+		);
+	};
+	return [...Object.keys(binary ?? {}), ...pathsIn(json, '')];
 }
 
 /** The beginning of a file, as much as its size needs to be known; the rest stays where it is. */
@@ -126,18 +140,9 @@ async function readHeader(
 	// Leaving the loop destroys the stream, so no descriptor stays open.
 	for await (const chunk of stream) {
 		header = Buffer.concat([header, chunk as Buffer]);
-		if (measure(header) || header.length >= MAX_HEADER_BYTES) break;
+		if (measureImage(header) || header.length >= MAX_HEADER_BYTES) break;
 	}
 	return header;
-}
-
-function measure(header: Buffer): ReturnType<typeof imageSize> | undefined {
-	try {
-		return imageSize(header);
-	} catch {
-		// Not an image, or not enough of it yet.
-		return undefined;
-	}
 }
 
 async function countBytes(
@@ -146,5 +151,5 @@ async function countBytes(
 ): Promise<number> {
 	return binaryData.id
 		? (await context.helpers.getBinaryMetadata(binaryData.id)).fileSize
-		: Math.floor((binaryData.data.length * 3) / 4);
+		: Buffer.byteLength(binaryData.data, 'base64');
 }

@@ -1,5 +1,6 @@
 import type {
 	DeclarativeRestApiSettings,
+	IBinaryData,
 	IDataObject,
 	IExecutePaginationFunctions,
 	IHttpRequestOptions,
@@ -7,9 +8,9 @@ import type {
 
 import { findModel, type Operation } from '../catalogue/models';
 import { inputError } from '../errors/inputError';
-import type { Output } from '../parameters/output';
+import { OUTPUTS, type Output } from '../parameters/output';
 import { DEFAULT_PATIENCE, type Patience } from '../transport/patience';
-import { checkFields, passFields, type RequestFields } from './fields';
+import { checkFields, isUnset, passFields, type RequestFields } from './fields';
 import { inspectInputImage, type InputImage } from './inputImage';
 
 /** Everything the transport needs to get one image for one item. Nothing in it is large. */
@@ -25,6 +26,9 @@ export interface ImageRequest {
 	/** Address, headers, proxy and so on, as n8n's routing resolved them. */
 	options: IHttpRequestOptions;
 }
+
+/** Where an image goes that a server sends although a link was asked for. */
+const UNASKED_FIELD = 'data';
 
 /** What n8n's routing sets when the user has not added a timeout under Request Options. */
 const ROUTING_DEFAULT_TIMEOUT = 300_000;
@@ -64,10 +68,10 @@ export async function prepareRequest(
 	const facts = factsFor(context, model, operation);
 	const fields = facts ? checkFields(context, body, model, facts) : passFields({ ...body, model });
 
-	const output = context.getNodeParameter('output') as Output;
+	const output = readOutput(context);
 	const outputField =
-		output === 'url' ? '' : String(context.getNodeParameter('outputField')).trim();
-	if (output !== 'url' && outputField === '') {
+		output === 'url' ? UNASKED_FIELD : String(context.getNodeParameter('outputField')).trim();
+	if (outputField === '') {
 		throw inputError(
 			context,
 			"'Put Output File in Field' is empty",
@@ -79,12 +83,7 @@ export async function prepareRequest(
 
 	const inputImage =
 		operation === 'edit'
-			? await inspectInputImage(
-					context,
-					String(context.getNodeParameter('binaryPropertyName')).trim(),
-					model,
-					facts?.inputImage,
-				)
+			? await inspectInputImage(context, readInputSource(context), model, facts?.inputImage)
 			: undefined;
 
 	return {
@@ -112,11 +111,29 @@ function factsFor(context: IExecutePaginationFunctions, id: string, operation: O
 	);
 }
 
+function readOutput(context: IExecutePaginationFunctions): Output {
+	const output = String(context.getNodeParameter('output'));
+	if ((OUTPUTS as readonly string[]).includes(output)) return output as Output;
+	throw inputError(
+		context,
+		`'Output' must be one of ${OUTPUTS.join(', ')}, but is ${output}`,
+		"Choose from the list, or let the expression in 'Output' give one of these words.",
+	);
+}
+
+/** The field's name, or the file itself, which n8n's expressions can hand over as an object. */
+function readInputSource(context: IExecutePaginationFunctions): string | IBinaryData {
+	const source = context.getNodeParameter('binaryPropertyName');
+	return typeof source === 'object' && source !== null
+		? (source as unknown as IBinaryData)
+		: String(source).trim();
+}
+
 function readPatience(context: IExecutePaginationFunctions, routedTimeout?: number): Patience {
 	const options = context.getNodeParameter('options', {}) as IDataObject;
 
 	const positive = (label: string, value: unknown, fallback: number, min: number): number => {
-		if (value === undefined || value === null || value === '') return fallback;
+		if (isUnset(value)) return fallback;
 		const number = Number(value);
 		if (Number.isFinite(number) && number >= min) return number;
 		throw inputError(

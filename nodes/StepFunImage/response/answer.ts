@@ -1,4 +1,4 @@
-import { failureError } from '../errors/failure';
+import { failureError, failureOf, type Failure } from '../errors/failure';
 
 /** The fields of an answer, without its image. */
 export interface Answer {
@@ -7,6 +7,8 @@ export interface Answer {
 	seed?: number;
 	finishReason?: string;
 	url?: string;
+	/** What a server says that reports an error with status 200. */
+	error?: string;
 }
 
 /** An answer's JSON around the image is a few hundred bytes; this stops a server that never ends. */
@@ -49,16 +51,32 @@ export async function readAnswer<Stored>(
 
 	try {
 		let image: { stored: Stored } | undefined;
+		let rejected: Failure | undefined;
 		for (;;) {
-			if (!image && scanner.hasImageBytes()) image = { stored: await storeImage(imageBytes()) };
+			if (rejected) scanner.takeImageBytes();
+			else if (!image && scanner.hasImageBytes()) {
+				try {
+					image = { stored: await storeImage(imageBytes()) };
+				} catch (error) {
+					rejected = failureOf(error);
+					// The rest of the answer is read for its ID only where an answer is to be blamed.
+					if (rejected?.kind !== 'notAnImage') throw failureError(rejected ?? unexpected(error));
+				}
+			}
 			const next = await chunks.next();
 			if (next.done) break;
 			scanner.scan(next.value);
 		}
-		return { answer: parseEnvelope(scanner.envelope()), image: image?.stored };
+		const answer = parseEnvelope(scanner.envelope());
+		if (rejected) throw failureError({ ...rejected, id: answer.id });
+		return { answer, image: image?.stored };
 	} finally {
 		await chunks.return?.();
 	}
+}
+
+function unexpected(error: unknown): Failure {
+	return { kind: 'storage', text: error instanceof Error ? error.message : String(error) };
 }
 
 /** Follows the JSON byte by byte where it must, and in leaps through the image. */
@@ -250,7 +268,7 @@ function base64Decoder() {
 function parseEnvelope(text: string): Answer {
 	let parsed: unknown;
 	try {
-		parsed = JSON.parse(text);
+		parsed = JSON.parse(text.replace(/^\uFEFF/, ''));
 	} catch {
 		const trimmed = text.trim();
 		// JSON that never closes was on its way; anything else was never going to be JSON.
@@ -268,6 +286,7 @@ function parseEnvelope(text: string): Answer {
 		seed: asNumber(first.seed),
 		finishReason: asString(first.finish_reason),
 		url: asString(first.url),
+		error: asString(answer.error) ?? asString(asObject(answer.error).message),
 	};
 }
 

@@ -1,7 +1,6 @@
-import { imageSize } from 'image-size';
 import type { IBinaryData, IExecuteSingleFunctions } from 'n8n-workflow';
 
-import { FORMATS, formatOf } from '../catalogue/formats';
+import { FORMATS, measureImage } from '../catalogue/formats';
 import type { ImageFormat } from '../catalogue/models';
 import { failureError, failureOf } from '../errors/failure';
 
@@ -111,24 +110,12 @@ async function readHeader(chunks: AsyncIterator<Buffer>) {
 		if (!next.done) header = Buffer.concat([header, next.value]);
 		if (next.done || header.length >= tryAt) {
 			tryAt = header.length * 2;
-			const measured = measure(header);
-			const format = formatOf(measured?.type);
-			if (measured && format) {
-				return { header, format, width: measured.width, height: measured.height };
-			}
+			const measured = measureImage(header);
+			if (measured) return { header, ...measured };
 			if (next.done || header.length >= MAX_HEADER_BYTES || !mayBeImage(header)) {
 				throw failureError({ kind: 'notAnImage', text: printable(header) });
 			}
 		}
-	}
-}
-
-function measure(header: Buffer): ReturnType<typeof imageSize> | undefined {
-	try {
-		return imageSize(header);
-	} catch {
-		// Not an image, or not enough of it yet.
-		return undefined;
 	}
 }
 

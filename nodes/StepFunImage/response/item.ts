@@ -26,7 +26,9 @@ export function toItem(
 	delivery: Delivery,
 	itemIndex: number,
 ): INodeExecutionData {
-	const { answer, image, traceId, tries } = delivery;
+	const { answer, traceId, tries } = delivery;
+	// Some servers send the image beside the link, whatever they were asked for.
+	const image = request.output === 'url' && answer.url ? undefined : delivery.image;
 	const json: IDataObject = {
 		model: request.model,
 		seed: answer.seed ?? null,

@@ -53,7 +53,7 @@ export async function exchange(
 				throw failureError({ kind: 'filtered', seed: answer.seed, id: answer.id });
 			}
 			if (!image && !(answer.url && isWebAddress(answer.url))) {
-				throw failureError({ kind: 'noImage', id: answer.id });
+				throw failureError({ kind: 'noImage', text: answer.error ?? '', id: answer.id });
 			}
 			return { answer, image, traceId };
 		} catch (error) {

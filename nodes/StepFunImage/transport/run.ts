@@ -25,8 +25,6 @@ export interface Run {
 	signal: AbortSignal;
 	/** Images that the service made, and charged, for this run. */
 	charged: number;
-	/** Images that arrived. */
-	delivered: number;
 }
 
 /** Headers are read a few at a time, so that a thousand items do not open a thousand files. */
@@ -90,7 +88,6 @@ function createRun(context: IExecutePaginationFunctions, items: Set<number>): Ru
 		stoppedBy: (scope) => stops.get(undefined) ?? stops.get(scope),
 		signal: cancelled ? AbortSignal.any([cancelled, stopAll.signal]) : stopAll.signal,
 		charged: 0,
-		delivered: 0,
 	};
 }
 

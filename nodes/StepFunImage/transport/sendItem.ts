@@ -81,15 +81,19 @@ async function accountOf(context: IExecutePaginationFunctions, request: ImageReq
 async function deliver(journey: Journey): Promise<Delivery | undefined> {
 	const { context, request, run, apiKey } = journey;
 	const stopMode = !context.continueOnFail();
+	let charged = false;
+	const charge = () => {
+		if (!charged) run.charged++;
+		charged = true;
+	};
 	try {
 		const { exchanged, tries } = await generate(journey);
-		run.charged++;
+		charge();
 		const { url } = exchanged.answer;
 		const image =
 			request.output === 'fileAndUrl' || (request.output === 'file' && !exchanged.image && url)
 				? (exchanged.image ?? (await fetchImage(journey, url ?? '')))
 				: exchanged.image;
-		run.delivered++;
 		return { ...exchanged, image, tries };
 	} catch (error) {
 		const failure = failureOf(error);
@@ -98,11 +102,12 @@ async function deliver(journey: Journey): Promise<Delivery | undefined> {
 			if (stopMode && run.stoppedBy(scopeOf(request))) return undefined;
 			throw asNodeError(context, error);
 		}
-		if (wasCharged(failure)) run.charged++;
+		if (wasCharged(failure)) charge();
 		if (stopMode && run.stoppedBy(scopeOf(request))) return undefined;
 		const shown = apiError(context, request, failure, apiKey);
 		if (stopMode) {
-			addLosses(shown, run);
+			// The error itself tells what became of its own image.
+			addLosses(shown, charged ? run.charged - 1 : run.charged);
 			run.stop(shown);
 		} else if (failure.kind === 'status' && [401, 402, 404].includes(failure.status)) {
 			// A gateway may know one model and not another; key and balance are the same for all.
@@ -117,14 +122,18 @@ function scopeOf({ model, options }: ImageRequest): string {
 }
 
 function wasCharged(failure: Failure): boolean {
-	return ['filtered', 'noImage', 'notAnImage', 'download', 'storage'].includes(failure.kind);
+	return ['filtered', 'noImage', 'notAnImage', 'storage'].includes(failure.kind);
 }
 
 /** n8n throws away what a stopped run brought; the user should know the price and the way out. */
-function addLosses(error: NodeApiError, run: Run): void {
-	if (run.charged === 0) return;
+function addLosses(error: NodeApiError, lost: number): void {
+	if (lost === 0) return;
+	const [images, them] =
+		lost === 1
+			? ['Another image of this run was', 'it']
+			: [`${lost} other images of this run were`, 'them'];
 	error.description =
-		`${error.description ?? ''} ${run.charged === 1 ? 'One image of this run was' : `${run.charged} images of this run were`} made and charged before the run stopped, and n8n discards ${run.charged === 1 ? 'it' : 'them'}. To keep what succeeds, set 'On Error' in this node's Settings to 'Continue' or 'Continue (using error output)'.`.trim();
+		`${error.description ?? ''} ${images} made and charged before the run stopped, and n8n discards ${them}. To keep what succeeds, set 'On Error' in this node's Settings to 'Continue' or 'Continue (using error output)'.`.trim();
 }
 
 /** Sends the request until it succeeds, cannot succeed, or patience ends. */
@@ -191,6 +200,7 @@ async function fetchImage(journey: Journey, url: string): Promise<StoredImage> {
 			const givesUp =
 				!isPassing(failure) || tries >= maxTries || Date.now() - startedAt + wait > giveUpAfterMs;
 			log(context, journey, failure, tries, givesUp ? undefined : wait);
+			if (failure.kind === 'storage') throw failureError(failure);
 			if (givesUp) throw failureError({ kind: 'download', url, reason: failure, tries });
 			await waitOrEnd(journey, wait);
 		}
@@ -241,9 +251,8 @@ function asNodeError(
 }
 
 /**
- * The item that stands for a failed one when the workflow goes on. An item that carries the error
- * itself would leave with nothing but its message in the JSON, so it does only where n8n needs it to
- * find the error output.
+ * The item that stands for a failed one when the workflow goes on. n8n knows it by these fields of its
+ * JSON; were the error itself on the item, n8n would leave nothing but its message.
  */
 function errorItem(
 	context: IExecutePaginationFunctions,
@@ -257,7 +266,6 @@ function errorItem(
 				httpCode: 'httpCode' in error ? error.httpCode : null,
 			},
 		},
-		...(context.getNode().onError === 'continueErrorOutput' ? { error } : {}),
 		pairedItem: { item: context.getItemIndex() },
 	};
 }
