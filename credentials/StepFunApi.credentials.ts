@@ -92,7 +92,6 @@ export class StepFunApi implements ICredentialType {
 			url: '/models',
 			// A redirect could carry the key to another host.
 			disableFollowRedirect: true,
-			timeout: 20_000,
 		},
 		// n8n runs through both kinds of rule, though its type knows only lists of one kind.
 		rules: [

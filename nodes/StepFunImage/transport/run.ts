@@ -27,6 +27,14 @@ export interface Run {
 	charged: number;
 }
 
+/**
+ * The requests that fail alike when the address does not know them: a gateway may have one model and
+ * not another.
+ */
+export function scopeOf({ model, options }: ImageRequest): string {
+	return `${options.url} ${model}`;
+}
+
 /** Headers are read a few at a time, so that a thousand items do not open a thousand files. */
 const PREPARED_AT_ONCE = 8;
 

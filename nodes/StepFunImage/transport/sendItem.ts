@@ -1,32 +1,18 @@
 import {
 	NodeApiError,
 	NodeOperationError,
-	sleep,
 	type DeclarativeRestApiSettings,
 	type IExecutePaginationFunctions,
 	type INodeExecutionData,
 } from 'n8n-workflow';
 
 import { apiError } from '../errors/apiError';
-import { failureError, failureOf, type Failure } from '../errors/failure';
+import { failureOf, type Failure } from '../errors/failure';
 import { prepareRequest, type ImageRequest } from '../request/prepareRequest';
-import type { StoredImage } from '../response/image';
 import { toItem, type Delivery } from '../response/item';
-import { accountFor, type Account } from './account';
-import { downloadImage, exchange, type Exchange } from './exchange';
-import { backoff, isPassing, isTooFast } from './retry';
-import { joinRun, type Run } from './run';
-
-/** What one item's way through the transport needs. */
-interface Journey {
-	context: IExecutePaginationFunctions;
-	request: ImageRequest;
-	run: Run;
-	/** Ends the item's waiting; its own, since Node warns of many listeners on a shared one. */
-	signal: AbortSignal;
-	account: Account;
-	apiKey: string;
-}
+import { accountFor } from './account';
+import { fetchImage, generate, type Journey } from './persist';
+import { joinRun, scopeOf } from './run';
 
 /**
  * The transport of one item. n8n's routing calls it for every item at once, with the parameters
@@ -117,10 +103,6 @@ async function deliver(journey: Journey): Promise<Delivery | undefined> {
 	}
 }
 
-function scopeOf({ model, options }: ImageRequest): string {
-	return `${options.url} ${model}`;
-}
-
 function wasCharged(failure: Failure): boolean {
 	return ['filtered', 'noImage', 'notAnImage', 'storage'].includes(failure.kind);
 }
@@ -134,109 +116,6 @@ function addLosses(error: NodeApiError, lost: number): void {
 			: [`${lost} other images of this run were`, 'them'];
 	error.description =
 		`${error.description ?? ''} ${images} made and charged before the run stopped, and n8n discards ${them}. To keep what succeeds, set 'On Error' in this node's Settings to 'Continue' or 'Continue (using error output)'.`.trim();
-}
-
-/** Sends the request until it succeeds, cannot succeed, or patience ends. */
-async function generate(journey: Journey): Promise<{ exchanged: Exchange; tries: number }> {
-	const { context, request, run, signal, account } = journey;
-	const { maxTries, giveUpAfterMs } = request.patience;
-	let tries = 0;
-	let failures = 0;
-	let firstSentAt: number | undefined;
-
-	for (;;) {
-		let sentAt = 0;
-		try {
-			const exchanged = await account.perform(
-				run,
-				async () => {
-					const stopped = run.stoppedBy(scopeOf(request));
-					if (stopped) throw stoppedError(context, stopped);
-					sentAt = Date.now();
-					firstSentAt ??= sentAt;
-					tries++;
-					// In flight it may finish although the run is stopped, so only a cancelled execution
-					// ends it.
-					return await exchange(context, request, cancelSignal(context));
-				},
-				{ again: tries > 0, signal },
-			);
-			account.succeeded();
-			return { exchanged, tries };
-		} catch (error) {
-			const failure = failureOf(error);
-			if (!failure) throw asRunError(context, run, error);
-
-			const elapsed = Date.now() - (firstSentAt ?? Date.now());
-			if (!isTooFast(failure)) failures++;
-			const asked = failure.kind === 'status' ? failure.retryAfterMs : undefined;
-			const wait = isTooFast(failure)
-				? account.slowDown(sentAt, asked)
-				: (asked ?? backoff(failures));
-			const givesUp = !isPassing(failure) || failures >= maxTries || elapsed + wait > giveUpAfterMs;
-			log(context, journey, failure, tries, givesUp ? undefined : wait);
-			if (givesUp) throw failureError({ ...failure, tries });
-			// A 429 makes the account wait, and with it this item in the queue.
-			if (!isTooFast(failure)) await waitOrEnd(journey, wait);
-		}
-	}
-}
-
-/** Downloads a made image, as often as it takes; the image itself is never asked for again. */
-async function fetchImage(journey: Journey, url: string): Promise<StoredImage> {
-	const { context, request, run, account } = journey;
-	const { maxTries, giveUpAfterMs } = request.patience;
-	const startedAt = Date.now();
-	for (let tries = 1; ; tries++) {
-		try {
-			return await account.download(
-				async () => await downloadImage(context, request, url, cancelSignal(context)),
-			);
-		} catch (error) {
-			const failure = failureOf(error);
-			if (!failure) throw asRunError(context, run, error);
-			const asked = failure.kind === 'status' ? failure.retryAfterMs : undefined;
-			const wait = asked ?? backoff(tries);
-			const givesUp =
-				!isPassing(failure) || tries >= maxTries || Date.now() - startedAt + wait > giveUpAfterMs;
-			log(context, journey, failure, tries, givesUp ? undefined : wait);
-			if (failure.kind === 'storage') throw failureError(failure);
-			if (givesUp) throw failureError({ kind: 'download', url, reason: failure, tries });
-			await waitOrEnd(journey, wait);
-		}
-	}
-}
-
-function cancelSignal(context: IExecutePaginationFunctions): AbortSignal {
-	return context.getExecutionCancelSignal() ?? new AbortController().signal;
-}
-
-async function waitOrEnd({ context, run, signal }: Journey, milliseconds: number): Promise<void> {
-	try {
-		await sleep(milliseconds, signal);
-	} catch (error) {
-		throw asRunError(context, run, error);
-	}
-}
-
-/** Tells a wait that another item's failure ended from any other error. */
-function asRunError(context: IExecutePaginationFunctions, run: Run, error: unknown): unknown {
-	const stopped = run.stoppedBy('');
-	return stopped && error === stopped ? stoppedError(context, stopped) : error;
-}
-
-/** The error of an item that was not sent because of another item's failure. */
-function stoppedError(context: IExecutePaginationFunctions, cause: Error): NodeOperationError {
-	const { message, description } = cause as NodeApiError;
-	return new NodeOperationError(
-		context.getNode(),
-		`Not sent, because an earlier request of this run failed in a way that concerns all: ${message}`,
-		{
-			description: description ?? undefined,
-			itemIndex: context.getItemIndex(),
-			level: 'warning',
-		},
-	);
 }
 
 function asNodeError(
@@ -268,22 +147,4 @@ function errorItem(
 		},
 		pairedItem: { item: context.getItemIndex() },
 	};
-}
-
-function log(
-	context: IExecutePaginationFunctions,
-	{ account }: Journey,
-	failure: Failure,
-	tries: number,
-	waitMs: number | undefined,
-): void {
-	context.logger.debug('StepFun Image: a request failed', {
-		itemIndex: context.getItemIndex(),
-		failure: failure.kind,
-		status: failure.kind === 'status' ? failure.status : undefined,
-		traceId: failure.traceId,
-		tries,
-		nextTryInMs: waitMs === undefined ? 'none' : Math.round(waitMs),
-		concurrentRequests: account.currentConcurrency(),
-	});
 }

@@ -1,0 +1,156 @@
+import {
+	NodeOperationError,
+	sleep,
+	type IExecutePaginationFunctions,
+	type NodeApiError,
+} from 'n8n-workflow';
+
+import { failureError, failureOf, type Failure } from '../errors/failure';
+import type { ImageRequest } from '../request/prepareRequest';
+import type { StoredImage } from '../response/image';
+import type { Account } from './account';
+import { downloadImage, exchange, type Exchange } from './exchange';
+import { backoff, isPassing, isTooFast } from './retry';
+import { scopeOf, type Run } from './run';
+
+/** What one item's way through the transport needs. */
+export interface Journey {
+	context: IExecutePaginationFunctions;
+	request: ImageRequest;
+	run: Run;
+	/** Ends the item's waiting; its own, since Node warns of many listeners on a shared one. */
+	signal: AbortSignal;
+	account: Account;
+	apiKey: string;
+}
+
+/**
+ * Sends an item's request until it succeeds, cannot succeed, or patience ends.
+ *
+ * @returns the exchange that succeeded, and how often the request was sent
+ * @throws the last failure; or an error when another item ended the run, or the user did
+ */
+export async function generate(journey: Journey): Promise<{ exchanged: Exchange; tries: number }> {
+	const { context, request, run, signal, account } = journey;
+	const { maxTries, giveUpAfterMs } = request.patience;
+	let tries = 0;
+	let failures = 0;
+	let firstSentAt: number | undefined;
+
+	for (;;) {
+		let sentAt = 0;
+		try {
+			const exchanged = await account.perform(
+				run,
+				async () => {
+					const stopped = run.stoppedBy(scopeOf(request));
+					if (stopped) throw stoppedError(context, stopped);
+					sentAt = Date.now();
+					firstSentAt ??= sentAt;
+					tries++;
+					// In flight it may finish although the run is stopped, so only a cancelled execution
+					// ends it.
+					return await exchange(context, request, cancelSignal(context));
+				},
+				{ again: tries > 0, signal },
+			);
+			account.succeeded();
+			return { exchanged, tries };
+		} catch (error) {
+			const failure = failureOf(error);
+			if (!failure) throw asRunError(context, run, error);
+
+			const elapsed = Date.now() - (firstSentAt ?? Date.now());
+			if (!isTooFast(failure)) failures++;
+			const asked = failure.kind === 'status' ? failure.retryAfterMs : undefined;
+			const wait = isTooFast(failure)
+				? account.slowDown(sentAt, asked)
+				: (asked ?? backoff(failures));
+			const givesUp = !isPassing(failure) || failures >= maxTries || elapsed + wait > giveUpAfterMs;
+			log(context, journey, failure, tries, givesUp ? undefined : wait);
+			if (givesUp) throw failureError({ ...failure, tries });
+			// A 429 makes the account wait, and with it this item in the queue.
+			if (!isTooFast(failure)) await waitOrEnd(journey, wait);
+		}
+	}
+}
+
+/**
+ * Downloads a made image, as often as it takes; the image itself is never asked for again.
+ *
+ * @param url the link from the answer
+ * @throws a failure of kind `download`, or `storage` when n8n could not keep the image
+ */
+export async function fetchImage(journey: Journey, url: string): Promise<StoredImage> {
+	const { context, request, run, account } = journey;
+	const { maxTries, giveUpAfterMs } = request.patience;
+	const startedAt = Date.now();
+	for (let tries = 1; ; tries++) {
+		try {
+			return await account.download(
+				async () => await downloadImage(context, request, url, cancelSignal(context)),
+			);
+		} catch (error) {
+			const failure = failureOf(error);
+			if (!failure) throw asRunError(context, run, error);
+			const asked = failure.kind === 'status' ? failure.retryAfterMs : undefined;
+			const wait = asked ?? backoff(tries);
+			const givesUp =
+				!isPassing(failure) || tries >= maxTries || Date.now() - startedAt + wait > giveUpAfterMs;
+			log(context, journey, failure, tries, givesUp ? undefined : wait);
+			if (failure.kind === 'storage') throw failureError(failure);
+			if (givesUp) throw failureError({ kind: 'download', url, reason: failure, tries });
+			await waitOrEnd(journey, wait);
+		}
+	}
+}
+
+function cancelSignal(context: IExecutePaginationFunctions): AbortSignal {
+	return context.getExecutionCancelSignal() ?? new AbortController().signal;
+}
+
+async function waitOrEnd({ context, run, signal }: Journey, milliseconds: number): Promise<void> {
+	try {
+		await sleep(milliseconds, signal);
+	} catch (error) {
+		throw asRunError(context, run, error);
+	}
+}
+
+/** Tells a wait that another item's failure ended from any other error. */
+function asRunError(context: IExecutePaginationFunctions, run: Run, error: unknown): unknown {
+	const stopped = run.stoppedBy('');
+	return stopped && error === stopped ? stoppedError(context, stopped) : error;
+}
+
+/** The error of an item that was not sent because of another item's failure. */
+function stoppedError(context: IExecutePaginationFunctions, cause: Error): NodeOperationError {
+	const { message, description } = cause as NodeApiError;
+	return new NodeOperationError(
+		context.getNode(),
+		`Not sent, because an earlier request of this run failed in a way that concerns all: ${message}`,
+		{
+			description: description ?? undefined,
+			itemIndex: context.getItemIndex(),
+			level: 'warning',
+		},
+	);
+}
+
+function log(
+	context: IExecutePaginationFunctions,
+	{ account }: Journey,
+	failure: Failure,
+	tries: number,
+	waitMs: number | undefined,
+): void {
+	context.logger.debug('StepFun Image: a request failed', {
+		itemIndex: context.getItemIndex(),
+		failure: failure.kind,
+		status: failure.kind === 'status' ? failure.status : undefined,
+		traceId: failure.traceId,
+		tries,
+		nextTryInMs: waitMs === undefined ? 'none' : Math.round(waitMs),
+		concurrentRequests: account.currentConcurrency(),
+	});
+}
