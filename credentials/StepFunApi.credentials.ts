@@ -12,6 +12,12 @@ import {
 	SERVICES,
 } from '../nodes/StepFunImage/catalogue/hosts';
 
+// n8n resolves the names of headers as well as their values. Without a header of the user's own, the
+// first one is said again, since a header cannot be left out.
+const HAS_CUSTOM_HEADER = `$credentials.service === '${CUSTOM_SERVICE}' && $credentials.addCustomHeader && $credentials.headerName`;
+const CUSTOM_HEADER_NAME = `={{ ${HAS_CUSTOM_HEADER} ? $credentials.headerName.trim() : 'Authorization' }}`;
+const CUSTOM_HEADER_VALUE = `={{ ${HAS_CUSTOM_HEADER} ? $credentials.headerSecret : 'Bearer ' + $credentials.apiKey.trim() }}`;
+
 export class StepFunApi implements ICredentialType {
 	name = 'stepFunApi';
 
@@ -79,11 +85,41 @@ export class StepFunApi implements ICredentialType {
 			description:
 				"How many requests may be started in a minute, counted in the same way. 0 means no limit of your own; StepFun's answers still slow the node down when it is too fast.",
 		},
+		{
+			displayName: 'Add Custom Header',
+			name: 'addCustomHeader',
+			type: 'boolean',
+			default: false,
+			description:
+				'Whether to send a header of your own with each request, as some gateways ask for',
+			displayOptions: { show: { service: [CUSTOM_SERVICE] } },
+		},
+		{
+			displayName: 'Header Name',
+			name: 'headerName',
+			type: 'string',
+			default: '',
+			placeholder: 'e.g. X-Gateway-Token',
+			displayOptions: { show: { service: [CUSTOM_SERVICE], addCustomHeader: [true] } },
+		},
+		{
+			displayName: 'Header Value',
+			name: 'headerSecret',
+			type: 'string',
+			typeOptions: { password: true },
+			default: '',
+			displayOptions: { show: { service: [CUSTOM_SERVICE], addCustomHeader: [true] } },
+		},
 	];
 
 	authenticate: IAuthenticateGeneric = {
 		type: 'generic',
-		properties: { headers: { Authorization: '=Bearer {{ $credentials.apiKey.trim() }}' } },
+		properties: {
+			headers: {
+				Authorization: '=Bearer {{ $credentials.apiKey.trim() }}',
+				[CUSTOM_HEADER_NAME]: CUSTOM_HEADER_VALUE,
+			},
+		},
 	};
 
 	test: ICredentialTestRequest = {

@@ -3,6 +3,7 @@ import { NodeConnectionTypes, type INodeType, type INodeTypeDescription } from '
 import { BASE_URL_EXPRESSION } from './catalogue/hosts';
 import { editFields } from './parameters/edit.operation';
 import { generateFields } from './parameters/generate.operation';
+import { imageToImageFields } from './parameters/imageToImage.operation';
 import { resourceAndOperation } from './parameters/operation';
 import { sendItem } from './transport/sendItem';
 
@@ -13,7 +14,8 @@ export class StepFunImage implements INodeType {
 		icon: { light: 'file:../../icons/stepfun.svg', dark: 'file:../../icons/stepfun.dark.svg' },
 		group: ['transform'],
 		version: 1,
-		subtitle: '={{ $parameter["operation"] + ": " + $parameter["model"] }}',
+		subtitle:
+			'={{ $parameter["operation"] + ($parameter["model"] ? ": " + $parameter["model"] : "") }}',
 		description: "Generate images from text and edit images with StepFun's image API",
 		defaults: { name: 'StepFun Image' },
 		usableAsTool: true,
@@ -31,6 +33,6 @@ export class StepFunImage implements INodeType {
 		},
 		// n8n's routing calls this function as the transport of every item.
 		requestOperations: { pagination: sendItem },
-		properties: [...resourceAndOperation, ...generateFields, ...editFields],
+		properties: [...resourceAndOperation, ...generateFields, ...editFields, ...imageToImageFields],
 	};
 }

@@ -220,15 +220,17 @@ export function credentialsHelper(credential: ICredentialDataDecryptedObject): I
 			node: INode,
 		) => {
 			const { headers = {} } = new StepFunApi().authenticate.properties;
-			const resolved = Object.entries(headers).map(([name, value]) => [
-				name,
+			const resolve = (value: unknown) =>
 				isExpression(value)
 					? String(
 							workflow.expression.getSimpleParameterValue(node, value as string, 'internal', {
 								$credentials: data,
 							}),
 						)
-					: value,
+					: value;
+			const resolved = Object.entries(headers).map(([name, value]) => [
+				resolve(name),
+				resolve(value),
 			]);
 			return {
 				...options,

@@ -50,7 +50,18 @@ function options(entered: INodeParameters): INodeProperties[] {
 	return collections[0].options as INodeProperties[];
 }
 
-const TRANSPORT = ['Give Up After (Seconds)', 'Max Tries', 'Timeout (Seconds)'];
+/** The options that every model has. */
+const COMMON = [
+	'Additional Body Fields',
+	'File Name',
+	'Give Up After (Seconds)',
+	'Include Input Fields',
+	'Max Tries',
+	'Number of Images',
+	'Several Images As',
+	'Timeout (Seconds)',
+	'When Moderated',
+];
 
 describe('what the editor shows', () => {
 	test.each<[string, string, string[], string[]]>([
@@ -58,37 +69,60 @@ describe('what the editor shows', () => {
 			'generate',
 			'step-image-edit-2',
 			['Prompt', 'Size', 'Output', 'Put Output File in Field', 'Options'],
-			['CFG Scale', 'Negative Prompt', 'Seed', 'Steps', 'Text Mode', ...TRANSPORT],
+			['CFG Scale', 'Negative Prompt', 'Seed', 'Steps', 'Text Mode', ...COMMON],
 		],
 		[
 			'generate',
 			'step-2x-large',
 			['Prompt', 'Size', 'Output', 'Put Output File in Field', 'Options'],
-			['CFG Scale', 'Seed', 'Steps', ...TRANSPORT],
+			['CFG Scale', 'Seed', 'Steps', ...COMMON],
 		],
 		[
 			'edit',
 			'step-image-edit-2',
-			['Input Data Field Name', 'Prompt', 'Output', 'Put Output File in Field', 'Options'],
-			['CFG Scale', 'Negative Prompt', 'Seed', 'Steps', 'Text Mode', ...TRANSPORT],
+			[
+				'Input Image From',
+				'Input Data Field Name',
+				'Prompt',
+				'Output',
+				'Put Output File in Field',
+				'Options',
+			],
+			['CFG Scale', 'Negative Prompt', 'Seed', 'Steps', 'Text Mode', ...COMMON],
 		],
 		[
 			'edit',
 			'step-1x-edit',
-			['Input Data Field Name', 'Prompt', 'Size', 'Output', 'Put Output File in Field', 'Options'],
-			['CFG Scale', 'Seed', 'Steps', ...TRANSPORT],
+			[
+				'Input Image From',
+				'Input Data Field Name',
+				'Prompt',
+				'Size',
+				'Output',
+				'Put Output File in Field',
+				'Options',
+			],
+			['CFG Scale', 'Seed', 'Steps', ...COMMON],
 		],
 		[
 			'generate',
 			'our-own-model',
 			['Prompt', 'Size', 'Output', 'Put Output File in Field', 'Options'],
-			['CFG Scale', 'Negative Prompt', 'Seed', 'Steps', 'Text Mode', ...TRANSPORT],
+			['CFG Scale', 'Negative Prompt', 'Seed', 'Steps', 'Text Mode', ...COMMON],
 		],
 		[
 			'edit',
 			'our-own-model',
-			['Input Data Field Name', 'Prompt', 'Size', 'Output', 'Put Output File in Field', 'Options'],
-			['CFG Scale', 'Negative Prompt', 'Seed', 'Steps', 'Text Mode', ...TRANSPORT],
+			[
+				'Input Image From',
+				'Input Data Field Name',
+				'Prompt',
+				'Size',
+				'Output',
+				'Put Output File in Field',
+				'Options',
+			],
+			['CFG Scale', 'Negative Prompt', 'Seed', 'Steps', 'Text Mode', ...COMMON],
 		],
 	])('%s with %s', (operation, model, fields, entries) => {
 		expect(labels({ operation, model })).toEqual(['Resource', 'Operation', 'Model', ...fields]);
@@ -201,7 +235,7 @@ describe('sizes are offered with width first, whatever the API calls them', () =
 
 	test('generate, step-image-edit-2', () => {
 		expect(sizeChoices('generate', 'step-image-edit-2')).toEqual([
-			['Model Default: Square 1:1 (1024 × 1024)', ''],
+			['Model Default (1024 × 1024)', ''],
 			['Square 1:1 (1024 × 1024)', '1024x1024'],
 			['Landscape 16:9 (1360 × 768)', '1360x768'],
 			['Landscape 4:3 (1184 × 896)', '1184x896'],
@@ -224,7 +258,7 @@ describe('sizes are offered with width first, whatever the API calls them', () =
 
 	test('edit, step-1x-edit: an area', () => {
 		expect(sizeChoices('edit', 'step-1x-edit')).toEqual([
-			['Model Default: About 512 × 512 Pixels', ''],
+			['Model Default (512 × 512)', ''],
 			['About 512 × 512 Pixels', '512x512'],
 			['About 768 × 768 Pixels', '768x768'],
 			['About 1024 × 1024 Pixels', '1024x1024'],

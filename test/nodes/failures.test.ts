@@ -45,11 +45,7 @@ describe('an answer that is an error: message, description, httpCode, trace ID',
 			"Too many requests: the account's limit was still reached after waiting: Fault 429",
 			"Lower 'Concurrent Requests'",
 		],
-		[
-			451,
-			'Prompt or image did not pass moderation: Fault 451',
-			'Change the prompt or the input image.',
-		],
+		[451, 'Moderation refused the request: Fault 451', 'Change the prompt.'],
 		[500, 'The service failed with status 500: Fault 500', 'Run this item again later.'],
 		[502, 'The service failed with status 502: Fault 502', 'Run this item again later.'],
 		[503, 'The service is overloaded or out of service: Fault 503', 'Run this item again later.'],
@@ -395,7 +391,7 @@ describe('On Error', () => {
 			credential: { concurrentRequests: 1 },
 		});
 		expect([status, items]).toEqual(['error', []]);
-		expect(error?.message).toBe('Prompt or image did not pass moderation: Fault 451');
+		expect(error?.message).toBe('Moderation refused the request: Fault 451');
 		expect(error?.httpCode).toBe('451');
 		expect(error?.context.itemIndex).toBe(2);
 		expect(error?.description).toContain(
@@ -414,7 +410,7 @@ describe('On Error', () => {
 		expect(items.map(({ json }) => json.fileName ?? json.error)).toEqual([
 			'one-1.png',
 			'two-2.png',
-			'Prompt or image did not pass moderation: Fault 451',
+			'Moderation refused the request: Fault 451',
 			'four-4.png',
 		]);
 		expect(items.map(({ pairedItem }) => pairedItem)).toEqual(
@@ -440,7 +436,7 @@ describe('On Error', () => {
 			{ item: 3 },
 		]);
 		expect(errorItems.map(({ json }) => json.error)).toEqual([
-			'Prompt or image did not pass moderation: Fault 451',
+			'Moderation refused the request: Fault 451',
 		]);
 		expect(errorItems[0].pairedItem).toEqual({ item: 2 });
 	});
@@ -456,7 +452,7 @@ describe('On Error', () => {
 				onError === 'continueErrorOutput' ? errorItems[0].json : items[2].json,
 			);
 			const { traceId } = server.requests.find(({ status }) => status === 451)!;
-			expect(json).toContain('Prompt or image did not pass moderation: Fault 451');
+			expect(json).toContain('Moderation refused the request: Fault 451');
 			expect(json).toContain('The same request would be refused again');
 			expect(json).toContain('"451"');
 			expect(json).toContain(traceId);

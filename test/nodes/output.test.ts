@@ -130,7 +130,7 @@ describe('file names', () => {
 		['CON', 'con-1.png'],
 		[
 			'a very long prompt that goes on and on about a single red shoe',
-			'a-very-long-prompt-that-goes-on-and-on-about-a-s-1.png',
+			'a-very-long-prompt-that-goes-on-and-on-about-a-1.png',
 		],
 	])('%s → %s', async (prompt, fileName) => {
 		const { items } = await runGenerate(

@@ -132,8 +132,8 @@ describe('what Generate refuses, without a request', () => {
 		[
 			'a model that only edits',
 			{ model: '={{ "step-1x-edit" }}' },
-			'The model step-1x-edit cannot generate images',
-			'step-1x-edit offers: edit.',
+			'The model step-1x-edit does not offer Generate',
+			'step-1x-edit offers: Edit.',
 		],
 		[
 			'no output field',
@@ -247,8 +247,8 @@ describe('what Edit refuses, without a request', () => {
 		[
 			'a model that only generates',
 			{ model: STEP_2X_LARGE },
-			'The model step-2x-large cannot edit images',
-			'step-2x-large offers: generate.',
+			'The model step-2x-large does not offer Edit',
+			'step-2x-large offers: Generate and Image to Image.',
 		],
 		[
 			'a negative prompt for a model without one',

@@ -16,6 +16,7 @@ import { StepFunImage } from '../../nodes/StepFunImage/StepFunImage.node.ts';
 const OPERATIONS: Array<[Operation, string]> = [
 	['generate', 'Generate'],
 	['edit', 'Edit'],
+	['imageToImage', 'Image to Image'],
 ];
 
 function table(header: string[], rows: string[][]): string {

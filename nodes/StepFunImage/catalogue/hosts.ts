@@ -1,19 +1,31 @@
+export type Currency = 'cny' | 'usd';
+
+interface Service {
+	name: string;
+	baseUrl: string;
+	description: string;
+	/** What an image is paid in; subscriptions do not charge by the image. */
+	currency?: Currency;
+}
+
 /**
  * Where StepFun's image API is served. A key of one region does not work in the other.
  *
  * Source: StepFun's platform documentation, Chinese (platform.stepfun.com) and international
  * (platform.stepfun.ai), read between June and September 2026.
  */
-export const SERVICES = [
+export const SERVICES: readonly Service[] = [
 	{
 		name: 'StepFun China',
 		baseUrl: 'https://api.stepfun.com/v1',
 		description: 'Pay as you go, key from platform.stepfun.com',
+		currency: 'cny',
 	},
 	{
 		name: 'StepFun International',
 		baseUrl: 'https://api.stepfun.ai/v1',
 		description: 'Pay as you go, key from platform.stepfun.ai',
+		currency: 'usd',
 	},
 	{
 		name: 'Step Plan China',
@@ -25,7 +37,7 @@ export const SERVICES = [
 		baseUrl: 'https://api.stepfun.ai/step_plan/v1',
 		description: 'Subscription, key from platform.stepfun.ai',
 	},
-] as const;
+];
 
 /** The credential's choice for a gateway or a server of the user's own. */
 export const CUSTOM_SERVICE = 'custom';
@@ -46,6 +58,17 @@ export const BASE_URL_EXPRESSION =
  */
 export function isStepFunHost(url: string): boolean {
 	return SERVICES.some((service) => new URL(service.baseUrl).host === hostOf(url));
+}
+
+/**
+ * In which currency an address charges by the image, or `undefined` for a subscription or a server
+ * whose prices are not known.
+ *
+ * @param url the API's base URL
+ */
+export function currencyOf(url: string): Currency | undefined {
+	const service = SERVICES.find(({ baseUrl }) => baseUrl === url);
+	return service?.currency;
 }
 
 function hostOf(url: string): string | undefined {

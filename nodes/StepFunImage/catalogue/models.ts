@@ -8,7 +8,9 @@
  * API reference for image generation, and its pricing page, read between June and September 2026.
  */
 
-export type Operation = 'generate' | 'edit';
+import type { Currency } from './hosts';
+
+export type Operation = 'generate' | 'edit' | 'imageToImage';
 
 export type Orientation = 'Square' | 'Landscape' | 'Portrait';
 
@@ -62,6 +64,8 @@ export interface OperationFacts {
 	};
 	textMode: boolean;
 	inputImage?: InputImageLimits;
+	/** How far the result may depart from the source: above 0, up to `max`. */
+	sourceWeight?: { max: number; default: number };
 }
 
 export interface Model {
@@ -69,7 +73,7 @@ export interface Model {
 	description: string;
 	operations: Partial<Record<Operation, OperationFacts>>;
 	/** What one image costs on the Chinese platform (yuan) and on the international one (US dollars). */
-	pricePerImage?: { cny: number; usd: number };
+	pricePerImage?: Record<Currency, number>;
 }
 
 /** Seeds are the same everywhere. Without one the service draws one. */
@@ -154,6 +158,20 @@ export const MODELS: readonly Model[] = [
 				maxPromptCharacters: 512,
 				textMode: false,
 			},
+			imageToImage: {
+				sizes: LARGE_2X_SIZES,
+				steps: { min: 1, max: 100, default: 50 },
+				cfgScale: { min: 1, max: 10, default: 6 },
+				seedZeroIsRandom: true,
+				maxPromptCharacters: 1024,
+				textMode: false,
+				inputImage: {
+					maxSide: 2048,
+					maxBytes: 10 * 1024 * 1024,
+					formats: ['png', 'jpg'],
+				},
+				sourceWeight: { max: 1, default: 0.5 },
+			},
 		},
 	},
 	{
@@ -184,7 +202,7 @@ export const MODELS: readonly Model[] = [
 /**
  * The models that offer an operation, in the order of the catalogue.
  *
- * @param operation `generate` or `edit`
+ * @param operation an operation of the node
  */
 export function modelsFor(operation: Operation): Array<Model & { facts: OperationFacts }> {
 	return MODELS.flatMap((model) => {

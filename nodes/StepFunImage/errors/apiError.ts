@@ -1,9 +1,16 @@
-import { NodeApiError, type IExecuteSingleFunctions } from 'n8n-workflow';
+import { NodeApiError, type IExecuteSingleFunctions, type IHttpRequestOptions } from 'n8n-workflow';
 
 import { isStepFunHost } from '../catalogue/hosts';
-import { findModel } from '../catalogue/models';
-import type { ImageRequest } from '../request/prepareRequest';
+import { findModel, type Operation } from '../catalogue/models';
 import type { Failure } from './failure';
+
+/** What an explanation needs to know of a request. */
+export interface FailedRequest {
+	options: IHttpRequestOptions;
+	model?: string;
+	operation?: Operation;
+	inputImage?: object;
+}
 
 interface Explanation {
 	/** What happened, in one line; an AI agent sees nothing else. */
@@ -29,7 +36,7 @@ const RETIREMENT =
  */
 export function apiError(
 	context: IExecuteSingleFunctions,
-	request: ImageRequest,
+	request: FailedRequest,
 	failure: Failure,
 	apiKey: string,
 ): NodeApiError {
@@ -58,7 +65,9 @@ export function apiError(
 
 function statusOf(failure: Failure): number | undefined {
 	if (failure.kind === 'status') return failure.status;
-	if (failure.kind === 'download') return statusOf(failure.reason);
+	if (failure.kind === 'download' || failure.kind === 'inputDownload') {
+		return statusOf(failure.reason);
+	}
 	// The service answered 200; what was wrong stood in the answer.
 	return ['connection', 'timeout', 'storage'].includes(failure.kind) ? undefined : 200;
 }
@@ -76,7 +85,7 @@ function quote(text: string): string {
 	return text === '' ? '' : `: ${text}`;
 }
 
-function explain(request: ImageRequest, failure: Failure): Explanation {
+function explain(request: FailedRequest, failure: Failure): Explanation {
 	const baseUrl = request.options.baseURL ?? '';
 	switch (failure.kind) {
 		case 'status':
@@ -114,8 +123,7 @@ function explain(request: ImageRequest, failure: Failure): Explanation {
 		case 'filtered':
 			return {
 				message: 'The image was made, but stopped by moderation (content_filtered)',
-				description:
-					'Change the prompt, or the input image, and run this item again. The image has been charged; the same request would be stopped again.',
+				description: `Change the prompt${request.inputImage ? ' or the input image' : ''} and run this item again. The image has been charged; the same request would be stopped again.`,
 			};
 		case 'notAnImage':
 			return {
@@ -133,6 +141,11 @@ function explain(request: ImageRequest, failure: Failure): Explanation {
 			return {
 				message: `The image was made, but could not be downloaded: ${explainDownload(failure.url, failure.reason)}`,
 				description: `The image has been charged and is still at ${failure.url} for as long as such links live. Fetch it with an HTTP Request node without credentials, or set Output to 'Image URL' and download later.`,
+			};
+		case 'inputDownload':
+			return {
+				message: `The image behind 'Image URL' could not be downloaded: ${explainDownload(failure.url, failure.reason)}`,
+				description: `Check that ${failure.url} opens without a login and that this n8n can reach it. Nothing was sent to the image service for this item.`,
 			};
 		case 'storage':
 			return {
@@ -165,7 +178,7 @@ function explainDownload(url: string, reason: Failure): string {
 }
 
 function explainStatus(
-	request: ImageRequest,
+	request: FailedRequest,
 	failure: Extract<Failure, { kind: 'status' }>,
 ): Explanation {
 	const baseUrl = request.options.baseURL ?? '';
@@ -175,11 +188,11 @@ function explainStatus(
 	switch (failure.status) {
 		case 400:
 			if (request.inputImage && failure.text.includes(IMAGE_NOT_RECEIVED)) {
-				const maxSide = findModel(request.model)?.operations[request.operation]?.inputImage
-					?.maxSide;
+				const { model = '', operation = 'edit' } = request;
+				const maxSide = findModel(model)?.operations[operation]?.inputImage?.maxSide;
 				return {
 					message: `The service could not take in the input image, most likely because it is too large${said}`,
-					description: `Resize the image before this node, for example with n8n's Edit Image node${maxSide ? `; ${request.model} takes at most ${maxSide} × ${maxSide} pixels` : ''}.`,
+					description: `Resize the image before this node, for example with n8n's Edit Image node${maxSide ? `; ${model} takes at most ${maxSide} × ${maxSide} pixels` : ''}.`,
 				};
 			}
 			return {
@@ -222,9 +235,8 @@ function explainStatus(
 			};
 		case 451:
 			return {
-				message: `Prompt or image did not pass moderation${said}`,
-				description:
-					'Change the prompt or the input image. The same request would be refused again, so the node does not repeat it.',
+				message: `Moderation refused the request${said}`,
+				description: `Change the prompt${request.inputImage ? ' or the input image' : ''}. The same request would be refused again, so the node does not repeat it.`,
 			};
 		case 503:
 			return {

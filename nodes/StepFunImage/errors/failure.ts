@@ -27,6 +27,8 @@ export type Failure = {
 	| { kind: 'tooLarge'; text: string }
 	/** The image exists at this address, but could not be fetched. */
 	| { kind: 'download'; url: string; reason: Failure }
+	/** The image to edit could not be fetched; nothing was sent to the service. */
+	| { kind: 'inputDownload'; url: string; reason: Failure }
 	/** n8n could not keep the image that arrived. */
 	| { kind: 'storage'; text: string }
 );

@@ -1,6 +1,6 @@
 import type { INodeProperties } from 'n8n-workflow';
 
-import { inputImageField } from './inputImage';
+import { inputImageFields } from './inputImage';
 import { modelField } from './model';
 import { negativePromptNotices, optionsFields } from './options';
 import { outputFields } from './output';
@@ -9,7 +9,7 @@ import { sizeFields } from './size';
 
 export const editFields: INodeProperties[] = [
 	modelField('edit'),
-	inputImageField,
+	...inputImageFields('edit'),
 	promptField('edit'),
 	...sizeFields('edit'),
 	...outputFields('edit'),

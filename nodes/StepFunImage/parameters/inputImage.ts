@@ -1,19 +1,77 @@
 import type { INodeProperties } from 'n8n-workflow';
 
-import { modelsFor } from '../catalogue/models';
+import { modelsFor, type Operation } from '../catalogue/models';
 import { showFor } from './operation';
 
-const [{ facts: recommended }] = modelsFor('edit');
-const maxSide = recommended.inputImage?.maxSide;
+export type InputSource = 'binary' | 'url' | 'text';
 
-export const inputImageField: INodeProperties = {
-	displayName: 'Input Data Field Name',
-	name: 'binaryPropertyName',
-	type: 'string',
-	required: true,
-	default: 'data',
-	placeholder: 'e.g. data',
-	hint: 'The name of the input field containing the image to be edited',
-	description: `A PNG, JPEG or WebP image of at most ${maxSide} × ${maxSide} pixels. It is read only when the item's turn comes.`,
-	displayOptions: showFor('edit'),
-};
+/**
+ * The fields that say where the input image comes from.
+ *
+ * @param operation an operation that takes an image
+ */
+export function inputImageFields(operation: Operation): INodeProperties[] {
+	const [{ facts: recommended }] = modelsFor(operation);
+	const maxSide = recommended.inputImage?.maxSide;
+	const showForSource = (source: InputSource): INodeProperties['displayOptions'] => ({
+		show: { ...showFor(operation).show, inputSource: [source] },
+	});
+	return [
+		{
+			displayName: 'Input Image From',
+			name: 'inputSource',
+			type: 'options',
+			options: [
+				{
+					name: 'Base64 Text',
+					value: 'text',
+					description: 'A field of the item that holds Base64 text or a data URI',
+				},
+				{
+					name: 'Binary Field',
+					value: 'binary',
+					description: 'A file that the item carries',
+				},
+				{
+					name: 'URL',
+					value: 'url',
+					description: 'An address that n8n downloads the image from',
+				},
+			],
+			default: 'binary',
+			displayOptions: showFor(operation),
+			description: `Where the image is. At most ${maxSide} × ${maxSide} pixels; PNG, JPEG and WebP are safe choices. It is read only when the item's turn comes.`,
+		},
+		{
+			displayName: 'Input Data Field Name',
+			name: 'binaryPropertyName',
+			type: 'string',
+			required: true,
+			default: 'data',
+			placeholder: 'e.g. data',
+			hint: 'The name of the input field containing the image. Several names with commas between them, or * for all images of the item, make one result each.',
+			displayOptions: showForSource('binary'),
+		},
+		{
+			displayName: 'Image URL',
+			name: 'inputUrl',
+			type: 'string',
+			required: true,
+			default: '',
+			placeholder: 'e.g. https://example.com/shoe.jpg',
+			description:
+				'Address of the image. It must open without a login; the API key is not sent there.',
+			displayOptions: showForSource('url'),
+		},
+		{
+			displayName: 'Base64 Text',
+			name: 'inputText',
+			type: 'string',
+			required: true,
+			default: '',
+			placeholder: 'e.g. {{ $json.image }}',
+			description: 'The image as Base64 text or as a data URI',
+			displayOptions: showForSource('text'),
+		},
+	];
+}

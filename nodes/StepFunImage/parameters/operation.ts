@@ -1,6 +1,7 @@
 import type { INodeProperties } from 'n8n-workflow';
 
 import type { Operation } from '../catalogue/models';
+import { getBalance } from '../transport/getBalance';
 
 export const resourceAndOperation: INodeProperties[] = [
 	{
@@ -8,7 +9,10 @@ export const resourceAndOperation: INodeProperties[] = [
 		name: 'resource',
 		type: 'options',
 		noDataExpression: true,
-		options: [{ name: 'Image', value: 'image' }],
+		options: [
+			{ name: 'Account', value: 'account' },
+			{ name: 'Image', value: 'image' },
+		],
 		default: 'image',
 	},
 	{
@@ -38,8 +42,39 @@ export const resourceAndOperation: INodeProperties[] = [
 					send: { paginate: true },
 				},
 			},
+			{
+				name: 'Image to Image',
+				value: 'imageToImage',
+				action: 'Create an image from an image',
+				description: 'Create a new image that keeps close to, or departs from, a source image',
+				routing: {
+					request: { method: 'POST', url: '/images/image2image' },
+					send: { paginate: true },
+				},
+			},
 		],
 		default: 'generate',
+	},
+	{
+		displayName: 'Operation',
+		name: 'operation',
+		type: 'options',
+		noDataExpression: true,
+		displayOptions: { show: { resource: ['account'] } },
+		options: [
+			{
+				name: 'Get Balance',
+				value: 'getBalance',
+				action: 'Get the account balance',
+				description: 'Get what is left on the account, and how many images it buys',
+				routing: {
+					request: { method: 'GET', url: '/accounts' },
+					send: { paginate: true },
+					operations: { pagination: getBalance },
+				},
+			},
+		],
+		default: 'getBalance',
 	},
 ];
 

@@ -10,6 +10,9 @@ import {
 import { DEFAULT_PATIENCE } from '../transport/patience';
 import { showFor } from './operation';
 
+/** Each image is a request of its own; this is a guard against a slip of the finger. */
+export const MAX_IMAGES_PER_INPUT = 20;
+
 /** What the Options offer for a model that the catalogue does not know: everything, unlimited. */
 type Facts = OperationFacts | undefined;
 
@@ -32,7 +35,7 @@ function cfgScaleOption(range: NumberRange | undefined): INodeProperties {
 		displayName: 'CFG Scale',
 		name: 'cfgScale',
 		type: 'number',
-		typeOptions: { minValue: range?.min, maxValue: range?.max, numberPrecision: 2 },
+		typeOptions: { minValue: range?.min, maxValue: range?.max, numberPrecision: 1 },
 		default: standard,
 		description: `How closely the image follows the prompt${between(range)}. Higher values follow it more strictly and look less natural.`,
 		routing: { send: { type: 'body', property: 'cfg_scale' } },
@@ -84,6 +87,83 @@ const TEXT_MODE_OPTION: INodeProperties = {
 	routing: { send: { type: 'body', property: 'text_mode' } },
 };
 
+// These shape what leaves the node; the API knows none of them.
+const RESULT_OPTIONS: INodeProperties[] = [
+	{
+		displayName: 'File Name',
+		name: 'fileName',
+		type: 'string',
+		default: '',
+		placeholder: 'e.g. {{ $json.sku }}-front',
+		description:
+			'Name of the image file. The right extension is added, characters that no disk takes are replaced, and several images get a number. Empty: made from the prompt or the input file.',
+	},
+	{
+		displayName: 'Include Input Fields',
+		name: 'includeInputFields',
+		type: 'boolean',
+		default: true,
+		description:
+			"Whether to keep the input item's JSON and files beside the result. A result field replaces an input field of the same name.",
+	},
+	{
+		displayName: 'Number of Images',
+		name: 'numberOfImages',
+		type: 'number',
+		typeOptions: { minValue: 1, maxValue: MAX_IMAGES_PER_INPUT, numberPrecision: 0 },
+		default: 4,
+		description: `How many variations to make of each item, 1 to ${MAX_IMAGES_PER_INPUT}. Each is a request of its own and is charged. With a seed, they take the seed, the seed plus 1 and so on; without one, each is random.`,
+	},
+	{
+		displayName: 'Several Images As',
+		name: 'severalImagesAs',
+		type: 'options',
+		options: [
+			{
+				name: 'Separate Items',
+				value: 'items',
+				description: 'One output item for each image',
+			},
+			{
+				name: 'Fields of One Item',
+				value: 'fields',
+				description: 'One output item with the files in data_0, data_1 and so on',
+			},
+		],
+		default: 'items',
+		description: 'How several images of one input item leave the node',
+	},
+	{
+		displayName: 'When Moderated',
+		name: 'whenModerated',
+		type: 'options',
+		options: [
+			{
+				name: 'Fail',
+				value: 'fail',
+				description: "Treat it as an error, as this node's On Error setting says",
+			},
+			{
+				name: 'Pass On Without Image',
+				value: 'passOn',
+				description: 'Let the item go on with its finishReason, so that the workflow can branch',
+			},
+		],
+		default: 'passOn',
+		description: 'What to do with a prompt or an image that does not pass moderation',
+	},
+];
+
+const ADDITIONAL_FIELDS_OPTION: INodeProperties = {
+	displayName: 'Additional Body Fields',
+	name: 'additionalBodyFields',
+	type: 'json',
+	default: '{}',
+	placeholder: 'e.g. { "num_inference_steps": 20 }',
+	description:
+		'Fields that are added to the request as they are, for parameters that this node does not know. A field of the same name is replaced.',
+};
+
 const { giveUpAfterSeconds, maxTries, timeoutSeconds } = DEFAULT_PATIENCE;
 
 // These steer the node's transport; none of them is sent to the service.
@@ -128,6 +208,8 @@ function optionsCollection(
 			? [negativePromptOption(facts?.negativePrompt?.ignoredAtCfgScale)]
 			: []),
 		...(!facts || facts.textMode ? [TEXT_MODE_OPTION] : []),
+		...RESULT_OPTIONS,
+		ADDITIONAL_FIELDS_OPTION,
 		...TRANSPORT_OPTIONS,
 	];
 	return {
@@ -168,7 +250,7 @@ export function negativePromptNotices(operation: Operation): INodeProperties[] {
 		facts.negativePrompt
 			? [
 					{
-						displayName: `The negative prompt does nothing while CFG Scale is ${facts.negativePrompt.ignoredAtCfgScale}. Add the option CFG Scale and set it higher, for example to 3.`,
+						displayName: `The negative prompt does nothing while CFG Scale is ${facts.negativePrompt.ignoredAtCfgScale}. Set CFG Scale under Options higher, for example to 3.`,
 						name: 'negativePromptNotice',
 						type: 'notice',
 						default: '',

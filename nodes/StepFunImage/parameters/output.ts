@@ -3,7 +3,7 @@ import type { INodeProperties } from 'n8n-workflow';
 import type { Operation } from '../catalogue/models';
 import { showFor } from './operation';
 
-export const OUTPUTS = ['file', 'url', 'fileAndUrl'] as const;
+export const OUTPUTS = ['file', 'url', 'fileAndUrl', 'n8nLink'] as const;
 
 export type Output = (typeof OUTPUTS)[number];
 
@@ -37,15 +37,21 @@ export function outputFields(operation: Operation): INodeProperties[] {
 					value: 'url',
 					description: "Put only StepFun's link into the item, without downloading the image",
 				},
+				{
+					name: 'Temporary Link',
+					value: 'n8nLink',
+					description:
+						'Keep the image in n8n and put a link into the item that n8n serves and that opens without a login',
+				},
 			],
 			default: 'file',
 			description:
-				"What to put into the item. StepFun's links work without a key; they live for 30 days on the Chinese platform and for about 2 hours on the international one.",
+				"What to put into the item. StepFun's links live for 30 days on the Chinese platform and for about 2 hours on the international one. A temporary link lives as long as Link Lifetime says, and no longer than n8n keeps the execution.",
 			routing: {
 				send: {
 					type: 'body',
 					property: 'response_format',
-					value: '={{ $value === "file" ? "b64_json" : "url" }}',
+					value: '={{ ["url", "fileAndUrl"].includes($value) ? "url" : "b64_json" }}',
 				},
 			},
 		},
@@ -60,6 +66,21 @@ export function outputFields(operation: Operation): INodeProperties[] {
 			displayOptions: {
 				show: { ...showFor(operation).show, output: ['file', 'fileAndUrl'] },
 			},
+		},
+		{
+			displayName: 'Link Lifetime',
+			name: 'linkLifetime',
+			type: 'options',
+			options: [
+				{ name: '1 Hour', value: '1 hour' },
+				{ name: '1 Day', value: '1 day' },
+				{ name: '7 Days', value: '7 days' },
+				{ name: '30 Days', value: '30 days' },
+			],
+			default: '1 day',
+			description:
+				"How long the link opens. It ends earlier when n8n deletes the execution's data, by default after 14 days.",
+			displayOptions: { show: { ...showFor(operation).show, output: ['n8nLink'] } },
 		},
 	];
 }

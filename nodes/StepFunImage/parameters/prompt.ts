@@ -14,6 +14,11 @@ const WORDING: Record<Operation, { placeholder: string; what: string; hint: stri
 		what: 'What to change in the image',
 		hint: 'Say what should stay as it is, too',
 	},
+	imageToImage: {
+		placeholder: 'e.g. The same chair as a watercolour',
+		what: 'What the new image should show',
+		hint: 'Source Weight says how much of the source remains',
+	},
 };
 
 /**

@@ -17,7 +17,9 @@ function label(facts: OperationFacts, size: NonNullable<OperationFacts['sizes']>
 }
 
 function sizeOptions(facts: OperationFacts): INodePropertyOptions[] {
-	const standard = facts.defaultSize ? `: ${label(facts, facts.defaultSize)}` : '';
+	const standard = facts.defaultSize
+		? ` (${sizeValue(facts.defaultSize).replace('x', ' × ')})`
+		: '';
 	return [
 		{ name: `Model Default${standard}`, value: MODEL_DEFAULT },
 		...(facts.sizes ?? []).map((size) => ({ name: label(facts, size), value: sizeValue(size) })),

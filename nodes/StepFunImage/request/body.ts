@@ -1,31 +1,36 @@
-import type { IExecuteSingleFunctions, IHttpRequestOptions } from 'n8n-workflow';
+import type { IHttpRequestOptions } from 'n8n-workflow';
 
-import type { InputImage } from './inputImage';
+import type { Operation } from '../catalogue/models';
+import type { ReadImage } from './inputImage';
 import type { RequestFields } from './fields';
 
 /**
- * The body of one sending: JSON for Generate, multipart/form-data with the image for Edit. It is made
- * anew for each try, when the item's turn has come, so that no image waits in memory.
+ * The body of one sending: JSON for Generate, multipart/form-data with the image for Edit, JSON with the
+ * image as a data URI for Image to Image.
  *
- * @param context the item's execution context
+ * @param operation what the body is for
  * @param fields the fields to send
- * @param inputImage the image to send with them, if the operation has one
+ * @param image the image to send with them, if the operation has one
  */
-export async function makeBody(
-	context: IExecuteSingleFunctions,
+export function makeBody(
+	operation: Operation,
 	fields: RequestFields,
-	inputImage: InputImage | undefined,
-): Promise<Pick<IHttpRequestOptions, 'body' | 'json'>> {
-	if (!inputImage) return { body: fields, json: true };
+	image: ReadImage | undefined,
+): Pick<IHttpRequestOptions, 'body' | 'json'> {
+	if (!image) return { body: fields, json: true };
+	if (operation === 'imageToImage') {
+		const source = `data:${image.mimeType};base64,${image.bytes.toString('base64')}`;
+		return { body: { ...fields, source_url: source }, json: true };
+	}
 
-	// The type knows only field names; n8n takes a file from an expression as well.
-	const image = await context.helpers.getBinaryDataBuffer(inputImage.source as string);
 	const form = new FormData();
-	for (const [name, value] of Object.entries(fields)) form.append(name, String(value));
+	for (const [name, value] of Object.entries(fields)) {
+		form.append(name, typeof value === 'object' ? JSON.stringify(value) : String(value));
+	}
 	form.append(
 		'image',
-		new Blob([image as Uint8Array<ArrayBuffer>], { type: inputImage.mimeType }),
-		inputImage.fileName,
+		new Blob([image.bytes as Uint8Array<ArrayBuffer>], { type: image.mimeType }),
+		image.fileName,
 	);
 	// n8n declares the type of the form-data package; its request helper takes the native one as well.
 	return { body: form as unknown as IHttpRequestOptions['body'] };

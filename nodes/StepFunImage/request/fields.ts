@@ -149,6 +149,21 @@ export function checkFields(
 		// Off is what such a model does anyway, so only a wish that it cannot meet is refused.
 		else if (textMode) unsupported('Text Mode');
 	}
+	if (facts.sourceWeight) {
+		const { max } = facts.sourceWeight;
+		fields.source_weight = number(
+			'Source Weight',
+			collected.source_weight,
+			{ min: 0, max },
+			'number',
+		);
+		if (fields.source_weight === 0) {
+			refuse(
+				`'Source Weight' must be above 0, and at most ${max}, but is 0`,
+				'Use a small number such as 0.1 to keep close to the source.',
+			);
+		}
+	}
 	fields.response_format = String(collected.response_format);
 	return fields;
 }
@@ -176,6 +191,7 @@ const FIELD_TYPES = new Map<string, 'number' | 'boolean'>([
 	['cfg_scale', 'number'],
 	['seed', 'number'],
 	['text_mode', 'boolean'],
+	['source_weight', 'number'],
 ]);
 
 /**

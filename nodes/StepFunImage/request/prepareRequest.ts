@@ -1,17 +1,19 @@
-import type {
-	DeclarativeRestApiSettings,
-	IBinaryData,
-	IDataObject,
-	IExecutePaginationFunctions,
-	IHttpRequestOptions,
+import {
+	jsonParse,
+	type DeclarativeRestApiSettings,
+	type IDataObject,
+	type IExecutePaginationFunctions,
+	type IHttpRequestOptions,
 } from 'n8n-workflow';
 
-import { findModel, type Operation } from '../catalogue/models';
+import { findModel, SEED_RANGE, type Operation } from '../catalogue/models';
 import { inputError } from '../errors/inputError';
+import { MAX_IMAGES_PER_INPUT } from '../parameters/options';
 import { OUTPUTS, type Output } from '../parameters/output';
+import { describingName, safeName } from '../response/fileName';
 import { DEFAULT_PATIENCE, type Patience } from '../transport/patience';
 import { checkFields, isUnset, passFields, type RequestFields } from './fields';
-import { inspectInputImage, type InputImage } from './inputImage';
+import { inspectInputImages, type InputImage } from './inputImage';
 
 /** Everything the transport needs to get one image for one item. Nothing in it is large. */
 export interface ImageRequest {
@@ -22,6 +24,8 @@ export interface ImageRequest {
 	output: Output;
 	/** The binary field that the image goes into. */
 	outputField: string;
+	/** The image file's name without extension. */
+	fileName: string;
 	patience: Patience;
 	/** Address, headers, proxy and so on, as n8n's routing resolved them. */
 	options: IHttpRequestOptions;
@@ -33,17 +37,33 @@ const UNASKED_FIELD = 'data';
 /** What n8n's routing sets when the user has not added a timeout under Request Options. */
 const ROUTING_DEFAULT_TIMEOUT = 300_000;
 
+/** What one item asks for. */
+export interface ItemRequests {
+	/** One for each image: input images times variations, in this order. */
+	requests: ImageRequest[];
+	result: ResultOptions;
+}
+
+/** How an item's images leave the node. */
+export interface ResultOptions {
+	includeInputFields: boolean;
+	severalImagesAs: 'items' | 'fields';
+	whenModerated: 'fail' | 'passOn';
+	/** How long a link served by n8n opens, in the words of n8n's helper. */
+	linkLifetime: string;
+}
+
 /**
- * Turns an item's resolved parameters into a request that is known to be acceptable.
+ * Turns an item's resolved parameters into requests that are known to be acceptable.
  *
  * @param context the item's execution context
  * @param requestData what n8n's routing made of the node's declarations
  * @throws NodeOperationError for whatever would be refused or make no sense; nothing has been sent
  */
-export async function prepareRequest(
+export async function prepareRequests(
 	context: IExecutePaginationFunctions,
 	requestData: DeclarativeRestApiSettings.ResultOptions,
-): Promise<ImageRequest> {
+): Promise<ItemRequests> {
 	const { body: collected, ...options } = requestData.options;
 	const body = collected as IDataObject;
 	const operation = context.getNodeParameter('operation') as Operation;
@@ -66,11 +86,13 @@ export async function prepareRequest(
 	}
 
 	const facts = factsFor(context, model, operation);
-	const fields = facts ? checkFields(context, body, model, facts) : passFields({ ...body, model });
+	const checked = facts ? checkFields(context, body, model, facts) : passFields({ ...body, model });
+	const fields = { ...checked, ...readAdditionalFields(context) };
 
 	const output = readOutput(context);
-	const outputField =
-		output === 'url' ? UNASKED_FIELD : String(context.getNodeParameter('outputField')).trim();
+	const outputField = ['file', 'fileAndUrl'].includes(output)
+		? String(context.getNodeParameter('outputField')).trim()
+		: UNASKED_FIELD;
 	if (outputField === '') {
 		throw inputError(
 			context,
@@ -80,33 +102,115 @@ export async function prepareRequest(
 	}
 
 	const patience = readPatience(context, options.timeout);
+	const result = readResultOptions(context);
+	const count = readCount(context);
 
-	const inputImage =
-		operation === 'edit'
-			? await inspectInputImage(context, readInputSource(context), model, facts?.inputImage)
-			: undefined;
+	const inputImages =
+		operation === 'generate'
+			? [undefined]
+			: await inspectInputImages(context, model, facts?.inputImage, patience.timeoutMs);
+	const several = inputImages.length * count > 1;
 
+	const requests = inputImages.flatMap((inputImage, imageIndex) =>
+		Array.from({ length: count }, (_, variation): ImageRequest => {
+			const number = imageIndex * count + variation;
+			return {
+				operation,
+				model,
+				fields: withSeed(fields, variation),
+				inputImage,
+				output,
+				outputField:
+					several && result.severalImagesAs === 'fields' ? `${outputField}_${number}` : outputField,
+				fileName: fileNameOf(context, fields, inputImage) + (several ? `-${number + 1}` : ''),
+				patience,
+				options: options as IHttpRequestOptions,
+			};
+		}),
+	);
+	return { requests, result };
+}
+
+/** The fields of one variation: seeds count on from the first, and no seed stays no seed. */
+function withSeed(fields: RequestFields, variation: number): RequestFields {
+	if (variation === 0 || typeof fields.seed !== 'number') return fields;
+	return { ...fields, seed: (fields.seed + variation) % (SEED_RANGE.max + 1) };
+}
+
+function fileNameOf(
+	context: IExecutePaginationFunctions,
+	fields: RequestFields,
+	inputImage: InputImage | undefined,
+): string {
+	const { fileName } = context.getNodeParameter('options', {}) as IDataObject;
+	const [subject, suffix] = inputImage
+		? [inputImage.fileName.replace(/\.[^.]*$/, ''), '-edited']
+		: [String(fields.prompt), ''];
+	return (
+		(isUnset(fileName) ? undefined : safeName(String(fileName))) ??
+		describingName(subject, suffix, context.getItemIndex())
+	);
+}
+
+function readResultOptions(context: IExecutePaginationFunctions): ResultOptions {
+	const { includeInputFields, severalImagesAs, whenModerated } = context.getNodeParameter(
+		'options',
+		{},
+	) as IDataObject;
 	return {
-		operation,
-		model,
-		fields,
-		inputImage,
-		output,
-		outputField,
-		patience,
-		options: options as IHttpRequestOptions,
+		includeInputFields: includeInputFields === true || includeInputFields === 'true',
+		severalImagesAs: severalImagesAs === 'fields' ? 'fields' : 'items',
+		whenModerated: whenModerated === 'passOn' ? 'passOn' : 'fail',
+		linkLifetime: String(context.getNodeParameter('linkLifetime', '1 day')),
 	};
 }
+
+function readCount(context: IExecutePaginationFunctions): number {
+	const { numberOfImages } = context.getNodeParameter('options', {}) as IDataObject;
+	if (isUnset(numberOfImages)) return 1;
+	const count = Number(numberOfImages);
+	if (Number.isInteger(count) && count >= 1 && count <= MAX_IMAGES_PER_INPUT) return count;
+	throw inputError(
+		context,
+		`'Number of Images' must be a whole number from 1 to ${MAX_IMAGES_PER_INPUT}, but is ${String(numberOfImages)}`,
+		"Change 'Number of Images', or remove the option to make one.",
+	);
+}
+
+function readAdditionalFields(context: IExecutePaginationFunctions): RequestFields {
+	const { additionalBodyFields } = context.getNodeParameter('options', {}) as IDataObject;
+	if (isUnset(additionalBodyFields)) return {};
+	const parsed =
+		typeof additionalBodyFields === 'string'
+			? jsonParse<unknown>(additionalBodyFields, { fallbackValue: null })
+			: additionalBodyFields;
+	if (typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed)) {
+		return parsed as RequestFields;
+	}
+	throw inputError(
+		context,
+		"'Additional Body Fields' is not a JSON object",
+		'Write it like { "num_inference_steps": 20 }, with the names in double quotes.',
+	);
+}
+
+const OPERATION_NAMES: Record<Operation, string> = {
+	generate: 'Generate',
+	edit: 'Edit',
+	imageToImage: 'Image to Image',
+};
 
 function factsFor(context: IExecutePaginationFunctions, id: string, operation: Operation) {
 	const model = findModel(id);
 	if (!model) return undefined;
 	const facts = model.operations[operation];
 	if (facts) return facts;
-	const offered = Object.keys(model.operations).join(' and ');
+	const offered = (Object.keys(model.operations) as Operation[])
+		.map((each) => OPERATION_NAMES[each])
+		.join(' and ');
 	throw inputError(
 		context,
-		`The model ${id} cannot ${operation} images`,
+		`The model ${id} does not offer ${OPERATION_NAMES[operation]}`,
 		`${id} offers: ${offered}. Choose another model, or another operation.`,
 	);
 }
@@ -119,14 +223,6 @@ function readOutput(context: IExecutePaginationFunctions): Output {
 		`'Output' must be one of ${OUTPUTS.join(', ')}, but is ${output}`,
 		"Choose from the list, or let the expression in 'Output' give one of these words.",
 	);
-}
-
-/** The field's name, or the file itself, which n8n's expressions can hand over as an object. */
-function readInputSource(context: IExecutePaginationFunctions): string | IBinaryData {
-	const source = context.getNodeParameter('binaryPropertyName');
-	return typeof source === 'object' && source !== null
-		? (source as unknown as IBinaryData)
-		: String(source).trim();
 }
 
 function readPatience(context: IExecutePaginationFunctions, routedTimeout?: number): Patience {

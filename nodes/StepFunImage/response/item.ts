@@ -1,6 +1,13 @@
-import type { IDataObject, INodeExecutionData } from 'n8n-workflow';
+import type {
+	IBinaryKeyData,
+	IDataObject,
+	IExecuteSingleFunctions,
+	INodeExecutionData,
+} from 'n8n-workflow';
 
-import type { ImageRequest } from '../request/prepareRequest';
+import { currencyOf } from '../catalogue/hosts';
+import { findModel } from '../catalogue/models';
+import type { ImageRequest, ResultOptions } from '../request/prepareRequest';
 import type { Answer } from './answer';
 import type { StoredImage } from './image';
 
@@ -14,43 +21,104 @@ export interface Delivery {
 	tries: number;
 }
 
+/** One request's part of what leaves the node. */
+export interface Result {
+	json: IDataObject;
+	binary?: IBinaryKeyData;
+}
+
 /**
- * The item that leaves the node.
+ * What a successful request puts into an item.
  *
+ * @param context the item's execution context
  * @param request what was asked for
  * @param delivery what came
- * @param itemIndex the input item that it belongs to
+ * @param options how the item's images leave the node
  */
-export function toItem(
+export function toResult(
+	context: IExecuteSingleFunctions,
 	request: ImageRequest,
 	delivery: Delivery,
-	itemIndex: number,
-): INodeExecutionData {
+	options: ResultOptions,
+): Result {
 	const { answer, traceId, tries } = delivery;
 	// Some servers send the image beside the link, whatever they were asked for.
 	const image = request.output === 'url' && answer.url ? undefined : delivery.image;
-	const json: IDataObject = {
-		model: request.model,
-		seed: answer.seed ?? null,
-		finishReason: answer.finishReason ?? null,
-		...(image
-			? {
-					width: image.width,
-					height: image.height,
-					fileName: image.fileName,
-					mimeType: image.mimeType,
-					fileSize: image.fileSize,
-				}
-			: {}),
-		...(answer.url ? { url: answer.url } : {}),
-		created: answer.created ?? null,
-		id: answer.id ?? null,
-		traceId: traceId ?? null,
-		tries,
-	};
+	// n8n can serve what is in its store, but not what it keeps in memory.
+	const link =
+		request.output === 'n8nLink' && image?.binaryData.id
+			? context.helpers.createBinarySignedUrl(
+					image.binaryData,
+					options.linkLifetime as Parameters<typeof context.helpers.createBinarySignedUrl>[1],
+				)
+			: undefined;
+	const keepsFile = image !== undefined && link === undefined;
 	return {
-		json,
-		...(image ? { binary: { [request.outputField]: image.binaryData } } : {}),
-		pairedItem: { item: itemIndex },
+		json: {
+			model: request.model,
+			seed: answer.seed ?? null,
+			finishReason: answer.finishReason ?? null,
+			...(image
+				? {
+						width: image.width,
+						height: image.height,
+						fileName: image.fileName,
+						mimeType: image.mimeType,
+						fileSize: image.fileSize,
+					}
+				: {}),
+			...(answer.url ? { url: answer.url } : {}),
+			...(request.output === 'n8nLink' ? { link: link ?? null } : {}),
+			...costOf(request),
+			created: answer.created ?? null,
+			id: answer.id ?? null,
+			traceId: traceId ?? null,
+			tries,
+		},
+		...(keepsFile ? { binary: { [request.outputField]: image.binaryData } } : {}),
 	};
+}
+
+/** The catalogue's price where the address charges by the image; the account's bill is what counts. */
+function costOf({ model, options }: ImageRequest): IDataObject {
+	const currency = currencyOf(options.baseURL ?? '');
+	const price = currency && findModel(model)?.pricePerImage?.[currency];
+	return price ? { estimatedCost: { amount: price, currency: currency.toUpperCase() } } : {};
+}
+
+/**
+ * The items that leave the node for one input item.
+ *
+ * @param context the item's execution context
+ * @param results one for each request of the item, in their order
+ * @param options how the item's images leave the node
+ */
+export function toItems(
+	context: IExecuteSingleFunctions,
+	results: Result[],
+	options: ResultOptions,
+): INodeExecutionData[] {
+	if (results.length === 0) return [];
+	const input = options.includeInputFields ? context.getInputData() : undefined;
+	const asItem = ({ json, binary }: Result): INodeExecutionData => {
+		const files = { ...input?.binary, ...binary };
+		return {
+			json: { ...input?.json, ...json },
+			...(Object.keys(files).length > 0 ? { binary: files } : {}),
+			pairedItem: { item: context.getItemIndex() },
+		};
+	};
+	if (options.severalImagesAs === 'items' || results.length === 1) return results.map(asItem);
+
+	return [
+		asItem({
+			json: {
+				images: results.map(({ json, binary }) => ({
+					...json,
+					...(binary ? { field: Object.keys(binary)[0] } : {}),
+				})),
+			},
+			binary: Object.assign({}, ...results.map(({ binary }) => binary)) as IBinaryKeyData,
+		}),
+	];
 }

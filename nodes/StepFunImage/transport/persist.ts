@@ -6,10 +6,11 @@ import {
 } from 'n8n-workflow';
 
 import { failureError, failureOf, type Failure } from '../errors/failure';
-import type { ImageRequest } from '../request/prepareRequest';
+import type { ImageRequest, ResultOptions } from '../request/prepareRequest';
 import type { StoredImage } from '../response/image';
 import type { Account } from './account';
-import { downloadImage, exchange, type Exchange } from './exchange';
+import { downloadImage } from './download';
+import { exchange, type Exchange } from './exchange';
 import { backoff, isPassing, isTooFast } from './retry';
 import { scopeOf, type Run } from './run';
 
@@ -17,6 +18,7 @@ import { scopeOf, type Run } from './run';
 export interface Journey {
 	context: IExecutePaginationFunctions;
 	request: ImageRequest;
+	result: ResultOptions;
 	run: Run;
 	/** Ends the item's waiting; its own, since Node warns of many listeners on a shared one. */
 	signal: AbortSignal;

@@ -20,6 +20,8 @@ export function isPassing(failure: Failure): boolean {
 		case 'timeout':
 		case 'cutOff':
 			return true;
+		case 'inputDownload':
+			return isPassing(failure.reason);
 		default:
 			return false;
 	}

@@ -1,7 +1,7 @@
 import type { IExecutePaginationFunctions } from 'n8n-workflow';
 import pLimit from 'p-limit';
 
-import type { ImageRequest } from '../request/prepareRequest';
+import type { ImageRequest, ItemRequests } from '../request/prepareRequest';
 
 /** What the items of one run of the node have in common. */
 export interface Run {
@@ -9,7 +9,7 @@ export interface Run {
 	 * Prepares an item, and waits until all items of the run are prepared, so that bad input anywhere
 	 * is found before anything is sent.
 	 */
-	prepare(task: () => Promise<ImageRequest>): Promise<ImageRequest>;
+	prepare(task: () => Promise<ItemRequests>): Promise<ItemRequests>;
 	/** False when n8n will throw away this run's output whatever the items do. */
 	isWorthSending(): boolean;
 	/**
@@ -66,7 +66,7 @@ function createRun(context: IExecutePaginationFunctions, items: Set<number>): Ru
 	const stopAll = new AbortController();
 	const cancelled = context.getExecutionCancelSignal();
 	const limit = pLimit(PREPARED_AT_ONCE);
-	const preparations: Array<Promise<ImageRequest>> = [];
+	const preparations: Array<Promise<ItemRequests>> = [];
 	let refused = false;
 
 	const allPrepared = (async () => {

@@ -1,15 +1,17 @@
 import {
-	NodeApiError,
 	NodeOperationError,
 	type DeclarativeRestApiSettings,
 	type IExecutePaginationFunctions,
 	type INodeExecutionData,
+	type NodeApiError,
 } from 'n8n-workflow';
 
 import { apiError } from '../errors/apiError';
+import { asNodeError, errorItem } from '../errors/errorItem';
 import { failureOf, type Failure } from '../errors/failure';
-import { prepareRequest, type ImageRequest } from '../request/prepareRequest';
-import { toItem, type Delivery } from '../response/item';
+import { prepareRequests, type ImageRequest, type ResultOptions } from '../request/prepareRequest';
+import { toItems, toResult, type Result } from '../response/item';
+import { isModerated, toModeratedResult } from '../response/moderated';
 import { accountFor } from './account';
 import { fetchImage, generate, type Journey } from './persist';
 import { joinRun, scopeOf } from './run';
@@ -20,7 +22,7 @@ import { joinRun, scopeOf } from './run';
  * and makes the item that leaves the node.
  *
  * @param requestData what n8n's routing made of the node's declarations
- * @returns one item; none when the run ends with another item's error
+ * @returns the item, or several; none when the run ends with another item's error
  * @throws NodeOperationError for refused input and NodeApiError for a failed request, in stop mode
  */
 export async function sendItem(
@@ -29,18 +31,18 @@ export async function sendItem(
 ): Promise<INodeExecutionData[]> {
 	const run = joinRun(this);
 	try {
-		const request = await run.prepare(async () => await prepareRequest(this, requestData));
+		const { requests, result } = await run.prepare(
+			async () => await prepareRequests(this, requestData),
+		);
 		if (!run.isWorthSending()) return [];
-		const { account, apiKey } = await accountOf(this, request);
-		const delivery = await deliver({
-			context: this,
-			request,
-			run,
-			signal: AbortSignal.any([run.signal]),
-			account,
-			apiKey,
-		});
-		return delivery ? [toItem(request, delivery, this.getItemIndex())] : [];
+		const { account, apiKey } = await accountOf(this, requests[0]);
+		const outcomes = await Promise.allSettled(
+			requests.map(async (request) => {
+				const signal = AbortSignal.any([run.signal]);
+				return await deliver({ context: this, request, result, run, signal, account, apiKey });
+			}),
+		);
+		return collect(this, outcomes, result);
 	} catch (error) {
 		if (this.getExecutionCancelSignal()?.aborted) {
 			throw new NodeOperationError(this.getNode(), 'The execution was canceled', {
@@ -51,6 +53,31 @@ export async function sendItem(
 		if (!this.continueOnFail()) throw asNodeError(this, error);
 		return [errorItem(this, asNodeError(this, error))];
 	}
+}
+
+/**
+ * The items of what an item's requests came to. A failure stops the run, or leaves as an item of its
+ * own beside the images that were made.
+ */
+function collect(
+	context: IExecutePaginationFunctions,
+	outcomes: Array<PromiseSettledResult<Result | undefined>>,
+	options: ResultOptions,
+): INodeExecutionData[] {
+	const results = outcomes.flatMap((outcome) =>
+		outcome.status === 'fulfilled' && outcome.value ? [outcome.value] : [],
+	);
+	const errors = outcomes.flatMap((outcome) =>
+		outcome.status === 'rejected' ? [outcome.reason as unknown] : [],
+	);
+	const cancelled = context.getExecutionCancelSignal()?.aborted === true;
+	if (errors.length > 0 && (cancelled || !context.continueOnFail())) {
+		throw asNodeError(context, errors[0]);
+	}
+	return [
+		...toItems(context, results, options),
+		...errors.map((error) => errorItem(context, asNodeError(context, error))),
+	];
 }
 
 async function accountOf(context: IExecutePaginationFunctions, request: ImageRequest) {
@@ -64,8 +91,8 @@ async function accountOf(context: IExecutePaginationFunctions, request: ImageReq
 }
 
 /** Gets the item's image; nothing when another item's failure has ended the run. */
-async function deliver(journey: Journey): Promise<Delivery | undefined> {
-	const { context, request, run, apiKey } = journey;
+async function deliver(journey: Journey): Promise<Result | undefined> {
+	const { context, request, result, run, apiKey } = journey;
 	const stopMode = !context.continueOnFail();
 	let charged = false;
 	const charge = () => {
@@ -77,18 +104,23 @@ async function deliver(journey: Journey): Promise<Delivery | undefined> {
 		charge();
 		const { url } = exchanged.answer;
 		const image =
-			request.output === 'fileAndUrl' || (request.output === 'file' && !exchanged.image && url)
-				? (exchanged.image ?? (await fetchImage(journey, url ?? '')))
+			request.output !== 'url' && !exchanged.image && url
+				? await fetchImage(journey, url)
 				: exchanged.image;
-		return { ...exchanged, image, tries };
+		return toResult(context, request, { ...exchanged, image, tries }, result);
 	} catch (error) {
 		const failure = failureOf(error);
 		if (!failure) {
 			// Ended by another item's failure, or by the user.
 			if (stopMode && run.stoppedBy(scopeOf(request))) return undefined;
-			throw asNodeError(context, error);
+			const shown = asNodeError(context, error);
+			if (stopMode) run.stop(shown);
+			throw shown;
 		}
 		if (wasCharged(failure)) charge();
+		if (result.whenModerated === 'passOn' && isModerated(failure)) {
+			return toModeratedResult(request, failure);
+		}
 		if (stopMode && run.stoppedBy(scopeOf(request))) return undefined;
 		const shown = apiError(context, request, failure, apiKey);
 		if (stopMode) {
@@ -116,35 +148,4 @@ function addLosses(error: NodeApiError, lost: number): void {
 			: [`${lost} other images of this run were`, 'them'];
 	error.description =
 		`${error.description ?? ''} ${images} made and charged before the run stopped, and n8n discards ${them}. To keep what succeeds, set 'On Error' in this node's Settings to 'Continue' or 'Continue (using error output)'.`.trim();
-}
-
-function asNodeError(
-	context: IExecutePaginationFunctions,
-	error: unknown,
-): NodeApiError | NodeOperationError {
-	return error instanceof NodeApiError || error instanceof NodeOperationError
-		? error
-		: new NodeOperationError(context.getNode(), error as Error, {
-				itemIndex: context.getItemIndex(),
-			});
-}
-
-/**
- * The item that stands for a failed one when the workflow goes on. n8n knows it by these fields of its
- * JSON; were the error itself on the item, n8n would leave nothing but its message.
- */
-function errorItem(
-	context: IExecutePaginationFunctions,
-	error: NodeApiError | NodeOperationError,
-): INodeExecutionData {
-	return {
-		json: {
-			error: error.message,
-			details: {
-				description: error.description ?? null,
-				httpCode: 'httpCode' in error ? error.httpCode : null,
-			},
-		},
-		pairedItem: { item: context.getItemIndex() },
-	};
 }

@@ -1,0 +1,20 @@
+import type { INodeProperties } from 'n8n-workflow';
+
+import { modelsFor } from '../catalogue/models';
+import { showFor } from './operation';
+
+const [{ facts }] = modelsFor('imageToImage');
+const standard = facts.sourceWeight?.default;
+const max = facts.sourceWeight?.max;
+
+export const sourceWeightField: INodeProperties = {
+	displayName: 'Source Weight',
+	name: 'sourceWeight',
+	type: 'number',
+	typeOptions: { minValue: 0, maxValue: max, numberPrecision: 2 },
+	required: true,
+	default: standard,
+	description: `How far to depart from the source image, above 0 and up to ${max}. At 0.2 the result is close to the source; at ${max} little more than the subject is left of it.`,
+	displayOptions: showFor('imageToImage'),
+	routing: { send: { type: 'body', property: 'source_weight' } },
+};

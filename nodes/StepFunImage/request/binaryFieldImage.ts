@@ -1,0 +1,151 @@
+import type { IBinaryData, IExecuteSingleFunctions, INodeExecutionData } from 'n8n-workflow';
+
+import { FORMATS, measureImage } from '../catalogue/formats';
+import type { InputImageLimits } from '../catalogue/models';
+import { inputError } from '../errors/inputError';
+import type { InputImage } from './inputImage';
+import { checkLimits } from './inputImageLimits';
+
+/** Cameras put previews and colour profiles before the size; beyond this it is not a usable image. */
+const MAX_HEADER_BYTES = 1024 * 1024;
+
+/** What stands for all images of an item. */
+const ALL_IMAGES = '*';
+
+/**
+ * Finds the images of an item's binary fields and checks each against a model's limits, from its header
+ * alone.
+ *
+ * @param context the item's execution context
+ * @param source a field's name, several with commas between them, `*` for all images of the item, or a
+ * file that an expression gave
+ * @param model the model's ID, for messages
+ * @param limits the model's limits; without them only images are asked for
+ * @throws NodeOperationError when there is no such field, it holds no image, or the image is beyond a
+ * limit
+ */
+export async function inspectBinaryFields(
+	context: IExecuteSingleFunctions,
+	source: string | IBinaryData,
+	model: string,
+	limits: InputImageLimits | undefined,
+): Promise<InputImage[]> {
+	const images: InputImage[] = [];
+	for (const each of typeof source === 'string' ? fieldNames(context, source) : [source]) {
+		images.push(await inspectBinaryField(context, each, model, limits));
+	}
+	return images;
+}
+
+function fieldNames(context: IExecuteSingleFunctions, names: string): string[] {
+	const present = filesOf(context.getInputData());
+	if (names === ALL_IMAGES) {
+		const images = present.filter((name) =>
+			findBinaryData(context, name).mimeType.startsWith('image/'),
+		);
+		if (images.length > 0) return images;
+		throw inputError(
+			context,
+			"'Input Data Field Name' is *, but this item has no image",
+			'Put a node before this one that loads the images, or enter the name of the field that holds one.',
+		);
+	}
+	// A field's name may itself hold a comma.
+	if (present.includes(names)) return [names];
+	const listed = names
+		.split(',')
+		.map((name) => name.trim())
+		.filter((name) => name !== '');
+	return listed.length > 0 ? listed : [names];
+}
+
+async function inspectBinaryField(
+	context: IExecuteSingleFunctions,
+	source: string | IBinaryData,
+	model: string,
+	limits: InputImageLimits | undefined,
+): Promise<InputImage> {
+	const binaryData = findBinaryData(context, source);
+	const name = typeof source === 'string' ? source : 'Input Data Field Name';
+	const image = measureImage(await readHeader(context, binaryData));
+	if (!image) {
+		throw inputError(
+			context,
+			`The file in '${name}' is not an image that can be edited`,
+			`It claims to be ${binaryData.mimeType}, but its content is not a PNG, JPEG, WebP or other raster image. Check what the previous node puts into this field.`,
+		);
+	}
+	const bytes = await countBytes(context, binaryData);
+	checkLimits(context, name, image, bytes, model, limits);
+
+	const { mimeType, extension } = FORMATS[image.format];
+	const fileName = binaryData.fileName ?? `image.${extension}`;
+	return {
+		fileName,
+		read: async () => ({
+			// The type knows only field names; n8n takes a file from an expression as well.
+			bytes: await context.helpers.getBinaryDataBuffer(source as string),
+			mimeType,
+			fileName,
+		}),
+	};
+}
+
+function findBinaryData(
+	context: IExecuteSingleFunctions,
+	source: string | IBinaryData,
+): IBinaryData {
+	try {
+		// The type knows only field names; n8n takes a file from an expression as well.
+		return context.helpers.assertBinaryData(source as string);
+	} catch {
+		const present = filesOf(context.getInputData());
+		throw inputError(
+			context,
+			`'Input Data Field Name' is '${String(source)}', but this item has no such binary field`,
+			present.length > 0
+				? `The item has: ${present.join(', ')}. Enter one of these names.`
+				: 'The item carries no binary data at all. Put a node before this one that loads the image, such as Read/Write Files from Disk, HTTP Request or Google Drive.',
+		);
+	}
+}
+
+/** The names of an item's files; with the workflow setting that keeps files in the JSON, their paths. */
+function filesOf({ json, binary }: INodeExecutionData): string[] {
+	const pathsIn = (value: unknown, path: string): string[] => {
+		if (typeof value !== 'object' || value === null) return [];
+		if ('mimeType' in value && 'data' in value) return [path];
+		return Object.entries(value).flatMap(([key, inner]) =>
+			pathsIn(inner, path === '' ? key : `${path}.${key}`),
+		);
+	};
+	return [...Object.keys(binary ?? {}), ...pathsIn(json, '')];
+}
+
+/** The beginning of a file, as much as its size needs to be known; the rest stays where it is. */
+async function readHeader(
+	context: IExecuteSingleFunctions,
+	binaryData: IBinaryData,
+): Promise<Buffer> {
+	if (!binaryData.id) {
+		// Base64: four characters hold three bytes.
+		return Buffer.from(binaryData.data.slice(0, Math.ceil(MAX_HEADER_BYTES / 3) * 4), 'base64');
+	}
+	const stream = await context.helpers.getBinaryStream(binaryData.id);
+	let header = Buffer.alloc(0);
+	// Leaving the loop destroys the stream, so no descriptor stays open.
+	for await (const chunk of stream) {
+		header = Buffer.concat([header, chunk as Buffer]);
+		if (measureImage(header) || header.length >= MAX_HEADER_BYTES) break;
+	}
+	return header;
+}
+
+async function countBytes(
+	context: IExecuteSingleFunctions,
+	binaryData: IBinaryData,
+): Promise<number> {
+	return binaryData.id
+		? (await context.helpers.getBinaryMetadata(binaryData.id)).fileSize
+		: Buffer.byteLength(binaryData.data, 'base64');
+}

@@ -1,0 +1,101 @@
+import {
+	jsonParse,
+	type DeclarativeRestApiSettings,
+	type IDataObject,
+	type IExecutePaginationFunctions,
+	type IHttpRequestOptions,
+	type INodeExecutionData,
+} from 'n8n-workflow';
+
+import { MODELS } from '../catalogue/models';
+import { apiError } from '../errors/apiError';
+import { asNodeError, errorItem } from '../errors/errorItem';
+import { failureError, failureOf } from '../errors/failure';
+import type { ByteStream } from '../response/image';
+import { sendWithKey } from './exchange';
+import { received, refuseErrorStatus, timed } from './network';
+import { DEFAULT_PATIENCE } from './patience';
+
+/** An account is a few numbers; this stops a server that never ends. */
+const MAX_BYTES = 64 * 1024;
+
+/**
+ * Gets what is left on the account, and how many images of each model that buys.
+ *
+ * Source of the fields: StepFun's API reference for GET /accounts; the amounts are in yuan.
+ *
+ * @param requestData what n8n's routing made of the node's declarations
+ * @returns one item
+ * @throws NodeApiError, in stop mode
+ */
+export async function getBalance(
+	this: IExecutePaginationFunctions,
+	requestData: DeclarativeRestApiSettings.ResultOptions,
+): Promise<INodeExecutionData[]> {
+	const options = requestData.options as IHttpRequestOptions;
+	try {
+		const account = await timed(
+			DEFAULT_PATIENCE.timeoutSeconds * 1000,
+			this.getExecutionCancelSignal() ?? new AbortController().signal,
+			async (signal) => {
+				const response = await sendWithKey(this, options, signal);
+				await refuseErrorStatus(response);
+				return await readJson(response.body as ByteStream);
+			},
+		);
+		return [{ json: toBalance(account), pairedItem: { item: this.getItemIndex() } }];
+	} catch (error) {
+		const failure = failureOf(error);
+		const { apiKey } = await this.getCredentials('stepFunApi');
+		const shown = failure
+			? apiError(this, { options }, failure, String(apiKey))
+			: asNodeError(this, error);
+		if (failure?.kind === 'status' && failure.status === 404) {
+			shown.description = `Not every region and server tells the balance. ${shown.description ?? ''}`;
+		}
+		if (!this.continueOnFail()) throw shown;
+		return [errorItem(this, shown)];
+	}
+}
+
+async function readJson(stream: ByteStream): Promise<IDataObject> {
+	const chunks: Buffer[] = [];
+	let bytes = 0;
+	for await (const chunk of received(stream)) {
+		bytes += chunk.length;
+		if (bytes > MAX_BYTES) {
+			throw failureError({ kind: 'tooLarge', text: 'The answer is far larger than an account is' });
+		}
+		chunks.push(chunk);
+	}
+	const text = Buffer.concat(chunks).toString('utf8');
+	const parsed = jsonParse<IDataObject | null>(text, { fallbackValue: null });
+	if (typeof parsed?.balance !== 'number') throw failureError({ kind: 'notJson', text });
+	return parsed;
+}
+
+function toBalance(account: IDataObject): IDataObject {
+	const balance = account.balance as number;
+	const images = MODELS.flatMap(({ id, pricePerImage }) =>
+		// In fen, because 0.06 / 0.02 is a little less than 3.
+		pricePerImage
+			? [
+					[
+						id,
+						Math.max(
+							0,
+							Math.floor(Math.round(balance * 100) / Math.round(pricePerImage.cny * 100)),
+						),
+					],
+				]
+			: [],
+	);
+	return {
+		type: account.type ?? null,
+		balance,
+		cashBalance: account.total_cash_balance ?? null,
+		voucherBalance: account.total_voucher_balance ?? null,
+		currency: 'CNY',
+		buysImages: Object.fromEntries(images) as IDataObject,
+	};
+}
