@@ -103,6 +103,7 @@ describe('a broken answer', () => {
 		['is empty', '', 'notJson'],
 		['has rubbish after its end', `${whole} }`, 'notJson'],
 		['holds no Base64', answer({ b64_json: 'this is *not* Base64!' }), 'notAnImage'],
+		['ends with one character too many', answer({ b64_json: 'QUJDR' }), 'notAnImage'],
 		['has padding in the middle', answer({ b64_json: 'QUJD=UJD' }), 'notAnImage'],
 		['never ends', `{"note":"${'x'.repeat(2 * 1024 * 1024)}`, 'tooLarge'],
 	])('that %s is a failure', async (_what, text, kind) => {

@@ -1,4 +1,5 @@
 import { failureError, failureOf, type Failure } from '../errors/failure';
+import { base64Decoder } from './base64';
 
 /** The fields of an answer, without its image. */
 export interface Answer {
@@ -142,7 +143,7 @@ function scanAnswer() {
 	};
 
 	const endImageString = (position: number) => {
-		if (state === 'image') imageBytes.push(...decoder!.end());
+		if (state === 'image') decoder?.end();
 		state = 'structure';
 		lastString = [];
 		keep(Buffer.from('"'));
@@ -150,11 +151,11 @@ function scanAnswer() {
 	};
 
 	const decode = (text: string) => {
-		if (state === 'image') imageBytes.push(...(decoder ??= base64Decoder()).decode(text));
+		if (state === 'image') decoder?.decode(text);
 	};
 
 	const scanImage = (chunk: Buffer, start: number): number => {
-		decoder ??= base64Decoder();
+		decoder ??= base64Decoder((block) => imageBytes.push(block));
 		let position = start;
 		while (position < chunk.length) {
 			if (escape !== '') {
@@ -214,55 +215,6 @@ function unescapeJson(raw: string): string {
 	} catch {
 		throw failureError({ kind: 'notJson', text: `The answer has an invalid escape: ${raw}` });
 	}
-}
-
-/**
- * Decodes Base64 text that arrives in pieces of any length. A data URI's prefix and white space are
- * passed over, as other servers that speak this API put them there.
- */
-function base64Decoder() {
-	let carry = '';
-	let begun = false;
-
-	const invalid = () =>
-		failureError({ kind: 'notAnImage', text: 'The image in the answer is not valid Base64' });
-
-	const bytesOf = (text: string): Buffer => {
-		const bytes = Buffer.from(text, 'base64');
-		const padding = text.endsWith('==') ? 2 : text.endsWith('=') ? 1 : 0;
-		if (bytes.length !== Math.floor((text.length * 3) / 4) - padding) throw invalid();
-		return bytes;
-	};
-
-	const decodeWhole = (): Buffer[] => {
-		const usable = carry.length - (carry.length % 4);
-		if (usable === 0) return [];
-		const text = carry.slice(0, usable);
-		carry = carry.slice(usable);
-		return [bytesOf(text)];
-	};
-
-	return {
-		decode(piece: string): Buffer[] {
-			carry += /\s/.test(piece) ? piece.replace(/\s+/g, '') : piece;
-			if (!begun) {
-				if (carry.length < 5) return [];
-				if (carry.startsWith('data:')) {
-					const comma = carry.indexOf(',');
-					if (comma === -1 && carry.length < 256) return [];
-					carry = carry.slice(comma + 1);
-				}
-				begun = true;
-			}
-			return decodeWhole();
-		},
-		end(): Buffer[] {
-			const whole = decodeWhole();
-			if (carry.length === 1) throw invalid();
-			// Some servers leave the padding away.
-			return carry === '' ? whole : [...whole, bytesOf(carry)];
-		},
-	};
 }
 
 function parseEnvelope(text: string): Answer {
