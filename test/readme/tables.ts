@@ -1,4 +1,4 @@
-import { NodeHelpers, type INodeProperties } from 'n8n-workflow';
+import { NodeHelpers, type INodeParameters, type INodeProperties } from 'n8n-workflow';
 
 import { SERVICES } from '../../nodes/StepFunImage/catalogue/hosts';
 import { FORMATS } from '../../nodes/StepFunImage/catalogue/formats';
@@ -11,6 +11,7 @@ import {
 	type NumberRange,
 	type Operation,
 } from '../../nodes/StepFunImage/catalogue/models';
+import { OUTPUTS } from '../../nodes/StepFunImage/parameters/output';
 import { StepFunImage } from '../../nodes/StepFunImage/StepFunImage.node.ts';
 
 const OPERATIONS: Array<[Operation, string]> = [
@@ -96,7 +97,7 @@ function services(): string {
 	);
 }
 
-/** Every field as the node shows it for the recommended model. */
+/** Every field as the node shows it for the first model of each operation. */
 function fields(): string {
 	const rows: string[][] = [];
 	const seen = new Set<string>();
@@ -113,11 +114,11 @@ function fields(): string {
 	};
 	for (const [operation, label] of OPERATIONS) {
 		const [{ id: model }] = modelsFor(operation);
-		const values = { resource: 'image', operation, model, output: 'file' };
+		const values = { resource: 'image', operation, model };
 		const { description } = new StepFunImage();
 		for (const field of description.properties) {
 			if (['resource', 'operation'].includes(field.name)) continue;
-			if (!NodeHelpers.displayParameter(values, field, null, description)) continue;
+			if (!isShown(field, values)) continue;
 			if (field.type !== 'collection') add(field, label, '');
 			for (const option of field.type === 'collection' ? (field.options ?? []) : []) {
 				add(option as INodeProperties, label, 'Options → ');
@@ -125,6 +126,16 @@ function fields(): string {
 		}
 	}
 	return table(['Field', 'Operation', 'What it does'], rows);
+}
+
+/** Whether some choice of the other fields shows this one. */
+function isShown(field: INodeProperties, values: INodeParameters): boolean {
+	const { description } = new StepFunImage();
+	return ['binary', 'url', 'text'].some((inputSource) =>
+		OUTPUTS.some((output) =>
+			NodeHelpers.displayParameter({ ...values, inputSource, output }, field, null, description),
+		),
+	);
 }
 
 function plain(description = ''): string {

@@ -1,7 +1,8 @@
 import type { INodeProperties } from 'n8n-workflow';
 
+import { FORMATS } from '../catalogue/formats';
 import { modelsFor, type Operation } from '../catalogue/models';
-import { showFor } from './operation';
+import { showFor } from './showFor';
 
 export type InputSource = 'binary' | 'url' | 'text';
 
@@ -12,7 +13,10 @@ export type InputSource = 'binary' | 'url' | 'text';
  */
 export function inputImageFields(operation: Operation): INodeProperties[] {
 	const [{ facts: recommended }] = modelsFor(operation);
-	const maxSide = recommended.inputImage?.maxSide;
+	const { maxSide, formats } = recommended.inputImage ?? {};
+	const accepted = formats
+		? formats.map((format) => FORMATS[format].name).join(' or ')
+		: 'PNG, JPEG and WebP are safe choices';
 	const showForSource = (source: InputSource): INodeProperties['displayOptions'] => ({
 		show: { ...showFor(operation).show, inputSource: [source] },
 	});
@@ -40,7 +44,7 @@ export function inputImageFields(operation: Operation): INodeProperties[] {
 			],
 			default: 'binary',
 			displayOptions: showFor(operation),
-			description: `Where the image is. At most ${maxSide} × ${maxSide} pixels; PNG, JPEG and WebP are safe choices. It is read only when the item's turn comes.`,
+			description: `Where the image is. At most ${maxSide} × ${maxSide} pixels; ${accepted}. It is read only when the item's turn comes.`,
 		},
 		{
 			displayName: 'Input Data Field Name',

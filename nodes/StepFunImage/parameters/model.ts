@@ -1,7 +1,7 @@
 import type { INodeProperties } from 'n8n-workflow';
 
 import { modelsFor, type Operation } from '../catalogue/models';
-import { showFor } from './operation';
+import { showFor } from './showFor';
 
 /**
  * The Model field of an operation.

@@ -1,6 +1,5 @@
 import type { INodeProperties } from 'n8n-workflow';
 
-import type { Operation } from '../catalogue/models';
 import { getBalance } from '../transport/getBalance';
 
 export const resourceAndOperation: INodeProperties[] = [
@@ -77,22 +76,3 @@ export const resourceAndOperation: INodeProperties[] = [
 		default: 'getBalance',
 	},
 ];
-
-/**
- * The display condition of a field that belongs to one operation, and there to some models.
- *
- * @param operation the operation that shows the field
- * @param models IDs of the models that show it; without them all models do
- */
-export function showFor(
-	operation: Operation,
-	models?: readonly string[],
-): { show: Record<string, string[]> } {
-	return {
-		show: {
-			resource: ['image'],
-			operation: [operation],
-			...(models ? { model: [...models] } : {}),
-		},
-	};
-}

@@ -8,7 +8,7 @@ import {
 	type OperationFacts,
 } from '../catalogue/models';
 import { DEFAULT_PATIENCE } from '../transport/patience';
-import { showFor } from './operation';
+import { showFor } from './showFor';
 
 /** Each image is a request of its own; this is a guard against a slip of the finger. */
 export const MAX_IMAGES_PER_INPUT = 20;

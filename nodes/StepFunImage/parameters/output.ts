@@ -1,7 +1,7 @@
 import type { INodeProperties } from 'n8n-workflow';
 
 import type { Operation } from '../catalogue/models';
-import { showFor } from './operation';
+import { showFor } from './showFor';
 
 export const OUTPUTS = ['file', 'url', 'fileAndUrl', 'n8nLink'] as const;
 

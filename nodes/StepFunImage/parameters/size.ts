@@ -7,7 +7,7 @@ import {
 	type Operation,
 	type OperationFacts,
 } from '../catalogue/models';
-import { showFor } from './operation';
+import { showFor } from './showFor';
 
 /** Nothing is sent for this choice, so that the service uses its own default. */
 const MODEL_DEFAULT = '';

@@ -1,7 +1,7 @@
 import type { INodeProperties } from 'n8n-workflow';
 
 import { modelsFor } from '../catalogue/models';
-import { showFor } from './operation';
+import { showFor } from './showFor';
 
 const [{ facts }] = modelsFor('imageToImage');
 const standard = facts.sourceWeight?.default;
