@@ -137,6 +137,28 @@ describe('an account', () => {
 		expect(account.currentConcurrency()).toBe(1000);
 	});
 
+	test('does not wait longer than ten minutes, whatever a server asks for', () => {
+		expect(createAccount(unlimited).slowDown(Date.now(), 86_400_000)).toBe(600_000);
+	});
+
+	test('lets many wait without a warning of Node', async () => {
+		const warnings: string[] = [];
+		const note = ({ name }: Error) => void warnings.push(name);
+		process.on('warning', note);
+		const account = createAccount(unlimited);
+		account.slowDown(Date.now(), 30);
+		await Promise.all(
+			Array.from(
+				{ length: 50 },
+				async () =>
+					await account.perform({}, async () => undefined, { again: false, signal: never() }),
+			),
+		);
+		await settle();
+		process.off('warning', note);
+		expect(warnings).toEqual([]);
+	});
+
 	test('learns from a 429 without Retry-After how many requests the service takes', async () => {
 		const account = createAccount({ concurrentRequests: 5, requestsPerMinute: 0 });
 		const started: string[] = [];

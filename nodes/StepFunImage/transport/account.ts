@@ -55,6 +55,8 @@ interface Waiter {
 }
 
 const MINUTE_MS = 60_000;
+/** However long a server asks to wait, one answer must not stop an account for the day. */
+const LONGEST_PAUSE_MS = 10 * MINUTE_MS;
 /** Successes before one more request at once is tried; doubled each time that this was too many. */
 const SUCCESSES_TO_RECOVER = 10;
 const MOST_SUCCESSES_TO_RECOVER = 160;
@@ -125,7 +127,8 @@ export function createAccount(limits: AccountLimits, windowMs = MINUTE_MS): Acco
 			if (wait <= 0) break;
 			if (pause.signal.aborted) pause = new AbortController();
 			// Rejects only when the last waiting task has left, which the next round sees.
-			await sleep(wait, pause.signal).catch(() => undefined);
+			// A signal of its own, since Node warns of many listeners on a shared one.
+			await sleep(wait, AbortSignal.any([pause.signal])).catch(() => undefined);
 		}
 		startTimes.push(Date.now());
 		inFlight++;
@@ -173,7 +176,7 @@ export function createAccount(limits: AccountLimits, windowMs = MINUTE_MS): Acco
 			successes = 0;
 			lastSlowDown = now;
 			// Half of an item's backoff: the refused request cost nothing.
-			const wait = waitMs ?? backoff(slowDownsInARow) / 2;
+			const wait = Math.min(waitMs ?? backoff(slowDownsInARow) / 2, LONGEST_PAUSE_MS);
 			pausedUntil = Math.max(pausedUntil, now + wait);
 			return pausedUntil - now;
 		},
