@@ -9,6 +9,9 @@ import { checkLimits } from './inputImageLimits';
 /** Cameras put previews and colour profiles before the size; beyond this it is not a usable image. */
 const MAX_HEADER_BYTES = 1024 * 1024;
 
+/** Read at once when a whole file is read. */
+const READ_BYTES = 1024 * 1024;
+
 /** What stands for all images of an item. */
 const ALL_IMAGES = '*';
 
@@ -82,12 +85,7 @@ async function inspectBinaryField(
 	const fileName = binaryData.fileName ?? `image.${extension}`;
 	return {
 		fileName,
-		read: async () => ({
-			// The type knows only field names; n8n takes a file from an expression as well.
-			bytes: await context.helpers.getBinaryDataBuffer(source as string),
-			mimeType,
-			fileName,
-		}),
+		read: async () => ({ file: await readFile(context, binaryData, mimeType), fileName }),
 	};
 }
 
@@ -148,4 +146,22 @@ async function countBytes(
 	return binaryData.id
 		? (await context.helpers.getBinaryMetadata(binaryData.id)).fileSize
 		: Buffer.byteLength(binaryData.data, 'base64');
+}
+
+/**
+ * A file as a Blob, put together from the pieces it is read in. A Blob refers to the Blobs it is made of
+ * instead of copying them, so a large file stands in memory once.
+ */
+async function readFile(
+	context: IExecuteSingleFunctions,
+	binaryData: IBinaryData,
+	mimeType: string,
+): Promise<Blob> {
+	if (!binaryData.id) {
+		return new Blob([Buffer.from(binaryData.data, 'base64')], { type: mimeType });
+	}
+	const pieces: Blob[] = [];
+	const stream = await context.helpers.getBinaryStream(binaryData.id, READ_BYTES);
+	for await (const chunk of stream) pieces.push(new Blob([chunk as Uint8Array<ArrayBuffer>]));
+	return new Blob(pieces, { type: mimeType });
 }

@@ -12,14 +12,15 @@ import type { RequestFields } from './fields';
  * @param fields the fields to send
  * @param image the image to send with them, if the operation has one
  */
-export function makeBody(
+export async function makeBody(
 	operation: Operation,
 	fields: RequestFields,
 	image: ReadImage | undefined,
-): Pick<IHttpRequestOptions, 'body' | 'json'> {
+): Promise<Pick<IHttpRequestOptions, 'body' | 'json'>> {
 	if (!image) return { body: fields, json: true };
 	if (operation === 'imageToImage') {
-		const source = `data:${image.mimeType};base64,${image.bytes.toString('base64')}`;
+		const base64 = Buffer.from(await image.file.arrayBuffer()).toString('base64');
+		const source = `data:${image.file.type};base64,${base64}`;
 		return { body: { ...fields, source_url: source }, json: true };
 	}
 
@@ -27,11 +28,7 @@ export function makeBody(
 	for (const [name, value] of Object.entries(fields)) {
 		form.append(name, typeof value === 'object' ? JSON.stringify(value) : String(value));
 	}
-	form.append(
-		'image',
-		new Blob([image.bytes as Uint8Array<ArrayBuffer>], { type: image.mimeType }),
-		image.fileName,
-	);
+	form.append('image', image.file, image.fileName);
 	// n8n declares the type of the form-data package; its request helper takes the native one as well.
 	return { body: form as unknown as IHttpRequestOptions['body'] };
 }

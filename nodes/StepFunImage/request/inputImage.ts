@@ -19,9 +19,8 @@ export interface InputImage {
 }
 
 export interface ReadImage {
-	bytes: Buffer;
-	/** Taken from the image itself, not from what anybody claims. */
-	mimeType: string;
+	/** The image; its type is taken from the image itself, not from what anybody claims. */
+	file: Blob;
 	fileName: string;
 }
 

@@ -45,6 +45,9 @@ export function inspectImageText(
 	const fileName = `image.${extension}`;
 	return {
 		fileName,
-		read: async () => ({ bytes: Buffer.from(text, 'base64'), mimeType, fileName }),
+		read: async () => ({
+			file: new Blob([Buffer.from(text, 'base64')], { type: mimeType }),
+			fileName,
+		}),
 	};
 }

@@ -53,7 +53,8 @@ export function inspectImageUrl(
 				);
 			}
 			checkLimits(context, 'Image URL', image, bytes.length, model, limits);
-			return { bytes, mimeType: FORMATS[image.format].mimeType, fileName };
+			const { mimeType } = FORMATS[image.format];
+			return { file: new Blob([bytes as Uint8Array<ArrayBuffer>], { type: mimeType }), fileName };
 		},
 	};
 }

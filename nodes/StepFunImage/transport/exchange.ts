@@ -32,7 +32,7 @@ export async function exchange(
 ): Promise<Exchange> {
 	const { operation, fields, inputImage, patience } = request;
 	// Read now that the item's turn has come, and anew for each try, so that no image waits in memory.
-	const body = makeBody(operation, fields, await inputImage?.read(signal));
+	const body = await makeBody(operation, fields, await inputImage?.read(signal));
 	return await timed(patience.timeoutMs, signal, async (timedSignal) => {
 		const response = await sendWithKey(context, { ...request.options, ...body }, timedSignal);
 		const traceId = asText(response.headers['x-trace-id']);
