@@ -1,0 +1,139 @@
+import { execFile } from 'node:child_process';
+import { mkdir, readdir, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import type { N8nInstallation } from '../n8n/install';
+import { startN8n, type N8nInstance, type WorkflowFile } from '../n8n/instance';
+import { LOCAL_API_KEY } from '../stepfun-server/server';
+import { watchProcess, type ProcessTree } from './processes';
+import type { RunResult } from './results';
+import { makeEmptyWorkflow, TRIGGER, type Service } from './workflows';
+
+const RUN_TIMEOUT_MS = 240_000;
+/** After its start n8n goes on loading for a while, and it cleans up after an execution. */
+const SETTLE_MS = 2_000;
+
+/** What running n8n takes. */
+export interface N8nSetup {
+	installation: N8nInstallation;
+	tarball: string;
+	/** The bundled database-probe.ts. */
+	probe: string;
+	/** Where the input images lie, which workflows may read. */
+	inputFolder: string;
+	userFolder: string;
+}
+
+/** An n8n that runs workflows and says what that took. */
+export interface MeasuredN8n {
+	/** Points the credentials at a server. */
+	connect(serverUrl: string): Promise<Service>;
+	/** Runs a workflow once; `inputs` counts the images which it reads itself. */
+	run(
+		workflow: WorkflowFile,
+		inputs: number,
+	): Promise<Omit<RunResult, 'billed' | 'rejected429' | 'maxInFlight'>>;
+	stop(): Promise<void>;
+}
+
+/** Starts n8n with the package in it, and measures an empty workflow, above which everything else is reported. */
+export async function startMeasuredN8n(setup: N8nSetup): Promise<MeasuredN8n> {
+	const { installation, tarball, userFolder, inputFolder } = setup;
+	await mkdir(userFolder, { recursive: true });
+	const n8n = await startN8n({ installation, tarball, userFolder, filesFolder: inputFolder });
+	const tree = watchProcess(pidOf(n8n));
+	await sleep(SETTLE_MS);
+
+	// The first execution loads code which every other one uses.
+	await runOnce(n8n, tree, setup, makeEmptyWorkflow());
+	await sleep(SETTLE_MS);
+	const empty = await runOnce(n8n, tree, setup, makeEmptyWorkflow());
+
+	return {
+		async connect(serverUrl) {
+			const stepFun = await n8n.createCredential('stepFunApi', `StepFun ${serverUrl}`, {
+				service: 'custom',
+				baseUrl: serverUrl,
+				apiKey: LOCAL_API_KEY,
+				concurrentRequests: 5,
+				requestsPerMinute: 0,
+			});
+			const openAi = await n8n.createCredential('openAiApi', `OpenAI ${serverUrl}`, {
+				apiKey: LOCAL_API_KEY,
+				url: serverUrl,
+			});
+			return { url: serverUrl, stepFun, openAi };
+		},
+		async run(workflow, inputs) {
+			const { executionId, ...measured } = await runOnce(n8n, tree, setup, workflow);
+			const files = await takeBinaryFiles(join(userFolder, '.n8n'), executionId);
+			return {
+				...measured,
+				// n8n discards what an execution that failed had brought.
+				delivered: measured.status === 'success' ? files - inputs : 0,
+				peakBytes: measured.peakBytes - empty.peakBytes,
+				cpuSeconds: measured.cpuSeconds - empty.cpuSeconds,
+			};
+		},
+		stop: () => n8n.stop(),
+	};
+}
+
+/** The id of n8n's process, which only a benchmark wants to know. */
+export function pidOf(n8n: N8nInstance): number {
+	return n8n['child'].pid as number;
+}
+
+async function runOnce(
+	n8n: N8nInstance,
+	tree: ProcessTree,
+	{ installation, probe, userFolder }: N8nSetup,
+	workflow: WorkflowFile,
+) {
+	const workflowId = await n8n.createWorkflow(workflow);
+	await tree.forgetPeak();
+	const cpuBefore = await tree.cpuSeconds();
+	// Not executeWorkflow(): it waits by reading the execution's data again and again.
+	const { executionId } = await n8n['request']<{ executionId: string }>(
+		'POST',
+		`/rest/workflows/${workflowId}/run`,
+		{ triggerToStartFrom: TRIGGER },
+	);
+	const { stdout } = await promisify(execFile)(
+		installation.nodeBinary,
+		[
+			'--no-warnings',
+			probe,
+			join(userFolder, '.n8n/database.sqlite'),
+			executionId,
+			String(RUN_TIMEOUT_MS),
+		],
+		{ timeout: RUN_TIMEOUT_MS + 10_000 },
+	);
+	const stored = JSON.parse(stdout) as { status: string; wallMs: number; savedBytes: number };
+	return {
+		executionId,
+		...stored,
+		peakBytes: await tree.peakBytes(),
+		cpuSeconds: (await tree.cpuSeconds()) - cpuBefore,
+	};
+}
+
+/** Counts the images that n8n keeps for an execution, and removes them, as hundreds of runs would fill the disk. */
+async function takeBinaryFiles(n8nFolder: string, executionId: string): Promise<number> {
+	const entries = await readdir(n8nFolder, { recursive: true, withFileTypes: true });
+	const files = entries.filter(
+		(entry) =>
+			entry.isFile() &&
+			entry.parentPath.includes(`/executions/${executionId}/`) &&
+			!entry.name.endsWith('.metadata'),
+	);
+	let images = 0;
+	for (const { parentPath, name } of files) {
+		const path = join(parentPath, name);
+		if ((await stat(path)).size > 100_000) images++;
+		await rm(path);
+	}
+	return images;
+}

@@ -1,0 +1,73 @@
+/** Who fetches the images. */
+export type ClientName =
+	| 'node'
+	| 'http'
+	| 'http-batched'
+	| 'http-loop'
+	| 'openai'
+	| 'read-only'
+	| 'floor'
+	| 'floor-decoding';
+
+/** How each client is called in tables and charts. */
+export const CLIENT_TITLES: Record<ClientName, string> = {
+	node: 'this node',
+	http: 'HTTP Request + Convert to File',
+	'http-batched': 'the same, batches of 5 per 1.5 s',
+	'http-loop': 'the same, in Loop Over Items by 5',
+	openai: "n8n's OpenAI node",
+	'read-only': 'only reading the inputs (no requests)',
+	floor: 'bare undici client, answers to files',
+	'floor-decoding': 'bare undici client, images to files',
+};
+
+/** What one run of one client took and brought. Memory is in bytes, above what was in use before. */
+export interface RunResult {
+	/** n8n's status of the execution; `success` for the bare client. */
+	status: string;
+	wallMs: number;
+	delivered: number;
+	billed: number;
+	rejected429: number;
+	maxInFlight: number;
+	/** Peak resident memory, saving the execution included, above the peak of an empty workflow. */
+	peakBytes: number;
+	/** The execution's row in n8n's database. */
+	savedBytes?: number;
+	cpuSeconds: number;
+}
+
+/** The runs of one client in one case. */
+export interface ClientResult {
+	client: ClientName;
+	runs: RunResult[];
+}
+
+/** What the load case measured. Times are in milliseconds. */
+export interface LoadResult {
+	starts: { with: number[]; without: number[] };
+	/** `require()` of the node's file in a process that has n8n-workflow, as n8n has. */
+	require: number[];
+	/** n8n's own loader reading the whole package, credential and icons included. */
+	loader: number[];
+	tarballBytes: number;
+}
+
+/** Everything that docs/benchmark.json holds. */
+export interface BenchmarkResults {
+	date: string;
+	command: string;
+	/** Cases that were measured by themselves after that, when the package may have been another. */
+	measuredAgain: string[];
+	machine: string;
+	versions: string;
+	cases: Record<string, ClientResult[]>;
+	load?: LoadResult;
+}
+
+/** The middle value; of an even number the mean of the two in the middle. */
+export function median(values: number[]): number {
+	const sorted = [...values].sort((a, b) => a - b);
+	const half = sorted.length / 2;
+	return Number.isInteger(half) ? (sorted[half - 1] + sorted[half]) / 2 : sorted[Math.floor(half)];
+}
