@@ -3,20 +3,16 @@ import { tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { imageSize } from 'image-size';
-import type { INode } from 'n8n-workflow';
+import { CREDENTIAL_TYPE, findTrigger, NODE_TYPE, prepareExample } from '../n8n/example';
 import { installN8n } from '../n8n/install';
 import { startN8n, type N8nInstance, type WorkflowFile } from '../n8n/instance';
 import { packPackage } from '../package/pack';
 import { LOCAL_API_KEY, startStepFunServer } from '../stepfun-server/server';
 import { summarize, toMarkdown, type ProductSummary } from './summary';
 
-const NODE_TYPE = 'n8n-nodes-stepfun-image.stepFunImage';
-const CREDENTIAL_TYPE = 'stepFunApi';
-const TRIGGER_TYPE = 'n8n-nodes-base.manualTrigger';
-
 const REPOSITORY = resolve(__dirname, '../..');
 const OUTPUT_FOLDER = join(REPOSITORY, 'demo-output');
-const WORKFLOW_FILE = join(REPOSITORY, 'examples/product-photos.json');
+const EXAMPLE = 'product-photos';
 const EXECUTION_TIMEOUT_MS = 300_000;
 
 /** The image service the demo uses: the real one with a key of yours, else the local stand-in. */
@@ -42,29 +38,16 @@ async function openImageService(): Promise<ImageService> {
 	};
 }
 
-/** The example as a user would prepare it: credential chosen, folder set. */
-async function prepareWorkflow(
-	credential: { id: string; name: string },
-	filesFolder: string,
-): Promise<WorkflowFile> {
-	const workflow = JSON.parse(await readFile(WORKFLOW_FILE, 'utf8')) as WorkflowFile;
-	for (const node of workflow.nodes) {
-		if (node.type === NODE_TYPE) node.credentials = { [CREDENTIAL_TYPE]: credential };
-		if (node.name === 'Products') {
-			const rows = JSON.parse(node.parameters.jsonOutput as string) as object;
-			node.parameters.jsonOutput = JSON.stringify({ ...rows, folder: filesFolder }, null, 2);
-		}
-	}
-	return workflow;
-}
-
 async function runWorkflow(
 	n8n: N8nInstance,
 	workflow: WorkflowFile,
 ): Promise<{ url: string; products: ProductSummary[] }> {
-	const trigger = workflow.nodes.find(({ type }) => type === TRIGGER_TYPE) as INode;
 	const workflowId = await n8n.createWorkflow(workflow);
-	const execution = await n8n.executeWorkflow(workflowId, trigger, EXECUTION_TIMEOUT_MS);
+	const execution = await n8n.executeWorkflow(
+		workflowId,
+		findTrigger(workflow),
+		EXECUTION_TIMEOUT_MS,
+	);
 	const { error, runData } = execution.data.resultData;
 	if (execution.status !== 'success') {
 		const node = error && 'node' in error ? ` in "${error.node?.name}"` : '';
@@ -138,8 +121,11 @@ async function main(): Promise<void> {
 		log(`n8n's test of the credential: ${verdict.message}`);
 		if (verdict.status !== 'OK') throw new Error(`The credential test failed: ${verdict.message}`);
 
-		log('Running examples/product-photos.json');
-		const workflow = await prepareWorkflow(credential, OUTPUT_FOLDER);
+		log(`Running examples/${EXAMPLE}.json`);
+		const workflow = await prepareExample(EXAMPLE, {
+			credentials: { [CREDENTIAL_TYPE]: credential },
+			filesFolder: OUTPUT_FOLDER,
+		});
 		const { url, products } = await runWorkflow(n8n, workflow);
 		await checkPictures(products);
 		await writeFile(join(OUTPUT_FOLDER, 'summary.json'), `${JSON.stringify(products, null, 2)}\n`);

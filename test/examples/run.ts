@@ -1,0 +1,172 @@
+import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { launchChromium } from '../editor/chromium';
+import { openEditor } from '../editor/editor';
+import { savePicture } from '../editor/save-picture';
+import { CREDENTIAL_TYPE, findTrigger, prepareExample } from '../n8n/example';
+import { installN8n } from '../n8n/install';
+import { startN8n, type N8nInstance, type WorkflowFile } from '../n8n/instance';
+import { packPackage } from '../package/pack';
+import { LOCAL_API_KEY, startStepFunServer } from '../stepfun-server/server';
+import { CHAT_API_KEY, startChatServer, type ChatServer } from './chat-server';
+import { EXPECTED_RUNS, type ExpectedRun } from './checks';
+import { FinishedRun } from './finished-run';
+
+const REPOSITORY = resolve(__dirname, '../..');
+const PICTURES_FOLDER = join(REPOSITORY, 'docs/images');
+const EXECUTION_TIMEOUT_MS = 120_000;
+
+/** In yuan: enough for two images of step-image-edit-2, and not for three. */
+const SHORT_BALANCE = 0.05;
+
+/** Everything around the examples. */
+interface Surroundings {
+	n8n: N8nInstance;
+	chat: ChatServer;
+	userFolder: string;
+	filesFolder: string;
+	/** Reads an example with its credentials chosen: among them an account with money, or one with hardly any. */
+	prepare(expected: ExpectedRun, filesFolder: string): Promise<WorkflowFile>;
+}
+
+/** Fails when somebody adds an example and no check of it. */
+async function checkCompleteness(): Promise<void> {
+	const files = await readdir(join(REPOSITORY, 'examples'));
+	const checked = new Set(EXPECTED_RUNS.map(({ example }) => `${example}.json`));
+	const unchecked = files.filter((file) => file.endsWith('.json') && !checked.has(file));
+	if (unchecked.length > 0) throw new Error(`No check in test/examples/checks.ts: ${unchecked}`);
+}
+
+async function setUp(
+	cleanUp: Array<() => Promise<unknown>>,
+	log: (line: string) => void,
+): Promise<Surroundings> {
+	const userFolder = await mkdtemp(join(tmpdir(), 'stepfun-image-examples-'));
+	cleanUp.push(() => rm(userFolder, { recursive: true, force: true, maxRetries: 3 }));
+	const filesFolder = join(userFolder, 'pictures');
+	await mkdir(filesFolder);
+
+	const installation = await installN8n(log);
+	const tarball = await packPackage(userFolder);
+	const server = await startStepFunServer();
+	cleanUp.push(() => server.close());
+	const shortServer = await startStepFunServer({ balance: SHORT_BALANCE });
+	cleanUp.push(() => shortServer.close());
+	const chat = await startChatServer();
+	cleanUp.push(() => chat.close());
+
+	log('Starting n8n');
+	const n8n = await startN8n({ installation, tarball, userFolder, filesFolder });
+	cleanUp.push(() => n8n.stop());
+
+	const createAccount = async (name: string, baseUrl: string) =>
+		await n8n.createCredential(CREDENTIAL_TYPE, name, {
+			service: 'custom',
+			baseUrl,
+			apiKey: LOCAL_API_KEY,
+		});
+	const account = await createAccount('StepFun account', server.url);
+	const shortAccount = await createAccount('StepFun account with little money', shortServer.url);
+	const openAiApi = await n8n.createCredential('openAiApi', 'Chat model account', {
+		apiKey: CHAT_API_KEY,
+		url: chat.url,
+		header: false,
+	});
+	return {
+		n8n,
+		chat,
+		userFolder,
+		filesFolder,
+		prepare: async ({ example, withShortAccount }, folder) =>
+			await prepareExample(example, {
+				credentials: { [CREDENTIAL_TYPE]: withShortAccount ? shortAccount : account, openAiApi },
+				filesFolder: folder,
+			}),
+	};
+}
+
+/** Runs an example and looks at what came out of it. Returns the id of the workflow. */
+async function runExample(
+	expected: ExpectedRun,
+	{ n8n, chat, userFolder, filesFolder, prepare }: Surroundings,
+): Promise<{ workflowId: string; summary: string }> {
+	const folder = await mkdtemp(join(filesFolder, `${expected.example}-`));
+	const workflow = await prepare(expected, folder);
+	const workflowId = await n8n.createWorkflow(workflow);
+	const execution = await n8n.executeWorkflow(
+		workflowId,
+		findTrigger(workflow),
+		EXECUTION_TIMEOUT_MS,
+	);
+	const run = new FinishedRun(execution, userFolder, folder);
+	const wanted = expected.fails ? 'error' : 'success';
+	if (execution.status !== wanted) {
+		const reason = run.errorMessage ? `: ${run.errorMessage}` : '';
+		throw new Error(`the execution ended as "${execution.status}"${reason}`);
+	}
+	return { workflowId, summary: await expected.check(run, chat) };
+}
+
+/** Runs the examples once more in n8n's editor and takes a picture of each one's canvas. */
+async function takePictures(
+	n8n: N8nInstance,
+	workflowIds: Map<string, string>,
+	log: (line: string) => void,
+): Promise<void> {
+	await mkdir(PICTURES_FOLDER, { recursive: true });
+	const browser = await launchChromium();
+	try {
+		const editor = await openEditor(browser, n8n);
+		for (const [example, id] of workflowIds) {
+			await editor.openWorkflow(id);
+			await editor.executeWorkflow();
+			const file = join(PICTURES_FOLDER, `example-${example}.png`);
+			log(await savePicture(file, await editor.shootCanvas()));
+		}
+	} finally {
+		await browser.close();
+	}
+}
+
+async function main(): Promise<void> {
+	const { values: options } = parseArgs({
+		options: { pictures: { type: 'boolean', default: false } },
+	});
+	const startedAt = Date.now();
+	const log = (line: string) =>
+		console.log(`[${String(Math.round((Date.now() - startedAt) / 1000)).padStart(3)} s] ${line}`);
+
+	await checkCompleteness();
+	const cleanUp: Array<() => Promise<unknown>> = [];
+	try {
+		const surroundings = await setUp(cleanUp, log);
+		const workflowIds = new Map<string, string>();
+		let failed = 0;
+		for (const expected of EXPECTED_RUNS) {
+			const title = `${expected.example}${expected.withShortAccount ? ' with little money' : ''}`;
+			try {
+				const { workflowId, summary } = await runExample(expected, surroundings);
+				log(`ok      ${title}: ${summary}`);
+				// One of the runs that end with an error makes no good picture.
+				if (!expected.fails) workflowIds.set(expected.example, workflowId);
+			} catch (error) {
+				failed++;
+				log(`FAILED  ${title}: ${(error as Error).message}`);
+			}
+		}
+		if (failed > 0) throw new Error(`${failed} of ${EXPECTED_RUNS.length} runs`);
+		log(`${EXPECTED_RUNS.length} runs of ${workflowIds.size} examples did what they should`);
+		// The README has a picture of this one, taken by npm run screenshots.
+		workflowIds.delete('product-photos');
+		if (options.pictures) await takePictures(surroundings.n8n, workflowIds, log);
+	} finally {
+		for (const step of cleanUp.reverse()) await step();
+	}
+}
+
+main().catch((error: Error) => {
+	console.error(`\nThe examples failed. ${error.message}`);
+	process.exitCode = 1;
+});
