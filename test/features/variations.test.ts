@@ -22,6 +22,7 @@ describe('Number of Images', () => {
 		);
 		expect(error).toBeUndefined();
 		expect(seedsSent().sort()).toEqual([41, 41, 42, 42, 43, 43]);
+		expect(items.map(({ json }) => json.variation)).toEqual([1, 2, 3, 1, 2, 3]);
 		expect(items.map(({ json, pairedItem }) => [json.seed, pairedItem])).toEqual([
 			[41, { item: 0 }],
 			[42, { item: 0 }],

@@ -30,7 +30,7 @@ function typeOf(value: unknown): string {
 }
 
 /** Fields that only some settings or services bring. */
-const OPTIONAL = ['url', 'link', 'estimatedCost'];
+const OPTIONAL = ['url', 'link', 'estimatedCost', 'variation'];
 
 test.each([
 	['generate', {}],

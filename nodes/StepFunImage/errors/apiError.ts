@@ -3,6 +3,7 @@ import { NodeApiError, type IExecuteSingleFunctions, type IHttpRequestOptions } 
 import { isStepFunHost } from '../catalogue/hosts';
 import { findModel, type Operation } from '../catalogue/models';
 import type { Failure } from './failure';
+import { messageFor } from './forAgents';
 
 /** What an explanation needs to know of a request. */
 export interface FailedRequest {
@@ -59,7 +60,7 @@ export function apiError(
 		},
 	);
 	// n8n replaces a message in which it finds an error code such as ECONNREFUSED.
-	error.message = message;
+	error.message = messageFor(context.getNode(), message, description);
 	return error;
 }
 

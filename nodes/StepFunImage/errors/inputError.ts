@@ -1,5 +1,7 @@
 import { NodeOperationError, type IExecuteSingleFunctions } from 'n8n-workflow';
 
+import { messageFor } from './forAgents';
+
 /**
  * An error for input that is refused before any request.
  *
@@ -12,12 +14,13 @@ export function inputError(
 	message: string,
 	description: string,
 ): NodeOperationError {
-	const error = new NodeOperationError(context.getNode(), message, {
+	const node = context.getNode();
+	const error = new NodeOperationError(node, message, {
 		description,
 		itemIndex: context.getItemIndex(),
 		level: 'warning',
 	});
 	// n8n replaces a message in which it finds an error code such as ENOENT, be it in a prompt.
-	error.message = message;
+	error.message = messageFor(node, message, description);
 	return error;
 }

@@ -26,6 +26,8 @@ export interface ImageRequest {
 	outputField: string;
 	/** The image file's name without extension. */
 	fileName: string;
+	/** Which of an item's several images this is, from 1 on. */
+	variation?: number;
 	patience: Patience;
 	/** Address, headers, proxy and so on, as n8n's routing resolved them. */
 	options: IHttpRequestOptions;
@@ -123,6 +125,7 @@ export async function prepareRequests(
 				outputField:
 					several && result.severalImagesAs === 'fields' ? `${outputField}_${number}` : outputField,
 				fileName: fileNameOf(context, fields, inputImage) + (several ? `-${number + 1}` : ''),
+				...(several ? { variation: number + 1 } : {}),
 				patience,
 				options: options as IHttpRequestOptions,
 			};

@@ -58,6 +58,7 @@ export function toResult(
 			model: request.model,
 			seed: answer.seed ?? null,
 			finishReason: answer.finishReason ?? null,
+			...(request.variation === undefined ? {} : { variation: request.variation }),
 			...(image
 				? {
 						width: image.width,
