@@ -5,7 +5,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type { N8nInstallation } from '../n8n/install';
 import { startN8n } from '../n8n/instance';
-import { pidOf } from './n8n-runs';
 import type { LoadResult } from './results';
 
 const run = promisify(execFile);
@@ -33,7 +32,7 @@ export async function measureLoad(setup: LoadSetup): Promise<LoadResult> {
 	const userFolder = await mkdtemp(join(folder, 'load-'));
 	const n8n = await startN8n({ installation, tarball, userFolder, filesFolder: folder });
 	// Started again just like this, but timed.
-	const environment = await readEnvironment(pidOf(n8n));
+	const environment = await readEnvironment(n8n.pid);
 	await n8n.stop();
 
 	const packages = join(userFolder, '.n8n/nodes');

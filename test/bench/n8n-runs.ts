@@ -42,7 +42,7 @@ export async function startMeasuredN8n(setup: N8nSetup): Promise<MeasuredN8n> {
 	const { installation, tarball, userFolder, inputFolder } = setup;
 	await mkdir(userFolder, { recursive: true });
 	const n8n = await startN8n({ installation, tarball, userFolder, filesFolder: inputFolder });
-	const tree = watchProcess(pidOf(n8n));
+	const tree = watchProcess(n8n.pid);
 	await sleep(SETTLE_MS);
 
 	// The first execution loads code which every other one uses.
@@ -80,11 +80,6 @@ export async function startMeasuredN8n(setup: N8nSetup): Promise<MeasuredN8n> {
 	};
 }
 
-/** The id of n8n's process, which only a benchmark wants to know. */
-export function pidOf(n8n: N8nInstance): number {
-	return n8n['child'].pid as number;
-}
-
 async function runOnce(
 	n8n: N8nInstance,
 	tree: ProcessTree,
@@ -95,7 +90,7 @@ async function runOnce(
 	await tree.forgetPeak();
 	const cpuBefore = await tree.cpuSeconds();
 	// Not executeWorkflow(): it waits by reading the execution's data again and again.
-	const { executionId } = await n8n['request']<{ executionId: string }>(
+	const { executionId } = await n8n.request<{ executionId: string }>(
 		'POST',
 		`/rest/workflows/${workflowId}/run`,
 		{ triggerToStartFrom: TRIGGER },

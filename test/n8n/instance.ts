@@ -21,6 +21,10 @@ export interface N8nInstanceOptions {
 	userFolder: string;
 	/** The only folder which workflows may read files from and write files to. */
 	filesFolder: string;
+	/** Settings of n8n beside, or instead of, those that every instance here has. */
+	environment?: Record<string, string>;
+	/** Options of Node.js, such as a limit of its heap. */
+	nodeArguments?: string[];
 }
 
 /** A workflow file, as n8n's editor exports it. */
@@ -47,11 +51,13 @@ export async function startN8n(options: N8nInstanceOptions): Promise<N8nInstance
 	const port = await findFreePort();
 	const logFile = join(options.userFolder, 'n8n.log');
 	const log = await open(logFile, 'w');
-	const child = spawn(options.installation.nodeBinary, [options.installation.n8nScript, 'start'], {
+	const { nodeBinary, n8nScript, environment } = options.installation;
+	const child = spawn(nodeBinary, [...(options.nodeArguments ?? []), n8nScript, 'start'], {
 		cwd: options.userFolder,
 		env: {
-			...options.installation.environment,
+			...environment,
 			...(await describeEnvironment(options, port)),
+			...options.environment,
 		},
 		stdio: ['ignore', log.fd, log.fd],
 	});
@@ -148,6 +154,11 @@ export class N8nInstance {
 		child.on('exit', () => {
 			this.exited = true;
 		});
+	}
+
+	/** The id of n8n's process. */
+	get pid(): number {
+		return this.child.pid as number;
 	}
 
 	/** Waits until n8n has loaded its nodes and answers. */
@@ -257,7 +268,8 @@ export class N8nInstance {
 		return parse(data);
 	}
 
-	private async request<T>(method: string, path: string, body?: unknown): Promise<T> {
+	/** Calls n8n as its editor does. */
+	async request<T>(method: string, path: string, body?: unknown): Promise<T> {
 		const answer = await fetch(`${this.url}${path}`, {
 			method,
 			headers: { 'content-type': 'application/json', cookie: this.cookie },

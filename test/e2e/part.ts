@@ -1,0 +1,21 @@
+import type { N8nInstallation } from '../n8n/install';
+
+/** What every part of the end-to-end run is given. */
+export interface Surroundings {
+	installation: N8nInstallation;
+	/** The packed package. */
+	tarball: string;
+	/** An empty folder of this part's own, removed at the end. */
+	folder: string;
+	log: (line: string) => void;
+	/**
+	 * Says how to undo something. What was set up last is undone first, also when the part fails.
+	 */
+	cleanUp(step: () => Promise<unknown>): void;
+}
+
+/** A part of the end-to-end run: what it proves, in a few words, and the proof, which throws when it fails. */
+export interface Part {
+	title: string;
+	run(surroundings: Surroundings): Promise<void>;
+}

@@ -1,0 +1,66 @@
+import { randomBytes } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { StepFunServer } from '../stepfun-server/types';
+
+/** A key that occurs nowhere by chance. */
+export function makeKey(): string {
+	return `sk-e2e-${randomBytes(18).toString('hex')}`;
+}
+
+/** Spellings in which a key could hide: as it is and in Base64. */
+function spellingsOf(key: string): Buffer[] {
+	const base64 = [0, 1, 2].map((shift) =>
+		// The same text begins at any of three places of Base64's groups.
+		Buffer.concat([Buffer.alloc(shift), Buffer.from(key)])
+			.toString('base64')
+			.slice(4, -4),
+	);
+	return [key, ...base64].map((text) => Buffer.from(text));
+}
+
+async function containsAny(file: string, needles: Buffer[]): Promise<boolean> {
+	const overlap = Math.max(...needles.map(({ length }) => length));
+	let before = Buffer.alloc(0);
+	for await (const chunk of createReadStream(file) as AsyncIterable<Buffer>) {
+		const text = Buffer.concat([before, chunk]);
+		if (needles.some((needle) => text.includes(needle))) return true;
+		before = text.subarray(Math.max(0, text.length - overlap));
+	}
+	return false;
+}
+
+/**
+ * Looks for the key in everything below these folders, which means in n8n's database (execution data, exports), its
+ * log and its binary data, and in all that the result server was sent. The credential itself is encrypted.
+ *
+ * @returns how many files were searched
+ * @throws when the key is anywhere
+ */
+export async function checkKeyIsNowhere(
+	key: string,
+	folders: string[],
+	servers: StepFunServer[],
+): Promise<number> {
+	const needles = spellingsOf(key);
+	let searched = 0;
+	for (const folder of folders) {
+		for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
+			if (!entry.isFile() || entry.parentPath.includes('node_modules')) continue;
+			const file = join(entry.parentPath, entry.name);
+			if (await containsAny(file, needles)) throw new Error(`The key stands in ${file}`);
+			searched++;
+		}
+	}
+	for (const { resultRequests, requests } of servers) {
+		for (const { path, headers } of resultRequests) {
+			if (JSON.stringify({ path, headers }).includes(key) || headers.authorization !== undefined) {
+				throw new Error(`The result server was sent the key: ${path}`);
+			}
+		}
+		const told = requests.find(({ path }) => path.includes(key));
+		if (told) throw new Error(`The key stands in an address: ${told.path}`);
+	}
+	return searched;
+}
