@@ -1,9 +1,7 @@
 import { NodeConnectionTypes, type INodeType, type INodeTypeDescription } from 'n8n-workflow';
 
 import { BASE_URL_EXPRESSION } from './catalogue/hosts';
-import { editFields } from './parameters/edit.operation';
-import { generateFields } from './parameters/generate.operation';
-import { imageToImageFields } from './parameters/imageToImage.operation';
+import { imageFields } from './parameters/image';
 import { resourceAndOperation } from './parameters/operation';
 import { sendItem } from './transport/sendItem';
 
@@ -33,6 +31,6 @@ export class StepFunImage implements INodeType {
 		},
 		// n8n's routing calls this function as the transport of every item.
 		requestOperations: { pagination: sendItem },
-		properties: [...resourceAndOperation, ...generateFields, ...editFields, ...imageToImageFields],
+		properties: [...resourceAndOperation, ...imageFields],
 	};
 }

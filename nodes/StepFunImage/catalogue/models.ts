@@ -10,7 +10,16 @@
 
 import type { Currency } from './hosts';
 
-export type Operation = 'generate' | 'edit' | 'imageToImage';
+export const OPERATIONS = ['generate', 'edit', 'imageToImage'] as const;
+
+export type Operation = (typeof OPERATIONS)[number];
+
+/** The operations as the user reads them. */
+export const OPERATION_NAMES: Record<Operation, string> = {
+	generate: 'Generate',
+	edit: 'Edit',
+	imageToImage: 'Image to Image',
+};
 
 export type Orientation = 'Square' | 'Landscape' | 'Portrait';
 

@@ -1,5 +1,6 @@
 import type { INodeProperties } from 'n8n-workflow';
 
+import { OPERATION_NAMES } from '../catalogue/models';
 import { getBalance } from '../transport/getBalance';
 
 export const resourceAndOperation: INodeProperties[] = [
@@ -22,7 +23,7 @@ export const resourceAndOperation: INodeProperties[] = [
 		displayOptions: { show: { resource: ['image'] } },
 		options: [
 			{
-				name: 'Generate',
+				name: OPERATION_NAMES.generate,
 				value: 'generate',
 				action: 'Generate an image',
 				description: 'Create an image from a text prompt',
@@ -32,7 +33,7 @@ export const resourceAndOperation: INodeProperties[] = [
 				},
 			},
 			{
-				name: 'Edit',
+				name: OPERATION_NAMES.edit,
 				value: 'edit',
 				action: 'Edit an image',
 				description: 'Change an image of the incoming item as a text prompt says',
@@ -42,7 +43,7 @@ export const resourceAndOperation: INodeProperties[] = [
 				},
 			},
 			{
-				name: 'Image to Image',
+				name: OPERATION_NAMES.imageToImage,
 				value: 'imageToImage',
 				action: 'Create an image from an image',
 				description: 'Create a new image that keeps close to, or departs from, a source image',

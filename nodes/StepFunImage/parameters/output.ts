@@ -47,13 +47,6 @@ export function outputFields(operation: Operation): INodeProperties[] {
 			default: 'file',
 			description:
 				"What to put into the item. StepFun's links live for 30 days on the Chinese platform and for about 2 hours on the international one. A temporary link lives as long as Link Lifetime says, and no longer than n8n keeps the execution.",
-			routing: {
-				send: {
-					type: 'body',
-					property: 'response_format',
-					value: '={{ ["url", "fileAndUrl"].includes($value) ? "url" : "b64_json" }}',
-				},
-			},
 		},
 		{
 			displayName: 'Put Output File in Field',

@@ -1,44 +1,38 @@
 import type { INodeProperties } from 'n8n-workflow';
 
-import { modelsFor, type Operation } from '../catalogue/models';
+import { modelsFor, OPERATION_NAMES, OPERATIONS } from '../catalogue/models';
 import { showFor } from './showFor';
 
-const WORDING: Record<Operation, { placeholder: string; what: string; hint: string }> = {
-	generate: {
-		placeholder: 'e.g. A red running shoe on white marble, soft morning light, product photo',
-		what: 'What the image should show',
-		hint: 'Put words that should appear in the picture in quotes and turn on Text Mode',
-	},
-	edit: {
-		placeholder: 'e.g. Replace the background with a sunny beach, keep the shoe unchanged',
-		what: 'What to change in the image',
-		hint: 'Say what should stay as it is, too',
-	},
-	imageToImage: {
-		placeholder: 'e.g. The same chair as a watercolour',
-		what: 'What the new image should show',
-		hint: 'Source Weight says how much of the source remains',
-	},
-};
+/** `512 characters for Generate and Edit, 1024 for Image to Image`, from the models that are offered first. */
+function limitsInWords(): string {
+	const operationsByLimit = new Map<number, string[]>();
+	for (const operation of OPERATIONS) {
+		const [{ facts }] = modelsFor(operation);
+		const alike = operationsByLimit.get(facts.maxPromptCharacters) ?? [];
+		operationsByLimit.set(facts.maxPromptCharacters, [...alike, OPERATION_NAMES[operation]]);
+	}
+	return [...operationsByLimit]
+		.map(
+			([limit, operations], index) =>
+				`${limit}${index === 0 ? ' characters' : ''} for ${operations.join(' and ')}`,
+		)
+		.join(', ');
+}
 
 /**
- * The Prompt field of an operation.
- *
- * @param operation the operation that the wording fits
+ * One field for all operations, although each would deserve an example of its own: n8n's routing evaluates an
+ * expression once for every field of the same name, shown or not, and evaluating prompts is the larger part of what
+ * an item costs before its request.
  */
-export function promptField(operation: Operation): INodeProperties {
-	const { placeholder, what, hint } = WORDING[operation];
-	const [{ facts }] = modelsFor(operation);
-	return {
-		displayName: 'Prompt',
-		name: 'prompt',
-		type: 'string',
-		typeOptions: { rows: 4 },
-		required: true,
-		default: '',
-		displayOptions: showFor(operation),
-		placeholder,
-		description: `${what}, in English or Chinese, in at most ${facts.maxPromptCharacters} characters. ${hint}.`,
-		routing: { send: { type: 'body', property: 'prompt' } },
-	};
-}
+export const promptField: INodeProperties = {
+	displayName: 'Prompt',
+	name: 'prompt',
+	type: 'string',
+	typeOptions: { rows: 4 },
+	required: true,
+	default: '',
+	displayOptions: showFor(OPERATIONS),
+	placeholder: 'e.g. A red running shoe on white marble, soft morning light, product photo',
+	description: `What the image should show, or what to change in it and what to keep, in English or Chinese. At most ${limitsInWords()}. Put words that should appear in the picture in quotes.`,
+	routing: { send: { type: 'body', property: 'prompt' } },
+};

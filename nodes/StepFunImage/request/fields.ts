@@ -164,7 +164,6 @@ export function checkFields(
 			);
 		}
 	}
-	fields.response_format = String(collected.response_format);
 	return fields;
 }
 

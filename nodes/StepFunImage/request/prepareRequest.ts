@@ -6,7 +6,7 @@ import {
 	type IHttpRequestOptions,
 } from 'n8n-workflow';
 
-import { findModel, SEED_RANGE, type Operation } from '../catalogue/models';
+import { findModel, OPERATION_NAMES, SEED_RANGE, type Operation } from '../catalogue/models';
 import { inputError } from '../errors/inputError';
 import { MAX_IMAGES_PER_INPUT } from '../parameters/options';
 import { OUTPUTS, type Output } from '../parameters/output';
@@ -89,9 +89,13 @@ export async function prepareRequests(
 
 	const facts = factsFor(context, model, operation);
 	const checked = facts ? checkFields(context, body, model, facts) : passFields({ ...body, model });
-	const fields = { ...checked, ...readAdditionalFields(context) };
-
 	const output = readOutput(context);
+	const fields = {
+		...checked,
+		// Not by routing: an expression there would be evaluated for every item.
+		response_format: ['url', 'fileAndUrl'].includes(output) ? 'url' : 'b64_json',
+		...readAdditionalFields(context),
+	};
 	const outputField = ['file', 'fileAndUrl'].includes(output)
 		? String(context.getNodeParameter('outputField')).trim()
 		: UNASKED_FIELD;
@@ -196,12 +200,6 @@ function readAdditionalFields(context: IExecutePaginationFunctions): RequestFiel
 		'Write it like { "num_inference_steps": 20 }, with the names in double quotes.',
 	);
 }
-
-const OPERATION_NAMES: Record<Operation, string> = {
-	generate: 'Generate',
-	edit: 'Edit',
-	imageToImage: 'Image to Image',
-};
 
 function factsFor(context: IExecutePaginationFunctions, id: string, operation: Operation) {
 	const model = findModel(id);

@@ -1,0 +1,23 @@
+import type { INodeProperties } from 'n8n-workflow';
+
+import { OPERATIONS } from '../catalogue/models';
+import { inputImageFields } from './inputImage';
+import { modelField } from './model';
+import { negativePromptNotices, optionsFields } from './options';
+import { outputFields } from './output';
+import { promptField } from './prompt';
+import { sizeFields } from './size';
+import { sourceWeightField } from './sourceWeight';
+
+/** The fields of all image operations, in the order in which the panel shows them. */
+export const imageFields: INodeProperties[] = [
+	...OPERATIONS.map(modelField),
+	...inputImageFields('edit'),
+	...inputImageFields('imageToImage'),
+	promptField,
+	sourceWeightField,
+	...OPERATIONS.flatMap(sizeFields),
+	...OPERATIONS.flatMap(outputFields),
+	...OPERATIONS.flatMap(optionsFields),
+	...OPERATIONS.flatMap(negativePromptNotices),
+];
