@@ -28,7 +28,7 @@ const isWhiteSpace = (byte: number) =>
  * handed over piece by piece, so that the answer never stands in memory as a whole; everything else
  * is kept and parsed as JSON at the end, with the image left out.
  *
- * @param body the answer's bytes
+ * @param body the answer's bytes; the image is decoded into the chunks themselves, so they must not be used again
  * @param storeImage is called with the image's bytes once they begin to arrive
  * @returns the answer's fields, and what `storeImage` returned if there was an image
  * @throws a failure of kind `cutOff`, `notJson` or `tooLarge`, and what `storeImage` throws
@@ -150,19 +150,19 @@ function scanAnswer() {
 		return position;
 	};
 
-	const decode = (text: string) => {
+	const decode = (text: Buffer) => {
 		if (state === 'image') decoder?.decode(text);
 	};
 
 	const scanImage = (chunk: Buffer, start: number): number => {
-		decoder ??= base64Decoder((block) => imageBytes.push(block));
+		decoder ??= base64Decoder((bytes) => imageBytes.push(bytes));
 		let position = start;
 		while (position < chunk.length) {
 			if (escape !== '') {
 				escape += String.fromCharCode(chunk[position++]);
 				const complete = escape[1] === 'u' ? escape.length === 6 : true;
 				if (complete) {
-					decode(unescapeJson(escape));
+					decode(Buffer.from(unescapeJson(escape)));
 					escape = '';
 				}
 				continue;
@@ -173,12 +173,12 @@ function scanAnswer() {
 			const inside = chunk.subarray(position, end);
 			const backslash = inside.indexOf(BACKSLASH);
 			if (backslash !== -1) {
-				decode(inside.toString('latin1', 0, backslash));
+				decode(inside.subarray(0, backslash));
 				escape = '\\';
 				position += backslash + 1;
 				continue;
 			}
-			decode(inside.toString('latin1'));
+			decode(inside);
 			if (quote !== -1) return endImageString(quote + 1);
 			position = chunk.length;
 		}

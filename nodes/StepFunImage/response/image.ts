@@ -97,9 +97,9 @@ async function keep(
  */
 function streamLike(source: ByteStream, bytes: AsyncIterable<Buffer>): ByteStream {
 	const { from } = source.constructor as unknown as {
-		from(bytes: AsyncIterable<Buffer>, options: { objectMode: boolean }): ByteStream;
+		from(bytes: AsyncIterable<Buffer>): ByteStream;
 	};
-	return from(bytes, { objectMode: false });
+	return from(bytes);
 }
 
 async function readHeader(chunks: AsyncIterator<Buffer>) {
