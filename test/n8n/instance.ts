@@ -1,6 +1,6 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdir, open, readFile } from 'node:fs/promises';
+import { mkdir, open, readFile, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
@@ -81,6 +81,8 @@ export async function startN8n(options: N8nInstanceOptions): Promise<N8nInstance
 async function installCommunityPackage({ installation, tarball, userFolder }: N8nInstanceOptions) {
 	const nodesFolder = join(userFolder, '.n8n/nodes');
 	await mkdir(nodesFolder, { recursive: true });
+	// Without it npm would look for a project in the folders above.
+	await writeFile(join(nodesFolder, 'package.json'), '{}');
 	await promisify(execFile)(
 		'npm',
 		// n8n brings n8n-workflow itself, so, like n8n's own installer, leave the peer dependency alone.
