@@ -1,8 +1,10 @@
 import type {
-	IAuthenticateGeneric,
 	Icon,
+	ICredentialDataDecryptedObject,
 	ICredentialTestRequest,
 	ICredentialType,
+	IDataObject,
+	IHttpRequestOptions,
 	INodeProperties,
 } from 'n8n-workflow';
 
@@ -11,12 +13,6 @@ import {
 	CUSTOM_SERVICE,
 	SERVICES,
 } from '../nodes/StepFunImage/catalogue/hosts';
-
-// n8n resolves the names of headers as well as their values. Without a header of the user's own, the
-// first one is said again, since a header cannot be left out.
-const HAS_CUSTOM_HEADER = `$credentials.service === '${CUSTOM_SERVICE}' && $credentials.addCustomHeader && $credentials.headerName`;
-const CUSTOM_HEADER_NAME = `={{ ${HAS_CUSTOM_HEADER} ? $credentials.headerName.trim() : 'Authorization' }}`;
-const CUSTOM_HEADER_VALUE = `={{ ${HAS_CUSTOM_HEADER} ? $credentials.headerSecret : 'Bearer ' + $credentials.apiKey.trim() }}`;
 
 export class StepFunApi implements ICredentialType {
 	name = 'stepFunApi';
@@ -112,15 +108,18 @@ export class StepFunApi implements ICredentialType {
 		},
 	];
 
-	authenticate: IAuthenticateGeneric = {
-		type: 'generic',
-		properties: {
-			headers: {
-				Authorization: '=Bearer {{ $credentials.apiKey.trim() }}',
-				[CUSTOM_HEADER_NAME]: CUSTOM_HEADER_VALUE,
-			},
+	// A declaration could not leave the custom header out, and n8n would evaluate its expressions for every request.
+	authenticate = async (
+		credentials: ICredentialDataDecryptedObject,
+		requestOptions: IHttpRequestOptions,
+	): Promise<IHttpRequestOptions> => ({
+		...requestOptions,
+		headers: {
+			...requestOptions.headers,
+			Authorization: `Bearer ${textOf(credentials.apiKey)}`,
+			...customHeader(credentials),
 		},
-	};
+	});
 
 	test: ICredentialTestRequest = {
 		request: {
@@ -165,4 +164,15 @@ export class StepFunApi implements ICredentialType {
 			},
 		] as unknown as ICredentialTestRequest['rules'],
 	};
+}
+
+function customHeader(credentials: ICredentialDataDecryptedObject): IDataObject {
+	const name = textOf(credentials.headerName);
+	const isWanted =
+		credentials.service === CUSTOM_SERVICE && credentials.addCustomHeader === true && name !== '';
+	return isWanted ? { [name]: credentials.headerSecret as string } : {};
+}
+
+function textOf(value: unknown): string {
+	return typeof value === 'string' ? value.trim() : '';
 }

@@ -158,11 +158,12 @@ describe('the fields', () => {
 		expect(NodeHelpers.displayParameter(values, field('baseUrl')!, node, null)).toBe(shown);
 	});
 
-	test('the key is a password, and goes into the Authorization header only', () => {
+	test('the key is a password, and goes into the Authorization header only', async () => {
 		expect(field('apiKey')?.typeOptions).toEqual({ password: true });
-		expect(Object.keys(authenticate.properties)).toEqual(['headers']);
-		expect(authenticate.properties.headers).toMatchObject({
-			Authorization: '=Bearer {{ $credentials.apiKey.trim() }}',
+		const request = { url: 'https://api.stepfun.com/v1/models', headers: { Accept: 'text/plain' } };
+		expect(await authenticate({ apiKey: ' the-key\n' }, request)).toEqual({
+			url: 'https://api.stepfun.com/v1/models',
+			headers: { Accept: 'text/plain', Authorization: 'Bearer the-key' },
 		});
 	});
 

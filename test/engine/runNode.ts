@@ -11,7 +11,6 @@ import {
 	type ExecuteContext,
 } from 'n8n-core';
 import {
-	isExpression,
 	NodeConnectionTypes,
 	Workflow,
 	type ExecutionError,
@@ -205,7 +204,7 @@ function stepFunImage(): INodeType {
 	return nodeType;
 }
 
-/** Authenticates as n8n's CredentialsHelper does, from the credential's own declaration. */
+/** Authenticates as n8n's CredentialsHelper does, with the credential's own function. */
 export function credentialsHelper(credential: ICredentialDataDecryptedObject): ICredentialsHelper {
 	return {
 		getParentTypes: () => [],
@@ -216,26 +215,6 @@ export function credentialsHelper(credential: ICredentialDataDecryptedObject): I
 			data: ICredentialDataDecryptedObject,
 			_typeName: string,
 			options: IHttpRequestOptions,
-			workflow: Workflow,
-			node: INode,
-		) => {
-			const { headers = {} } = new StepFunApi().authenticate.properties;
-			const resolve = (value: unknown) =>
-				isExpression(value)
-					? String(
-							workflow.expression.getSimpleParameterValue(node, value as string, 'internal', {
-								$credentials: data,
-							}),
-						)
-					: value;
-			const resolved = Object.entries(headers).map(([name, value]) => [
-				resolve(name),
-				resolve(value),
-			]);
-			return {
-				...options,
-				headers: { ...options.headers, ...(Object.fromEntries(resolved) as IDataObject) },
-			};
-		},
+		) => await new StepFunApi().authenticate(data, options),
 	} as unknown as ICredentialsHelper;
 }
