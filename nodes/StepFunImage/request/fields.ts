@@ -13,13 +13,15 @@ import { inputError } from '../errors/inputError';
 /** What goes over the wire beside the input image, keyed by the API's field names. */
 export type RequestFields = Record<string, string | number | boolean>;
 
-const graphemes = new Intl.Segmenter();
+let graphemes: Intl.Segmenter | undefined;
 
 /**
  * How many characters a person would count: a Chinese character is one, and so is an emoji, however
  * many code points it is made of.
  */
 function countCharacters(text: string): number {
+	// Made when it is needed, as n8n loads every node when it starts.
+	graphemes ??= new Intl.Segmenter();
 	return [...graphemes.segment(text)].length;
 }
 
