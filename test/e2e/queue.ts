@@ -177,15 +177,15 @@ async function measureDeath(
 	const lost = rows.filter(({ status }) => status !== 'success');
 	const kept = rows.filter(({ status }) => status === 'success');
 	if (lost.length === 0) throw new Error('nothing was lost: the worker died too late');
-	const { started, finished } = await victim.readExecutions();
+	const { finished } = await victim.readExecutions();
+	const { started: takenBySurvivor } = await survivor.readExecutions();
 	for (const { id } of lost) {
-		if (!started.includes(id) || finished.includes(id)) {
+		if (takenBySurvivor.includes(id) || finished.includes(id)) {
 			throw new Error(`execution ${id} was lost though the killed worker did not run it then`);
 		}
 	}
 	for (const row of kept) await checkImages(queueMode, server, row);
 	const byStatus = [...new Set(lost.map(({ status }) => status))].join(', ');
-	const { data } = await queueMode.main.readExecution(lost[0].id);
 	const lostIds = lost.map(({ id }) => `'${id}'`).join(', ');
 	const [{ left }] = await queueMode.postgres.query<{ left: number }>(
 		`select count(*)::int as left from binary_data where "sourceId" in (${lostIds})`,
@@ -193,22 +193,36 @@ async function measureDeath(
 	const [{ noticed }] = await queueMode.postgres.query<{ noticed: number }>(
 		`select extract(epoch from max("stoppedAt"))::float8 as noticed from execution_entity where id in (${lostIds})`,
 	);
-	const retried = await queueMode.main
-		.request('POST', `/rest/executions/${lost[0].id}/retry`, { loadWorkflow: false })
-		.then(
-			(answer) => JSON.stringify(answer),
-			(error: Error) => error.message,
-		);
 	strictEqual(countChargedTwice(server), 0);
-	const { started: taken } = await survivor.readExecutions();
 	log(
 		`${title}: ${lost.length} of ${rows.length} executions ended as "${byStatus}", ` +
 			`${((noticed * 1000 - killedAt) / 1000).toFixed(1)} s after the kill; ${kept.length} succeeded with all images; ` +
 			`${server.billed.length} images charged, ${server.billed.length - kept.length * ITEMS} of them for what was lost, ` +
 			`${left} of those left in the database; ${countChargedTwice(server)} charged twice; ` +
-			`${server.rejected429} answers 429; survivor ran ${rows.filter(({ id }) => taken.includes(id)).length}`,
+			`${server.rejected429} answers 429; survivor ran ${rows.filter(({ id }) => takenBySurvivor.includes(id)).length}`,
 	);
-	log(`${title}: n8n says "${data.resultData.error?.message}"; its Retry: ${retried}`);
+	await measureRetry(queueMode, server, lost[0].id, (line) => log(`${title}: ${line}`));
+}
+
+/** What is left of an execution whose worker died, and what n8n's Retry makes of it. */
+async function measureRetry(
+	{ main }: QueueMode,
+	{ billed }: StepFunServer,
+	id: string,
+	log: (line: string) => void,
+): Promise<void> {
+	const { data } = await main.readExecution(id);
+	const { runData, error } = data.resultData;
+	const waiting = data.executionData?.nodeExecutionStack.length ?? 0;
+	const before = billed.length;
+	const retried = await main.request<{ status: string }>('POST', `/rest/executions/${id}/retry`, {
+		loadWorkflow: false,
+	});
+	strictEqual(billed.length, before, "n8n's Retry asked for images again");
+	log(
+		`n8n says "${error?.message}"; it keeps the data of ${Object.keys(runData).length} nodes and ` +
+			`${waiting} to go on with; its Retry ends as "${retried.status}" and asks for no image`,
+	);
 }
 
 /** Fails when the key can be found in anything that was written. */
