@@ -46,13 +46,67 @@ export interface FinishedExecution extends Pick<IRun, 'status' | 'data'> {
  * community packages that are installed by hand.
  */
 export async function startN8n(options: N8nInstanceOptions): Promise<N8nInstance> {
-	await installCommunityPackage(options);
-
 	const port = await findFreePort();
+	const { child, logFile } = await spawnN8n(options, port, ['start']);
+	const instance = new N8nInstance(`http://localhost:${port}`, child, options.installation);
+	try {
+		await instance.waitUntilReady();
+		await instance.setUpOwner();
+	} catch (error) {
+		await instance.stop();
+		throw await startError(error, logFile);
+	}
+	return instance;
+}
+
+/** A running worker of n8n's queue mode. */
+export interface N8nWorker {
+	/** What it printed. */
+	logFile: string;
+	/** Ends the process; SIGKILL as the kernel does when memory runs out. */
+	stop(signal?: 'SIGTERM' | 'SIGKILL'): Promise<void>;
+}
+
+/**
+ * Starts a worker of queue mode. Database, Redis and encryption key, which it shares with the main instance, stand in
+ * the environment of its options.
+ *
+ * @param concurrency how many executions it runs at once
+ */
+export async function startN8nWorker(
+	options: N8nInstanceOptions,
+	concurrency: number,
+): Promise<N8nWorker> {
+	const port = await findFreePort();
+	const environment = {
+		...options.environment,
+		QUEUE_HEALTH_CHECK_ACTIVE: 'true',
+		QUEUE_HEALTH_CHECK_PORT: String(port),
+		N8N_WORKER_SERVER_ADDRESS: '127.0.0.1',
+	};
+	const { child, logFile } = await spawnN8n({ ...options, environment }, port, [
+		'worker',
+		`--concurrency=${concurrency}`,
+	]);
+	try {
+		await waitUntilReady(`http://127.0.0.1:${port}`, child);
+	} catch (error) {
+		await endProcess(child);
+		throw await startError(error, logFile);
+	}
+	return { logFile, stop: async (signal) => await endProcess(child, signal) };
+}
+
+async function spawnN8n(
+	options: N8nInstanceOptions,
+	port: number,
+	command: string[],
+): Promise<{ child: ChildProcess; logFile: string }> {
+	await installCommunityPackage(options);
 	const logFile = join(options.userFolder, 'n8n.log');
 	const log = await open(logFile, 'w');
 	const { nodeBinary, n8nScript, environment } = options.installation;
-	const child = spawn(nodeBinary, [...(options.nodeArguments ?? []), n8nScript, 'start'], {
+	const child = spawn(nodeBinary, [...(options.nodeArguments ?? []), n8nScript, ...command], {
 		cwd: options.userFolder,
 		env: {
 			...environment,
@@ -62,19 +116,43 @@ export async function startN8n(options: N8nInstanceOptions): Promise<N8nInstance
 		stdio: ['ignore', log.fd, log.fd],
 	});
 	await log.close();
+	return { child, logFile };
+}
 
-	const instance = new N8nInstance(`http://localhost:${port}`, child, options.installation);
-	try {
-		await instance.waitUntilReady();
-		await instance.setUpOwner();
-	} catch (error) {
-		await instance.stop();
-		const lastLines = (await readFile(logFile, 'utf8')).split('\n').slice(-30).join('\n');
-		throw new Error(`n8n did not start: ${(error as Error).message}\n${lastLines}`, {
-			cause: error,
-		});
+async function startError(error: unknown, logFile: string): Promise<Error> {
+	const lastLines = (await readFile(logFile, 'utf8')).split('\n').slice(-30).join('\n');
+	return new Error(`n8n did not start: ${(error as Error).message}\n${lastLines}`, {
+		cause: error,
+	});
+}
+
+function hasEnded({ exitCode, signalCode }: ChildProcess): boolean {
+	return exitCode !== null || signalCode !== null;
+}
+
+/** Waits until n8n has loaded its nodes and answers. */
+async function waitUntilReady(url: string, child: ChildProcess): Promise<void> {
+	const deadline = Date.now() + START_TIMEOUT_MS;
+	while (Date.now() < deadline) {
+		if (hasEnded(child)) throw new Error('the process ended');
+		const answer = await fetch(`${url}/healthz/readiness`).catch(() => undefined);
+		if (answer?.ok) return;
+		await sleep(250);
 	}
-	return instance;
+	throw new Error(`no answer within ${START_TIMEOUT_MS / 1000} s`);
+}
+
+/** Ends a process, unless it has ended, and waits until it is gone. */
+export async function endProcess(
+	child: ChildProcess,
+	signal: NodeJS.Signals = 'SIGTERM',
+): Promise<void> {
+	if (hasEnded(child)) return;
+	const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+	child.kill(signal);
+	const killer = setTimeout(() => child.kill('SIGKILL'), STOP_TIMEOUT_MS);
+	await gone;
+	clearTimeout(killer);
 }
 
 /** https://docs.n8n.io/integrations/community-nodes/installation/manual-install/ */
@@ -122,7 +200,8 @@ async function describeEnvironment(
 	};
 }
 
-async function findFreePort(): Promise<number> {
+/** A port that nobody listens on at the moment. */
+export async function findFreePort(): Promise<number> {
 	return await new Promise((resolve, reject) => {
 		const server = createServer();
 		server.on('error', reject);
@@ -146,17 +225,11 @@ export class N8nInstance {
 
 	private cookie = '';
 
-	private exited = false;
-
 	constructor(
 		readonly url: string,
 		private readonly child: ChildProcess,
 		private readonly installation: N8nInstallation,
-	) {
-		child.on('exit', () => {
-			this.exited = true;
-		});
-	}
+	) {}
 
 	/** The id of n8n's process. */
 	get pid(): number {
@@ -165,14 +238,7 @@ export class N8nInstance {
 
 	/** Waits until n8n has loaded its nodes and answers. */
 	async waitUntilReady(): Promise<void> {
-		const deadline = Date.now() + START_TIMEOUT_MS;
-		while (Date.now() < deadline) {
-			if (this.exited) throw new Error('the process ended');
-			const answer = await fetch(`${this.url}/healthz/readiness`).catch(() => undefined);
-			if (answer?.ok) return;
-			await sleep(250);
-		}
-		throw new Error(`no answer within ${START_TIMEOUT_MS / 1000} s`);
+		await waitUntilReady(this.url, this.child);
 	}
 
 	/** Creates the first user of the fresh database and logs in as it. */
@@ -236,31 +302,30 @@ export class N8nInstance {
 		);
 		const deadline = Date.now() + timeoutMs;
 		while (Date.now() < deadline) {
-			const execution = await this.request<{
-				status: IRun['status'];
-				finished: boolean;
-				data: string;
-			}>('GET', `/rest/executions/${executionId}`);
-			if (!['new', 'running', 'waiting'].includes(execution.status)) {
-				return {
-					id: executionId,
-					status: execution.status,
-					data: this.parseExecutionData(execution.data),
-				};
+			const { status } = await this.request<{ status: IRun['status'] }>(
+				'GET',
+				`/rest/executions/${executionId}`,
+			);
+			if (!['new', 'running', 'waiting'].includes(status)) {
+				return await this.readExecution(executionId);
 			}
 			await sleep(250);
 		}
 		throw new Error(`execution ${executionId} did not end within ${timeoutMs / 1000} s`);
 	}
 
+	/** What n8n has stored of an execution that ended. */
+	async readExecution(id: string): Promise<FinishedExecution> {
+		const { status, data } = await this.request<{ status: IRun['status']; data: string }>(
+			'GET',
+			`/rest/executions/${id}`,
+		);
+		return { id, status, data: this.parseExecutionData(data) };
+	}
+
 	/** Ends the process. */
 	async stop(): Promise<void> {
-		if (this.exited) return;
-		const gone = new Promise<void>((resolve) => this.child.once('exit', () => resolve()));
-		this.child.kill('SIGTERM');
-		const killer = setTimeout(() => this.child.kill('SIGKILL'), STOP_TIMEOUT_MS);
-		await gone;
-		clearTimeout(killer);
+		await endProcess(this.child);
 	}
 
 	/** n8n stores and sends an execution's data in the spelling of the package flatted. */
