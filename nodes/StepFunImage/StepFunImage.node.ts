@@ -5,6 +5,7 @@ import { editFields } from './parameters/edit.operation';
 import { generateFields } from './parameters/generate.operation';
 import { imageToImageFields } from './parameters/imageToImage.operation';
 import { resourceAndOperation } from './parameters/operation';
+import { balanceOptionsField } from './parameters/options';
 import { sendItem } from './transport/sendItem';
 
 export class StepFunImage implements INodeType {
@@ -33,6 +34,12 @@ export class StepFunImage implements INodeType {
 		},
 		// n8n's routing calls this function as the transport of every item.
 		requestOperations: { pagination: sendItem },
-		properties: [...resourceAndOperation, ...generateFields, ...editFields, ...imageToImageFields],
+		properties: [
+			...resourceAndOperation,
+			...generateFields,
+			...editFields,
+			...imageToImageFields,
+			balanceOptionsField,
+		],
 	};
 }
