@@ -15,8 +15,9 @@ export class StepFunImage implements INodeType {
 		icon: { light: 'file:../../icons/stepfun.svg', dark: 'file:../../icons/stepfun.dark.svg' },
 		group: ['transform'],
 		version: 1,
+		// In words: "image to image: step-2x-large", "get balance: account".
 		subtitle:
-			'={{ $parameter["operation"] + ($parameter["model"] ? ": " + $parameter["model"] : "") }}',
+			'={{ $parameter["operation"].replace(/[A-Z]/g, (letter) => " " + letter.toLowerCase()) + ": " + ($parameter["model"] || $parameter["resource"]) }}',
 		description: "Generate images from text and edit images with StepFun's image API",
 		defaults: { name: 'StepFun Image' },
 		usableAsTool: true,
