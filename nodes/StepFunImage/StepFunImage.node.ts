@@ -3,6 +3,7 @@ import { NodeConnectionTypes, type INodeType, type INodeTypeDescription } from '
 import { BASE_URL_EXPRESSION } from './catalogue/hosts';
 import { editFields } from './parameters/edit.operation';
 import { generateFields } from './parameters/generate.operation';
+import { hints } from './parameters/hints';
 import { imageToImageFields } from './parameters/imageToImage.operation';
 import { resourceAndOperation } from './parameters/operation';
 import { balanceOptionsField } from './parameters/options';
@@ -20,6 +21,7 @@ export class StepFunImage implements INodeType {
 			'={{ $parameter["operation"].replace(/[A-Z]/g, (letter) => " " + letter.toLowerCase()) + ": " + ($parameter["model"] || $parameter["resource"]) }}',
 		description: "Generate images from text and edit images with StepFun's image API",
 		defaults: { name: 'StepFun Image' },
+		hints,
 		usableAsTool: true,
 		inputs: [NodeConnectionTypes.Main],
 		outputs: [NodeConnectionTypes.Main],
