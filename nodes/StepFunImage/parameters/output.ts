@@ -1,6 +1,7 @@
 import type { INodeProperties } from 'n8n-workflow';
 
 import type { Operation } from '../catalogue/models';
+import { withToolChoices } from './forTools';
 import { showFor } from './showFor';
 
 export const OUTPUTS = ['file', 'url', 'fileAndUrl', 'fileAndN8nLink', 'n8nLink'] as const;
@@ -21,7 +22,7 @@ export const OUTPUTS_WITH_N8N_LINK: readonly string[] = ['fileAndN8nLink', 'n8nL
  * @param operation the operation that shows the fields
  */
 export function outputFields(operation: Operation): INodeProperties[] {
-	return [
+	const [output, ...rest]: INodeProperties[] = [
 		{
 			displayName: 'Output',
 			name: 'output',
@@ -91,8 +92,16 @@ export function outputFields(operation: Operation): INodeProperties[] {
 			],
 			default: '1 day',
 			description:
-				"How long the link opens. It ends earlier when n8n deletes the execution's data: by default after 14 days, and as soon as the run ends if the workflow's settings say not to save it.",
+				"How long the link opens. It ends earlier when n8n deletes the execution's data: by default after 14 days or 10,000 executions, and soon after the run if the workflow's settings say not to save it.",
 			displayOptions: { show: { ...showFor(operation).show, output: [...OUTPUTS_WITH_N8N_LINK] } },
 		},
+	];
+	return [
+		...withToolChoices(
+			output,
+			['url', 'n8nLink'],
+			"What the agent gets beside the image's facts. StepFun's link lives for 30 days on the Chinese platform and for about 2 hours on the international one. A temporary link lives as long as Link Lifetime says, and opens where your n8n can be reached.",
+		),
+		...rest,
 	];
 }
