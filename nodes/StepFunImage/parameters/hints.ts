@@ -45,7 +45,7 @@ const PROMPT_HAS_QUOTED_WORDS = [
 export const hints: NodeHint[] = [
 	{
 		message:
-			'The prompt has words in quotes. If they should appear in the picture, turn on <strong>Text Mode</strong> under Options.',
+			'The prompt has words in quotes. If they should appear in the picture, add <strong>Text Mode</strong> under Options and turn it on.',
 		type: 'info',
 		location: 'outputPane',
 		whenToDisplay: 'always',
