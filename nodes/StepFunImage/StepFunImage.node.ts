@@ -1,8 +1,10 @@
 import { NodeConnectionTypes, type INodeType, type INodeTypeDescription } from 'n8n-workflow';
 
 import { BASE_URL_EXPRESSION } from './catalogue/hosts';
+import { hints } from './parameters/hints';
 import { imageFields } from './parameters/image';
 import { resourceAndOperation } from './parameters/operation';
+import { balanceOptionsField } from './parameters/options';
 import { sendItem } from './transport/sendItem';
 
 export class StepFunImage implements INodeType {
@@ -12,10 +14,12 @@ export class StepFunImage implements INodeType {
 		icon: { light: 'file:../../icons/stepfun.svg', dark: 'file:../../icons/stepfun.dark.svg' },
 		group: ['transform'],
 		version: 1,
+		// In words: "image to image: step-2x-large", "get balance: account".
 		subtitle:
-			'={{ $parameter["operation"] + ($parameter["model"] ? ": " + $parameter["model"] : "") }}',
+			'={{ $parameter["operation"].replace(/[A-Z]/g, (letter) => " " + letter.toLowerCase()) + ": " + ($parameter["model"] || $parameter["resource"]) }}',
 		description: "Generate images from text and edit images with StepFun's image API",
 		defaults: { name: 'StepFun Image' },
+		hints,
 		usableAsTool: true,
 		inputs: [NodeConnectionTypes.Main],
 		outputs: [NodeConnectionTypes.Main],
@@ -31,6 +35,6 @@ export class StepFunImage implements INodeType {
 		},
 		// n8n's routing calls this function as the transport of every item.
 		requestOperations: { pagination: sendItem },
-		properties: [...resourceAndOperation, ...imageFields],
+		properties: [...resourceAndOperation, ...imageFields, balanceOptionsField],
 	};
 }

@@ -32,7 +32,11 @@ const checkProductPhotos: Check = async (run) => {
 };
 
 const checkProductBackgrounds: Check = async (run) => {
-	checkCount(run.items('Rows'), 3, 'rows');
+	deepStrictEqual(run.values('Rows', 'sku'), ['LAMP-01', 'TEA-07', 'SHOE-12']);
+	deepStrictEqual(
+		run.values('Rows', 'look')[0],
+		'a slim arm of dark walnut wood, a round brass shade',
+	);
 	checkCount(run.items('Product Photo'), 3, 'photos');
 	await run.checkPictures(run.items('Change Background'));
 	const size = '1024x1024';
@@ -103,8 +107,10 @@ const checkShortBalance: Check = async (run) => {
 
 const checkAgent: Check = async (run, chat) => {
 	const [declared] = chat.requests[0]?.tools ?? [];
+	deepStrictEqual(declared?.function.name, 'StepFun_Image');
+	deepStrictEqual(declared.function.description, 'Generate an image in StepFun Image');
 	deepStrictEqual(
-		Object.keys(declared?.function.parameters.properties ?? {}),
+		Object.keys(declared.function.parameters.properties ?? {}),
 		Object.keys(TOOL_ARGUMENTS),
 	);
 	const [answer] = run.values('Agent', 'output');

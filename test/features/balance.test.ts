@@ -1,6 +1,10 @@
+import type { INodeParameters } from 'n8n-workflow';
+
+import { balanceCurrencyOf } from '../../nodes/StepFunImage/catalogue/hosts';
 import { runNode, type NodeRun } from '../engine/runNode';
-import { localCredential } from '../nodes/local-runs';
+import { itemWithFile, localCredential } from '../nodes/local-runs';
 import { startStepFunServer, type StepFunServer } from '../stepfun-server/server';
+import { inputImage } from '../stepfun-server/test-requests';
 
 let server: StepFunServer;
 afterEach(async () => await server.close());
@@ -21,14 +25,57 @@ test('tells what is left and how many images of each model it buys', async () =>
 		json: {
 			type: 'prepaid',
 			balance: 0.6,
-			cashBalance: 0.5,
-			voucherBalance: 0.1,
-			currency: 'CNY',
+			totalCashBalance: 0.5,
+			totalVoucherBalance: 0.1,
+			currency: null,
 			buysImages: { 'step-image-edit-2': 30, 'step-2x-large': 6 },
 		},
 		pairedItem: { item: 1 },
 	});
 	expect(server.billed).toEqual([]);
+});
+
+test.each([
+	['https://api.stepfun.com/v1', 'cny'],
+	['https://api.stepfun.com/step_plan/v1', 'cny'],
+	// StepFun's documentation names no currency there, and other servers may count in any.
+	['https://api.stepfun.ai/v1', undefined],
+	['https://images.example.com/v1', undefined],
+	['', undefined],
+])('the balance of %s is in %s', (baseUrl, currency) => {
+	expect(balanceCurrencyOf(baseUrl)).toBe(currency);
+});
+
+describe('Include Input Fields', () => {
+	const balanceBeside = async (options: INodeParameters) => {
+		server = await startStepFunServer({ balance: 5 });
+		const items = await Promise.all(
+			['A1', 'A2'].map(async (sku) => ({
+				...(await itemWithFile(await inputImage(80, 60))),
+				json: { sku, balance: 'own' },
+			})),
+		);
+		return await getBalance({
+			parameters: { resource: 'account', operation: 'getBalance', options },
+			items,
+		});
+	};
+
+	test.each([true, '={{ "true" }}'])('%s keeps JSON and files', async (includeInputFields) => {
+		const { items } = await balanceBeside({ includeInputFields });
+		expect(items.map(({ json }) => [json.sku, json.balance])).toEqual([
+			['A1', 5],
+			['A2', 5],
+		]);
+		expect(Object.keys(items[1].binary ?? {})).toEqual(['data']);
+		expect(items.map(({ pairedItem }) => pairedItem)).toEqual([{ item: 0 }, { item: 1 }]);
+	});
+
+	test.each([{}, { includeInputFields: false }])('%j keeps nothing', async (options) => {
+		const { items } = await balanceBeside(options);
+		expect(items[0].json).not.toHaveProperty('sku');
+		expect(items[0].binary).toBeUndefined();
+	});
 });
 
 test('says so where a server does not tell the balance', async () => {

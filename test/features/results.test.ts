@@ -80,11 +80,52 @@ describe('Temporary Link', () => {
 		expect(exp - iat).toBe(3600);
 	});
 
-	test('cannot be made where n8n keeps files in memory; the paid image leaves as a file', async () => {
-		const { items } = await runGenerate(server, { output: 'n8nLink' }, { binaryMode: 'default' });
-		expect(items[0].json.link).toBeNull();
-		expect((await bytesOf(items[0].binary?.data)).equals(server.sentImages[0])).toBe(true);
+	test('and the file, for a workflow that keeps the picture and sends a link to it', async () => {
+		const { items } = await runGenerate(server, {
+			output: 'fileAndN8nLink',
+			outputField: 'photo',
+			linkLifetime: '7 days',
+		});
+		const { json, binary } = items[0];
+		expect(Object.keys(binary ?? {})).toEqual(['photo']);
+		expect((await bytesOf(binary?.photo)).equals(server.sentImages[0])).toBe(true);
+
+		const token = new URL(json.link as string).searchParams.get('token')!;
+		const id = Container.get(BinaryDataService).validateSignedToken(token);
+		expect(id).toBe(binary?.photo.id);
+		const { iat, exp } = JSON.parse(
+			Buffer.from(token.split('.')[1], 'base64url').toString(),
+		) as Record<string, number>;
+		expect(exp - iat).toBe(7 * 24 * 3600);
+		expect(json).not.toHaveProperty('url');
+		expect(server.requests[0].json).toMatchObject({ response_format: 'b64_json' });
+		expect(server.resultRequests).toEqual([]);
 	});
+
+	test('and the files of several images in one item', async () => {
+		const { items } = await runGenerate(server, {
+			output: 'fileAndN8nLink',
+			options: { numberOfImages: 2, severalImagesAs: 'fields' },
+		});
+		expect(items).toHaveLength(1);
+		const images = items[0].json.images as Array<{ field: string; link: string }>;
+		expect(images.map(({ field }) => field)).toEqual(['data_0', 'data_1']);
+		expect(Object.keys(items[0].binary ?? {})).toEqual(['data_0', 'data_1']);
+		for (const { field, link } of images) {
+			const token = new URL(link).searchParams.get('token')!;
+			const id = Container.get(BinaryDataService).validateSignedToken(token);
+			expect(id).toBe(items[0].binary?.[field].id);
+		}
+	});
+
+	test.each(['n8nLink', 'fileAndN8nLink'])(
+		'%s cannot be made where n8n keeps files in memory; the paid image leaves as a file',
+		async (output) => {
+			const { items } = await runGenerate(server, { output }, { binaryMode: 'default' });
+			expect(items[0].json.link).toBeNull();
+			expect((await bytesOf(items[0].binary?.data)).equals(server.sentImages[0])).toBe(true);
+		},
+	);
 });
 
 describe('When Moderated', () => {

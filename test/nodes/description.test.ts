@@ -150,13 +150,18 @@ describe('what the editor shows', () => {
 		});
 	});
 
-	test('Image URL needs no field for a file', () => {
-		expect(labels({ operation: 'generate', output: 'url' })).not.toContain(
-			'Put Output File in Field',
-		);
-		expect(labels({ operation: 'edit', output: 'fileAndUrl' })).toContain(
-			'Put Output File in Field',
-		);
+	test.each([
+		['file', true, false],
+		['url', false, false],
+		['fileAndUrl', true, false],
+		['fileAndN8nLink', true, true],
+		['n8nLink', false, true],
+	])('%s asks for what it needs', (output, field, lifetime) => {
+		for (const operation of ['generate', 'edit', 'imageToImage']) {
+			const shown = labels({ operation, output });
+			expect(shown.includes('Put Output File in Field')).toBe(field);
+			expect(shown.includes('Link Lifetime')).toBe(lifetime);
+		}
 	});
 
 	test.each([
@@ -356,10 +361,12 @@ describe("n8n's conventions", () => {
 	});
 
 	test('entries of Options are sorted by their labels', () => {
-		for (const { options: entries } of fields.filter(({ type }) => type === 'collection')) {
+		const collections = fields.filter(({ type }) => type === 'collection');
+		expect(collections.length).toBeGreaterThan(5);
+		for (const { options: entries } of collections) {
 			const names = ((entries ?? []) as INodeProperties[]).map(({ displayName }) => displayName);
 			expect(names).toEqual([...names].sort((a, b) => a.localeCompare(b)));
-			expect(names.length).toBeGreaterThan(5);
+			expect(names.length).toBeGreaterThan(0);
 		}
 	});
 

@@ -97,7 +97,7 @@ function services(): string {
 	);
 }
 
-/** Every field as the node shows it for the first model of each operation. */
+/** Every field as the node shows it for each operation, there for the first model. */
 function fields(): string {
 	const rows: string[][] = [];
 	const seen = new Set<string>();
@@ -112,9 +112,14 @@ function fields(): string {
 		if (earlier) earlier[1] = `${earlier[1]}, ${label}`;
 		else rows.push([`**${name}**`, label, plain(field.description ?? field.hint)]);
 	};
-	for (const [operation, label] of OPERATIONS) {
-		const [{ id: model }] = modelsFor(operation);
-		const values = { resource: 'image', operation, model };
+	const shownValues: Array<[INodeParameters, string]> = [
+		...OPERATIONS.map(([operation, label]): [INodeParameters, string] => {
+			const [{ id: model }] = modelsFor(operation);
+			return [{ resource: 'image', operation, model }, label];
+		}),
+		[{ resource: 'account', operation: 'getBalance' }, 'Get Balance'],
+	];
+	for (const [values, label] of shownValues) {
 		const { description } = new StepFunImage();
 		for (const field of description.properties) {
 			if (['resource', 'operation'].includes(field.name)) continue;

@@ -8,7 +8,7 @@ export interface Account {
 	readonly balance: number;
 	priceOf(model: string): number;
 	canPay(model: string): boolean;
-	/** Takes the price of one image: vouchers first, then cash. */
+	/** Takes the price of one image. */
 	charge(model: string): void;
 	/** The answer to GET accounts. */
 	describe(): object;
@@ -25,12 +25,10 @@ export function createAccount(
 		cash = 0,
 		voucher = 0,
 	} = typeof settings === 'number' ? { cash: settings } : settings;
-	let cashUnits = 0;
-	let voucherUnits = 0;
+	let units = 0;
 
 	function reset() {
-		cashUnits = Math.round(cash * UNITS_PER_YUAN);
-		voucherUnits = Math.round(voucher * UNITS_PER_YUAN);
+		units = Math.round((cash + voucher) * UNITS_PER_YUAN);
 	}
 	function priceOf(model: string) {
 		return prices[model] ?? PRICES[model] ?? 0;
@@ -42,22 +40,20 @@ export function createAccount(
 
 	return {
 		get balance() {
-			return (cashUnits + voucherUnits) / UNITS_PER_YUAN;
+			return units / UNITS_PER_YUAN;
 		},
 		priceOf,
-		canPay: (model) => type === 'postpaid' || cashUnits + voucherUnits >= priceInUnits(model),
+		canPay: (model) => type === 'postpaid' || units >= priceInUnits(model),
 		charge(model) {
-			const price = priceInUnits(model);
-			const fromVoucher = Math.min(price, voucherUnits);
-			voucherUnits -= fromVoucher;
-			cashUnits -= price - fromVoucher;
+			units -= priceInUnits(model);
 		},
 		describe: () => ({
 			object: 'account',
 			type,
-			balance: (cashUnits + voucherUnits) / UNITS_PER_YUAN,
-			total_cash_balance: cashUnits / UNITS_PER_YUAN,
-			total_voucher_balance: voucherUnits / UNITS_PER_YUAN,
+			balance: units / UNITS_PER_YUAN,
+			// What was paid in and given in all; only the balance goes down.
+			total_cash_balance: cash,
+			total_voucher_balance: voucher,
 		}),
 		reset,
 	};

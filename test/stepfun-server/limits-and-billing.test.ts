@@ -133,8 +133,8 @@ test('charges each picture its price and answers 402 when the balance is used up
 	expect((await edit(server, { image, prompt: 'two', seed: '2' })).status).toBe(200);
 	expect(await (await get(server, 'accounts')).json()).toMatchObject({
 		balance: 0.1,
-		total_cash_balance: 0.1,
-		total_voucher_balance: 0,
+		total_cash_balance: 0.11,
+		total_voucher_balance: 0.03,
 	});
 	expect((await generate(server, SMALL)).status).toBe(200);
 	const { status, body } = await generate(server);

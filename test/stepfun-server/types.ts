@@ -96,9 +96,9 @@ export interface ResultFaultRule {
 
 export interface BalanceSettings {
 	type?: 'prepaid' | 'postpaid';
-	/** Yuan. */
+	/** What was paid in, in yuan. */
 	cash?: number;
-	/** Yuan; spent before the cash. */
+	/** What was given as vouchers, in yuan. */
 	voucher?: number;
 }
 

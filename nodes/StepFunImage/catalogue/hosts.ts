@@ -71,6 +71,16 @@ export function currencyOf(url: string): Currency | undefined {
 	return service?.currency;
 }
 
+/**
+ * In which currency an address counts the account's balance, or `undefined` where that is not known:
+ * StepFun's international documentation shows the amounts without a currency.
+ *
+ * @param url the API's base URL
+ */
+export function balanceCurrencyOf(url: string): Currency | undefined {
+	return hostOf(url) === 'api.stepfun.com' ? 'cny' : undefined;
+}
+
 function hostOf(url: string): string | undefined {
 	return URL.canParse(url) ? new URL(url).host : undefined;
 }

@@ -2,6 +2,7 @@ import type { INodeProperties } from 'n8n-workflow';
 
 import { FORMATS } from '../catalogue/formats';
 import { modelsFor, type Operation } from '../catalogue/models';
+import { withToolChoices } from './forTools';
 import { showFor } from './showFor';
 
 export type InputSource = 'binary' | 'url' | 'text';
@@ -20,7 +21,7 @@ export function inputImageFields(operation: Operation): INodeProperties[] {
 	const showForSource = (source: InputSource): INodeProperties['displayOptions'] => ({
 		show: { ...showFor(operation).show, inputSource: [source] },
 	});
-	return [
+	const [inputSource, ...rest]: INodeProperties[] = [
 		{
 			displayName: 'Input Image From',
 			name: 'inputSource',
@@ -77,5 +78,13 @@ export function inputImageFields(operation: Operation): INodeProperties[] {
 			description: 'The image as Base64 text or as a data URI',
 			displayOptions: showForSource('text'),
 		},
+	];
+	return [
+		...withToolChoices(
+			inputSource,
+			['url', 'text'],
+			`Where the image is; a model can best pass on a URL. At most ${maxSide} × ${maxSide} pixels; ${accepted}.`,
+		),
+		...rest,
 	];
 }

@@ -87,6 +87,15 @@ const TEXT_MODE_OPTION: INodeProperties = {
 	routing: { send: { type: 'body', property: 'text_mode' } },
 };
 
+const INCLUDE_INPUT_FIELDS_OPTION: INodeProperties = {
+	displayName: 'Include Input Fields',
+	name: 'includeInputFields',
+	type: 'boolean',
+	default: true,
+	description:
+		"Whether to keep the input item's JSON and files beside the result. A result field replaces an input field of the same name.",
+};
+
 // These shape what leaves the node; the API knows none of them.
 const RESULT_OPTIONS: INodeProperties[] = [
 	{
@@ -98,14 +107,7 @@ const RESULT_OPTIONS: INodeProperties[] = [
 		description:
 			'Name of the image file. The right extension is added, characters that no disk takes are replaced, and several images get a number. Empty: made from the prompt or the input file.',
 	},
-	{
-		displayName: 'Include Input Fields',
-		name: 'includeInputFields',
-		type: 'boolean',
-		default: true,
-		description:
-			"Whether to keep the input item's JSON and files beside the result. A result field replaces an input field of the same name.",
-	},
+	INCLUDE_INPUT_FIELDS_OPTION,
 	{
 		displayName: 'Number of Images',
 		name: 'numberOfImages',
@@ -223,6 +225,17 @@ function optionsCollection(
 		options: options.sort((a, b) => (a.displayName < b.displayName ? -1 : 1)),
 	};
 }
+
+/** The Options of Get Balance. */
+export const balanceOptionsField: INodeProperties = {
+	displayName: 'Options',
+	name: 'options',
+	type: 'collection',
+	placeholder: 'Add option',
+	default: {},
+	displayOptions: { show: { resource: ['account'], operation: ['getBalance'] } },
+	options: [INCLUDE_INPUT_FIELDS_OPTION],
+};
 
 /**
  * The Options of an operation: one collection for each model, with that model's fields, ranges and

@@ -1,11 +1,18 @@
 import type { INodeProperties } from 'n8n-workflow';
 
 import type { Operation } from '../catalogue/models';
+import { withToolChoices } from './forTools';
 import { showFor } from './showFor';
 
-export const OUTPUTS = ['file', 'url', 'fileAndUrl', 'n8nLink'] as const;
+export const OUTPUTS = ['file', 'url', 'fileAndUrl', 'fileAndN8nLink', 'n8nLink'] as const;
 
 export type Output = (typeof OUTPUTS)[number];
+
+/** The outputs that put the image into a binary field. */
+export const OUTPUTS_WITH_FILE: readonly string[] = ['file', 'fileAndUrl', 'fileAndN8nLink'];
+
+/** The outputs with a link that n8n serves. */
+export const OUTPUTS_WITH_N8N_LINK: readonly string[] = ['fileAndN8nLink', 'n8nLink'];
 
 /**
  * The fields that say in which form the image leaves the node.
@@ -15,7 +22,7 @@ export type Output = (typeof OUTPUTS)[number];
  * @param operation the operation that shows the fields
  */
 export function outputFields(operation: Operation): INodeProperties[] {
-	return [
+	const [output, ...rest]: INodeProperties[] = [
 		{
 			displayName: 'Output',
 			name: 'output',
@@ -26,6 +33,12 @@ export function outputFields(operation: Operation): INodeProperties[] {
 					name: 'Image File',
 					value: 'file',
 					description: 'Put the image into the item as binary data',
+				},
+				{
+					name: 'Image File and Temporary Link',
+					value: 'fileAndN8nLink',
+					description:
+						'Put the image into the item, and a link to it that n8n serves and that opens without a login',
 				},
 				{
 					name: 'Image File and URL',
@@ -57,7 +70,7 @@ export function outputFields(operation: Operation): INodeProperties[] {
 			placeholder: 'e.g. data',
 			hint: 'The name of the output binary field to put the image in',
 			displayOptions: {
-				show: { ...showFor(operation).show, output: ['file', 'fileAndUrl'] },
+				show: { ...showFor(operation).show, output: [...OUTPUTS_WITH_FILE] },
 			},
 		},
 		{
@@ -72,8 +85,16 @@ export function outputFields(operation: Operation): INodeProperties[] {
 			],
 			default: '1 day',
 			description:
-				"How long the link opens. It ends earlier when n8n deletes the execution's data, by default after 14 days.",
-			displayOptions: { show: { ...showFor(operation).show, output: ['n8nLink'] } },
+				"How long the link opens. It ends earlier when n8n deletes the execution's data: by default after 14 days or 10,000 executions, and soon after the run if the workflow's settings say not to save it.",
+			displayOptions: { show: { ...showFor(operation).show, output: [...OUTPUTS_WITH_N8N_LINK] } },
 		},
+	];
+	return [
+		...withToolChoices(
+			output,
+			['url', 'n8nLink'],
+			"What the agent gets beside the image's facts. StepFun's link lives for 30 days on the Chinese platform and for about 2 hours on the international one. A temporary link lives as long as Link Lifetime says, and opens where your n8n can be reached.",
+		),
+		...rest,
 	];
 }

@@ -9,7 +9,7 @@ import {
 import { findModel, OPERATION_NAMES, SEED_RANGE, type Operation } from '../catalogue/models';
 import { inputError } from '../errors/inputError';
 import { MAX_IMAGES_PER_INPUT } from '../parameters/options';
-import { OUTPUTS, type Output } from '../parameters/output';
+import { OUTPUTS, OUTPUTS_WITH_FILE, type Output } from '../parameters/output';
 import { describingName, safeName } from '../response/fileName';
 import { DEFAULT_PATIENCE, type Patience } from '../transport/patience';
 import { checkFields, isUnset, passFields, type RequestFields } from './fields';
@@ -96,7 +96,7 @@ export async function prepareRequests(
 		response_format: ['url', 'fileAndUrl'].includes(output) ? 'url' : 'b64_json',
 		...readAdditionalFields(context),
 	};
-	const outputField = ['file', 'fileAndUrl'].includes(output)
+	const outputField = OUTPUTS_WITH_FILE.includes(output)
 		? String(context.getNodeParameter('outputField')).trim()
 		: UNASKED_FIELD;
 	if (outputField === '') {

@@ -7,6 +7,7 @@ import type {
 
 import { currencyOf } from '../catalogue/hosts';
 import { findModel } from '../catalogue/models';
+import { OUTPUTS_WITH_FILE, OUTPUTS_WITH_N8N_LINK } from '../parameters/output';
 import type { ImageRequest, ResultOptions } from '../request/prepareRequest';
 import type { Answer } from './answer';
 import type { StoredImage } from './image';
@@ -44,15 +45,17 @@ export function toResult(
 	const { answer, traceId, tries } = delivery;
 	// Some servers send the image beside the link, whatever they were asked for.
 	const image = request.output === 'url' && answer.url ? undefined : delivery.image;
+	const wantsLink = OUTPUTS_WITH_N8N_LINK.includes(request.output);
 	// n8n can serve what is in its store, but not what it keeps in memory.
 	const link =
-		request.output === 'n8nLink' && image?.binaryData.id
+		wantsLink && image?.binaryData.id
 			? context.helpers.createBinarySignedUrl(
 					image.binaryData,
 					options.linkLifetime as Parameters<typeof context.helpers.createBinarySignedUrl>[1],
 				)
 			: undefined;
-	const keepsFile = image !== undefined && link === undefined;
+	const keepsFile =
+		image !== undefined && (link === undefined || OUTPUTS_WITH_FILE.includes(request.output));
 	return {
 		json: {
 			model: request.model,
@@ -69,7 +72,7 @@ export function toResult(
 					}
 				: {}),
 			...(answer.url ? { url: answer.url } : {}),
-			...(request.output === 'n8nLink' ? { link: link ?? null } : {}),
+			...(wantsLink ? { link: link ?? null } : {}),
 			...costOf(request),
 			created: answer.created ?? null,
 			id: answer.id ?? null,

@@ -7,6 +7,7 @@ import {
 	type INodeExecutionData,
 } from 'n8n-workflow';
 
+import { balanceCurrencyOf } from '../catalogue/hosts';
 import { MODELS } from '../catalogue/models';
 import { apiError } from '../errors/apiError';
 import { asNodeError, errorItem } from '../errors/errorItem';
@@ -22,7 +23,7 @@ const MAX_BYTES = 64 * 1024;
 /**
  * Gets what is left on the account, and how many images of each model that buys.
  *
- * Source of the fields: StepFun's API reference for GET /accounts; the amounts are in yuan.
+ * Source of the fields: StepFun's API reference for GET /accounts.
  *
  * @param requestData what n8n's routing made of the node's declarations
  * @returns one item
@@ -43,7 +44,7 @@ export async function getBalance(
 				return await readJson(response.body as ByteStream);
 			},
 		);
-		return [{ json: toBalance(account), pairedItem: { item: this.getItemIndex() } }];
+		return [beside(this, toBalance(account, options.baseURL ?? ''))];
 	} catch (error) {
 		const failure = failureOf(error);
 		const { apiKey } = await this.getCredentials('stepFunApi');
@@ -74,28 +75,43 @@ async function readJson(stream: ByteStream): Promise<IDataObject> {
 	return parsed;
 }
 
-function toBalance(account: IDataObject): IDataObject {
+function toBalance(account: IDataObject, baseUrl: string): IDataObject {
 	const balance = account.balance as number;
-	const images = MODELS.flatMap(({ id, pricePerImage }) =>
-		// In fen, because 0.06 / 0.02 is a little less than 3.
-		pricePerImage
-			? [
-					[
-						id,
-						Math.max(
-							0,
-							Math.floor(Math.round(balance * 100) / Math.round(pricePerImage.cny * 100)),
-						),
-					],
-				]
-			: [],
-	);
 	return {
 		type: account.type ?? null,
 		balance,
-		cashBalance: account.total_cash_balance ?? null,
-		voucherBalance: account.total_voucher_balance ?? null,
-		currency: 'CNY',
-		buysImages: Object.fromEntries(images) as IDataObject,
+		totalCashBalance: account.total_cash_balance ?? null,
+		totalVoucherBalance: account.total_voucher_balance ?? null,
+		currency: balanceCurrencyOf(baseUrl)?.toUpperCase() ?? null,
+		buysImages: imagesFor(balance),
+	};
+}
+
+/**
+ * How many images of each model a balance buys. It is counted in yuan, whose figures are the larger
+ * ones of the price list, so an account that turns out to be in dollars buys more, never less.
+ */
+function imagesFor(balance: number): IDataObject {
+	return Object.fromEntries(
+		MODELS.flatMap(({ id, pricePerImage }) => {
+			if (!pricePerImage) return [];
+			// In fen, because 0.06 / 0.02 is a little less than 3.
+			const count = Math.floor(Math.round(balance * 100) / Math.round(pricePerImage.cny * 100));
+			return [[id, Math.max(0, count)]];
+		}),
+	);
+}
+
+/** The item that leaves the node: the result, and the input's fields if they are wanted. */
+function beside(context: IExecutePaginationFunctions, result: IDataObject): INodeExecutionData {
+	const { includeInputFields } = context.getNodeParameter('options', {}) as IDataObject;
+	const input =
+		includeInputFields === true || includeInputFields === 'true'
+			? context.getInputData()
+			: undefined;
+	return {
+		json: { ...input?.json, ...result },
+		...(input?.binary ? { binary: input.binary } : {}),
+		pairedItem: { item: context.getItemIndex() },
 	};
 }

@@ -107,6 +107,13 @@ async function deliver(journey: Journey): Promise<Result | undefined> {
 			request.output !== 'url' && !exchanged.image && url
 				? await fetchImage(journey, url)
 				: exchanged.image;
+		// n8n shows nothing of a node before it has ended, so this is how a long run can be followed.
+		context.logger.debug('StepFun Image: an image is done', {
+			itemIndex: context.getItemIndex(),
+			variation: request.variation,
+			tries,
+			imagesOfThisRun: run.charged,
+		});
 		return toResult(context, request, { ...exchanged, image, tries }, result);
 	} catch (error) {
 		const failure = failureOf(error);
