@@ -1,4 +1,7 @@
+import { AGENT } from './agent';
 import type { Part } from './part';
 
 /** The parts of the end-to-end run, by the names that --only takes, in the order they run. */
-export const PARTS: Record<string, Part> = {};
+export const PARTS: Record<string, Part> = {
+	agent: AGENT,
+};
