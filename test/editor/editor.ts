@@ -166,6 +166,11 @@ export class Editor {
 		await this.page.getByTestId('node-creator-search-bar').waitFor();
 	}
 
+	/** The open list of nodes, or of a node's actions. */
+	get nodeList(): Locator {
+		return this.page.getByTestId('node-creator');
+	}
+
 	/** The names in the open list of nodes or of a node's actions. */
 	async readNodeList(): Promise<string[]> {
 		return (await this.nodeNames.allInnerTexts()).map((name) => name.trim());
