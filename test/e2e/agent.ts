@@ -162,7 +162,7 @@ async function recoverFromBadSize(stage: Stage): Promise<string> {
 	const result = await runAgent(stage, {
 		first: { ...TOOL_ARGUMENTS, Size: BAD_SIZE },
 		correct(text) {
-			const offered = text.split('offers:')[1]?.match(/\d+x\d+/g) ?? [];
+			const offered = text.split('Use one of its sizes')[1]?.match(/\d+x\d+/g) ?? [];
 			chosen = offered.toSorted((a, b) => aspectOf(b) - aspectOf(a))[0] ?? '';
 			return chosen ? { ...TOOL_ARGUMENTS, Size: chosen } : undefined;
 		},
