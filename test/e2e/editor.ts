@@ -138,7 +138,9 @@ async function run(surroundings: Surroundings): Promise<void> {
 	ok(executions > 0, 'n8n kept no execution');
 	const searched = await checkKeyIsNowhere(key, [folder], [server]);
 	await checkKeyIsNowhere(wrongKey, [folder], [server]);
-	log(`both keys are in none of ${searched} files, the export and ${executions} executions among them`);
+	log(
+		`both keys are in none of ${searched} files, the export and ${executions} executions among them`,
+	);
 	// The prompt is in n8n's own files, where the key would have been found as well.
 	await rejects(checkKeyIsNowhere(PROMPT, [join(folder, '.n8n')], []), /stands in/);
 }
