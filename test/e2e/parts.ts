@@ -1,5 +1,11 @@
+import { agentPart } from './agent';
+import { editorPart } from './editor';
 import type { Part } from './part';
-import { queue } from './queue';
+import { queuePart } from './queue';
 
 /** The parts of the end-to-end run, by the names that --only takes, in the order they run. */
-export const PARTS: Record<string, Part> = { queue };
+export const PARTS: Record<string, Part> = {
+	editor: editorPart,
+	agent: agentPart,
+	queue: queuePart,
+};

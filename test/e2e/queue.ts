@@ -306,4 +306,4 @@ async function run(surroundings: Surroundings): Promise<void> {
 	});
 }
 
-export const queue: Part = { title: 'queue mode: one main, two workers', run };
+export const queuePart: Part = { title: 'queue mode: one main, two workers', run };

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import type { Browser, Locator, Page } from 'playwright-core';
 import type { N8nInstance } from '../n8n/instance';
 
@@ -20,6 +21,12 @@ interface Drawable {
 	decode(): Promise<void>;
 	naturalWidth: number;
 	naturalHeight: number;
+}
+
+/** A file that the editor gave its user. */
+export interface DownloadedFile {
+	name: string;
+	bytes: Buffer;
 }
 
 /** Logs into n8n's editor with its login form. */
@@ -47,6 +54,14 @@ export class Editor {
 		private readonly url: string,
 	) {}
 
+	/** Begins a workflow on an empty canvas, with the first step that n8n's list offers under this name. */
+	async startWorkflow(firstStep: string): Promise<void> {
+		await this.page.goto(`${this.url}/workflow/new`);
+		await this.page.getByTestId('canvas-add-button').click();
+		await this.chooseInNodeList(firstStep);
+		await this.node().first().waitFor();
+	}
+
 	/** Opens a stored workflow and waits until its canvas is drawn. */
 	async openWorkflow(id: string): Promise<void> {
 		await this.page.goto(`${this.url}/workflow/${id}`);
@@ -66,6 +81,13 @@ export class Editor {
 		await this.closeToasts();
 	}
 
+	/** Has n8n's menu export the workflow; returns the file. */
+	async exportWorkflow(): Promise<DownloadedFile> {
+		await this.page.getByTestId('workflow-menu').click();
+		const entry = this.page.getByRole('menuitem', { name: 'Export JSON' });
+		return await this.download(() => entry.click());
+	}
+
 	/** Opens a node's panel. */
 	async openNode(name: string): Promise<void> {
 		await this.node(name).dblclick();
@@ -83,6 +105,25 @@ export class Editor {
 		await this.panel.waitFor({ state: 'hidden' });
 	}
 
+	/** Clicks "Execute step" in the open panel and waits until n8n says how it ended. */
+	async executeStep(): Promise<'success' | 'error'> {
+		await this.closeToasts();
+		await this.page.getByTestId('node-execute-button').click();
+		const success = this.page.getByText('Node executed successfully');
+		const failure = this.page.getByText(/^Problem in node/);
+		await success.or(failure).first().waitFor();
+		const outcome = (await success.isVisible()) ? 'success' : 'error';
+		await this.closeToasts();
+		return outcome;
+	}
+
+	/** What the open panel says of the node's error. */
+	async readError(): Promise<{ message: string; description: string }> {
+		const read = async (part: string) =>
+			(await this.panel.getByTestId(`node-error-${part}`).innerText()).trim();
+		return { message: await read('message'), description: await read('description') };
+	}
+
 	/** Opens the first image of the panel's input or output. Fails unless the browser can draw it. */
 	async viewFirstImage(side: 'input' | 'output'): Promise<{ width: number; height: number }> {
 		const pane = this.page.getByTestId(side === 'input' ? 'ndv-input-panel' : 'output-panel');
@@ -96,11 +137,43 @@ export class Editor {
 		});
 	}
 
+	/** Downloads the first file of the panel's output with the panel's button. */
+	async downloadFirstFile(): Promise<DownloadedFile> {
+		const pane = this.page.getByTestId('output-panel');
+		await pane.getByText('Binary', { exact: true }).click();
+		const back = pane.getByText('Back to list');
+		const button = pane.getByTestId('ndv-download-binary-data').first();
+		await back.or(button).first().waitFor();
+		if (await back.isVisible()) await back.click();
+		return await this.download(() => button.click());
+	}
+
+	private async download(start: () => Promise<void>): Promise<DownloadedFile> {
+		const [download] = await Promise.all([this.page.waitForEvent('download'), start()]);
+		return { name: download.suggestedFilename(), bytes: await readFile(await download.path()) };
+	}
+
 	/** Shows the panel's output as JSON. */
 	async viewOutputAsJson(): Promise<void> {
 		const pane = this.page.getByTestId('output-panel');
 		await pane.getByText('JSON', { exact: true }).click();
 		await pane.locator('.json-data').first().waitFor();
+	}
+
+	/** Opens the list of nodes for one that follows this node on the canvas. */
+	async openNodeListAfter(name: string): Promise<void> {
+		await this.node(name).getByTestId('canvas-handle-plus').click();
+		await this.page.getByTestId('node-creator-search-bar').waitFor();
+	}
+
+	/** The open list of nodes, or of a node's actions. */
+	get nodeList(): Locator {
+		return this.page.getByTestId('node-creator');
+	}
+
+	/** The names in the open list of nodes or of a node's actions. */
+	async readNodeList(): Promise<string[]> {
+		return (await this.nodeNames.allInnerTexts()).map((name) => name.trim());
 	}
 
 	/** Searches in the list of nodes; returns at which place it shows the wanted one, and of how many. */
@@ -118,7 +191,7 @@ export class Editor {
 		} catch (error) {
 			throw new Error(`n8n's search for "${text}" does not find ${wanted}`, { cause: error });
 		}
-		const names = (await this.nodeNames.allInnerTexts()).map((name) => name.trim());
+		const names = await this.readNodeList();
 		return { place: names.indexOf(wanted) + 1, of: names.length };
 	}
 
@@ -136,9 +209,32 @@ export class Editor {
 		return this.page.getByTestId(`parameter-input-${name}`);
 	}
 
-	/** Types into a text or number field. */
+	/** The labels of all fields on the open panel's Parameters tab, from top to bottom. */
+	async readFieldLabels(): Promise<string[]> {
+		const labels = this.panel.locator('label').filter({ visible: true });
+		// Below its label, a field may offer to take an expression.
+		return (await labels.allInnerTexts()).map((text) => text.trim().split('\n')[0]);
+	}
+
+	/** What a text or number field holds, or which choice a list shows. */
+	async readField(name: string): Promise<string> {
+		return await this.field(name).locator('input, textarea').first().inputValue();
+	}
+
+	/** The name of the credential that the open panel has chosen. */
+	async readCredential(): Promise<string> {
+		return await this.panel
+			.getByTestId('node-credentials-select')
+			.locator('input')
+			.first()
+			.inputValue();
+	}
+
+	/** Types into a text or number field, and leaves it: only then n8n takes over a number. */
 	async fill(name: string, value: string): Promise<void> {
-		await this.field(name).locator('input, textarea').first().fill(value);
+		const input = this.field(name).locator('input, textarea').first();
+		await input.fill(value);
+		await input.blur();
 	}
 
 	/** Chooses from a field's list. */
@@ -147,20 +243,49 @@ export class Editor {
 		await this.chooseFromOpenList(label);
 	}
 
+	/** The choices of a field's list. */
+	async readChoices(name: string): Promise<string[]> {
+		await this.field(name).click();
+		return await this.readOpenList();
+	}
+
 	/** Adds a field of the node's Options. */
 	async addOption(label: string): Promise<void> {
-		// n8n adds a list of its own to the panel's other tab.
-		await this.page.getByTestId('collection-parameter-add').filter({ visible: true }).click();
+		await this.openOptionsList();
 		await this.chooseFromOpenList(label);
 	}
 
+	/** The fields that can still be added under the node's Options. */
+	async readOptions(): Promise<string[]> {
+		await this.openOptionsList();
+		return await this.readOpenList();
+	}
+
+	private async openOptionsList(): Promise<void> {
+		// n8n adds a list of its own to the panel's other tab.
+		await this.page.getByTestId('collection-parameter-add').filter({ visible: true }).click();
+	}
+
+	private get openListEntries(): Locator {
+		return this.page.locator('.el-select-dropdown__item').filter({ visible: true });
+	}
+
+	private async readOpenList(): Promise<string[]> {
+		await this.openListEntries.first().waitFor();
+		const entries = await this.openListEntries.allInnerTexts();
+		await this.page.keyboard.press('Escape');
+		await this.openListEntries.first().waitFor({ state: 'hidden' });
+		// Below its name, an entry may have a description.
+		return entries.map((text) => text.trim().split('\n')[0]);
+	}
+
 	private async chooseFromOpenList(label: string): Promise<void> {
-		const entries = this.page.locator('.el-select-dropdown__item').filter({ visible: true });
-		await entries
-			.filter({ hasText: new RegExp(`^\\s*${label}`) })
+		const name = label.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+		await this.openListEntries
+			.filter({ hasText: new RegExp(`^\\s*${name}`) })
 			.first()
 			.click();
-		await entries.first().waitFor({ state: 'hidden' });
+		await this.openListEntries.first().waitFor({ state: 'hidden' });
 	}
 
 	/** Opens the dialog of a new credential. */
@@ -199,10 +324,14 @@ export class Editor {
 		return await this.credentialDialog.innerText();
 	}
 
-	/** Shows the panel light or dark; n8n goes by the machine's setting unless it is told otherwise. */
-	async useTheme(colorScheme: 'light' | 'dark'): Promise<void> {
+	/**
+	 * Shows the editor light or dark; n8n goes by the machine's setting unless it is told otherwise.
+	 *
+	 * @param part what is to be looked at: the node's icon in it tells when it has changed
+	 */
+	async useTheme(colorScheme: 'light' | 'dark', part = this.panel): Promise<void> {
 		await this.page.emulateMedia({ colorScheme });
-		const icon = this.panel.locator('img[src$=".dark.svg"]').first();
+		const icon = part.locator('img[src$="stepfun.dark.svg"]').first();
 		await icon.waitFor({ state: colorScheme === 'dark' ? 'visible' : 'detached' });
 	}
 

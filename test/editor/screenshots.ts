@@ -72,11 +72,10 @@ async function shootFirstUse(editor: Editor, save: Save, log: (line: string) => 
 		const { place, of } = await editor.searchNodes(text, 'StepFun Image');
 		log(`The search for "${text}" shows the node at place ${place} of ${of}`);
 	}
-	const nodeList = editor.page.getByTestId('node-creator');
-	await save('node-search', await editor.shootPart(nodeList, NODE_LIST_PART));
+	await save('node-search', await editor.shootPart(editor.nodeList, NODE_LIST_PART));
 	await editor.chooseInNodeList('StepFun Image');
 	await editor.page.getByText('Generate an image').waitFor();
-	await save('node-actions', await editor.shootPart(nodeList, NODE_LIST_PART));
+	await save('node-actions', await editor.shootPart(editor.nodeList, NODE_LIST_PART));
 	await editor.chooseInNodeList('Generate an image');
 	await editor.panel.waitFor();
 

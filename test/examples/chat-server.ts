@@ -12,6 +12,20 @@ export const TOOL_ARGUMENTS = {
 	Size: '1360x768',
 };
 
+/** What the tool of examples/agent-with-image-tool.json takes. */
+export type ToolArguments = typeof TOOL_ARGUMENTS;
+
+/** What the scripted model does with its tool. */
+export interface ChatScript {
+	/** What it gives the tool first. */
+	first: ToolArguments;
+	/**
+	 * What it gives the tool next, from what the tool said instead of a link. Without this, or without a result, it
+	 * tells the user what the tool said.
+	 */
+	correct?(toolAnswer: string): ToolArguments | undefined;
+}
+
 /** A tool as a request declares it. */
 interface DeclaredTool {
 	function: {
@@ -21,7 +35,8 @@ interface DeclaredTool {
 	};
 }
 
-interface ChatRequest {
+/** A request of OpenAI's chat API, as far as the server looks at it. */
+export interface ChatRequest {
 	model: string;
 	stream?: boolean;
 	tools?: DeclaredTool[];
@@ -34,15 +49,20 @@ export interface ChatServer {
 	url: string;
 	/** Every chat request, in the order of arrival. */
 	readonly requests: ChatRequest[];
+	/** Plays another script from now on, and forgets the requests. */
+	play(script: ChatScript): void;
 	close(): Promise<void>;
 }
 
 /**
  * Starts a server which plays a chat model with one tool: it calls the tool, and when it has the tool's answer, it
- * passes on the link in it.
+ * passes on the link in it, or does what the script says.
  */
-export async function startChatServer(): Promise<ChatServer> {
+export async function startChatServer(
+	script: ChatScript = { first: TOOL_ARGUMENTS },
+): Promise<ChatServer> {
 	const requests: ChatRequest[] = [];
+	let played = script;
 	const server = createServer((request, response) => {
 		void answer(request).then(({ status, body }) => {
 			response.writeHead(status, { 'content-type': 'application/json' });
@@ -69,7 +89,7 @@ export async function startChatServer(): Promise<ChatServer> {
 				object: 'chat.completion',
 				created: Math.floor(Date.now() / 1000),
 				model: chat.model,
-				choices: [{ index: 0, ...nextTurn(chat) }],
+				choices: [{ index: 0, ...nextTurn(chat, played) }],
 				usage: { prompt_tokens: 1, completion_tokens: 1, total_tokens: 2 },
 			},
 		};
@@ -80,6 +100,10 @@ export async function startChatServer(): Promise<ChatServer> {
 	return {
 		url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`,
 		requests,
+		play(other) {
+			played = other;
+			requests.length = 0;
+		},
 		async close() {
 			server.closeAllConnections();
 			await new Promise((resolve) => server.close(resolve));
@@ -91,30 +115,37 @@ function refusal(status: number, message: string) {
 	return { status, body: { error: { message, type: 'invalid_request_error' } } };
 }
 
-function nextTurn({ messages, tools = [] }: ChatRequest): object {
-	const toolAnswer = messages.findLast(({ role }) => role === 'tool');
-	if (toolAnswer) {
-		const text =
-			typeof toolAnswer.content === 'string'
-				? toolAnswer.content
-				: JSON.stringify(toolAnswer.content);
-		const link = /"link":"(http[^"]+)"/.exec(text.replaceAll('\\"', '"'))?.[1];
-		const content = link
-			? `Here is your picture: ${link} It shows an autumn vineyard.`
-			: `The tool gave no link. It said: ${text}`;
-		return { message: { role: 'assistant', content }, finish_reason: 'stop' };
-	}
+/** The tool's answers in a conversation, as the model reads them. */
+export function toolAnswersOf({ messages }: ChatRequest): string[] {
+	return messages
+		.filter(({ role }) => role === 'tool')
+		.map(({ content }) => (typeof content === 'string' ? content : JSON.stringify(content)));
+}
+
+function nextTurn(chat: ChatRequest, { first, correct }: ChatScript): object {
+	const toolAnswers = toolAnswersOf(chat);
+	const answer = toolAnswers.at(-1);
+	if (answer === undefined) return callTool(chat, first, 1);
+	const link = /"link":"(http[^"]+)"/.exec(answer.replaceAll('\\"', '"'))?.[1];
+	if (link) return say(`Here is your picture: ${link} It shows an autumn vineyard.`);
+	const corrected = correct?.(answer);
+	if (corrected) return callTool(chat, corrected, toolAnswers.length + 1);
+	return say(`The tool gave no link. It said: ${answer}`);
+}
+
+function say(content: string): object {
+	return { message: { role: 'assistant', content }, finish_reason: 'stop' };
+}
+
+function callTool({ tools = [] }: ChatRequest, values: ToolArguments, nth: number): object {
 	const [tool] = tools;
-	if (!tool) {
-		const content = 'There is no tool that I could call.';
-		return { message: { role: 'assistant', content }, finish_reason: 'stop' };
-	}
-	const call = { name: tool.function.name, arguments: JSON.stringify(TOOL_ARGUMENTS) };
+	if (!tool) return say('There is no tool that I could call.');
+	const call = { name: tool.function.name, arguments: JSON.stringify(values) };
 	return {
 		message: {
 			role: 'assistant',
 			content: null,
-			tool_calls: [{ id: 'call_1', type: 'function', function: call }],
+			tool_calls: [{ id: `call_${nth}`, type: 'function', function: call }],
 		},
 		finish_reason: 'tool_calls',
 	};

@@ -109,13 +109,13 @@ describe('what Generate refuses, without a request', () => {
 			'a size of no model',
 			{ size: '={{ "999x999" }}' },
 			"'Size' 999x999 is not a size of step-image-edit-2",
-			'1360x768 (Landscape 16:9 (1360 × 768))',
+			'width x height: 1024x1024 (Square 1:1), 1360x768 (Landscape 16:9), 1184x896 (Landscape 4:3), ',
 		],
 		[
 			'a size of another model',
 			{ size: '={{ "1280x800" }}' },
 			"'Size' 1280x800 is not a size of step-image-edit-2",
-			'Write width x height.',
+			'Use one of its sizes, ',
 		],
 		[
 			'a word as the size',
@@ -266,7 +266,7 @@ describe('what Edit refuses, without a request', () => {
 			'a size that the model does not have',
 			{ model: '={{ "step-1x-edit" }}', size: '640x480' },
 			"'Size' 640x480 is not a size of step-1x-edit",
-			'512x512',
+			'width x height: 512x512, 768x768, 1024x1024.',
 		],
 		[
 			'0 steps',

@@ -18,6 +18,7 @@ export const imageFields: INodeProperties[] = [
 	sourceWeightField,
 	...OPERATIONS.flatMap(sizeFields),
 	...OPERATIONS.flatMap(outputFields),
-	...OPERATIONS.flatMap(optionsFields),
+	// Before the options that they speak of, which may reach below the window's edge.
 	...OPERATIONS.flatMap(negativePromptNotices),
+	...OPERATIONS.flatMap(optionsFields),
 ];

@@ -10,8 +10,9 @@ export const resourceAndOperation: INodeProperties[] = [
 		type: 'options',
 		noDataExpression: true,
 		options: [
-			{ name: 'Account', value: 'account' },
+			// Not by the alphabet: the first one's actions stand first in the list of nodes.
 			{ name: 'Image', value: 'image' },
+			{ name: 'Account', value: 'account' },
 		],
 		default: 'image',
 	},

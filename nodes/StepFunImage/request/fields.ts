@@ -3,7 +3,6 @@ import { validateFieldType, type IDataObject, type IExecuteSingleFunctions } fro
 import {
 	MODELS,
 	SEED_RANGE,
-	sizeLabel,
 	sizeValue,
 	type NumberRange,
 	type OperationFacts,
@@ -180,10 +179,13 @@ function sizeInNotation(
 	const size = sizes.find((each) => sizeValue(each) === `${width}x${height}`);
 	if (size) return size.apiValue;
 
+	const offered = sizes.map((each) =>
+		facts.sizeIsArea ? sizeValue(each) : `${sizeValue(each)} (${each.orientation} ${each.ratio})`,
+	);
 	throw inputError(
 		context,
 		`'Size' ${show(value)} is not a size of ${model}`,
-		`Write width x height. ${model} offers: ${sizes.map((each) => `${sizeValue(each)} (${sizeLabel(each)})`).join(', ')}.`,
+		`Use one of its sizes, width x height: ${offered.join(', ')}.`,
 	);
 }
 

@@ -1,0 +1,25 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Editor } from '../../editor/editor';
+import type { Session } from './session';
+
+const THEMES = ['light', 'dark'] as const;
+
+/**
+ * Makes what takes a picture of each step, light and dark, numbered in the order they are taken.
+ *
+ * @param folder where to put them; without one, none are taken
+ */
+export function createPictures(editor: Editor, folder: string | undefined): Session['shoot'] {
+	let taken = 0;
+	return async (name, part = editor.panel) => {
+		if (!folder) return;
+		await mkdir(folder, { recursive: true });
+		const number = String(++taken).padStart(2, '0');
+		for (const theme of THEMES) {
+			await editor.useTheme(theme, part);
+			await writeFile(join(folder, `${number}-${name}-${theme}.png`), await editor.shootPart(part));
+		}
+		await editor.useTheme('light', part);
+	};
+}
