@@ -3,10 +3,10 @@ import type { INodeProperties } from 'n8n-workflow';
 import { OPERATIONS } from '../catalogue/models';
 import { inputImageFields } from './inputImage';
 import { modelField } from './model';
-import { negativePromptNotices, optionsFields } from './options';
+import { negativePromptNotices, optionsFields, optionsOfUnknownModel } from './options';
 import { outputFields } from './output';
 import { promptField } from './prompt';
-import { sizeFields } from './size';
+import { sizeFields, sizeOfUnknownModel } from './size';
 import { sourceWeightField } from './sourceWeight';
 
 /** The fields of all image operations, in the order in which the panel shows them. */
@@ -17,8 +17,10 @@ export const imageFields: INodeProperties[] = [
 	promptField,
 	sourceWeightField,
 	...OPERATIONS.flatMap(sizeFields),
-	...OPERATIONS.flatMap(outputFields),
+	sizeOfUnknownModel,
+	...outputFields,
 	// Before the options that they speak of, which may reach below the window's edge.
 	...OPERATIONS.flatMap(negativePromptNotices),
 	...OPERATIONS.flatMap(optionsFields),
+	optionsOfUnknownModel,
 ];

@@ -1,7 +1,9 @@
 import type { INodeProperties } from 'n8n-workflow';
 
 import {
+	MODELS,
 	modelsFor,
+	OPERATIONS,
 	SEED_RANGE,
 	type NumberRange,
 	type Operation,
@@ -239,20 +241,21 @@ export const balanceOptionsField: INodeProperties = {
 
 /**
  * The Options of an operation: one collection for each model, with that model's fields, ranges and
- * defaults, and one for models that the catalogue does not know.
+ * defaults.
  *
  * @param operation the operation whose options are offered
  */
 export function optionsFields(operation: Operation): INodeProperties[] {
-	const models = modelsFor(operation);
-	return [
-		...models.map(({ id, facts }) => optionsCollection(facts, showFor(operation, [id]))),
-		optionsCollection(undefined, {
-			...showFor(operation),
-			hide: { model: models.map(({ id }) => id) },
-		}),
-	];
+	return modelsFor(operation).map(({ id, facts }) =>
+		optionsCollection(facts, showFor(operation, [id])),
+	);
 }
+
+/** The Options for models that the catalogue does not know. */
+export const optionsOfUnknownModel: INodeProperties = optionsCollection(undefined, {
+	...showFor(OPERATIONS),
+	hide: { model: MODELS.map(({ id }) => id) },
+});
 
 /**
  * The notices for the one trap of the sampling fields: a negative prompt that the model never sees.

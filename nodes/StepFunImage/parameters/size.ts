@@ -1,7 +1,9 @@
 import type { INodeProperties, INodePropertyOptions } from 'n8n-workflow';
 
 import {
+	MODELS,
 	modelsFor,
+	OPERATIONS,
 	sizeLabel,
 	sizeValue,
 	type Operation,
@@ -26,18 +28,16 @@ function sizeOptions(facts: OperationFacts): INodePropertyOptions[] {
 	];
 }
 
+const field = { displayName: 'Size', name: 'size', default: MODEL_DEFAULT };
+const routing = { send: { type: 'body', property: 'size' } } as const;
+
 /**
- * The Size fields of an operation: one for each model that has sizes, and a free one for models that
- * the catalogue does not know.
+ * The Size fields of an operation: one for each model that has sizes.
  *
  * @param operation the operation whose sizes are offered
  */
 export function sizeFields(operation: Operation): INodeProperties[] {
-	const models = modelsFor(operation);
-	const field = { displayName: 'Size', name: 'size', default: MODEL_DEFAULT };
-	const routing = { send: { type: 'body', property: 'size' } } as const;
-
-	const known = models
+	return modelsFor(operation)
 		.filter(({ facts }) => facts.sizes)
 		.map(
 			({ id, facts }): INodeProperties => ({
@@ -51,18 +51,14 @@ export function sizeFields(operation: Operation): INodeProperties[] {
 				routing,
 			}),
 		);
-
-	const unknown: INodeProperties = {
-		...field,
-		type: 'string',
-		placeholder: 'e.g. 1024x1024',
-		description: "Sent as it is, in the notation of your server's model. Empty: not sent.",
-		displayOptions: {
-			...showFor(operation),
-			hide: { model: models.map(({ id }) => id) },
-		},
-		routing,
-	};
-
-	return [...known, unknown];
 }
+
+/** The Size field for models that the catalogue does not know. */
+export const sizeOfUnknownModel: INodeProperties = {
+	...field,
+	type: 'string',
+	placeholder: 'e.g. 1024x1024',
+	description: "Sent as it is, in the notation of your server's model. Empty: not sent.",
+	displayOptions: { ...showFor(OPERATIONS), hide: { model: MODELS.map(({ id }) => id) } },
+	routing,
+};

@@ -69,6 +69,8 @@ export async function prepareRequests(
 	const { body: collected, ...options } = requestData.options;
 	const body = collected as IDataObject;
 	const operation = context.getNodeParameter('operation') as Operation;
+	// Read once: n8n evaluates the expressions in all of the options each time.
+	const userOptions = context.getNodeParameter('options', {}) as IDataObject;
 
 	if (!/^https?:\/\/./i.test(options.baseURL ?? '') || !URL.canParse(options.baseURL ?? '')) {
 		throw inputError(
@@ -94,7 +96,7 @@ export async function prepareRequests(
 		...checked,
 		// Not by routing: an expression there would be evaluated for every item.
 		response_format: ['url', 'fileAndUrl'].includes(output) ? 'url' : 'b64_json',
-		...readAdditionalFields(context),
+		...readAdditionalFields(context, userOptions),
 	};
 	const outputField = OUTPUTS_WITH_FILE.includes(output)
 		? String(context.getNodeParameter('outputField')).trim()
@@ -107,9 +109,9 @@ export async function prepareRequests(
 		);
 	}
 
-	const patience = readPatience(context, options.timeout);
-	const result = readResultOptions(context);
-	const count = readCount(context);
+	const patience = readPatience(context, userOptions, options.timeout);
+	const result = readResultOptions(context, userOptions);
+	const count = readCount(context, userOptions);
 
 	const inputImages =
 		operation === 'generate'
@@ -128,7 +130,8 @@ export async function prepareRequests(
 				output,
 				outputField:
 					several && result.severalImagesAs === 'fields' ? `${outputField}_${number}` : outputField,
-				fileName: fileNameOf(context, fields, inputImage) + (several ? `-${number + 1}` : ''),
+				fileName:
+					fileNameOf(context, userOptions, fields, inputImage) + (several ? `-${number + 1}` : ''),
 				...(several ? { variation: number + 1 } : {}),
 				patience,
 				options: options as IHttpRequestOptions,
@@ -146,10 +149,10 @@ function withSeed(fields: RequestFields, variation: number): RequestFields {
 
 function fileNameOf(
 	context: IExecutePaginationFunctions,
+	{ fileName }: IDataObject,
 	fields: RequestFields,
 	inputImage: InputImage | undefined,
 ): string {
-	const { fileName } = context.getNodeParameter('options', {}) as IDataObject;
 	const [subject, suffix] = inputImage
 		? [inputImage.fileName.replace(/\.[^.]*$/, ''), '-edited']
 		: [String(fields.prompt), ''];
@@ -159,11 +162,10 @@ function fileNameOf(
 	);
 }
 
-function readResultOptions(context: IExecutePaginationFunctions): ResultOptions {
-	const { includeInputFields, severalImagesAs, whenModerated } = context.getNodeParameter(
-		'options',
-		{},
-	) as IDataObject;
+function readResultOptions(
+	context: IExecutePaginationFunctions,
+	{ includeInputFields, severalImagesAs, whenModerated }: IDataObject,
+): ResultOptions {
 	return {
 		includeInputFields: includeInputFields === true || includeInputFields === 'true',
 		severalImagesAs: severalImagesAs === 'fields' ? 'fields' : 'items',
@@ -172,8 +174,7 @@ function readResultOptions(context: IExecutePaginationFunctions): ResultOptions 
 	};
 }
 
-function readCount(context: IExecutePaginationFunctions): number {
-	const { numberOfImages } = context.getNodeParameter('options', {}) as IDataObject;
+function readCount(context: IExecutePaginationFunctions, { numberOfImages }: IDataObject): number {
 	if (isUnset(numberOfImages)) return 1;
 	const count = Number(numberOfImages);
 	if (Number.isInteger(count) && count >= 1 && count <= MAX_IMAGES_PER_INPUT) return count;
@@ -184,8 +185,10 @@ function readCount(context: IExecutePaginationFunctions): number {
 	);
 }
 
-function readAdditionalFields(context: IExecutePaginationFunctions): RequestFields {
-	const { additionalBodyFields } = context.getNodeParameter('options', {}) as IDataObject;
+function readAdditionalFields(
+	context: IExecutePaginationFunctions,
+	{ additionalBodyFields }: IDataObject,
+): RequestFields {
 	if (isUnset(additionalBodyFields)) return {};
 	const parsed =
 		typeof additionalBodyFields === 'string'
@@ -226,9 +229,11 @@ function readOutput(context: IExecutePaginationFunctions): Output {
 	);
 }
 
-function readPatience(context: IExecutePaginationFunctions, routedTimeout?: number): Patience {
-	const options = context.getNodeParameter('options', {}) as IDataObject;
-
+function readPatience(
+	context: IExecutePaginationFunctions,
+	options: IDataObject,
+	routedTimeout?: number,
+): Patience {
 	const positive = (label: string, value: unknown, fallback: number, min: number): number => {
 		if (isUnset(value)) return fallback;
 		const number = Number(value);
