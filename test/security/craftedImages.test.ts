@@ -59,12 +59,12 @@ describe('a file that is made to keep the reader of its size busy', () => {
 		],
 		['HEIF of fifty thousand sizes', () => heif(Buffer.alloc(MEGABYTE, heifSize(1, 1)))],
 		[
-			'HEIF of some sizes and ten thousand empty boxes',
+			'HEIF of some sizes and seven thousand empty boxes',
 			() =>
 				heif(
 					Buffer.concat([
-						Buffer.alloc(30 * 20, heifSize(1, 1)),
-						Buffer.alloc(80_000, box('free', Buffer.alloc(0))),
+						Buffer.alloc(15 * 20, heifSize(1, 1)),
+						Buffer.alloc(60_000, box('free', Buffer.alloc(0))),
 					]),
 				),
 		],

@@ -26,11 +26,11 @@ export interface MeasuredImage {
 export const MAX_HEADER_BYTES = 1024 * 1024;
 
 /** A HEIF file's size stands within its first boxes. */
-const MAX_HEIF_BYTES = 128 * 1024;
+const MAX_HEIF_BYTES = 64 * 1024;
 
-/** The box that holds a size in HEIF. A photo has one, its preview another. */
+/** The box that holds a size in HEIF. A photo has one, its parts and previews a few more. */
 const HEIF_SIZE_BOX = 'ispe';
-const MAX_HEIF_SIZES = 32;
+const MAX_HEIF_SIZES = 16;
 
 /**
  * Reads an image's format and size from its beginning, without decoding it.

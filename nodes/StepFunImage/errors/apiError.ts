@@ -4,6 +4,7 @@ import { isStepFunHost } from '../catalogue/hosts';
 import { findModel, type Operation } from '../catalogue/models';
 import type { Failure } from './failure';
 import { messageFor } from './forAgents';
+import { withoutSecrets, type StrikeOut } from './strikeOut';
 
 /** What an explanation needs to know of a request. */
 export interface FailedRequest {
@@ -32,17 +33,17 @@ const RETIREMENT =
  * @param context the item's execution context
  * @param request what had been asked for
  * @param failure what went wrong
- * @param apiKey is struck out wherever the service echoed it
+ * @param strikeOut takes the credential's secrets out of what a server said
  * @returns an error with message, description, itemIndex and, where the service answered, httpCode
  */
 export function apiError(
 	context: IExecuteSingleFunctions,
 	request: FailedRequest,
 	failure: Failure,
-	apiKey: string,
+	strikeOut: StrikeOut,
 ): NodeApiError {
-	const explanation = explain(request, failure);
-	const strikeOut = (text: string) => (apiKey ? text.replaceAll(apiKey, '***') : text);
+	const explanation = explain(request, withoutSecrets(failure, strikeOut));
+	// The Base URL that stands in some of these texts may hold a password.
 	const message = strikeOut(explanation.message);
 	const description = strikeOut(
 		[explanation.description, ...references(failure)].filter((part) => part !== '').join(' '),

@@ -11,6 +11,7 @@ import { MODELS } from '../catalogue/models';
 import { apiError } from '../errors/apiError';
 import { asNodeError, errorItem } from '../errors/errorItem';
 import { failureError, failureOf } from '../errors/failure';
+import { strikeOutSecrets, type StrikeOut } from '../errors/strikeOut';
 import type { ByteStream } from '../response/image';
 import { sendWithKey } from './exchange';
 import { received, refuseErrorStatus, timed } from './network';
@@ -33,6 +34,7 @@ export async function getBalance(
 	requestData: DeclarativeRestApiSettings.ResultOptions,
 ): Promise<INodeExecutionData[]> {
 	const options = requestData.options as IHttpRequestOptions;
+	const strikeOut = strikeOutSecrets(await this.getCredentials('stepFunApi'));
 	try {
 		const account = await timed(
 			DEFAULT_PATIENCE.timeoutSeconds * 1000,
@@ -43,12 +45,11 @@ export async function getBalance(
 				return await readJson(response.body as ByteStream);
 			},
 		);
-		return [{ json: toBalance(account), pairedItem: { item: this.getItemIndex() } }];
+		return [{ json: toBalance(account, strikeOut), pairedItem: { item: this.getItemIndex() } }];
 	} catch (error) {
 		const failure = failureOf(error);
-		const { apiKey } = await this.getCredentials('stepFunApi');
 		const shown = failure
-			? apiError(this, { options }, failure, String(apiKey))
+			? apiError(this, { options }, failure, strikeOut)
 			: asNodeError(this, error);
 		if (failure?.kind === 'status' && failure.status === 404) {
 			shown.description = `Not every region and server tells the balance. ${shown.description ?? ''}`;
@@ -74,7 +75,7 @@ async function readJson(stream: ByteStream): Promise<IDataObject> {
 	return parsed;
 }
 
-function toBalance(account: IDataObject): IDataObject {
+function toBalance(account: IDataObject, strikeOut: StrikeOut): IDataObject {
 	const balance = account.balance as number;
 	const images = MODELS.flatMap(({ id, pricePerImage }) =>
 		// In fen, because 0.06 / 0.02 is a little less than 3.
@@ -91,11 +92,15 @@ function toBalance(account: IDataObject): IDataObject {
 			: [],
 	);
 	return {
-		type: account.type ?? null,
+		type: typeof account.type === 'string' ? strikeOut(account.type) : null,
 		balance,
-		cashBalance: account.total_cash_balance ?? null,
-		voucherBalance: account.total_voucher_balance ?? null,
+		cashBalance: amountOf(account.total_cash_balance),
+		voucherBalance: amountOf(account.total_voucher_balance),
 		currency: 'CNY',
 		buysImages: Object.fromEntries(images) as IDataObject,
 	};
+}
+
+function amountOf(value: unknown): number | null {
+	return typeof value === 'number' ? value : null;
 }
