@@ -106,7 +106,8 @@ export function sendEndlessly(
 	piece: string | Buffer,
 	encoding?: Encoding,
 ): void {
-	const block = Buffer.alloc(256 * 1024, piece);
+	const bytes = Buffer.from(piece);
+	const block = Buffer.alloc(bytes.length * Math.ceil((256 * 1024) / bytes.length), bytes);
 	function* pieces(): Generator<Buffer> {
 		// A stream ends with an empty piece.
 		if (begin.length > 0) yield Buffer.from(begin as string);

@@ -45,11 +45,9 @@ export async function exchange(
 			const { answer: said, image } = await readAnswer(
 				received(stream),
 				async (bytes) => await storeImage(context, bytes, stream, request.fileName),
+				refuseFiltered,
 			);
 			const answer = withoutSecrets(said, strikeOut);
-			if (answer.finishReason === 'content_filtered') {
-				throw failureError({ kind: 'filtered', seed: answer.seed, id: answer.id });
-			}
 			if (!image && !(answer.url && isWebAddress(answer.url))) {
 				throw failureError({ kind: 'noImage', text: answer.error ?? '', id: answer.id });
 			}
@@ -82,6 +80,10 @@ export async function sendWithKey(
 		timeout: NO_TIMEOUT,
 		returnFullResponse: true,
 	})) as IN8nHttpFullResponse;
+}
+
+function refuseFiltered({ finishReason, seed, id }: Answer): void {
+	if (finishReason === 'content_filtered') throw failureError({ kind: 'filtered', seed, id });
 }
 
 function isWebAddress(url: string): boolean {
