@@ -103,6 +103,14 @@ export async function prepareRequests(
 		);
 	}
 
+	if (outputField === '__proto__') {
+		throw inputError(
+			context,
+			"'Put Output File in Field' must not be __proto__",
+			'JavaScript keeps no field of this name. Enter another one, such as data.',
+		);
+	}
+
 	const patience = readPatience(context, options.timeout);
 	const result = readResultOptions(context);
 	const count = readCount(context);
