@@ -81,12 +81,7 @@ const behindLink =
 		(request.method === 'GET' ? attack : link)(request, response, body);
 
 const endless =
-	(
-		begin: () => string | Buffer,
-		piece: string | Buffer,
-		encoding?: Encoding,
-		status = 200,
-	): Attack =>
+	(begin: () => string | Buffer, piece: string, encoding?: Encoding, status = 200): Attack =>
 	(_request, response) => {
 		response.statusCode = status;
 		sendEndlessly(response, begin(), piece, encoding);

@@ -99,23 +99,32 @@ export async function startHostileServer(first: Attack): Promise<HostileServer> 
 	};
 }
 
-/** Sends a beginning and then the same piece over and over, for as long as anybody listens. */
+/** The ways to compress a body. */
+export type Encoding = 'gzip' | 'deflate' | 'br' | 'zstd';
+
+/** The ways that n8n's request helper undoes on this Node.js: it knows zstd from version 22.15 on. */
+export const ENCODINGS = (['gzip', 'deflate', 'br', 'zstd'] as const).filter(
+	(encoding) => encoding !== 'zstd' || 'createZstdDecompress' in zlib,
+);
+
+/**
+ * Sends a beginning and then the same piece over and over, for as long as anybody listens.
+ *
+ * @param piece with zstd it must be of one byte
+ */
 export function sendEndlessly(
 	response: ServerResponse,
 	begin: string | Buffer,
-	piece: string | Buffer,
+	piece: string,
 	encoding?: Encoding,
 ): void {
-	const bytes = Buffer.from(piece);
-	const block = Buffer.alloc(bytes.length * Math.ceil((256 * 1024) / bytes.length), bytes);
-	function* pieces(): Generator<Buffer> {
-		// A stream ends with an empty piece.
-		if (begin.length > 0) yield Buffer.from(begin as string);
-		for (;;) yield block;
-	}
-	const body = Readable.from(pieces(), { objectMode: false });
 	if (encoding !== undefined) response.setHeader('Content-Encoding', encoding);
-	const compressor = encoding === undefined ? undefined : COMPRESSORS[encoding]();
+	const bytes = Buffer.from(begin as string);
+	const body = Readable.from(
+		encoding === 'zstd' ? zstdPieces(bytes, piece) : plainPieces(bytes, piece),
+		{ objectMode: false },
+	);
+	const compressor = encoding === undefined ? undefined : COMPRESSORS[encoding]?.();
 	response.on('close', () => {
 		body.destroy();
 		compressor?.destroy();
@@ -123,26 +132,38 @@ export function sendEndlessly(
 	(compressor ? body.pipe(compressor) : body).pipe(response);
 }
 
-/** The ways to compress a body that n8n's request helper undoes. */
-export type Encoding = 'gzip' | 'deflate' | 'br' | 'zstd';
+function* plainPieces(begin: Buffer, piece: string): Generator<Buffer> {
+	const bytes = Buffer.from(piece);
+	const block = Buffer.alloc(bytes.length * Math.ceil((256 * 1024) / bytes.length), bytes);
+	// A stream ends with an empty piece.
+	if (begin.length > 0) yield begin;
+	for (;;) yield block;
+}
 
-const COMPRESSORS: Record<Encoding, () => NodeJS.ReadWriteStream & { destroy(): void }> = {
+type Compressor = NodeJS.ReadWriteStream & { destroy(): void };
+
+const COMPRESSORS: Partial<Record<Encoding, () => Compressor>> = {
 	gzip: () => zlib.createGzip({ level: 1 }),
 	deflate: () => zlib.createDeflate({ level: 1 }),
 	br: () => zlib.createBrotliCompress({ params: { [zlib.constants.BROTLI_PARAM_QUALITY]: 1 } }),
-	zstd: () => {
-		// Node.js has it from version 22.15 on.
-		const { createZstdCompress } = zlib as unknown as {
-			createZstdCompress(): NodeJS.ReadWriteStream & { destroy(): void };
-		};
-		return createZstdCompress();
-	},
 };
 
-/** The ways that this Node.js knows. */
-export const ENCODINGS = (['gzip', 'deflate', 'br', 'zstd'] as const).filter(
-	(encoding) => encoding !== 'zstd' || 'createZstdCompress' in zlib,
-);
+/** A zstd frame that needs no compressor: a raw block, then blocks that repeat one byte (RFC 8878, 3.1.1). */
+function* zstdPieces(begin: Buffer, piece: string): Generator<Buffer> {
+	const largestBlock = 128 * 1024;
+	// The magic number, no options, and a window of 128 KB.
+	yield Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0x00, 0x38]);
+	yield Buffer.concat([zstdBlockHead(0, begin.length), begin]);
+	const block = Buffer.concat([zstdBlockHead(1, largestBlock), Buffer.from(piece)]);
+	const blocks = Buffer.alloc(block.length * 100, block);
+	for (;;) yield blocks;
+}
+
+function zstdBlockHead(type: 0 | 1, size: number): Buffer {
+	const head = Buffer.alloc(3);
+	head.writeUIntLE((size << 3) | (type << 1), 0, 3);
+	return head;
+}
 
 /** An answer of the API whose image is this Base64 text. */
 export function answerWith(base64: string, rest: object = {}): string {

@@ -35,7 +35,7 @@ const credential = () => ({
 	headerSecret: HEADER_SECRET,
 });
 
-async function run(parameters: INodeParameters = {}) {
+async function run(parameters: INodeParameters = {}, changes: { baseUrl?: string } = {}) {
 	return await runNode({
 		parameters: {
 			operation: 'generate',
@@ -43,7 +43,7 @@ async function run(parameters: INodeParameters = {}) {
 			options: { maxTries: 2, timeout: 20 },
 			...parameters,
 		},
-		credential: credential(),
+		credential: { ...credential(), ...changes },
 	});
 }
 
@@ -182,8 +182,15 @@ test.each([
 
 describe("with n8n's protection of the internal network", () => {
 	const config = Container.get(SsrfProtectionConfig);
-	beforeAll(() => void (config.enabled = true));
+	beforeAll(() => {
+		config.enabled = true;
+		// Read when the first request is checked.
+		config.allowedHostnames = ['localhost'];
+	});
 	afterAll(() => void (config.enabled = false));
+
+	const refused =
+		/n8n refuses to open \S+: .*The request was blocked because it resolves to a restricted IP address$/;
 
 	test.each<[string, () => INodeParameters]>([
 		["the credential's Base URL", () => ({})],
@@ -194,11 +201,24 @@ describe("with n8n's protection of the internal network", () => {
 	])('%s is refused there at once', async (_what, parameters) => {
 		server.attackWith((_request, response) => void response.end());
 		const { error } = await run(parameters());
-		expect(error?.message).toMatch(
-			/n8n refuses to open 127\.0\.0\.1:\d+: The request was blocked because it resolves to a restricted IP address$/,
-		);
+		expect(error?.message).toMatch(refused);
 		expect(error?.description).toContain('N8N_SSRF_ALLOWED_HOSTNAMES');
 		expect(error?.description).not.toContain('Tried');
 		expect([...server.requests, ...other.requests]).toEqual([]);
+	});
+
+	test.each([
+		['a link', () => `${other.origin}/picture.png`],
+		['a redirect of a link', () => `http://localhost:${server.port}/redirect`],
+	])('%s is refused there at once', async (_what, url) => {
+		server.attackWith((request, response) => {
+			if (request.method === 'GET') response.writeHead(302, { Location: other.origin }).end();
+			else response.end(JSON.stringify({ data: [{ finish_reason: 'success', url: url() }] }));
+		});
+		const { error } = await run({}, { baseUrl: `http://localhost:${server.port}/v1` });
+		expect(error?.message).toMatch(refused);
+		expect(error?.description).not.toContain('Tried');
+		expect(error?.description).not.toContain('HTTP Request node');
+		expect(other.requests).toEqual([]);
 	});
 });

@@ -7,10 +7,10 @@ import { retryAfter } from './retry';
 /** An error page tells enough in its beginning. */
 const MAX_ERROR_BYTES = 16 * 1024;
 
-/** How n8n's protection against requests into the internal network begins its refusals. */
-const BLOCKED = /^The request was blocked because/;
+/** What n8n's protection against requests into the internal network says, of a redirect after other words. */
+const BLOCKED = /The request was blocked because/;
 
-const TOO_MANY_REDIRECTS = /^Maximum number of redirects/;
+const TOO_MANY_REDIRECTS = /Maximum number of redirects/;
 
 /** `timed` keeps the time, since n8n's own timeout ends with the answer's first byte. */
 export const NO_TIMEOUT = 0;
