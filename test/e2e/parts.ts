@@ -2,10 +2,12 @@ import { agentPart } from './agent';
 import { editorPart } from './editor';
 import type { Part } from './part';
 import { queuePart } from './queue';
+import { securityPart } from './security';
 
 /** The parts of the end-to-end run, by the names that --only takes, in the order they run. */
 export const PARTS: Record<string, Part> = {
 	editor: editorPart,
 	agent: agentPart,
 	queue: queuePart,
+	security: securityPart,
 };

@@ -18,7 +18,7 @@ const refused = { kind: 'status', status: 451, text: 'no' } as const;
 const request = { options: { url: '/images/generations', baseURL: 'https://images.example/v1' } };
 
 test('an agent, which sees the message alone, is told in it how to go on', () => {
-	expect(apiError(agent, request, refused, 'key').message).toBe(
+	expect(apiError(agent, request, refused, (text) => text).message).toBe(
 		'Moderation refused the request: no. Change the prompt. The same request would be refused again, so the node does not repeat it.',
 	);
 	expect(inputError(agent, "'Prompt' is empty", 'Write what the image should show.').message).toBe(
@@ -27,7 +27,7 @@ test('an agent, which sees the message alone, is told in it how to go on', () =>
 });
 
 test('a person reads the advice below the message, and not twice', () => {
-	const error = apiError(workflow, request, refused, 'key');
+	const error = apiError(workflow, request, refused, (text) => text);
 	expect(error.message).toBe('Moderation refused the request: no');
 	expect(error.description).toContain('Change the prompt.');
 });

@@ -576,7 +576,7 @@ describe("StepFun's announcement belongs to StepFun's own addresses", () => {
 				options: { baseURL, url: '/images/generations' },
 			} as ImageRequest,
 			failure,
-			'key',
+			(text) => text,
 		);
 
 	test.each([

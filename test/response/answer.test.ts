@@ -20,7 +20,7 @@ async function collect(bytes: AsyncIterable<Buffer>): Promise<Buffer> {
 }
 
 const read = async (text: string, chunkSize = 1000) =>
-	await readAnswer(inChunks(text, chunkSize), collect);
+	await readAnswer(inChunks(text, chunkSize), collect, () => undefined);
 
 const failureFrom = async (text: string) =>
 	await read(text).then(

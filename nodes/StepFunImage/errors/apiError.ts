@@ -4,6 +4,7 @@ import { isStepFunHost } from '../catalogue/hosts';
 import { findModel, type Operation } from '../catalogue/models';
 import type { Failure } from './failure';
 import { messageFor } from './forAgents';
+import { withoutSecrets, type StrikeOut } from './strikeOut';
 
 /** What an explanation needs to know of a request. */
 export interface FailedRequest {
@@ -23,6 +24,9 @@ interface Explanation {
 /** StepFun's words for an image that it could not take in, most often because of its size. */
 const IMAGE_NOT_RECEIVED = '消息获取失败';
 
+const BLOCKED_ADVICE =
+	'This n8n is set up to send no requests into its internal network. If this address is meant, ask its administrator to allow it in N8N_SSRF_ALLOWED_HOSTNAMES or N8N_SSRF_ALLOWED_IP_RANGES.';
+
 const RETIREMENT =
 	'StepFun announced that its hosted image endpoints pause from 2026-10-10 for a system upgrade, so the endpoint may be out of service. A gateway or a server of your own that speaks the same API works too: choose Custom as Service in the credential and enter its Base URL.';
 
@@ -32,17 +36,17 @@ const RETIREMENT =
  * @param context the item's execution context
  * @param request what had been asked for
  * @param failure what went wrong
- * @param apiKey is struck out wherever the service echoed it
+ * @param strikeOut takes the credential's secrets out of what a server said
  * @returns an error with message, description, itemIndex and, where the service answered, httpCode
  */
 export function apiError(
 	context: IExecuteSingleFunctions,
 	request: FailedRequest,
 	failure: Failure,
-	apiKey: string,
+	strikeOut: StrikeOut,
 ): NodeApiError {
-	const explanation = explain(request, failure);
-	const strikeOut = (text: string) => (apiKey ? text.replaceAll(apiKey, '***') : text);
+	const explanation = explain(request, withoutSecrets(failure, strikeOut));
+	// The Base URL that stands in some of these texts may hold a password.
 	const message = strikeOut(explanation.message);
 	const description = strikeOut(
 		[explanation.description, ...references(failure)].filter((part) => part !== '').join(' '),
@@ -70,7 +74,7 @@ function statusOf(failure: Failure): number | undefined {
 		return statusOf(failure.reason);
 	}
 	// The service answered 200; what was wrong stood in the answer.
-	return ['connection', 'timeout', 'storage'].includes(failure.kind) ? undefined : 200;
+	return ['connection', 'blocked', 'timeout', 'storage'].includes(failure.kind) ? undefined : 200;
 }
 
 /** What StepFun's support asks for. */
@@ -96,6 +100,11 @@ function explain(request: FailedRequest, failure: Failure): Explanation {
 				message: `The connection to ${hostOf(baseUrl)} failed${quote(failure.text)}`,
 				description:
 					'Check Service and Base URL in the StepFun API credential, and that this n8n can reach the address. If the connection broke after the request was sent, the image may have been charged.',
+			};
+		case 'blocked':
+			return {
+				message: `n8n refuses to open ${hostOf(baseUrl)}${quote(failure.text)}`,
+				description: BLOCKED_ADVICE,
 			};
 		case 'timeout':
 			return {
@@ -141,12 +150,20 @@ function explain(request: FailedRequest, failure: Failure): Explanation {
 		case 'download':
 			return {
 				message: `The image was made, but could not be downloaded: ${explainDownload(failure.url, failure.reason)}`,
-				description: `The image has been charged and is still at ${failure.url} for as long as such links live. Fetch it with an HTTP Request node without credentials, or set Output to 'Image URL' and download later.`,
+				description: `The image has been charged and is still at ${failure.url} for as long as such links live. ${
+					failure.reason.kind === 'blocked'
+						? BLOCKED_ADVICE
+						: "Fetch it with an HTTP Request node without credentials, or set Output to 'Image URL' and download later."
+				}`,
 			};
 		case 'inputDownload':
 			return {
 				message: `The image behind 'Image URL' could not be downloaded: ${explainDownload(failure.url, failure.reason)}`,
-				description: `Check that ${failure.url} opens without a login and that this n8n can reach it. Nothing was sent to the image service for this item.`,
+				description: `${
+					failure.reason.kind === 'blocked'
+						? BLOCKED_ADVICE
+						: `Check that ${failure.url} opens without a login and that this n8n can reach it.`
+				} Nothing was sent to the image service for this item.`,
 			};
 		case 'storage':
 			return {
@@ -164,6 +181,8 @@ function explainDownload(url: string, reason: Failure): string {
 			return `${hostOf(url)} answered with status ${reason.status}${quote(reason.text)}`;
 		case 'connection':
 			return `the connection to ${hostOf(url)} failed${quote(reason.text)}`;
+		case 'blocked':
+			return `n8n refuses to open ${hostOf(url)}${quote(reason.text)}`;
 		case 'timeout':
 			return `${hostOf(url)} did not send all of it within ${reason.seconds} seconds`;
 		case 'notAnImage':

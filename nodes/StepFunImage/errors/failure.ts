@@ -16,7 +16,15 @@ export type Failure = {
 			/** Where the server wanted to send the request instead. */
 			location?: string;
 	  }
-	| { kind: 'connection'; code?: string; text: string }
+	| {
+			kind: 'connection';
+			code?: string;
+			text: string;
+			/** The next try would end in the same way. */
+			lasting?: boolean;
+	  }
+	/** n8n's protection of the internal network did not let the request out. */
+	| { kind: 'blocked'; text: string }
 	| { kind: 'timeout'; seconds: number }
 	/** The answer broke off: it was made, and charged, and did not arrive. */
 	| { kind: 'cutOff'; text: string }

@@ -1,13 +1,10 @@
 import type { IBinaryData, IExecuteSingleFunctions, INodeExecutionData } from 'n8n-workflow';
 
-import { FORMATS, measureImage } from '../catalogue/formats';
+import { FORMATS, MAX_HEADER_BYTES, measureImage } from '../catalogue/formats';
 import type { InputImageLimits } from '../catalogue/models';
 import { inputError } from '../errors/inputError';
 import type { InputImage } from './inputImage';
 import { checkLimits } from './inputImageLimits';
-
-/** Cameras put previews and colour profiles before the size; beyond this it is not a usable image. */
-const MAX_HEADER_BYTES = 1024 * 1024;
 
 /** Read at once when a whole file is read. */
 const READ_BYTES = 1024 * 1024;

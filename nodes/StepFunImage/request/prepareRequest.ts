@@ -109,6 +109,14 @@ export async function prepareRequests(
 		);
 	}
 
+	if (outputField === '__proto__') {
+		throw inputError(
+			context,
+			"'Put Output File in Field' must not be __proto__",
+			'JavaScript keeps no field of this name. Enter another one, such as data.',
+		);
+	}
+
 	const patience = readPatience(context, userOptions, options.timeout);
 	const result = readResultOptions(context, userOptions);
 	const count = readCount(context, userOptions);

@@ -15,6 +15,9 @@ export interface Answer {
 /** An answer's JSON around the image is a few hundred bytes; this stops a server that never ends. */
 const MAX_ENVELOPE_BYTES = 1024 * 1024;
 
+/** Room for the largest image as Base64, in lines or with its slashes escaped. */
+const MAX_ANSWER_BYTES = 400 * 1024 * 1024;
+
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const COLON = 0x3a;
@@ -29,25 +32,40 @@ const isWhiteSpace = (byte: number) =>
  * is kept and parsed as JSON at the end, with the image left out.
  *
  * @param body the answer's bytes; the image is decoded into the chunks themselves, so they must not be used again
- * @param storeImage is called with the image's bytes once they begin to arrive
+ * @param storeImage is called with the image's bytes once they begin to arrive; they end only when the whole
+ * answer is here and accepted, since n8n's store cannot be told to forget a file that it has kept
+ * @param accept throws when an answer is of no use, whatever its image
  * @returns the answer's fields, and what `storeImage` returned if there was an image
  * @throws a failure of kind `cutOff`, `notJson` or `tooLarge`, and what `storeImage` throws
  */
 export async function readAnswer<Stored>(
 	body: AsyncIterable<Buffer>,
 	storeImage: (image: AsyncIterable<Buffer>) => Promise<Stored>,
+	accept: (answer: Answer) => void,
 ): Promise<{ answer: Answer; image?: Stored }> {
 	const chunks = body[Symbol.asyncIterator]();
 	const scanner = scanAnswer();
+	let bytes = 0;
+
+	const readChunk = async (): Promise<boolean> => {
+		const next = await chunks.next();
+		if (next.done) return false;
+		bytes += next.value.length;
+		if (bytes > MAX_ANSWER_BYTES) throw tooLarge();
+		scanner.scan(next.value);
+		return true;
+	};
 
 	async function* imageBytes(): AsyncGenerator<Buffer> {
 		for (;;) {
 			yield* scanner.takeImageBytes();
-			if (scanner.imageIsComplete()) return;
-			const next = await chunks.next();
-			if (next.done) throw failureError({ kind: 'cutOff', text: 'The answer ended in the image' });
-			scanner.scan(next.value);
+			if (scanner.imageIsComplete()) break;
+			if (!(await readChunk())) {
+				throw failureError({ kind: 'cutOff', text: 'The answer ended in the image' });
+			}
 		}
+		while (await readChunk());
+		accept(parseEnvelope(scanner.envelope()));
 	}
 
 	try {
@@ -64,11 +82,10 @@ export async function readAnswer<Stored>(
 					if (rejected?.kind !== 'notAnImage') throw failureError(rejected ?? unexpected(error));
 				}
 			}
-			const next = await chunks.next();
-			if (next.done) break;
-			scanner.scan(next.value);
+			if (!(await readChunk())) break;
 		}
 		const answer = parseEnvelope(scanner.envelope());
+		accept(answer);
 		if (rejected) throw failureError({ ...rejected, id: answer.id });
 		return { answer, image: image?.stored };
 	} finally {
@@ -80,9 +97,17 @@ function unexpected(error: unknown): Failure {
 	return { kind: 'storage', text: error instanceof Error ? error.message : String(error) };
 }
 
+function tooLarge() {
+	return failureError({
+		kind: 'tooLarge',
+		text: 'The answer is far larger than an answer of this API can be',
+	});
+}
+
 /** Follows the JSON byte by byte where it must, and in leaps through the image. */
 function scanAnswer() {
-	const envelope: Buffer[] = [];
+	/** Grows as it fills up: a hostile answer may come in a million pieces. */
+	let envelope = Buffer.alloc(4096);
 	let envelopeBytes = 0;
 	let imageBytes: Buffer[] = [];
 	let decoder: ReturnType<typeof base64Decoder> | undefined;
@@ -96,15 +121,13 @@ function scanAnswer() {
 	let escape = '';
 
 	const keep = (part: Buffer) => {
-		envelopeBytes += part.length;
-		if (envelopeBytes > MAX_ENVELOPE_BYTES) {
-			throw failureError({
-				kind: 'tooLarge',
-				text: 'The answer is far larger than an answer of this API can be',
-			});
+		const bytes = envelopeBytes + part.length;
+		if (bytes > MAX_ENVELOPE_BYTES) throw tooLarge();
+		if (bytes > envelope.length) {
+			envelope = Buffer.concat([envelope], Math.max(bytes, envelope.length * 2));
 		}
-		// A copy, so that the few bytes around an image do not hold on to the large chunk they came in.
-		envelope.push(Buffer.from(part));
+		part.copy(envelope, envelopeBytes);
+		envelopeBytes = bytes;
 	};
 
 	const scanStructure = (chunk: Buffer, start: number): number => {
@@ -201,7 +224,7 @@ function scanAnswer() {
 			imageBytes = [];
 			return taken;
 		},
-		envelope: () => Buffer.concat(envelope).toString('utf8'),
+		envelope: () => envelope.toString('utf8', 0, envelopeBytes),
 	};
 }
 

@@ -1,6 +1,6 @@
 import type { IBinaryData, IExecuteSingleFunctions } from 'n8n-workflow';
 
-import { FORMATS, measureImage } from '../catalogue/formats';
+import { FORMATS, MAX_HEADER_BYTES, measureImage } from '../catalogue/formats';
 import type { ImageFormat } from '../catalogue/models';
 import { failureError, failureOf } from '../errors/failure';
 
@@ -20,9 +20,6 @@ export interface StoredImage {
 
 /** No model makes anything near this; it stops a server that never ends. */
 const MAX_IMAGE_BYTES = 256 * 1024 * 1024;
-
-/** Enough to see the size behind colour profiles and metadata. */
-const MAX_HEADER_BYTES = 1024 * 1024;
 
 /** Enough to recognise every format. */
 const SIGNATURE_BYTES = 64;

@@ -26,7 +26,12 @@ export async function downloadImage(
 ): Promise<StoredImage> {
 	return await timed(patience.timeoutMs, signal, async (timedSignal) => {
 		const stream = await openDownload(context, url, timedSignal, options);
-		return await storeImage(context, received(stream), stream, fileName);
+		try {
+			return await storeImage(context, received(stream), stream, fileName);
+		} finally {
+			// An image that is refused midway is still being sent.
+			stream.destroy();
+		}
 	});
 }
 

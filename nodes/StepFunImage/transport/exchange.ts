@@ -5,6 +5,7 @@ import type {
 } from 'n8n-workflow';
 
 import { failureError, failureOf } from '../errors/failure';
+import { withoutSecrets, type StrikeOut } from '../errors/strikeOut';
 import { makeBody } from '../request/body';
 import type { ImageRequest } from '../request/prepareRequest';
 import { readAnswer, type Answer } from '../response/answer';
@@ -22,12 +23,14 @@ export interface Exchange {
  *
  * @param context the item's execution context
  * @param request what to send
+ * @param strikeOut takes the credential's secrets out of what the server says
  * @param signal ends the exchange early, when the execution is cancelled
  * @throws a failure, or the signal's reason
  */
 export async function exchange(
 	context: IExecutePaginationFunctions,
 	request: ImageRequest,
+	strikeOut: StrikeOut,
 	signal: AbortSignal,
 ): Promise<Exchange> {
 	const { operation, fields, inputImage, patience } = request;
@@ -35,23 +38,23 @@ export async function exchange(
 	const body = await makeBody(operation, fields, await inputImage?.read(signal));
 	return await timed(patience.timeoutMs, signal, async (timedSignal) => {
 		const response = await sendWithKey(context, { ...request.options, ...body }, timedSignal);
-		const traceId = asText(response.headers['x-trace-id']);
+		const traceId = strikeOut(asText(response.headers['x-trace-id']) ?? '') || undefined;
 		try {
 			await refuseErrorStatus(response);
 			const stream = response.body as ByteStream;
-			const { answer, image } = await readAnswer(
+			const { answer: said, image } = await readAnswer(
 				received(stream),
 				async (bytes) => await storeImage(context, bytes, stream, request.fileName),
+				refuseFiltered,
 			);
-			if (answer.finishReason === 'content_filtered') {
-				throw failureError({ kind: 'filtered', seed: answer.seed, id: answer.id });
-			}
+			const answer = withoutSecrets(said, strikeOut);
 			if (!image && !(answer.url && isWebAddress(answer.url))) {
 				throw failureError({ kind: 'noImage', text: answer.error ?? '', id: answer.id });
 			}
 			return { answer, image, traceId };
 		} catch (error) {
-			throw failureError({ ...(failureOf(error) ?? networkFailure(error)), traceId });
+			const failure = failureOf(error) ?? networkFailure(error);
+			throw failureError({ ...withoutSecrets(failure, strikeOut), traceId });
 		}
 	});
 }
@@ -77,6 +80,10 @@ export async function sendWithKey(
 		timeout: NO_TIMEOUT,
 		returnFullResponse: true,
 	})) as IN8nHttpFullResponse;
+}
+
+function refuseFiltered({ finishReason, seed, id }: Answer): void {
+	if (finishReason === 'content_filtered') throw failureError({ kind: 'filtered', seed, id });
 }
 
 function isWebAddress(url: string): boolean {

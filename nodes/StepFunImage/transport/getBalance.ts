@@ -12,6 +12,7 @@ import { MODELS } from '../catalogue/models';
 import { apiError } from '../errors/apiError';
 import { asNodeError, errorItem } from '../errors/errorItem';
 import { failureError, failureOf } from '../errors/failure';
+import { strikeOutSecrets, type StrikeOut } from '../errors/strikeOut';
 import type { ByteStream } from '../response/image';
 import { sendWithKey } from './exchange';
 import { received, refuseErrorStatus, timed } from './network';
@@ -34,6 +35,7 @@ export async function getBalance(
 	requestData: DeclarativeRestApiSettings.ResultOptions,
 ): Promise<INodeExecutionData[]> {
 	const options = requestData.options as IHttpRequestOptions;
+	const strikeOut = strikeOutSecrets(await this.getCredentials('stepFunApi'));
 	try {
 		const account = await timed(
 			DEFAULT_PATIENCE.timeoutSeconds * 1000,
@@ -44,12 +46,11 @@ export async function getBalance(
 				return await readJson(response.body as ByteStream);
 			},
 		);
-		return [beside(this, toBalance(account, options.baseURL ?? ''))];
+		return [beside(this, toBalance(account, options.baseURL ?? '', strikeOut))];
 	} catch (error) {
 		const failure = failureOf(error);
-		const { apiKey } = await this.getCredentials('stepFunApi');
 		const shown = failure
-			? apiError(this, { options }, failure, String(apiKey))
+			? apiError(this, { options }, failure, strikeOut)
 			: asNodeError(this, error);
 		if (failure?.kind === 'status' && failure.status === 404) {
 			shown.description = `Not every region and server tells the balance. ${shown.description ?? ''}`;
@@ -75,13 +76,13 @@ async function readJson(stream: ByteStream): Promise<IDataObject> {
 	return parsed;
 }
 
-function toBalance(account: IDataObject, baseUrl: string): IDataObject {
+function toBalance(account: IDataObject, baseUrl: string, strikeOut: StrikeOut): IDataObject {
 	const balance = account.balance as number;
 	return {
-		type: account.type ?? null,
+		type: typeof account.type === 'string' ? strikeOut(account.type) : null,
 		balance,
-		totalCashBalance: account.total_cash_balance ?? null,
-		totalVoucherBalance: account.total_voucher_balance ?? null,
+		totalCashBalance: amountOf(account.total_cash_balance),
+		totalVoucherBalance: amountOf(account.total_voucher_balance),
 		currency: balanceCurrencyOf(baseUrl)?.toUpperCase() ?? null,
 		buysImages: imagesFor(balance),
 	};
@@ -114,4 +115,8 @@ function beside(context: IExecutePaginationFunctions, result: IDataObject): INod
 		...(input?.binary ? { binary: input.binary } : {}),
 		pairedItem: { item: context.getItemIndex() },
 	};
+}
+
+function amountOf(value: unknown): number | null {
+	return typeof value === 'number' ? value : null;
 }

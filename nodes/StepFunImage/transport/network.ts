@@ -7,6 +7,11 @@ import { retryAfter } from './retry';
 /** An error page tells enough in its beginning. */
 const MAX_ERROR_BYTES = 16 * 1024;
 
+/** What n8n's protection against requests into the internal network says, of a redirect after other words. */
+const BLOCKED = /The request was blocked because/;
+
+const TOO_MANY_REDIRECTS = /Maximum number of redirects/;
+
 /** `timed` keeps the time, since n8n's own timeout ends with the answer's first byte. */
 export const NO_TIMEOUT = 0;
 
@@ -51,6 +56,8 @@ export function networkFailure(error: unknown): Failure {
 	};
 	const code = thrown.cause?.code ?? thrown.code;
 	const text = thrown.cause?.message ?? thrown.message ?? String(error);
+	if (BLOCKED.test(text)) return { kind: 'blocked', text };
+	if (TOO_MANY_REDIRECTS.test(text)) return { kind: 'connection', code, text, lasting: true };
 	if (code === 'ECONNABORTED' || code === 'ETIMEDOUT') return { kind: 'connection', code, text };
 	// A stream that ends before its end says so in these ways.
 	if (/aborted|premature/i.test(text) || code === 'ERR_STREAM_PREMATURE_CLOSE') {

@@ -6,6 +6,7 @@ import {
 } from 'n8n-workflow';
 
 import { failureError, failureOf, type Failure } from '../errors/failure';
+import type { StrikeOut } from '../errors/strikeOut';
 import type { ImageRequest, ResultOptions } from '../request/prepareRequest';
 import type { StoredImage } from '../response/image';
 import type { Account } from './account';
@@ -23,7 +24,8 @@ export interface Journey {
 	/** Ends the item's waiting; its own, since Node warns of many listeners on a shared one. */
 	signal: AbortSignal;
 	account: Account;
-	apiKey: string;
+	/** Takes the credential's secrets out of what a server says. */
+	strikeOut: StrikeOut;
 }
 
 /**
@@ -33,7 +35,7 @@ export interface Journey {
  * @throws the last failure; or an error when another item ended the run, or the user did
  */
 export async function generate(journey: Journey): Promise<{ exchanged: Exchange; tries: number }> {
-	const { context, request, run, signal, account } = journey;
+	const { context, request, run, signal, account, strikeOut } = journey;
 	const { maxTries, giveUpAfterMs } = request.patience;
 	let tries = 0;
 	let failures = 0;
@@ -52,7 +54,7 @@ export async function generate(journey: Journey): Promise<{ exchanged: Exchange;
 					tries++;
 					// In flight it may finish although the run is stopped, so only a cancelled execution
 					// ends it.
-					return await exchange(context, request, cancelSignal(context));
+					return await exchange(context, request, strikeOut, cancelSignal(context));
 				},
 				{ again: tries > 0, signal },
 			);

@@ -17,6 +17,7 @@ export function isPassing(failure: Failure): boolean {
 		case 'status':
 			return PASSING_STATUSES.has(failure.status);
 		case 'connection':
+			return failure.lasting !== true;
 		case 'timeout':
 		case 'cutOff':
 			return true;

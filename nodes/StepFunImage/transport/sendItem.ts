@@ -9,6 +9,7 @@ import {
 import { apiError } from '../errors/apiError';
 import { asNodeError, errorItem } from '../errors/errorItem';
 import { failureOf, type Failure } from '../errors/failure';
+import { strikeOutSecrets } from '../errors/strikeOut';
 import { prepareRequests, type ImageRequest, type ResultOptions } from '../request/prepareRequest';
 import { toItems, toResult, type Result } from '../response/item';
 import { isModerated, toModeratedResult } from '../response/moderated';
@@ -35,11 +36,11 @@ export async function sendItem(
 			async () => await prepareRequests(this, requestData),
 		);
 		if (!run.isWorthSending()) return [];
-		const { account, apiKey } = await accountOf(this, requests[0]);
+		const { account, strikeOut } = await accountOf(this, requests[0]);
 		const outcomes = await Promise.allSettled(
 			requests.map(async (request) => {
 				const signal = AbortSignal.any([run.signal]);
-				return await deliver({ context: this, request, result, run, signal, account, apiKey });
+				return await deliver({ context: this, request, result, run, signal, account, strikeOut });
 			}),
 		);
 		return collect(this, outcomes, result);
@@ -87,12 +88,12 @@ async function accountOf(context: IExecutePaginationFunctions, request: ImageReq
 		concurrentRequests: Math.max(1, Math.floor(Number(credential.concurrentRequests ?? 5)) || 5),
 		requestsPerMinute: Math.max(0, Math.floor(Number(credential.requestsPerMinute ?? 0)) || 0),
 	});
-	return { account, apiKey };
+	return { account, strikeOut: strikeOutSecrets(credential) };
 }
 
 /** Gets the item's image; nothing when another item's failure has ended the run. */
 async function deliver(journey: Journey): Promise<Result | undefined> {
-	const { context, request, result, run, apiKey } = journey;
+	const { context, request, result, run, strikeOut } = journey;
 	const stopMode = !context.continueOnFail();
 	let charged = false;
 	const charge = () => {
@@ -129,7 +130,7 @@ async function deliver(journey: Journey): Promise<Result | undefined> {
 			return toModeratedResult(request, failure);
 		}
 		if (stopMode && run.stoppedBy(scopeOf(request))) return undefined;
-		const shown = apiError(context, request, failure, apiKey);
+		const shown = apiError(context, request, failure, strikeOut);
 		if (stopMode) {
 			// The error itself tells what became of its own image.
 			addLosses(shown, charged ? run.charged - 1 : run.charged);

@@ -1,0 +1,486 @@
+import { deepStrictEqual, match, ok, strictEqual } from 'node:assert';
+import { randomBytes } from 'node:crypto';
+import { mkdir, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+	NodeConnectionTypes,
+	type INodeParameters,
+	type INodeTypeBaseDescription,
+} from 'n8n-workflow';
+import { watchProcess } from '../bench/processes';
+import { FinishedRun } from '../examples/finished-run';
+import { CREDENTIAL_TYPE, findTrigger, NODE_TYPE } from '../n8n/example';
+import {
+	startN8n,
+	type CredentialReference,
+	type N8nInstance,
+	type WorkflowFile,
+} from '../n8n/instance';
+import { HOSTILE_NAMES } from '../security/hostile-names';
+import { sendEndlessly, startHostileServer, type HostileServer } from '../security/hostile-server';
+import { startStepFunServer, type StepFunServer } from '../stepfun-server/server';
+import { inputImage } from '../stepfun-server/test-requests';
+import type { Part, Surroundings } from './part';
+import { checkKeyIsNowhere, makeKey } from './secrets';
+
+const EXECUTION_TIMEOUT_MS = 120_000;
+const MEGABYTE = 1024 * 1024;
+
+/** Far less than what the hostile server sends, and room for what n8n needs to run and save an execution. */
+const MOST_GROWTH = 300 * MEGABYTE;
+
+/** A running n8n and everything that its workflows talk to. */
+interface Scene {
+	n8n: N8nInstance;
+	userFolder: string;
+	filesFolder: string;
+	server: StepFunServer;
+	hostile: HostileServer;
+	key: string;
+	picture: Buffer;
+	log: (line: string) => void;
+}
+
+interface Step {
+	type: INodeTypeBaseDescription['name'];
+	typeVersion: number;
+	parameters: INodeParameters;
+	credential?: CredentialReference;
+}
+
+const generate = (credential: CredentialReference, parameters: INodeParameters = {}): Step => ({
+	type: NODE_TYPE,
+	typeVersion: 1,
+	credential,
+	parameters: {
+		resource: 'image',
+		operation: 'generate',
+		prompt: 'A red shoe',
+		options: { maxTries: 1, timeout: 60 },
+		...parameters,
+	},
+});
+
+const editFrom = (credential: CredentialReference, inputUrl: string): Step =>
+	generate(credential, { operation: 'edit', inputSource: 'url', inputUrl });
+
+const httpRequest = (url: string, credential?: CredentialReference): Step => ({
+	type: 'n8n-nodes-base.httpRequest',
+	typeVersion: 4.2,
+	credential,
+	parameters: {
+		url,
+		...(credential
+			? { authentication: 'predefinedCredentialType', nodeCredentialType: CREDENTIAL_TYPE }
+			: // Not with a key: n8n then saves the request with its headers in the execution's data.
+				{ options: { response: { response: { responseFormat: 'file' } } } }),
+	},
+});
+
+/** Runs these steps one after another. */
+async function run({ n8n, userFolder, filesFolder }: Scene, steps: Step[]): Promise<FinishedRun> {
+	const names = ['Start', ...steps.map((_step, index) => `Step ${index + 1}`)];
+	const workflow: WorkflowFile = {
+		name: 'Security',
+		nodes: names.map((name, index) => {
+			const { type, typeVersion, parameters, credential }: Step =
+				index === 0
+					? { type: 'n8n-nodes-base.manualTrigger', typeVersion: 1, parameters: {} }
+					: steps[index - 1];
+			return {
+				id: `node-${index}`,
+				name,
+				type,
+				typeVersion,
+				parameters,
+				position: [index * 200, 0],
+				...(credential ? { credentials: { [CREDENTIAL_TYPE]: credential } } : {}),
+			};
+		}),
+		connections: Object.fromEntries(
+			names
+				.slice(1)
+				.map((name, index) => [
+					names[index],
+					{ main: [[{ node: name, type: NodeConnectionTypes.Main, index: 0 }]] },
+				]),
+		),
+		settings: {},
+	};
+	const id = await n8n.createWorkflow(workflow);
+	const execution = await n8n.executeWorkflow(id, findTrigger(workflow), EXECUTION_TIMEOUT_MS);
+	return new FinishedRun(execution, userFolder, filesFolder);
+}
+
+/** Runs a step that has to fail with a message of this kind. */
+async function expectFailure(scene: Scene, step: Step, message: RegExp): Promise<string> {
+	const { execution, errorMessage = '' } = await run(scene, [step]);
+	strictEqual(execution.status, 'error', `expected a failure like ${message.source}`);
+	match(errorMessage, message);
+	return errorMessage;
+}
+
+/** Runs a step that has to succeed with one item. */
+async function expectSuccess(scene: Scene, step: Step): Promise<void> {
+	const finished = await run(scene, [step]);
+	strictEqual(finished.errorMessage, undefined);
+	strictEqual(finished.items('Step 1').length, 1);
+}
+
+async function setUp(
+	{ installation, tarball, folder, log, cleanUp }: Surroundings,
+	name: string,
+	environment: Record<string, string>,
+): Promise<Scene> {
+	const userFolder = join(folder, name);
+	const filesFolder = join(folder, `${name}-files`);
+	await mkdir(userFolder);
+	await mkdir(filesFolder);
+	const key = makeKey();
+	const server = await startStepFunServer({ keys: [key], drawing: 'once' });
+	cleanUp(() => server.close());
+	const hostile = await startHostileServer((_request, response) => void response.end());
+	cleanUp(() => hostile.close());
+	const n8n = await startN8n({
+		installation,
+		tarball,
+		userFolder,
+		filesFolder,
+		environment: { N8N_LOG_LEVEL: 'debug', ...environment },
+	});
+	cleanUp(() => n8n.stop());
+	const picture = await inputImage(64, 64);
+	return { n8n, userFolder, filesFolder, server, hostile, key, picture, log };
+}
+
+async function createAccount(
+	{ n8n, key }: Scene,
+	baseUrl: string,
+	more: Record<string, string | boolean> = {},
+): Promise<CredentialReference> {
+	return await n8n.createCredential(
+		CREDENTIAL_TYPE,
+		`StepFun account ${randomBytes(3).toString('hex')}`,
+		{
+			service: 'custom',
+			baseUrl,
+			apiKey: key,
+			...more,
+		},
+	);
+}
+
+const asLocalhost = (url: string) => url.replace('127.0.0.1', 'localhost');
+
+/** Answers as the API does, with a link to an address, and sends the picture to who opens one. */
+function answerWithLink({ hostile, picture }: Scene, url: string): void {
+	hostile.attackWith((request, response) => {
+		if (request.url === '/redirect') {
+			response.writeHead(302, { Location: `${hostile.origin}/secret.png` }).end();
+		} else if (request.method === 'GET') response.end(picture);
+		else response.end(JSON.stringify({ data: [{ finish_reason: 'success', url }] }));
+	});
+}
+
+/** Ways to write the address of this machine. */
+const LOCAL_HOSTS = [
+	'127.0.0.1',
+	'localhost',
+	'127.1',
+	'2130706433',
+	'0x7f.0.0.1',
+	'[::1]',
+	'0.0.0.0',
+];
+
+const BLOCKED = /The request was blocked because it resolves to a restricted IP address/;
+
+async function checkProtectedNetwork(scene: Scene): Promise<void> {
+	const { hostile } = scene;
+	hostile.attackWith((_request, response) => void response.end(scene.picture));
+	for (const host of LOCAL_HOSTS) {
+		const address = `http://${host}:${hostile.port}`;
+		const account = await createAccount(scene, `${address}/v1`);
+		await expectFailure(scene, httpRequest(`${address}/secret.png`), BLOCKED);
+		const ofBaseUrl = await expectFailure(scene, generate(account), BLOCKED);
+		match(ofBaseUrl, /^n8n refuses to open/);
+		const ofInput = await expectFailure(scene, editFrom(account, `${address}/secret.png`), BLOCKED);
+		match(ofInput, /^The image behind 'Image URL' could not be downloaded: n8n refuses to open/);
+	}
+	const account = await createAccount(scene, hostile.url);
+	const verdict = await scene.n8n.testCredential(account, CREDENTIAL_TYPE);
+	strictEqual(verdict.status, 'Error');
+	scene.log(`the credential's test is refused: "${verdict.message}"`);
+	deepStrictEqual(hostile.requests, [], 'something was sent into the network that is protected');
+	scene.log(`HTTP Request, Base URL and Image URL are refused alike for ${LOCAL_HOSTS.join(', ')}`);
+}
+
+/** The API is allowed by its name; where its links lead is not. */
+async function checkProtectedLinks(scene: Scene): Promise<void> {
+	const { hostile } = scene;
+	const account = await createAccount(scene, asLocalhost(hostile.url));
+	const secret = `${hostile.origin}/secret.png`;
+	const redirect = `${asLocalhost(hostile.origin)}/redirect`;
+
+	for (const [what, url] of [
+		['a link', secret],
+		['a redirect', redirect],
+	]) {
+		answerWithLink(scene, url);
+		const message = await expectFailure(scene, generate(account), BLOCKED);
+		match(message, /^The image was made, but could not be downloaded: n8n refuses to open/);
+		await expectFailure(scene, httpRequest(url), BLOCKED);
+		await expectFailure(scene, editFrom(account, url), BLOCKED);
+		const opened = hostile.requests.filter(({ url: path }) => path === '/secret.png');
+		deepStrictEqual(opened, [], `${what} into the protected network was opened`);
+	}
+	const allowed = `${asLocalhost(hostile.origin)}/picture.png`;
+	answerWithLink(scene, allowed);
+	await expectSuccess(scene, generate(account));
+	await expectSuccess(scene, httpRequest(allowed));
+	scene.log('links and redirects into the network are refused; what is allowed by name opens');
+}
+
+async function checkOpenNetwork(scene: Scene): Promise<void> {
+	const { hostile, server } = scene;
+	const address = `${hostile.origin}/picture.png`;
+	answerWithLink(scene, `${hostile.origin}/redirect`);
+	await expectSuccess(scene, httpRequest(address));
+	await expectSuccess(scene, generate(await createAccount(scene, hostile.url)));
+	await expectSuccess(scene, editFrom(await createAccount(scene, server.url), address));
+	for (const { method, headers } of hostile.requests) {
+		strictEqual(headers.authorization !== undefined, method === 'POST');
+	}
+	scene.log('without the protection all of them open, and links without the key');
+}
+
+/** n8n puts its restriction of domains into every credential that authenticates requests. */
+async function checkAllowedDomains(scene: Scene): Promise<void> {
+	const { hostile, server } = scene;
+	const models = `${asLocalhost(server.url)}/models`;
+	const open = await createAccount(scene, server.url);
+	await expectSuccess(scene, httpRequest(models, open));
+
+	for (const [mode, message] of [
+		['domains', /Domain not allowed: This credential is restricted from accessing localhost/],
+		['none', /This credential is configured to prevent use within an HTTP Request/],
+	] as const) {
+		const restricted = await createAccount(scene, server.url, {
+			allowedHttpRequestDomains: mode,
+			...(mode === 'domains' ? { allowedDomains: 'images.example.com' } : {}),
+		});
+		const before = server.requests.length;
+		await expectFailure(scene, httpRequest(models, restricted), message);
+		strictEqual(server.requests.length, before, 'the key left for a domain that is not allowed');
+		// The credential's own address is always allowed to its own node, and a link needs no credential.
+		await expectSuccess(scene, generate(restricted, { output: 'fileAndUrl' }));
+		const [download] = server.resultRequests.slice(-1);
+		strictEqual(download?.headers.authorization, undefined);
+		await expectSuccess(scene, editFrom(restricted, `${hostile.origin}/picture.png`));
+	}
+	scene.log('allowed domains bind HTTP Request; the node keeps to the address of the credential');
+}
+
+async function checkFileNames(scene: Scene): Promise<void> {
+	const { server, filesFolder, userFolder } = scene;
+	const account = await createAccount(scene, server.url, { concurrentRequests: '20' });
+	const items: Step[] = [
+		{
+			type: 'n8n-nodes-base.set',
+			typeVersion: 3.4,
+			parameters: { mode: 'raw', jsonOutput: JSON.stringify({ name: HOSTILE_NAMES }), options: {} },
+		},
+		{
+			type: 'n8n-nodes-base.splitOut',
+			typeVersion: 1,
+			parameters: { fieldToSplitOut: 'name', options: {} },
+		},
+	];
+	const write: Step = {
+		type: 'n8n-nodes-base.readWriteFile',
+		typeVersion: 1.1,
+		parameters: {
+			operation: 'write',
+			// A number in front keeps names apart that a disk without capitals takes for one.
+			fileName: `=${filesFolder}/{{ $itemIndex }} {{ $binary.data.fileName }}`,
+			dataPropertyName: 'data',
+			options: {},
+		},
+	};
+	const around = await readdir(join(filesFolder, '..'));
+	for (const [how, parameters] of Object.entries<INodeParameters>({
+		'File Name': { options: { fileName: '={{ $json.name }}' } },
+		Prompt: { prompt: "={{ $json.name.slice(0, 500) + ' a' }}" },
+	})) {
+		const written = (await readdir(filesFolder)).length;
+		const small = { model: 'step-2x-large', size: '256x256' };
+		const finished = await run(scene, [
+			...items,
+			generate(account, { ...small, ...parameters }),
+			write,
+		]);
+		strictEqual(finished.errorMessage, undefined, how);
+		const images = finished.items('Step 3');
+		strictEqual(images.length, HOSTILE_NAMES.length);
+		await finished.checkPictures(images);
+		const files = await readdir(filesFolder);
+		strictEqual(files.length - written, HOSTILE_NAMES.length, how);
+		for (const [index, { binary }] of images.entries()) {
+			ok(files.includes(`${index} ${binary?.data.fileName}`), `no file ${binary?.data.fileName}`);
+		}
+	}
+	deepStrictEqual(
+		await readdir(join(filesFolder, '..')),
+		around,
+		'something was written elsewhere',
+	);
+	ok((await readdir(userFolder)).length > 0);
+	scene.log(`${2 * HOSTILE_NAMES.length} files of hostile names are where they should be`);
+}
+
+/** Servers that say back what they were sent, in a refusal, a success and a link. */
+async function checkEchoes(scene: Scene): Promise<void> {
+	const { hostile, picture } = scene;
+	const headerSecret = makeKey();
+	const account = await createAccount(scene, hostile.url, {
+		addCustomHeader: true,
+		headerName: 'X-Gateway-Token',
+		headerSecret,
+	});
+	const b64_json = picture.toString('base64');
+	const answers: Array<[number, (said: string) => object]> = [
+		[403, (said) => ({ error: { message: said } })],
+		[500, (said) => ({ error: { message: said } })],
+		[451, (said) => ({ error: { message: said } })],
+		[200, (said) => ({ id: said, data: [{ finish_reason: said, b64_json }] })],
+		[
+			200,
+			(said) => ({
+				id: said,
+				data: [{ url: `${hostile.origin}/?said=${encodeURIComponent(said)}` }],
+			}),
+		],
+		[200, (said) => ({ error: said })],
+	];
+	for (const [status, answer] of answers) {
+		hostile.attackWith(({ method, headers }, response) => {
+			if (method === 'GET') return void response.writeHead(404).end();
+			const said = `${headers.authorization} ${String(headers['x-gateway-token'])}`;
+			response.writeHead(status, { 'X-Trace-Id': said }).end(JSON.stringify(answer(said)));
+		});
+		const parameters = { options: { maxTries: 2, whenModerated: 'passOn' } };
+		await run(scene, [generate(account, parameters)]);
+		strictEqual(hostile.requests[0]?.headers['x-gateway-token'], headerSecret);
+		for (const { method, url, headers } of hostile.requests.slice(1)) {
+			const told = method === 'GET' && JSON.stringify({ url, headers });
+			ok(!told || !(told.includes(scene.key) || told.includes(headerSecret)), `told: ${url}`);
+		}
+	}
+	hostile.attackWith((_request, response) => {
+		response.writeHead(307, { Location: `${asLocalhost(hostile.origin)}/v1` }).end();
+	});
+	await expectFailure(scene, generate(account), /^The server sends the request to another address/);
+	strictEqual(hostile.requests.length, 1);
+	await checkKeyIsNowhere(headerSecret, [scene.userFolder, scene.filesFolder], [scene.server]);
+	scene.log('what a server says back of the key and the header is struck out');
+}
+
+/** Runs a step that has to fail, and n8n has to live: it goes on answering, and its memory stays bounded. */
+async function expectSurvival(scene: Scene, step: Step, message: RegExp): Promise<number> {
+	const memory = watchProcess(scene.n8n.pid);
+	await memory.forgetPeak();
+	const before = await memory.peakBytes();
+	let done = false;
+	const watching = (async () => {
+		while (!done) {
+			const answer = await fetch(`${scene.n8n.url}/healthz`, {
+				signal: AbortSignal.timeout(20_000),
+			});
+			ok(answer.ok, 'n8n answers no more');
+			await sleep(50);
+		}
+	})();
+	try {
+		await expectFailure(scene, step, message);
+	} finally {
+		done = true;
+		await watching;
+	}
+	await scene.hostile.untilNobodyIsConnected();
+	const growth = (await memory.peakBytes()) - before;
+	ok(growth < MOST_GROWTH, `n8n grew by ${Math.round(growth / MEGABYTE)} MB`);
+	return growth;
+}
+
+async function checkFloods(scene: Scene): Promise<void> {
+	const { hostile, picture } = scene;
+	const account = await createAccount(scene, hostile.url);
+	const growths: number[] = [];
+	for (const encoding of [undefined, 'gzip', 'deflate', 'br', 'zstd'] as const) {
+		hostile.attackWith((_request, response) => sendEndlessly(response, '{"id":"', 'x', encoding));
+		growths.push(await expectSurvival(scene, generate(account), /^The answer is far larger/));
+	}
+	for (const encoding of ['gzip', 'zstd'] as const) {
+		hostile.attackWith((request, response) => {
+			if (request.method === 'POST') {
+				response.end(JSON.stringify({ data: [{ url: `${hostile.origin}/picture.png` }] }));
+			} else sendEndlessly(response, picture.subarray(0, 99), '\0', encoding);
+		});
+		growths.push(
+			await expectSurvival(
+				scene,
+				generate(account),
+				/could not be downloaded: The image is larger than 256 MB/,
+			),
+		);
+	}
+	// A JPEG of which each byte begins a segment.
+	hostile.attackWith((_request, response) => {
+		response.end(
+			Buffer.concat([
+				Buffer.from([0xff, 0xd8]),
+				Buffer.alloc(8 * MEGABYTE, Buffer.from([0xff, 0xe2, 0, 2])),
+			]),
+		);
+	});
+	const crafted = editFrom(account, `${hostile.origin}/shoe.jpg`);
+	growths.push(await expectSurvival(scene, crafted, /is not an image that can be edited/));
+	const most = Math.round(Math.max(...growths) / MEGABYTE);
+	scene.log(
+		`${growths.length} floods ended, n8n answered all the while and grew by ${most} MB at most`,
+	);
+}
+
+/** The key is in no file of n8n's and was sent to no result host. */
+async function checkKey({ key, userFolder, filesFolder, server, log }: Scene): Promise<void> {
+	const files = await checkKeyIsNowhere(key, [userFolder, filesFolder], [server]);
+	log(`the key stands in none of ${files} files`);
+}
+
+/** The node's security where only a real n8n can show it. */
+export const securityPart: Part = {
+	title: 'keys stay secret, networks closed, disks and memory whole',
+	async run(surroundings) {
+		const open = await setUp(surroundings, 'open', {});
+		await checkOpenNetwork(open);
+		await checkAllowedDomains(open);
+		await checkFileNames(open);
+		await checkEchoes(open);
+		await checkFloods(open);
+		await checkKey(open);
+		await open.n8n.stop();
+
+		const closed = await setUp(surroundings, 'closed', { N8N_SSRF_PROTECTION_ENABLED: 'true' });
+		await checkProtectedNetwork(closed);
+		await checkKey(closed);
+		await closed.n8n.stop();
+
+		const half = await setUp(surroundings, 'half-open', {
+			N8N_SSRF_PROTECTION_ENABLED: 'true',
+			N8N_SSRF_ALLOWED_HOSTNAMES: 'localhost',
+		});
+		await checkProtectedLinks(half);
+		await checkKey(half);
+	},
+};
