@@ -1,13 +1,11 @@
-import { Logger } from '@n8n/backend-common';
-import { Container } from '@n8n/di';
-
+import { findLogger } from '../engine/differences';
 import { runGenerate } from '../nodes/local-runs';
 import { LOCAL_API_KEY, startStepFunServer } from '../stepfun-server/server';
 
 test("n8n's debug log tells retries, waits and pace, and neither keys nor pictures", async () => {
 	const lines: unknown[][] = [];
 	const debug = jest
-		.spyOn(Container.get(Logger), 'debug')
+		.spyOn(await findLogger(), 'debug')
 		.mockImplementation((...line) => void lines.push(line));
 	const server = await startStepFunServer({
 		faults: [
