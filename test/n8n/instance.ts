@@ -230,7 +230,11 @@ export class N8nInstance {
 		const { executionId } = await this.request<{ executionId: string }>(
 			'POST',
 			`/rest/workflows/${workflowId}/run`,
-			{ triggerToStartFrom: { name: trigger.name } },
+			{
+				// n8n 1.x runs the workflow that is sent along; later ones run what is stored.
+				workflowData: await this.request('GET', `/rest/workflows/${workflowId}`),
+				triggerToStartFrom: { name: trigger.name },
+			},
 		);
 		const deadline = Date.now() + timeoutMs;
 		while (Date.now() < deadline) {
@@ -249,6 +253,14 @@ export class N8nInstance {
 			await sleep(250);
 		}
 		throw new Error(`execution ${executionId} did not end within ${timeoutMs / 1000} s`);
+	}
+
+	/** The bytes behind a binary field, by its id, as the editor downloads them. */
+	async downloadBinary(id: string): Promise<Buffer> {
+		const path = `/rest/binary-data?action=download&id=${encodeURIComponent(id)}`;
+		const answer = await fetch(`${this.url}${path}`, { headers: { cookie: this.cookie } });
+		if (!answer.ok) throw new Error(`n8n answered GET ${path} with ${answer.status}`);
+		return Buffer.from(await answer.arrayBuffer());
 	}
 
 	/** Ends the process. */
