@@ -9,7 +9,6 @@ import {
 	type ExecuteContext,
 } from 'n8n-core';
 import {
-	isExpression,
 	NodeConnectionTypes,
 	Workflow,
 	type ExecutionError,
@@ -28,7 +27,13 @@ import {
 
 import { StepFunApi } from '../../credentials/StepFunApi.credentials';
 import { StepFunImage } from '../../nodes/StepFunImage/StepFunImage.node';
-import { addRequestOptions, initBinaryData, startWorkflow, storeBinary } from './differences';
+import {
+	addRequestOptions,
+	initBinaryData,
+	startWorkflow,
+	statusOf,
+	storeBinary,
+} from './differences';
 
 const NODE_TYPE = 'n8n-nodes-stepfun-image.stepFunImage';
 
@@ -132,7 +137,7 @@ export async function runNode(settings: NodeRun): Promise<NodeRunResult> {
 		items: taskData?.data?.main?.[0] ?? [],
 		errorItems: taskData?.data?.main?.[1] ?? [],
 		error: (taskData?.error ?? run.data.resultData.error) as NodeRunResult['error'],
-		status: run.status,
+		status: statusOf(run),
 		run,
 	};
 }
@@ -214,7 +219,7 @@ export function credentialsHelper(credential: ICredentialDataDecryptedObject): I
 		) => {
 			const { headers = {} } = new StepFunApi().authenticate.properties;
 			const resolve = (value: unknown) =>
-				isExpression(value)
+				String(value).startsWith('=')
 					? String(
 							workflow.expression.getSimpleParameterValue(node, value as string, 'internal', {
 								$credentials: data,
