@@ -220,6 +220,14 @@ function factsFor(context: IExecutePaginationFunctions, id: string, operation: O
 
 function readOutput(context: IExecutePaginationFunctions): Output {
 	const output = String(context.getNodeParameter('output'));
+	// n8n 1.85 has no such helper.
+	if (output === 'n8nLink' && !('createBinarySignedUrl' in context.helpers)) {
+		throw inputError(
+			context,
+			"'Temporary Link' needs a newer n8n",
+			'This n8n cannot serve links to its files. Update n8n, or choose another Output.',
+		);
+	}
 	if ((OUTPUTS as readonly string[]).includes(output)) return output as Output;
 	throw inputError(
 		context,
