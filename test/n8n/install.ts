@@ -121,6 +121,7 @@ function findPlatformPackage(folder: string): string | undefined {
 
 /** n8n's database driver comes as C++ source; a ready-made binary is downloaded where GitHub can be reached. */
 async function buildDatabaseDriver(folder: string, log: (line: string) => void): Promise<void> {
+	if (await copyDatabaseDriver(folder)) return;
 	const { environment } = findNode(folder);
 	const platformPackage = findPlatformPackage(folder);
 	const headers = platformPackage && existsSync(join(platformPackage, 'include/node'));
@@ -145,6 +146,29 @@ async function buildDatabaseDriver(folder: string, log: (line: string) => void):
 			{ cause: error },
 		);
 	}
+}
+
+/**
+ * Takes the driver that was built for the default n8n, which is of use to every Node.js, since it uses Node-API alone.
+ * False where there is none, or one of another version.
+ */
+async function copyDatabaseDriver(folder: string): Promise<boolean> {
+	const [built, wanted] = [DEFAULT_N8N.folder, folder].map((each) =>
+		join(each, 'node_modules/sqlite3'),
+	);
+	const binary = 'build/Release/node_sqlite3.node';
+	if (built === wanted || !existsSync(join(built, binary))) return false;
+	const [builtVersion, wantedVersion] = await Promise.all(
+		[built, wanted].map(
+			async (each) =>
+				(JSON.parse(await readFile(join(each, 'package.json'), 'utf8')) as { version: string })
+					.version,
+		),
+	);
+	if (builtVersion !== wantedVersion) return false;
+	await mkdir(join(wanted, 'build/Release'), { recursive: true });
+	await copyFile(join(built, binary), join(wanted, binary));
+	return true;
 }
 
 async function findMissingBuildTools(): Promise<string[]> {

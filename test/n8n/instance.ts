@@ -166,8 +166,13 @@ export class N8nInstance {
 		const deadline = Date.now() + START_TIMEOUT_MS;
 		while (Date.now() < deadline) {
 			if (this.exited) throw new Error('the process ended');
-			const answer = await fetch(`${this.url}/healthz/readiness`).catch(() => undefined);
-			if (answer?.ok) return;
+			// n8n 1.x says that it is ready before it serves its interface.
+			const answers = await Promise.all(
+				['/healthz/readiness', '/rest/settings'].map(
+					async (path) => await fetch(`${this.url}${path}`).catch(() => undefined),
+				),
+			);
+			if (answers.every((answer) => answer?.ok)) return;
 			await sleep(250);
 		}
 		throw new Error(`no answer within ${START_TIMEOUT_MS / 1000} s`);
@@ -217,7 +222,11 @@ export class N8nInstance {
 
 	/** Stores a workflow; returns its id. */
 	async createWorkflow(workflow: WorkflowFile): Promise<string> {
-		const { id } = await this.request<{ id: string }>('POST', '/rest/workflows', workflow);
+		const { id } = await this.request<{ id: string }>('POST', '/rest/workflows', {
+			// n8n 1.x sets no default for it.
+			active: false,
+			...workflow,
+		});
 		return id;
 	}
 
