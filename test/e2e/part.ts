@@ -8,6 +8,8 @@ export interface Surroundings {
 	/** An empty folder of this part's own, removed at the end. */
 	folder: string;
 	log: (line: string) => void;
+	/** Whether to write what was found to the files that the README's tables are made from. */
+	save: boolean;
 	/**
 	 * Says how to undo something. What was set up last is undone first, also when the part fails.
 	 */

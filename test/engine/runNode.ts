@@ -2,9 +2,7 @@ import { userFolder } from './n8n';
 
 import { Container } from '@n8n/di';
 import {
-	BinaryDataConfig,
 	BinaryDataService,
-	DirectoryLoader,
 	ExecutionLifecycleHooks,
 	RoutingNode,
 	WorkflowExecute,
@@ -29,6 +27,13 @@ import {
 
 import { StepFunApi } from '../../credentials/StepFunApi.credentials';
 import { StepFunImage } from '../../nodes/StepFunImage/StepFunImage.node';
+import {
+	addRequestOptions,
+	initBinaryData,
+	startWorkflow,
+	statusOf,
+	storeBinary,
+} from './differences';
 
 const NODE_TYPE = 'n8n-nodes-stepfun-image.stepFunImage';
 
@@ -119,10 +124,11 @@ export async function runNode(settings: NodeRun): Promise<NodeRunResult> {
 		variables: {},
 	} as unknown as IWorkflowExecuteAdditionalData;
 
-	const execution = new WorkflowExecute(additionalData, 'manual').run({
+	const execution = startWorkflow(
+		new WorkflowExecute(additionalData, 'manual'),
 		workflow,
-		startNode: workflow.getNode('Source') ?? undefined,
-	});
+		workflow.getNode('Source') ?? undefined,
+	);
 	settings.onStart?.(() => execution.cancel());
 	const run = await execution;
 
@@ -131,7 +137,7 @@ export async function runNode(settings: NodeRun): Promise<NodeRunResult> {
 		items: taskData?.data?.main?.[0] ?? [],
 		errorItems: taskData?.data?.main?.[1] ?? [],
 		error: (taskData?.error ?? run.data.resultData.error) as NodeRunResult['error'],
-		status: run.status,
+		status: statusOf(run),
 		run,
 	};
 }
@@ -150,18 +156,11 @@ export async function storeFile(
 	binaryMode: BinaryMode = 'filesystem',
 ): Promise<IBinaryData> {
 	await useBinaryMode(binaryMode);
-	return await Container.get(BinaryDataService).store(
-		{ type: 'execution', workflowId: 'test-workflow', executionId: 'before' },
-		bytes,
-		{ data: '', fileName, mimeType },
-	);
+	return await storeBinary('test-workflow', 'before', bytes, { data: '', fileName, mimeType });
 }
 
 async function useBinaryMode(mode: BinaryMode): Promise<void> {
-	const config = Container.get(BinaryDataConfig);
-	config.mode = mode;
-	config.localStoragePath = `${userFolder}/storage`;
-	await Container.get(BinaryDataService).init();
+	await initBinaryData(mode, `${userFolder}/storage`);
 }
 
 function node(name: string, type: string, parameters: INodeParameters): INode {
@@ -197,7 +196,7 @@ function source({ items = [{}] }: NodeRun): INodeType {
  */
 function stepFunImage(): INodeType {
 	const nodeType = new StepFunImage() as INodeType;
-	DirectoryLoader.applyDeclarativeNodeOptionParameters(nodeType);
+	addRequestOptions(nodeType);
 	nodeType.execute = async function (this) {
 		return (await new RoutingNode(this as unknown as ExecuteContext, nodeType).runNode()) ?? [];
 	};

@@ -1,7 +1,7 @@
-import { BinaryDataService, ExecuteContext, RoutingNode } from 'n8n-core';
-import { Container } from '@n8n/di';
+import { userFolder } from './n8n';
+
+import { ExecuteContext, RoutingNode } from 'n8n-core';
 import {
-	createEmptyRunExecutionData,
 	NodeConnectionTypes,
 	NodeHelpers,
 	Workflow,
@@ -13,8 +13,9 @@ import {
 	type IWorkflowExecuteAdditionalData,
 } from 'n8n-workflow';
 
-import { credentialsHelper } from './runNode';
 import { StepFunApi } from '../../credentials/StepFunApi.credentials';
+import { emptyRunData, initBinaryData, withExpressions } from './differences';
+import { credentialsHelper } from './runNode';
 
 export interface CredentialTestResult {
 	status: 'OK' | 'Error';
@@ -85,13 +86,13 @@ export async function testCredential(
 			getKnownTypes: () => ({}),
 		} as INodeTypes,
 	});
-	await Container.get(BinaryDataService).init();
+	await initBinaryData('filesystem', `${userFolder}/storage`);
 	const context = new ExecuteContext(
 		workflow,
 		node,
 		{ credentialsHelper: credentialsHelper(data) } as unknown as IWorkflowExecuteAdditionalData,
 		'internal',
-		createEmptyRunExecutionData(),
+		emptyRunData(),
 		0,
 		[],
 		{ main: [[{ json: {} }]] },
@@ -100,15 +101,16 @@ export async function testCredential(
 	);
 	const rules = (test.rules ?? []) as unknown as Rule[];
 
+	const routingNode = new RoutingNode(context, nodeType, {
+		id: '1',
+		name: 'StepFun account',
+		type: name,
+		data,
+	});
+
 	try {
-		await workflow.expression.acquireIsolate();
-		const routingNode = new RoutingNode(context, nodeType, {
-			id: '1',
-			name: 'StepFun account',
-			type: name,
-			data,
-		});
-		const json = (await routingNode.runNode())?.[0]?.[0].json ?? {};
+		const output = await withExpressions(workflow, async () => await routingNode.runNode());
+		const json = output?.[0]?.[0].json ?? {};
 		for (const { type, properties: rule } of rules) {
 			if (type === 'responseSuccessBody' && json[rule.key ?? ''] === rule.value) {
 				return { status: 'Error', message: rule.message };
@@ -117,8 +119,6 @@ export async function testCredential(
 		return { status: 'OK', message: 'Connection successful!' };
 	} catch (error) {
 		return { status: 'Error', message: explain(error as TestError, rules) };
-	} finally {
-		await workflow.expression.releaseIsolate();
 	}
 }
 

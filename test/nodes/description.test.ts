@@ -1,6 +1,4 @@
 import {
-	NodeHelpers,
-	type INode,
 	type INodeParameters,
 	type INodeProperties,
 	type INodePropertyOptions,
@@ -13,30 +11,19 @@ import {
 	type Operation,
 } from '../../nodes/StepFunImage/catalogue/models';
 import { StepFunImage } from '../../nodes/StepFunImage/StepFunImage.node';
+import { fillDefaults, isShown } from '../engine/differences';
 
 const { description } = new StepFunImage();
 
 /** The values that the editor has once these are entered, the defaults filled in as n8n does it. */
 function withDefaults(entered: INodeParameters): INodeParameters {
-	const node = { typeVersion: 1 } as INode;
-	return (
-		NodeHelpers.getNodeParameters(
-			description.properties,
-			{ resource: 'image', ...entered },
-			true,
-			false,
-			node,
-			description,
-		) ?? {}
-	);
+	return fillDefaults({ resource: 'image', ...entered }, description);
 }
 
 /** What a person sees in the editor with these values. */
 function visible(entered: INodeParameters): INodeProperties[] {
 	const values = withDefaults(entered);
-	return description.properties.filter((property) =>
-		NodeHelpers.displayParameter(values, property, { typeVersion: 1 }, description),
-	);
+	return description.properties.filter((property) => isShown(values, property, description));
 }
 
 function labels(entered: INodeParameters): string[] {
@@ -374,6 +361,15 @@ describe("n8n's conventions", () => {
 		const booleans = fields.filter(({ type }) => type === 'boolean');
 		expect(booleans.length).toBeGreaterThan(0);
 		for (const field of booleans) expect(field.description).toMatch(/^Whether /);
+	});
+
+	test('a condition names a field, or a path from the root; n8n 1.x loads no workflow otherwise', () => {
+		const names = new Set(description.properties.map(({ name }) => name));
+		const conditions = description.properties.flatMap(({ displayOptions }) =>
+			Object.values(displayOptions ?? {}).flatMap((rule) => Object.keys(rule)),
+		);
+		expect(conditions).toContain('/options.negativePrompt');
+		expect(conditions.filter((name) => !names.has(name) && !name.startsWith('/'))).toEqual([]);
 	});
 
 	test('works as a tool of an AI agent, with one input and one output', () => {

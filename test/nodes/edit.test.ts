@@ -1,6 +1,7 @@
 import FormData from 'form-data';
 import sharp from 'sharp';
 
+import { COMBINES_BINARY } from '../engine/differences';
 import { bytesOf, storeFile } from '../engine/runNode';
 import { parseBody } from '../stepfun-server/request-body';
 import { startStepFunServer, type StepFunServer } from '../stepfun-server/server';
@@ -172,7 +173,7 @@ describe('where the input image is', () => {
 		expect((await bytesOf(items[0].binary?.data)).equals(server.sentImages[0])).toBe(true);
 	});
 
-	describe("in the item's JSON, with n8n's combined binary mode", () => {
+	(COMBINES_BINARY ? describe : describe.skip)("in the item's JSON, combined binary mode", () => {
 		test.each([
 			['by its path', '_files.data'],
 			['by an expression that gives the file itself', '={{ $json._files.data }}'],
@@ -475,18 +476,21 @@ describe('no image to edit', () => {
 		expect(server.requests).toEqual([]);
 	});
 
-	test('with combined binary mode the message says where the files are', async () => {
-		const photo = await storeFile(await inputImage(9, 9), 'shoe.png', 'image/png');
-		const { error } = await runEdit(
-			server,
-			[{ json: { _files: { photo } } as never }],
-			{},
-			{ combineBinary: true },
-		);
-		expect(error?.message).toBe(
-			"'Input Data Field Name' is 'data', but this item has no such binary field",
-		);
-		expect(error?.description).toContain('_files.photo');
-		expect(server.requests).toEqual([]);
-	});
+	(COMBINES_BINARY ? test : test.skip)(
+		'with combined binary mode the message says where the files are',
+		async () => {
+			const photo = await storeFile(await inputImage(9, 9), 'shoe.png', 'image/png');
+			const { error } = await runEdit(
+				server,
+				[{ json: { _files: { photo } } as never }],
+				{},
+				{ combineBinary: true },
+			);
+			expect(error?.message).toBe(
+				"'Input Data Field Name' is 'data', but this item has no such binary field",
+			);
+			expect(error?.description).toContain('_files.photo');
+			expect(server.requests).toEqual([]);
+		},
+	);
 });

@@ -459,6 +459,16 @@ describe('On Error', () => {
 		},
 	);
 
+	test('the error output knows a failed item by error and message alone, as n8n before 2.37 asks for', async () => {
+		const { errorItems } = await runGenerate(server, parameters, {
+			items: prompts,
+			onError: 'continueErrorOutput',
+		});
+		expect(errorItems).toHaveLength(1);
+		expect(Object.keys(errorItems[0].json).sort()).toEqual(['error', 'message', 'prompt']);
+		expect(errorItems[0].json.message).toMatchObject({ httpCode: '451' });
+	});
+
 	test('the error output keeps the fields of the input item, so that it can be tried again', async () => {
 		const { errorItems } = await runGenerate(server, parameters, {
 			items: prompts.map((item, index) => ({ ...item, row: index + 1 })),

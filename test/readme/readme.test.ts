@@ -1,7 +1,9 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import { basename, dirname, resolve } from 'node:path';
 
 import packageJson from '../../package.json';
+import { RELEASES } from '../e2e/versions/releases';
+import versionResults from '../e2e/versions/results.json';
 import { withTables } from './tables';
 
 const file = resolve(__dirname, '../../README.md');
@@ -9,6 +11,11 @@ const readme = readFileSync(file, 'utf8');
 
 test('the tables are those of the catalogue and the node (npm run readme makes them anew)', () => {
 	expect(withTables(readme)).toBe(readme);
+});
+
+test('the table of n8n versions is about the releases that are pinned', () => {
+	const pinned = RELEASES.map(({ lockFolder }) => basename(lockFolder));
+	expect(versionResults.map(({ n8n }) => `n8n-${n8n}`)).toEqual(pinned);
 });
 
 test('every picture and every file that it links to is there', () => {

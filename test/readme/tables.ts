@@ -13,6 +13,8 @@ import {
 } from '../../nodes/StepFunImage/catalogue/models';
 import { OUTPUTS } from '../../nodes/StepFunImage/parameters/output';
 import { StepFunImage } from '../../nodes/StepFunImage/StepFunImage.node.ts';
+import versionResults from '../e2e/versions/results.json';
+import type { VersionResult } from '../e2e/versions/results';
 
 const OPERATIONS: Array<[Operation, string]> = [
 	['generate', 'Generate'],
@@ -133,6 +135,23 @@ function fields(): string {
 	return table(['Field', 'Operation', 'What it does'], rows);
 }
 
+/** What npm run e2e -- --only versions --save found. */
+function versions(): string {
+	return table(
+		['n8n', 'n8n-core', 'Node.js', 'Ran in a real n8n', 'Temporary Link', 'Tests of the node'],
+		(versionResults as VersionResult[]).map(
+			({ n8n, n8nCore, node, operations, temporaryLink, tests }) => [
+				n8n,
+				n8nCore,
+				node,
+				operations.join(', '),
+				temporaryLink ? 'yes' : 'no, this n8n cannot serve one',
+				`${tests.passed} passed${tests.skipped.length > 0 ? `, ${tests.skipped.length} skipped` : ''}`,
+			],
+		),
+	);
+}
+
 /** Whether some choice of the other fields shows this one. */
 function isShown(field: INodeProperties, values: INodeParameters): boolean {
 	const { description } = new StepFunImage();
@@ -150,7 +169,14 @@ function plain(description = ''): string {
 }
 
 /** The parts of the README that follow from the catalogue and the node's description, by their marks. */
-export const TABLES: Record<string, () => string> = { models, sizes, limits, services, fields };
+export const TABLES: Record<string, () => string> = {
+	models,
+	sizes,
+	limits,
+	services,
+	fields,
+	versions,
+};
 
 /**
  * A README with its tables made anew between `<!-- table:name -->` and `<!-- /table -->`.

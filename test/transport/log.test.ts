@@ -1,15 +1,13 @@
-import { Logger } from '@n8n/backend-common';
-import { Container } from '@n8n/di';
-
+import { findLogger } from '../engine/differences';
 import { runGenerate } from '../nodes/local-runs';
 import { LOCAL_API_KEY, startStepFunServer } from '../stepfun-server/server';
 
 let lines: unknown[][];
 let debug: jest.SpyInstance;
-beforeEach(() => {
+beforeEach(async () => {
 	lines = [];
 	debug = jest
-		.spyOn(Container.get(Logger), 'debug')
+		.spyOn(await findLogger(), 'debug')
 		.mockImplementation((...line) => void lines.push(line));
 });
 afterEach(() => debug.mockRestore());

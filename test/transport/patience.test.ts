@@ -305,10 +305,13 @@ describe('time', () => {
 		const key = await start({ latencyMs: 10_000 });
 		const before = Date.now();
 		let cancelledAt = 0;
+		const allUnderWay = async () => {
+			while (server.requests.length < 5) await wait(20);
+		};
 		const { status } = await generate(key, {
 			items: Array.from({ length: 20 }, () => ({})),
 			onStart: (cancel) =>
-				void wait(150).then(() => {
+				void allUnderWay().then(() => {
 					cancelledAt = Date.now();
 					cancel();
 				}),

@@ -271,16 +271,18 @@ export function negativePromptNotices(operation: Operation): INodeProperties[] {
 						name: 'negativePromptNotice',
 						type: 'notice',
 						default: '',
+						// Paths from the root: n8n 1.x loads no workflow with the node when it cannot order a condition's
+						// field among the others.
 						displayOptions: {
 							show: {
 								...showFor(operation, [id]).show,
-								'options.negativePrompt': [{ _cnd: { exists: true } }],
+								'/options.negativePrompt': [{ _cnd: { exists: true } }],
 							},
 							hide: {
-								'options.cfgScale': [
+								'/options.cfgScale': [
 									{ _cnd: { gt: facts.negativePrompt.ignoredAtCfgScale } },
-									// What an expression will give is not known here.
-									{ _cnd: { startsWith: '=' } },
+									// What an expression will give is not known here. n8n 1.x fails over a startsWith of nothing.
+									{ _cnd: { regex: '^=' } },
 								],
 							},
 						},

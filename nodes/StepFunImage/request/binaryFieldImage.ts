@@ -90,8 +90,9 @@ function findBinaryData(
 	context: IExecuteSingleFunctions,
 	source: string | IBinaryData,
 ): IBinaryData {
+	// n8n 1.x looks up field names alone.
+	if (typeof source !== 'string' && 'mimeType' in source && 'data' in source) return source;
 	try {
-		// The type knows only field names; n8n takes a file from an expression as well.
 		return context.helpers.assertBinaryData(source as string);
 	} catch {
 		const present = filesOf(context.getInputData());

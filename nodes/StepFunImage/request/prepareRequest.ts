@@ -9,7 +9,12 @@ import {
 import { findModel, OPERATION_NAMES, SEED_RANGE, type Operation } from '../catalogue/models';
 import { inputError } from '../errors/inputError';
 import { MAX_IMAGES_PER_INPUT } from '../parameters/options';
-import { OUTPUTS, OUTPUTS_WITH_FILE, type Output } from '../parameters/output';
+import {
+	OUTPUTS,
+	OUTPUTS_WITH_FILE,
+	OUTPUTS_WITH_N8N_LINK,
+	type Output,
+} from '../parameters/output';
 import { describingName, safeName } from '../response/fileName';
 import { DEFAULT_PATIENCE, type Patience } from '../transport/patience';
 import { checkFields, isUnset, passFields, type RequestFields } from './fields';
@@ -229,6 +234,14 @@ function factsFor(context: IExecutePaginationFunctions, id: string, operation: O
 
 function readOutput(context: IExecutePaginationFunctions): Output {
 	const output = String(context.getNodeParameter('output'));
+	// n8n 1.85 has no such helper.
+	if (OUTPUTS_WITH_N8N_LINK.includes(output) && !('createBinarySignedUrl' in context.helpers)) {
+		throw inputError(
+			context,
+			"'Temporary Link' needs a newer n8n",
+			'This n8n cannot serve links to its files. Update n8n, or choose another Output.',
+		);
+	}
 	if ((OUTPUTS as readonly string[]).includes(output)) return output as Output;
 	throw inputError(
 		context,

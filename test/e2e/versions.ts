@@ -1,0 +1,42 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { installN8n, type N8nInstallation } from '../n8n/install';
+import type { Part, Surroundings } from './part';
+import { runInN8n } from './versions/real-runs';
+import { RELEASES } from './versions/releases';
+import { versionsOf, type VersionResult } from './versions/results';
+import { runUnitSuite } from './versions/unit-suite';
+
+const RESULTS_FILE = resolve(__dirname, 'versions/results.json');
+
+async function tryRelease(
+	installation: N8nInstallation,
+	{ folder, tarball, cleanUp, log }: Surroundings,
+): Promise<VersionResult> {
+	const found = await versionsOf(installation);
+	const name = `n8n ${found.n8n} (n8n-core ${found.n8nCore}, Node.js ${found.node})`;
+	log(`Starting ${name}`);
+	const userFolder = join(folder, found.n8n);
+	await mkdir(userFolder);
+	const runs = await runInN8n(installation, tarball, userFolder, cleanUp);
+	log(`${runs.operations.join(', ')} did what they should in ${name}`);
+	const tests = await runUnitSuite(installation, userFolder);
+	log(`${tests.passed} tests passed and ${tests.skipped.length} were skipped on ${name}`);
+	return { ...found, ...runs, tests };
+}
+
+/** The package on the oldest n8n that it runs on, and on the newest there is. */
+export const versionsPart: Part = {
+	title: 'the package loads and runs on the oldest and the newest n8n, and the unit suite passes',
+	async run(surroundings) {
+		const results: VersionResult[] = [];
+		for (const release of RELEASES) {
+			const installation = await installN8n(surroundings.log, release);
+			results.push(await tryRelease(installation, surroundings));
+		}
+		if (surroundings.save) {
+			await writeFile(RESULTS_FILE, `${JSON.stringify(results, null, '\t')}\n`);
+			surroundings.log(`Wrote ${RESULTS_FILE}; "npm run readme" makes the table of it`);
+		}
+	},
+};
