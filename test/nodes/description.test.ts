@@ -363,13 +363,13 @@ describe("n8n's conventions", () => {
 		for (const field of booleans) expect(field.description).toMatch(/^Whether /);
 	});
 
-	test('a condition names a field, or a path from the root; n8n 1.x loads no workflow otherwise', () => {
+	test('a condition names a field, a path from the root, or a fact of the node; n8n 1.x loads no workflow otherwise', () => {
 		const names = new Set(description.properties.map(({ name }) => name));
 		const conditions = description.properties.flatMap(({ displayOptions }) =>
 			Object.values(displayOptions ?? {}).flatMap((rule) => Object.keys(rule)),
 		);
 		expect(conditions).toContain('/options.negativePrompt');
-		expect(conditions.filter((name) => !names.has(name) && !name.startsWith('/'))).toEqual([]);
+		expect(conditions.filter((name) => !names.has(name) && !/^[/@]/.test(name))).toEqual([]);
 	});
 
 	test('works as a tool of an AI agent, with one input and one output', () => {
