@@ -25,6 +25,14 @@ export interface N8nInstanceOptions {
 	environment?: Record<string, string>;
 	/** Options of Node.js, such as a limit of its heap. */
 	nodeArguments?: string[];
+	/** The login of a database that has an owner already, from an earlier instance in this folder. */
+	owner?: Owner;
+}
+
+/** How the first user of an n8n logs in. */
+export interface Owner {
+	email: string;
+	password: string;
 }
 
 /** A workflow file, as n8n's editor exports it. */
@@ -63,10 +71,16 @@ export async function startN8n(options: N8nInstanceOptions): Promise<N8nInstance
 	});
 	await log.close();
 
-	const instance = new N8nInstance(`http://localhost:${port}`, child, options.installation);
+	const instance = new N8nInstance(
+		`http://localhost:${port}`,
+		child,
+		options.installation,
+		options.owner,
+	);
 	try {
 		await instance.waitUntilReady();
-		await instance.setUpOwner();
+		if (options.owner) await instance.logIn();
+		else await instance.setUpOwner();
 	} catch (error) {
 		await instance.stop();
 		const lastLines = (await readFile(logFile, 'utf8')).split('\n').slice(-30).join('\n');
@@ -136,11 +150,8 @@ async function findFreePort(): Promise<number> {
  * command would start n8n anew (about 8 s), and executions made this way can be looked at in the editor afterwards.
  */
 export class N8nInstance {
-	/** The login of this instance, made up for it. */
-	readonly owner = {
-		email: 'owner@demo.example',
-		password: `Demo-${randomBytes(6).toString('hex')}-1`,
-	};
+	/** When the process has ended: its exit code, or nothing if a signal ended it. */
+	readonly exit: Promise<number | null>;
 
 	private cookie = '';
 
@@ -150,9 +161,17 @@ export class N8nInstance {
 		readonly url: string,
 		private readonly child: ChildProcess,
 		private readonly installation: N8nInstallation,
+		/** The login of this instance, unless it is given made up for it. */
+		readonly owner: Owner = {
+			email: 'owner@demo.example',
+			password: `Demo-${randomBytes(6).toString('hex')}-1`,
+		},
 	) {
-		child.on('exit', () => {
-			this.exited = true;
+		this.exit = new Promise((resolve) => {
+			child.on('exit', (code) => {
+				this.exited = true;
+				resolve(code);
+			});
 		});
 	}
 
@@ -180,6 +199,12 @@ export class N8nInstance {
 			firstName: 'Demo',
 			lastName: 'Owner',
 		});
+	}
+
+	/** Logs in as the owner that the database has already. */
+	async logIn(): Promise<void> {
+		const { email, password } = this.owner;
+		await this.request('POST', '/rest/login', { emailOrLdapLoginId: email, password });
 	}
 
 	/** The node types that n8n has loaded, by their full names. */
@@ -221,31 +246,37 @@ export class N8nInstance {
 		return id;
 	}
 
+	/** Starts a stored workflow from its trigger, as "Execute workflow" does; returns the execution's id. */
+	async startWorkflow(workflowId: string, trigger: Pick<INode, 'name'>): Promise<string> {
+		const { executionId } = await this.request<{ executionId: string }>(
+			'POST',
+			`/rest/workflows/${workflowId}/run`,
+			{ triggerToStartFrom: { name: trigger.name } },
+		);
+		return executionId;
+	}
+
+	/** What n8n has stored of an execution; undefined while it is under way. */
+	async readExecution(executionId: string): Promise<FinishedExecution | undefined> {
+		const { status, data } = await this.request<{ status: IRun['status']; data: string }>(
+			'GET',
+			`/rest/executions/${executionId}`,
+		);
+		if (['new', 'running', 'waiting'].includes(status)) return undefined;
+		return { id: executionId, status, data: this.parseExecutionData(data) };
+	}
+
 	/** Runs a stored workflow from its trigger, as "Execute workflow" does, and waits for the end. */
 	async executeWorkflow(
 		workflowId: string,
 		trigger: Pick<INode, 'name'>,
 		timeoutMs: number,
 	): Promise<FinishedExecution> {
-		const { executionId } = await this.request<{ executionId: string }>(
-			'POST',
-			`/rest/workflows/${workflowId}/run`,
-			{ triggerToStartFrom: { name: trigger.name } },
-		);
+		const executionId = await this.startWorkflow(workflowId, trigger);
 		const deadline = Date.now() + timeoutMs;
 		while (Date.now() < deadline) {
-			const execution = await this.request<{
-				status: IRun['status'];
-				finished: boolean;
-				data: string;
-			}>('GET', `/rest/executions/${executionId}`);
-			if (!['new', 'running', 'waiting'].includes(execution.status)) {
-				return {
-					id: executionId,
-					status: execution.status,
-					data: this.parseExecutionData(execution.data),
-				};
-			}
+			const execution = await this.readExecution(executionId);
+			if (execution) return execution;
 			await sleep(250);
 		}
 		throw new Error(`execution ${executionId} did not end within ${timeoutMs / 1000} s`);
@@ -254,10 +285,9 @@ export class N8nInstance {
 	/** Ends the process. */
 	async stop(): Promise<void> {
 		if (this.exited) return;
-		const gone = new Promise<void>((resolve) => this.child.once('exit', () => resolve()));
 		this.child.kill('SIGTERM');
 		const killer = setTimeout(() => this.child.kill('SIGKILL'), STOP_TIMEOUT_MS);
-		await gone;
+		await this.exit;
 		clearTimeout(killer);
 	}
 
