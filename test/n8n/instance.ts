@@ -134,7 +134,8 @@ async function describeEnvironment(
 	};
 }
 
-async function findFreePort(): Promise<number> {
+/** A port that nothing listens on. */
+export async function findFreePort(): Promise<number> {
 	return await new Promise((resolve, reject) => {
 		const server = createServer();
 		server.on('error', reject);
@@ -302,7 +303,12 @@ export class N8nInstance {
 	async request<T>(method: string, path: string, body?: unknown): Promise<T> {
 		const answer = await fetch(`${this.url}${path}`, {
 			method,
-			headers: { 'content-type': 'application/json', cookie: this.cookie },
+			headers: {
+				'content-type': 'application/json',
+				cookie: this.cookie,
+				// n8n closes a connection that was idle for 5 s. On a busy machine that may happen just when it is used again.
+				connection: 'close',
+			},
 			body: body === undefined ? undefined : JSON.stringify(body),
 		});
 		const text = await answer.text();
