@@ -1,10 +1,10 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
-import { installN8n, type N8nInstallation } from '../n8n/install';
+import { inspect, parseArgs } from 'node:util';
+import { installN8n } from '../n8n/install';
 import { packPackage } from '../package/pack';
-import type { Part } from './part';
+import type { Part, Surroundings } from './part';
 import { PARTS } from './parts';
 
 type Log = (line: string) => void;
@@ -12,7 +12,7 @@ type Log = (line: string) => void;
 /** Runs one part in a folder of its own, and undoes what it set up. */
 async function runPart(
 	{ run }: Part,
-	packed: { installation: N8nInstallation; tarball: string },
+	packed: Pick<Surroundings, 'installation' | 'tarball' | 'save'>,
 	log: Log,
 ): Promise<void> {
 	const folder = await mkdtemp(join(tmpdir(), 'stepfun-image-e2e-'));
@@ -38,7 +38,9 @@ function choose(only: string | undefined): Array<[string, Part]> {
 }
 
 async function main(): Promise<void> {
-	const { values: options } = parseArgs({ options: { only: { type: 'string' } } });
+	const { values: options } = parseArgs({
+		options: { only: { type: 'string' }, save: { type: 'boolean', default: false } },
+	});
 	const parts = choose(options.only);
 	const startedAt = Date.now();
 	const log: Log = (line) =>
@@ -46,7 +48,11 @@ async function main(): Promise<void> {
 
 	const packFolder = await mkdtemp(join(tmpdir(), 'stepfun-image-packed-'));
 	try {
-		const packed = { installation: await installN8n(log), tarball: await packPackage(packFolder) };
+		const packed = {
+			installation: await installN8n(log),
+			tarball: await packPackage(packFolder),
+			save: options.save,
+		};
 		const failed: string[] = [];
 		for (const [name, part] of parts) {
 			log(`--- ${name}: ${part.title}`);
@@ -55,7 +61,7 @@ async function main(): Promise<void> {
 				log(`ok      ${name}`);
 			} catch (error) {
 				failed.push(name);
-				log(`FAILED  ${name}: ${(error as Error).stack}`);
+				log(`FAILED  ${name}: ${inspect(error)}`);
 			}
 		}
 		if (failed.length > 0) throw new Error(`${failed.join(', ')} of ${parts.length} parts`);

@@ -7,6 +7,8 @@ export interface Surroundings {
 	tarball: string;
 	/** An empty folder of this part's own, removed at the end. */
 	folder: string;
+	/** Whether what was measured should be written into docs/: npm run e2e -- --save. */
+	save: boolean;
 	log: (line: string) => void;
 	/**
 	 * Says how to undo something. What was set up last is undone first, also when the part fails.
