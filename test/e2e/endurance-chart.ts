@@ -3,6 +3,8 @@ import type { Sample } from './endurance';
 interface Line {
 	name: string;
 	colour: string;
+	/** Of the stroke: a wide line stays visible under a narrow one. */
+	strokeWidth: number;
 	samples: Sample[];
 }
 
@@ -35,16 +37,21 @@ const STEPS = 4;
 /** Memory and open files over the images made, as a picture: one panel each, all scales from zero. */
 export function drawEndurance(node: Sample[], control: Sample[]): string {
 	const lines: Line[] = [
-		{ name: 'this node', colour: '#d4572a', samples: node },
-		{ name: 'HTTP Request + Convert to File', colour: '#5b7fa6', samples: control },
+		{ name: 'this node', colour: '#d4572a', strokeWidth: 2, samples: node },
+		{
+			name: 'HTTP Request + Convert to File',
+			colour: '#a9bfd6',
+			strokeWidth: 5,
+			samples: control,
+		},
 	];
 	const width = PANELS.length * PANEL_WIDTH + (PANELS.length - 1) * GAP;
 	const height = TOP + PLOT_HEIGHT + 50;
 	const total = node[node.length - 1].images.toLocaleString('en');
 	const legend = lines
 		.map(
-			({ name, colour }, index) =>
-				`<line x1="${index * 130}" y1="56" x2="${index * 130 + 24}" y2="56" stroke="${colour}" stroke-width="2.5"/>
+			({ name, colour, strokeWidth }, index) =>
+				`<line x1="${index * 130}" y1="56" x2="${index * 130 + 24}" y2="56" stroke="${colour}" stroke-width="${strokeWidth}"/>
 <text x="${index * 130 + 32}" y="60">${name}</text>`,
 		)
 		.join('\n');
@@ -76,9 +83,10 @@ function drawPanel({ title, unit, valueOf }: Panel, lines: Line[]): string {
 			`<line x1="0" y1="${y(value)}" x2="${PANEL_WIDTH}" y2="${y(value)}" stroke="#ddd"/>
 <text x="-8" y="${Number(y(value)) + 4.5}" text-anchor="end" fill="#666">${value}</text>`,
 	);
-	const curves = lines.map(({ colour, samples }) => {
+	// The first line last, so that it is on top.
+	const curves = [...lines].reverse().map(({ colour, strokeWidth, samples }) => {
 		const points = samples.map((sample) => `${x(sample.images)},${y(valueOf(sample))}`).join(' ');
-		return `<polyline points="${points}" fill="none" stroke="${colour}" stroke-width="2"/>`;
+		return `<polyline points="${points}" fill="none" stroke="${colour}" stroke-width="${strokeWidth}"/>`;
 	});
 	return `<text x="0" y="-14" font-size="15" font-weight="bold">${title}${unit ? ` (${unit})` : ''}</text>
 ${grid.join('\n')}

@@ -119,9 +119,10 @@ export const memory: Part = {
 		deepStrictEqual((await server.counts()).billed, IMAGES_MADE);
 		const delivered = await checkFiles(execution, folder, pictureBytes);
 		const total = delivered * pictureBytes;
-		// Were the images held until the end, it would be all of them and more.
+		// Images held until the end would be all of these bytes, and a third more as the text they came in. What is
+		// allowed leaves room for garbage, which V8 collects when it likes.
 		const growth = peak - before;
-		ok(growth < total / 2, `memory grew by ${megabytes(growth)}`);
+		ok(growth < 0.75 * total, `memory grew by ${megabytes(growth)}`);
 		log(
 			`${delivered} images of ${pictureBytes} bytes (${megabytes(total)}) in the binary store; V8's heap limit ` +
 				`${megabytes(heapLimit)}; resident memory of n8n's process ${megabytes(before)} before, ${megabytes(peak)} at ` +
