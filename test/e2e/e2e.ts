@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
+import { inspect, parseArgs } from 'node:util';
 import { installN8n } from '../n8n/install';
 import { packPackage } from '../package/pack';
 import type { Part, Surroundings } from './part';
@@ -61,7 +61,7 @@ async function main(): Promise<void> {
 				log(`ok      ${name}`);
 			} catch (error) {
 				failed.push(name);
-				log(`FAILED  ${name}: ${(error as Error).stack}`);
+				log(`FAILED  ${name}: ${inspect(error)}`);
 			}
 		}
 		if (failed.length > 0) throw new Error(`${failed.join(', ')} of ${parts.length} parts`);

@@ -7,9 +7,9 @@ export interface Surroundings {
 	tarball: string;
 	/** An empty folder of this part's own, removed at the end. */
 	folder: string;
-	log: (line: string) => void;
-	/** Whether to write what was found to the files that the README's tables are made from. */
+	/** Whether what was measured should be written into docs/: npm run e2e -- --save. */
 	save: boolean;
+	log: (line: string) => void;
 	/**
 	 * Says how to undo something. What was set up last is undone first, also when the part fails.
 	 */

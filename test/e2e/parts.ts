@@ -1,7 +1,10 @@
 import { agentPart } from './agent';
 import { editorPart } from './editor';
+import { endurancePart } from './endurance';
+import { memoryPart } from './memory';
 import type { Part } from './part';
 import { queuePart } from './queue';
+import { restartPart } from './restart';
 import { securityPart } from './security';
 import { versionsPart } from './versions';
 
@@ -9,6 +12,9 @@ import { versionsPart } from './versions';
 export const PARTS: Record<string, Part> = {
 	editor: editorPart,
 	agent: agentPart,
+	restart: restartPart,
+	memory: memoryPart,
+	endurance: endurancePart,
 	queue: queuePart,
 	security: securityPart,
 	versions: versionsPart,

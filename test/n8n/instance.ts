@@ -25,6 +25,14 @@ export interface N8nInstanceOptions {
 	environment?: Record<string, string>;
 	/** Options of Node.js, such as a limit of its heap. */
 	nodeArguments?: string[];
+	/** The login of a database that has an owner already, from an earlier instance in this folder. */
+	owner?: Owner;
+}
+
+/** How the first user of an n8n logs in. */
+export interface Owner {
+	email: string;
+	password: string;
 }
 
 /** A workflow file, as n8n's editor exports it. */
@@ -48,10 +56,16 @@ export interface FinishedExecution extends Pick<IRun, 'status' | 'data'> {
 export async function startN8n(options: N8nInstanceOptions): Promise<N8nInstance> {
 	const port = await findFreePort();
 	const { child, logFile } = await spawnN8n(options, port, ['start']);
-	const instance = new N8nInstance(`http://localhost:${port}`, child, options.installation);
+	const instance = new N8nInstance(
+		`http://localhost:${port}`,
+		child,
+		options.installation,
+		options.owner,
+	);
 	try {
 		await instance.waitUntilReady();
-		await instance.setUpOwner();
+		if (options.owner) await instance.logIn();
+		else await instance.setUpOwner();
 	} catch (error) {
 		await instance.stop();
 		throw await startError(error, logFile);
@@ -227,11 +241,8 @@ export async function findFreePort(): Promise<number> {
  * command would start n8n anew (about 8 s), and executions made this way can be looked at in the editor afterwards.
  */
 export class N8nInstance {
-	/** The login of this instance, made up for it. */
-	readonly owner = {
-		email: 'owner@demo.example',
-		password: `Demo-${randomBytes(6).toString('hex')}-1`,
-	};
+	/** When the process has ended: its exit code, or nothing if a signal ended it. */
+	readonly exit: Promise<number | null>;
 
 	private cookie = '';
 
@@ -239,7 +250,14 @@ export class N8nInstance {
 		readonly url: string,
 		private readonly child: ChildProcess,
 		private readonly installation: N8nInstallation,
-	) {}
+		/** The login of this instance, unless it is given made up for it. */
+		readonly owner: Owner = {
+			email: 'owner@demo.example',
+			password: `Demo-${randomBytes(6).toString('hex')}-1`,
+		},
+	) {
+		this.exit = new Promise((resolve) => child.on('exit', resolve));
+	}
 
 	/** The id of n8n's process. */
 	get pid(): number {
@@ -258,6 +276,12 @@ export class N8nInstance {
 			firstName: 'Demo',
 			lastName: 'Owner',
 		});
+	}
+
+	/** Logs in as the owner that the database has already. */
+	async logIn(): Promise<void> {
+		const { email, password } = this.owner;
+		await this.request('POST', '/rest/login', { emailOrLdapLoginId: email, password });
 	}
 
 	/** The node types that n8n has loaded, by their full names. */
@@ -303,12 +327,8 @@ export class N8nInstance {
 		return id;
 	}
 
-	/** Runs a stored workflow from its trigger, as "Execute workflow" does, and waits for the end. */
-	async executeWorkflow(
-		workflowId: string,
-		trigger: Pick<INode, 'name'>,
-		timeoutMs: number,
-	): Promise<FinishedExecution> {
+	/** Starts a stored workflow from its trigger, as "Execute workflow" does; returns the execution's id. */
+	async startWorkflow(workflowId: string, trigger: Pick<INode, 'name'>): Promise<string> {
 		const { executionId } = await this.request<{ executionId: string }>(
 			'POST',
 			`/rest/workflows/${workflowId}/run`,
@@ -318,21 +338,32 @@ export class N8nInstance {
 				triggerToStartFrom: { name: trigger.name },
 			},
 		);
+		return executionId;
+	}
+
+	/** What n8n has stored of an execution, or undefined while it is under way. */
+	async findFinishedExecution(id: string): Promise<FinishedExecution | undefined> {
+		const execution = await this.readExecution(id);
+		return ['new', 'running', 'waiting'].includes(execution.status) ? undefined : execution;
+	}
+
+	/** Runs a stored workflow from its trigger, as "Execute workflow" does, and waits for the end. */
+	async executeWorkflow(
+		workflowId: string,
+		trigger: Pick<INode, 'name'>,
+		timeoutMs: number,
+	): Promise<FinishedExecution> {
+		const executionId = await this.startWorkflow(workflowId, trigger);
 		const deadline = Date.now() + timeoutMs;
 		while (Date.now() < deadline) {
-			const { status } = await this.request<{ status: IRun['status'] }>(
-				'GET',
-				`/rest/executions/${executionId}`,
-			);
-			if (!['new', 'running', 'waiting'].includes(status)) {
-				return await this.readExecution(executionId);
-			}
+			const execution = await this.findFinishedExecution(executionId);
+			if (execution) return execution;
 			await sleep(250);
 		}
 		throw new Error(`execution ${executionId} did not end within ${timeoutMs / 1000} s`);
 	}
 
-	/** What n8n has stored of an execution that ended. */
+	/** What n8n has stored of an execution. */
 	async readExecution(id: string): Promise<FinishedExecution> {
 		const { status, data } = await this.request<{ status: IRun['status']; data: string }>(
 			'GET',
@@ -365,7 +396,12 @@ export class N8nInstance {
 	async request<T>(method: string, path: string, body?: unknown): Promise<T> {
 		const answer = await fetch(`${this.url}${path}`, {
 			method,
-			headers: { 'content-type': 'application/json', cookie: this.cookie },
+			headers: {
+				'content-type': 'application/json',
+				cookie: this.cookie,
+				// n8n closes a connection that was idle for 5 s. On a busy machine that may happen just when it is used again.
+				connection: 'close',
+			},
 			body: body === undefined ? undefined : JSON.stringify(body),
 		});
 		const text = await answer.text();
