@@ -71,6 +71,16 @@ describe('an answer with an image', () => {
 		for (const size of [1, 7, 1000]) expect(await read(text, size)).toEqual(expected);
 	});
 
+	test('with an escape every few characters is handed over in pieces as large as it came in', async () => {
+		const text = answer({ b64_json: base64 }).replace(/.{64}(?=.*")/g, '$&\\n');
+		let pieces = 0;
+		const count = async (bytes: AsyncIterable<Buffer>) => {
+			for await (const piece of bytes) pieces += piece.length > 0 ? 1 : 0;
+		};
+		await readAnswer(inChunks(text, 1000), count, () => undefined);
+		expect(pieces).toBeLessThanOrEqual(Math.ceil(text.length / 1000));
+	});
+
 	test('takes the first image of several', async () => {
 		const second = randomBytes(50).toString('base64');
 		const text = `{"data":[{"b64_json":"${base64}"},{"b64_json":"${second}"}]}`;

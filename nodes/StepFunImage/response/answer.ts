@@ -22,6 +22,8 @@ const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const COLON = 0x3a;
 const IMAGE_KEY = 'b64_json';
+/** The beginning of an escape sequence at the end of a text. */
+const INCOMPLETE_ESCAPE = /(?<!\\)(?:\\\\)*(\\(?:u[0-9a-fA-F]{0,3})?)$/;
 
 const isWhiteSpace = (byte: number) =>
 	byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
@@ -177,35 +179,34 @@ function scanAnswer() {
 		if (state === 'image') decoder?.decode(text);
 	};
 
+	/** Where the image's text ends in a chunk: at the next quote that is not part of an escape sequence. */
+	const endOfImageText = (chunk: Buffer, start: number): number | undefined => {
+		let quote = chunk.indexOf(QUOTE, start);
+		while (quote !== -1) {
+			let backslashes = 0;
+			while (quote - backslashes > start && chunk[quote - backslashes - 1] === BACKSLASH) {
+				backslashes++;
+			}
+			if (quote - backslashes === start && escape === '\\') backslashes++;
+			if (backslashes % 2 === 0) return quote;
+			quote = chunk.indexOf(QUOTE, quote + 1);
+		}
+		return undefined;
+	};
+
 	const scanImage = (chunk: Buffer, start: number): number => {
 		decoder ??= base64Decoder((bytes) => imageBytes.push(bytes));
-		let position = start;
-		while (position < chunk.length) {
-			if (escape !== '') {
-				escape += String.fromCharCode(chunk[position++]);
-				const complete = escape[1] === 'u' ? escape.length === 6 : true;
-				if (complete) {
-					decode(Buffer.from(unescapeJson(escape)));
-					escape = '';
-				}
-				continue;
-			}
-			const quote = chunk.indexOf(QUOTE, position);
-			const end = quote === -1 ? chunk.length : quote;
-			// Looking no further than the quote keeps the search for escapes linear.
-			const inside = chunk.subarray(position, end);
-			const backslash = inside.indexOf(BACKSLASH);
-			if (backslash !== -1) {
-				decode(inside.subarray(0, backslash));
-				escape = '\\';
-				position += backslash + 1;
-				continue;
-			}
-			decode(inside);
-			if (quote !== -1) return endImageString(quote + 1);
-			position = chunk.length;
+		const quote = endOfImageText(chunk, start);
+		const inside = chunk.subarray(start, quote);
+		if (escape === '' && !inside.includes(BACKSLASH)) decode(inside);
+		else {
+			// All escapes of a chunk at once: some servers write one every few characters.
+			const text = escape + inside.toString('latin1');
+			escape = quote === undefined ? (INCOMPLETE_ESCAPE.exec(text)?.[1] ?? '') : '';
+			const complete = text.slice(0, text.length - escape.length);
+			decode(Buffer.from(unescapeJson(complete.replace(/[\r\n\t]+/g, '')), 'latin1'));
 		}
-		return position;
+		return quote === undefined ? chunk.length : endImageString(quote + 1);
 	};
 
 	return {
@@ -236,7 +237,10 @@ function unescapeJson(raw: string): string {
 	try {
 		return JSON.parse(`"${raw}"`) as string;
 	} catch {
-		throw failureError({ kind: 'notJson', text: `The answer has an invalid escape: ${raw}` });
+		throw failureError({
+			kind: 'notJson',
+			text: `The answer has an invalid escape: ${raw.slice(0, 100)}`,
+		});
 	}
 }
 

@@ -100,13 +100,19 @@ function streamLike(source: ByteStream, bytes: AsyncIterable<Buffer>): ByteStrea
 }
 
 async function readHeader(chunks: AsyncIterator<Buffer>) {
-	let header = Buffer.alloc(0);
+	let parts: Buffer[] = [];
+	let bytes = 0;
 	let tryAt = SIGNATURE_BYTES;
 	for (;;) {
 		const next = await chunks.next();
-		if (!next.done) header = Buffer.concat([header, next.value]);
-		if (next.done || header.length >= tryAt) {
-			tryAt = header.length * 2;
+		if (!next.done) {
+			parts.push(next.value);
+			bytes += next.value.length;
+		}
+		if (next.done || bytes >= tryAt) {
+			const header = Buffer.concat(parts);
+			parts = [header];
+			tryAt = bytes * 2;
 			const measured = measureImage(header);
 			if (measured) return { header, ...measured };
 			if (next.done || header.length >= MAX_HEADER_BYTES || !mayBeImage(header)) {
