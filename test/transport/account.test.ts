@@ -128,6 +128,24 @@ describe('an account', () => {
 		expect(starts).toHaveLength(10);
 	});
 
+	test('lets those that send nothing go, without the pace of those that do', async () => {
+		const account = createAccount({ concurrentRequests: 1, requestsPerMinute: 1 });
+		const run = {};
+		const perform = async (isPointless: () => boolean, signal = never()) =>
+			await account.perform(run, async () => undefined, { again: false, signal, isPointless });
+		await perform(() => false);
+
+		let stopped = false;
+		const cancel = new AbortController();
+		const waiting = perform(() => false, cancel.signal);
+		const others = Array.from({ length: 20 }, async () => await perform(() => stopped));
+		stopped = true;
+		await Promise.all(others);
+
+		cancel.abort(new Error('has waited for its minute all the while'));
+		await expect(waiting).rejects.toThrow('has waited');
+	});
+
 	test('waits as long as Retry-After says, and keeps its concurrency', async () => {
 		const account = createAccount(unlimited);
 		expect(account.slowDown(Date.now(), 120)).toBeGreaterThan(110);

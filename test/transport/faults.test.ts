@@ -25,10 +25,10 @@ const mishap = (fault: Fault, passes: boolean, chargesInVain: boolean): Mishap =
 const MISHAPS: Mishap[] = [
 	mishap({ status: 408 }, true, false),
 	mishap({ status: 429 }, true, false),
-	mishap({ status: 429, retryAfter: 0 }, true, false),
+	mishap({ status: 429, retryAfter: 0.01 }, true, false),
 	mishap({ status: 500 }, true, false),
 	mishap({ status: 502, body: '<html><title>Bad Gateway</title></html>' }, true, false),
-	mishap({ status: 503, retryAfter: 0 }, true, false),
+	mishap({ status: 503, retryAfter: 0.01 }, true, false),
 	mishap({ status: 504, body: '' }, true, false),
 	mishap({ drop: 'before-answer' }, true, true),
 	mishap({ drop: 'after-headers' }, true, true),

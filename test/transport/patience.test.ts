@@ -89,7 +89,7 @@ describe('what passes is tried again', () => {
 
 	test('with a 429 costing time but no try', async () => {
 		const key = await start({
-			faults: [{ times: 3, fault: { status: 429, retryAfter: 0 } }],
+			faults: [{ times: 3, fault: { status: 429, retryAfter: 0.01 } }],
 		});
 		const { items, error } = await generate(key, { items: [{}], options: { maxTries: 1 } });
 		expect(error).toBeUndefined();

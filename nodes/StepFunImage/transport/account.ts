@@ -24,11 +24,12 @@ export interface Account {
 	 * @param task sends one request
 	 * @param options.again whether the task was sent before
 	 * @param options.signal takes the task out of the queue; the promise rejects with its reason
+	 * @param options.isPointless whether the task will send nothing, so that it need not wait
 	 */
 	perform<T>(
 		run: object,
 		task: () => Promise<T>,
-		options: { again: boolean; signal: AbortSignal },
+		options: { again: boolean; signal: AbortSignal; isPointless?: () => boolean },
 	): Promise<T>;
 	/**
 	 * The service said 429 to a request: the whole account waits.
@@ -52,11 +53,14 @@ export interface Account {
 interface Waiter {
 	start: () => Promise<void>;
 	again: boolean;
+	isPointless: () => boolean;
 }
 
 const MINUTE_MS = 60_000;
 /** However long a server asks to wait, one answer must not stop an account for the day. */
 const LONGEST_PAUSE_MS = 10 * MINUTE_MS;
+/** How long it may take until those are noticed that a failure elsewhere has made pointless. */
+const LONGEST_NAP_MS = 1_000;
 /** Successes before one more request at once is tried; doubled each time that this was too many. */
 const SUCCESSES_TO_RECOVER = 10;
 const MOST_SUCCESSES_TO_RECOVER = 160;
@@ -110,6 +114,16 @@ export function createAccount(limits: AccountLimits, windowMs = MINUTE_MS): Acco
 		return waiter;
 	};
 
+	/** Lets those go that send nothing; they must neither wait for the pace nor take part of it. */
+	const startPointless = () => {
+		for (const [run, queue] of [...queues]) {
+			for (const waiter of queue.filter(({ isPointless }) => isPointless())) {
+				remove(run, waiter);
+				void waiter.start();
+			}
+		}
+	};
+
 	const msUntilAllowed = (now: number): number => {
 		while (startTimes.length > 0 && startTimes[0] <= now - windowMs) startTimes.shift();
 		const windowIsFull =
@@ -122,13 +136,15 @@ export function createAccount(limits: AccountLimits, windowMs = MINUTE_MS): Acco
 
 	const startNext = async () => {
 		for (;;) {
+			startPointless();
 			if (queues.size === 0) return;
 			const wait = msUntilAllowed(Date.now());
 			if (wait <= 0) break;
 			if (pause.signal.aborted) pause = new AbortController();
 			// Rejects only when the last waiting task has left, which the next round sees.
 			// A signal of its own, since Node warns of many listeners on a shared one.
-			await sleep(wait, AbortSignal.any([pause.signal])).catch(() => undefined);
+			const nap = Math.min(wait, LONGEST_NAP_MS);
+			await sleep(nap, AbortSignal.any([pause.signal])).catch(() => undefined);
 		}
 		startTimes.push(Date.now());
 		inFlight++;
@@ -140,10 +156,11 @@ export function createAccount(limits: AccountLimits, windowMs = MINUTE_MS): Acco
 	};
 
 	return {
-		async perform(run, task, { again, signal }) {
+		async perform(run, task, { again, signal, isPointless = () => false }) {
 			return await new Promise((resolve, reject) => {
 				const waiter: Waiter = {
 					again,
+					isPointless,
 					start: async () => {
 						signal.removeEventListener('abort', leave);
 						await task().then(resolve, reject);

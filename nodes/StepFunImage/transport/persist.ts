@@ -56,7 +56,11 @@ export async function generate(journey: Journey): Promise<{ exchanged: Exchange;
 					// ends it.
 					return await exchange(context, request, strikeOut, cancelSignal(context));
 				},
-				{ again: tries > 0, signal },
+				{
+					again: tries > 0,
+					signal,
+					isPointless: () => run.stoppedBy(scopeOf(request)) !== undefined,
+				},
 			);
 			account.succeeded();
 			return { exchanged, tries };
@@ -132,7 +136,7 @@ function stoppedError(context: IExecutePaginationFunctions, cause: Error): NodeO
 	const { message, description } = cause as NodeApiError;
 	return new NodeOperationError(
 		context.getNode(),
-		`Not sent, because an earlier request of this run failed in a way that concerns all: ${message}`,
+		`Not sent, because an earlier request of this run failed in a way that this one would, too: ${message}`,
 		{
 			description: description ?? undefined,
 			itemIndex: context.getItemIndex(),

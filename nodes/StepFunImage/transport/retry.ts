@@ -51,12 +51,12 @@ export function backoff(failures: number, random = Math.random()): number {
  *
  * @param value seconds, or an HTTP date
  * @param now the present, in milliseconds since 1970
- * @returns milliseconds to wait, or `undefined` when the header is absent or unreadable
+ * @returns milliseconds to wait, or `undefined` when the header is absent, unreadable or says "now": servers that round
+ * down say so while they are still busy
  */
 export function retryAfter(value: unknown, now = Date.now()): number | undefined {
 	if (typeof value !== 'string' || value.trim() === '') return undefined;
 	const seconds = Number(value);
-	if (Number.isFinite(seconds)) return Math.max(0, seconds * 1000);
-	const date = Date.parse(value);
-	return Number.isNaN(date) ? undefined : Math.max(0, date - now);
+	const wait = Number.isFinite(seconds) ? seconds * 1000 : Date.parse(value) - now;
+	return wait > 0 ? wait : undefined;
 }
