@@ -88,7 +88,7 @@ async function work(job: Job): Promise<number> {
 			if (job.perWindow && job.windowMs) {
 				// A little late, so that the server's window, which starts with its first request, has ended.
 				const window = Math.floor(index / job.perWindow);
-				const dueAt = startedAt + window * (job.windowMs + 10);
+				const dueAt = startedAt + window * (job.windowMs + 50);
 				await sleep(Math.max(0, dueAt - performance.now()));
 			}
 			if ((await fetchOne(job, dispatcher, index)) > 0) delivered++;
