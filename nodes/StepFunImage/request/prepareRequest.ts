@@ -44,6 +44,9 @@ const UNASKED_FIELD = 'data';
 /** What n8n's routing sets when the user has not added a timeout under Request Options. */
 const ROUTING_DEFAULT_TIMEOUT = 300_000;
 
+/** Node's timers take no more, almost 25 days, and fall to one millisecond beyond. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
 /** What one item asks for. */
 export interface ItemRequests {
 	/** One for each image: input images times variations, in this order. */
@@ -266,20 +269,25 @@ function readPatience(
 		);
 	};
 
+	// An abort signal's timeout takes whole milliseconds only.
+	const milliseconds = (seconds: number) => Math.min(Math.round(seconds * 1000), LONGEST_TIMER_MS);
+
 	// n8n's own Request Options know a timeout too; the node's option is the more particular one.
 	const timeout =
 		routedTimeout !== undefined && routedTimeout !== ROUTING_DEFAULT_TIMEOUT
 			? routedTimeout / 1000
 			: DEFAULT_PATIENCE.timeoutSeconds;
 	return {
-		timeoutMs: positive('Timeout (Seconds)', options.timeout, timeout, 0.1) * 1000,
+		timeoutMs: milliseconds(positive('Timeout (Seconds)', options.timeout, timeout, 0.1)),
 		maxTries: Math.floor(positive('Max Tries', options.maxTries, DEFAULT_PATIENCE.maxTries, 1)),
-		giveUpAfterMs:
+		// No wait for the next try is longer than this, so it has to fit into a timer as well.
+		giveUpAfterMs: milliseconds(
 			positive(
 				'Give Up After (Seconds)',
 				options.giveUpAfter,
 				DEFAULT_PATIENCE.giveUpAfterSeconds,
 				0,
-			) * 1000,
+			),
+		),
 	};
 }
