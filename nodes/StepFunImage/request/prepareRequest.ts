@@ -211,7 +211,15 @@ function readAdditionalFields(
 			? jsonParse<unknown>(additionalBodyFields, { fallbackValue: null })
 			: additionalBodyFields;
 	if (typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed)) {
-		return parsed as RequestFields;
+		const fields = parsed as RequestFields;
+		if (Number(fields.n) > 1) {
+			throw inputError(
+				context,
+				"'Additional Body Fields' asks for several images with n",
+				"The node takes one image from each answer, so the others would be made for nothing. Leave n out and set 'Number of Images' under Options.",
+			);
+		}
+		return fields;
 	}
 	throw inputError(
 		context,
