@@ -36,6 +36,17 @@ test('tells what is left and how many images of each model it buys', async () =>
 });
 
 test.each([
+	[0.015, 0],
+	[0.06, 3],
+	[0.07, 3],
+	[-1, 0],
+])('%d yuan buy %d images, never one too many', async (balance, count) => {
+	server = await startStepFunServer({ balance });
+	const { items } = await getBalance();
+	expect(items[0].json.buysImages).toMatchObject({ 'step-image-edit-2': count });
+});
+
+test.each([
 	['https://api.stepfun.com/v1', 'cny'],
 	['https://api.stepfun.com/step_plan/v1', 'cny'],
 	// StepFun's documentation names no currency there, and other servers may count in any.

@@ -96,8 +96,10 @@ function imagesFor(balance: number): IDataObject {
 	return Object.fromEntries(
 		MODELS.flatMap(({ id, pricePerImage }) => {
 			if (!pricePerImage) return [];
-			// In fen, because 0.06 / 0.02 is a little less than 3.
-			const count = Math.floor(Math.round(balance * 100) / Math.round(pricePerImage.cny * 100));
+			// In whole fen, because 0.06 / 0.02 is a little less than 3. What floating point makes of 0.29
+			// is a little less than 29 fen, while half a fen buys nothing.
+			const fen = Math.floor(balance * 100 + 1e-6);
+			const count = Math.floor(fen / Math.round(pricePerImage.cny * 100));
 			return [[id, Math.max(0, count)]];
 		}),
 	);
