@@ -18,7 +18,8 @@ beforeAll(async () => {
 	files = createServer((request, response) => {
 		downloads.push(request);
 		if (failures-- > 0) response.writeHead(503).end();
-		else if (request.url === '/shoe.png') response.end(image);
+		// A plain proxy is sent the whole address.
+		else if (request.url?.endsWith('/shoe.png')) response.end(image);
 		else if (request.url === '/page') response.end('<html>Please log in</html>');
 		else if (request.url === '/endless') response.end(Buffer.alloc(70 * 1024 * 1024));
 		else response.writeHead(404).end('no such file');
@@ -56,6 +57,17 @@ describe('an image from a URL', () => {
 		expect(error?.message).toBeUndefined();
 		expect(downloads).toHaveLength(2);
 		expect(server.requests).toHaveLength(1);
+	});
+
+	test('is downloaded through the proxy of Request Options', async () => {
+		const { error } = await runEdit(server, [{ json: {} }], {
+			inputSource: 'url',
+			inputUrl: 'http://shop.example.invalid/shoe.png',
+			requestOptions: { proxy: filesUrl },
+			options: { maxTries: 1 },
+		});
+		expect(downloads[0].url).toBe('http://shop.example.invalid/shoe.png');
+		expect(error?.message).not.toContain("'Image URL'");
 	});
 
 	test.each([

@@ -132,7 +132,13 @@ export async function prepareRequests(
 	const inputImages =
 		operation === 'generate'
 			? [undefined]
-			: await inspectInputImages(context, model, facts?.inputImage, patience.timeoutMs);
+			: await inspectInputImages(
+					context,
+					model,
+					facts?.inputImage,
+					patience.timeoutMs,
+					options as IHttpRequestOptions,
+				);
 	const several = inputImages.length * count > 1;
 
 	const requests = inputImages.flatMap((inputImage, imageIndex) =>
