@@ -70,11 +70,13 @@ export function apiError(
 
 function statusOf(failure: Failure): number | undefined {
 	if (failure.kind === 'status') return failure.status;
-	if (failure.kind === 'download' || failure.kind === 'inputDownload') {
-		return statusOf(failure.reason);
+	if (failure.kind === 'download') return statusOf(failure.reason);
+	// Of an input image the service was not asked: what another host said is no status of its own.
+	if (['connection', 'blocked', 'timeout', 'storage', 'inputDownload'].includes(failure.kind)) {
+		return undefined;
 	}
 	// The service answered 200; what was wrong stood in the answer.
-	return ['connection', 'blocked', 'timeout', 'storage'].includes(failure.kind) ? undefined : 200;
+	return 200;
 }
 
 /** What StepFun's support asks for. */
