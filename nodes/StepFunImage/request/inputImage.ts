@@ -7,7 +7,10 @@ import { inspectBinaryFields } from './binaryFieldImage';
 import { inspectImageText } from './textImage';
 import { inspectImageUrl } from './urlImage';
 
-/** An image that waits for its item's turn; until then nothing of it is in memory. */
+/**
+ * An image that waits for its item's turn. Until then it stays where it is: in n8n's store, behind its
+ * address, or, if it came as text, in the item.
+ */
 export interface InputImage {
 	/** What it is called, for the name of the result. */
 	fileName: string;

@@ -13,14 +13,20 @@ import {
 	OUTPUTS,
 	OUTPUTS_WITH_FILE,
 	OUTPUTS_WITH_N8N_LINK,
+	OUTPUTS_WITH_URL,
 	type Output,
 } from '../parameters/output';
+import { wantsInputFields } from '../response/besideInput';
 import { describingName, safeName } from '../response/fileName';
 import { DEFAULT_PATIENCE, type Patience } from '../transport/patience';
+import { checkBaseUrl } from './baseUrl';
 import { checkFields, isUnset, passFields, type RequestFields } from './fields';
 import { inspectInputImages, type InputImage } from './inputImage';
 
-/** Everything the transport needs to get one image for one item. Nothing in it is large. */
+/**
+ * Everything the transport needs to get one image for one item. Nothing in it is large but an input image
+ * that came as text.
+ */
 export interface ImageRequest {
 	operation: Operation;
 	model: string;
@@ -38,7 +44,10 @@ export interface ImageRequest {
 	options: IHttpRequestOptions;
 }
 
-/** Where an image goes that a server sends although a link was asked for. */
+/**
+ * Where an image goes that nobody asked to have as a file: one that a server sends although a link was
+ * asked for, or that n8n cannot serve a temporary link to.
+ */
 const UNASKED_FIELD = 'data';
 
 /** What n8n's routing sets when the user has not added a timeout under Request Options. */
@@ -80,13 +89,7 @@ export async function prepareRequests(
 	// Read once: n8n evaluates the expressions in all of the options each time.
 	const userOptions = context.getNodeParameter('options', {}) as IDataObject;
 
-	if (!/^https?:\/\/./i.test(options.baseURL ?? '') || !URL.canParse(options.baseURL ?? '')) {
-		throw inputError(
-			context,
-			"The credential's 'Base URL' is not a web address",
-			'Open the StepFun API credential and enter an address that starts with https:// or http://, such as https://images.example.com/v1.',
-		);
-	}
+	checkBaseUrl(context, options.baseURL);
 
 	const model = typeof body.model === 'string' ? body.model.trim() : '';
 	if (model === '') {
@@ -103,7 +106,7 @@ export async function prepareRequests(
 	const fields = {
 		...checked,
 		// Not by routing: an expression there would be evaluated for every item.
-		response_format: ['url', 'fileAndUrl'].includes(output) ? 'url' : 'b64_json',
+		response_format: OUTPUTS_WITH_URL.includes(output) ? 'url' : 'b64_json',
 		...readAdditionalFields(context, userOptions),
 	};
 	const outputField = OUTPUTS_WITH_FILE.includes(output)
@@ -186,10 +189,11 @@ function fileNameOf(
 
 function readResultOptions(
 	context: IExecutePaginationFunctions,
-	{ includeInputFields, severalImagesAs, whenModerated }: IDataObject,
+	options: IDataObject,
 ): ResultOptions {
+	const { severalImagesAs, whenModerated } = options;
 	return {
-		includeInputFields: includeInputFields === true || includeInputFields === 'true',
+		includeInputFields: wantsInputFields(options),
 		severalImagesAs: severalImagesAs === 'fields' ? 'fields' : 'items',
 		whenModerated: whenModerated === 'passOn' ? 'passOn' : 'fail',
 		linkLifetime: String(context.getNodeParameter('linkLifetime', '1 day')),

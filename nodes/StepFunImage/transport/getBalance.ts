@@ -13,6 +13,7 @@ import { apiError } from '../errors/apiError';
 import { asNodeError, errorItem } from '../errors/errorItem';
 import { failureError, failureOf } from '../errors/failure';
 import { strikeOutSecrets, type StrikeOut } from '../errors/strikeOut';
+import { besideInput, wantsInputFields } from '../response/besideInput';
 import type { ByteStream } from '../response/image';
 import { sendWithKey } from './exchange';
 import { received, refuseErrorStatus, timed } from './network';
@@ -46,7 +47,9 @@ export async function getBalance(
 				return await readJson(response.body as ByteStream);
 			},
 		);
-		return [beside(this, toBalance(account, options.baseURL ?? '', strikeOut))];
+		const json = toBalance(account, options.baseURL ?? '', strikeOut);
+		const userOptions = this.getNodeParameter('options', {}) as IDataObject;
+		return [besideInput(this, { json }, wantsInputFields(userOptions))];
 	} catch (error) {
 		const failure = failureOf(error);
 		const shown = failure
@@ -103,20 +106,6 @@ function imagesFor(balance: number): IDataObject {
 			return [[id, Math.max(0, count)]];
 		}),
 	);
-}
-
-/** The item that leaves the node: the result, and the input's fields if they are wanted. */
-function beside(context: IExecutePaginationFunctions, result: IDataObject): INodeExecutionData {
-	const { includeInputFields } = context.getNodeParameter('options', {}) as IDataObject;
-	const input =
-		includeInputFields === true || includeInputFields === 'true'
-			? context.getInputData()
-			: undefined;
-	return {
-		json: { ...input?.json, ...result },
-		...(input?.binary ? { binary: input.binary } : {}),
-		pairedItem: { item: context.getItemIndex() },
-	};
 }
 
 function amountOf(value: unknown): number | null {

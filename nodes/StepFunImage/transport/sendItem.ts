@@ -1,12 +1,12 @@
-import {
-	NodeOperationError,
-	type DeclarativeRestApiSettings,
-	type IExecutePaginationFunctions,
-	type INodeExecutionData,
-	type NodeApiError,
+import type {
+	DeclarativeRestApiSettings,
+	IExecutePaginationFunctions,
+	INodeExecutionData,
+	NodeApiError,
 } from 'n8n-workflow';
 
 import { apiError } from '../errors/apiError';
+import { canceledError } from '../errors/canceled';
 import { asNodeError, errorItem } from '../errors/errorItem';
 import { failureOf, type Failure } from '../errors/failure';
 import { strikeOutSecrets } from '../errors/strikeOut';
@@ -46,10 +46,7 @@ export async function sendItem(
 		return collect(this, outcomes, result);
 	} catch (error) {
 		if (this.getExecutionCancelSignal()?.aborted) {
-			throw new NodeOperationError(this.getNode(), 'The execution was canceled', {
-				itemIndex: this.getItemIndex(),
-				level: 'warning',
-			});
+			throw canceledError(this);
 		}
 		if (!this.continueOnFail()) throw asNodeError(this, error);
 		return [errorItem(this, asNodeError(this, error))];
