@@ -1,6 +1,12 @@
-import type { INodeParameters } from 'n8n-workflow';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+import type { IExecuteSingleFunctions, INodeParameters } from 'n8n-workflow';
 
 import { balanceCurrencyOf } from '../../nodes/StepFunImage/catalogue/hosts';
+import { apiError } from '../../nodes/StepFunImage/errors/apiError';
+import type { Failure } from '../../nodes/StepFunImage/errors/failure';
 import { runNode, type NodeRun } from '../engine/runNode';
 import { itemWithFile, localCredential } from '../nodes/local-runs';
 import { startStepFunServer, type StepFunServer } from '../stepfun-server/server';
@@ -17,7 +23,9 @@ const getBalance = async (rest: Partial<NodeRun> = {}) =>
 	});
 
 test('tells what is left and how many images of each model it buys', async () => {
-	server = await startStepFunServer({ balance: { type: 'prepaid', cash: 0.5, voucher: 0.1 } });
+	server = await startStepFunServer({
+		balance: { type: 'prepaid', cash: 0.5, voucher: 0.1 },
+	});
 	const { items, error } = await getBalance({ items: [{}, {}] });
 	expect(error?.message).toBeUndefined();
 	expect(items).toHaveLength(2);
@@ -43,7 +51,71 @@ test.each([
 ])('%d yuan buy %d images, never one too many', async (balance, count) => {
 	server = await startStepFunServer({ balance });
 	const { items } = await getBalance();
-	expect(items[0].json.buysImages).toMatchObject({ 'step-image-edit-2': count });
+	expect(items[0].json.buysImages).toMatchObject({
+		'step-image-edit-2': count,
+	});
+});
+
+test.each(['', 'images.example.com/v1', 'https://'])(
+	'the Base URL %j is refused',
+	async (baseUrl) => {
+		server = await startStepFunServer();
+		const { error } = await getBalance({
+			credential: localCredential(server, { baseUrl }),
+		});
+		expect(error?.message).toBe("The credential's 'Base URL' is not a web address");
+		expect(error?.context.itemIndex).toBe(0);
+	},
+);
+
+describe('an error speaks of the balance, not of an image', () => {
+	const context = {
+		getNode: () => ({
+			type: 'n8n-nodes-stepfun-image.stepFunImageTool',
+			name: 'StepFun Image',
+		}),
+		getItemIndex: () => 0,
+	} as unknown as IExecuteSingleFunctions;
+	const options = { url: '/accounts', baseURL: 'https://images.example/v1' };
+	const toldOf = (failure: Failure) =>
+		apiError(context, { options, isForBalance: true }, failure, (text) => text).message;
+
+	const failures: Failure[] = [
+		{ kind: 'connection', text: 'connect ECONNREFUSED' },
+		{ kind: 'timeout', seconds: 120 },
+		{ kind: 'cutOff', text: 'The connection broke while the answer arrived' },
+		{ kind: 'notJson', text: '<html>' },
+		{ kind: 'noBalance', text: '{}' },
+		{ kind: 'status', status: 408, text: '' },
+		{ kind: 'status', status: 429, text: '' },
+		{ kind: 'status', status: 504, text: '' },
+		{ kind: 'status', status: 400, text: '' },
+	];
+	test.each(failures.map((failure) => [failure] as const))('%j', (failure) => {
+		expect(toldOf(failure)).not.toMatch(/charged|Options|image was|steps|model/i);
+	});
+
+	test('and tells an agent too that not every server knows it', () => {
+		expect(toldOf({ kind: 'status', status: 404, text: '' })).toContain(
+			'Not every region and server tells the balance.',
+		);
+	});
+
+	test.each(['{"balance":"12.5"}', '{}', 'null', '[]'])(
+		'%s is JSON without a balance',
+		async (answer) => {
+			const other = createServer((_request, response) => response.end(answer)).listen(0);
+			await once(other, 'listening');
+			const { port } = other.address() as AddressInfo;
+			server = await startStepFunServer();
+			const { error } = await getBalance({
+				credential: localCredential({ url: `http://127.0.0.1:${port}/v1` }),
+			});
+			other.close();
+			expect(error?.message).toBe(`The server's answer holds no balance: ${answer}`);
+			expect(error?.description).not.toContain('not JSON');
+		},
+	);
 });
 
 test.each([
@@ -103,7 +175,9 @@ test.each([
 	[{ html: true as const }, 'The server answered, but not as an image API'],
 	[{ endlessBody: true as const }, 'The answer is far larger than an account is'],
 ])('%j becomes a message', async (fault, message) => {
-	server = await startStepFunServer({ faults: [{ when: { path: 'accounts' }, fault }] });
+	server = await startStepFunServer({
+		faults: [{ when: { path: 'accounts' }, fault }],
+	});
 	const { error } = await getBalance();
 	expect(error?.message).toContain(message);
 	const { items } = await getBalance({ onError: 'continueRegularOutput' });

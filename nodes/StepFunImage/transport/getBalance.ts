@@ -1,18 +1,19 @@
-import {
-	jsonParse,
-	type DeclarativeRestApiSettings,
-	type IDataObject,
-	type IExecutePaginationFunctions,
-	type IHttpRequestOptions,
-	type INodeExecutionData,
+import type {
+	DeclarativeRestApiSettings,
+	IDataObject,
+	IExecutePaginationFunctions,
+	IHttpRequestOptions,
+	INodeExecutionData,
 } from 'n8n-workflow';
 
 import { balanceCurrencyOf } from '../catalogue/hosts';
 import { MODELS } from '../catalogue/models';
 import { apiError } from '../errors/apiError';
+import { canceledError } from '../errors/canceled';
 import { asNodeError, errorItem } from '../errors/errorItem';
 import { failureError, failureOf } from '../errors/failure';
 import { strikeOutSecrets, type StrikeOut } from '../errors/strikeOut';
+import { checkBaseUrl } from '../request/baseUrl';
 import { besideInput, wantsInputFields } from '../response/besideInput';
 import type { ByteStream } from '../response/image';
 import { sendWithKey } from './exchange';
@@ -38,6 +39,7 @@ export async function getBalance(
 	const options = requestData.options as IHttpRequestOptions;
 	const strikeOut = strikeOutSecrets(await this.getCredentials('stepFunApi'));
 	try {
+		checkBaseUrl(this, options.baseURL);
 		const account = await timed(
 			DEFAULT_PATIENCE.timeoutSeconds * 1000,
 			this.getExecutionCancelSignal() ?? new AbortController().signal,
@@ -51,13 +53,11 @@ export async function getBalance(
 		const userOptions = this.getNodeParameter('options', {}) as IDataObject;
 		return [besideInput(this, { json }, wantsInputFields(userOptions))];
 	} catch (error) {
+		if (this.getExecutionCancelSignal()?.aborted) throw canceledError(this);
 		const failure = failureOf(error);
 		const shown = failure
-			? apiError(this, { options }, failure, strikeOut)
+			? apiError(this, { options, isForBalance: true }, failure, strikeOut)
 			: asNodeError(this, error);
-		if (failure?.kind === 'status' && failure.status === 404) {
-			shown.description = `Not every region and server tells the balance. ${shown.description ?? ''}`;
-		}
 		if (!this.continueOnFail()) throw shown;
 		return [errorItem(this, shown)];
 	}
@@ -74,9 +74,17 @@ async function readJson(stream: ByteStream): Promise<IDataObject> {
 		chunks.push(chunk);
 	}
 	const text = Buffer.concat(chunks).toString('utf8');
-	const parsed = jsonParse<IDataObject | null>(text, { fallbackValue: null });
-	if (typeof parsed?.balance !== 'number') throw failureError({ kind: 'notJson', text });
+	const parsed = parseJson(text);
+	if (typeof parsed?.balance !== 'number') throw failureError({ kind: 'noBalance', text });
 	return parsed;
+}
+
+function parseJson(text: string): IDataObject | null {
+	try {
+		return JSON.parse(text) as IDataObject | null;
+	} catch {
+		throw failureError({ kind: 'notJson', text });
+	}
 }
 
 function toBalance(account: IDataObject, baseUrl: string, strikeOut: StrikeOut): IDataObject {
