@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as wait } from 'node:timers/promises';
 
 import type { IExecuteSingleFunctions, INodeParameters } from 'n8n-workflow';
 
@@ -10,6 +11,7 @@ import type { Failure } from '../../nodes/StepFunImage/errors/failure';
 import { runNode, type NodeRun } from '../engine/runNode';
 import { itemWithFile, localCredential } from '../nodes/local-runs';
 import { startStepFunServer, type StepFunServer } from '../stepfun-server/server';
+import type { Fault } from '../stepfun-server/types';
 import { inputImage } from '../stepfun-server/test-requests';
 
 let server: StepFunServer;
@@ -53,6 +55,94 @@ test.each([
 	const { items } = await getBalance();
 	expect(items[0].json.buysImages).toMatchObject({
 		'step-image-edit-2': count,
+	});
+});
+
+describe('the account is asked', () => {
+	const rows = Array.from({ length: 20 }, (_, index) => ({ index }));
+	const failing = async (fault: Fault, times?: number) => {
+		server = await startStepFunServer({
+			faults: [{ when: { path: 'accounts' }, times, fault }],
+		});
+	};
+
+	test('once for all items of a run', async () => {
+		server = await startStepFunServer();
+		const { items } = await getBalance({ items: rows });
+		expect(items.map(({ pairedItem }) => pairedItem)).toEqual(
+			rows.map(({ index }) => ({ item: index })),
+		);
+		expect(server.requests).toHaveLength(1);
+	});
+
+	test('once for each way of asking, where an expression sets Request Options by item', async () => {
+		server = await startStepFunServer();
+		const { items } = await getBalance({
+			items: rows,
+			parameters: {
+				resource: 'account',
+				operation: 'getBalance',
+				requestOptions: { timeout: '={{ $json.index % 2 ? 5000 : 6000 }}' },
+			},
+		});
+		expect(items).toHaveLength(20);
+		expect(server.requests).toHaveLength(2);
+	});
+
+	test('anew in the next run', async () => {
+		server = await startStepFunServer();
+		await getBalance({ items: rows });
+		await getBalance({ items: rows });
+		expect(server.requests).toHaveLength(2);
+	});
+
+	test("anew by n8n's Retry On Fail", async () => {
+		await failing({ status: 401 }, 1);
+		const { items, error } = await getBalance({
+			items: rows,
+			retryOnFail: { maxTries: 2 },
+		});
+		expect(error?.message).toBeUndefined();
+		expect(items).toHaveLength(20);
+		expect(server.requests).toHaveLength(2);
+	});
+
+	test('again when that can help', async () => {
+		await failing({ status: 429, retryAfter: 0 }, 1);
+		const { items, error } = await getBalance({ items: rows });
+		expect(error?.message).toBeUndefined();
+		expect(items).toHaveLength(20);
+		expect(server.requests).toHaveLength(2);
+	});
+
+	test('once when that fails for good, and each item tells of it', async () => {
+		await failing({ status: 401 });
+		const { items } = await getBalance({
+			items: rows,
+			onError: 'continueRegularOutput',
+		});
+		expect(items.map(({ pairedItem }) => pairedItem)).toEqual(
+			rows.map(({ index }) => ({ item: index })),
+		);
+		expect(items[19].json.error).toContain('The API key was not accepted');
+		expect(server.requests).toHaveLength(1);
+	});
+
+	test('no longer once the execution is canceled', async () => {
+		await failing({ hang: true });
+		const asked = async () => {
+			while (server.requests.length === 0) await wait(10);
+		};
+		const { status, items } = await getBalance({
+			items: rows,
+			onError: 'continueRegularOutput',
+			onStart: (cancel) => void asked().then(cancel),
+		});
+		expect(status).toBe('canceled');
+		expect(new Set(items.map(({ json }) => json.error))).toEqual(
+			new Set(['The execution was canceled']),
+		);
+		expect(server.requests).toHaveLength(1);
 	});
 });
 

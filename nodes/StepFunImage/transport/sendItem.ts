@@ -78,14 +78,18 @@ function collect(
 	];
 }
 
-async function accountOf(context: IExecutePaginationFunctions, request: ImageRequest) {
+/** The credential's account, with what belongs to it. */
+export async function accountOf(
+	context: IExecutePaginationFunctions,
+	request: Pick<ImageRequest, 'options'>,
+) {
 	const credential = await context.getCredentials('stepFunApi');
 	const apiKey = String(credential.apiKey ?? '').trim();
 	const account = accountFor(apiKey, request.options.baseURL ?? '', {
 		concurrentRequests: Math.max(1, Math.floor(Number(credential.concurrentRequests ?? 5)) || 5),
 		requestsPerMinute: Math.max(0, Math.floor(Number(credential.requestsPerMinute ?? 0)) || 0),
 	});
-	return { account, strikeOut: strikeOutSecrets(credential) };
+	return { account, credential, strikeOut: strikeOutSecrets(credential) };
 }
 
 /** Gets the item's image; nothing when another item's failure has ended the run. */
