@@ -118,7 +118,8 @@ async function ask({ context, options, run, account }: BalanceRequest): Promise<
 			return said;
 		} catch (error) {
 			const failure = failureOf(error);
-			if (!failure) throw error;
+			// All that breaks a request is a failure, but for the end of the execution.
+			if (!failure) throw canceledError(context);
 			if (!isTooFast(failure)) failures++;
 			const asked = failure.kind === 'status' ? failure.retryAfterMs : undefined;
 			const wait = isTooFast(failure)
