@@ -60,7 +60,7 @@ export class StepFunApi implements ICredentialType {
 			default: '',
 			placeholder: 'e.g. https://images.example.com/v1',
 			description:
-				'Address of the API up to and including its version. The node adds /images/generations, /images/edits and /models.',
+				'Address of the API up to and including its version. The node adds the rest, such as /images/generations.',
 			displayOptions: { show: { service: [CUSTOM_SERVICE] } },
 		},
 		{

@@ -18,7 +18,8 @@ beforeAll(async () => {
 	files = createServer((request, response) => {
 		downloads.push(request);
 		if (failures-- > 0) response.writeHead(503).end();
-		else if (request.url === '/shoe.png') response.end(image);
+		// A plain proxy is sent the whole address.
+		else if (request.url?.endsWith('/shoe.png')) response.end(image);
 		else if (request.url === '/page') response.end('<html>Please log in</html>');
 		else if (request.url === '/endless') response.end(Buffer.alloc(70 * 1024 * 1024));
 		else response.writeHead(404).end('no such file');
@@ -58,6 +59,17 @@ describe('an image from a URL', () => {
 		expect(server.requests).toHaveLength(1);
 	});
 
+	test('is downloaded through the proxy of Request Options', async () => {
+		const { error } = await runEdit(server, [{ json: {} }], {
+			inputSource: 'url',
+			inputUrl: 'http://shop.example.invalid/shoe.png',
+			requestOptions: { proxy: filesUrl },
+			options: { maxTries: 1 },
+		});
+		expect(downloads[0].url).toBe('http://shop.example.invalid/shoe.png');
+		expect(error?.message).not.toContain("'Image URL'");
+	});
+
 	test.each([
 		['/missing.png', "The image behind 'Image URL' could not be downloaded: 127.0.0.1:"],
 		['/page', "The file behind 'Image URL' is not an image that can be edited"],
@@ -66,6 +78,7 @@ describe('an image from a URL', () => {
 		const { error } = await fromUrl(`${filesUrl}${path}`);
 		expect(error?.message).toContain(message);
 		expect(error?.context.itemIndex).toBe(0);
+		expect(error?.httpCode ?? '').not.toMatch(/\d/);
 		expect(server.requests).toEqual([]);
 	});
 
@@ -76,7 +89,8 @@ describe('an image from a URL', () => {
 			{ inputSource: 'url', inputUrl: `=${filesUrl}/{{ $json.file }}` },
 			{ onError: 'continueRegularOutput', credential: { concurrentRequests: 1 } },
 		);
-		expect(items[0].json.details).toMatchObject({ httpCode: '404' });
+		// The 404 is the other host's; the image service was not asked.
+		expect(items[0].json.details).toMatchObject({ httpCode: null });
 		expect(items[1].json.finishReason).toBe('success');
 	});
 

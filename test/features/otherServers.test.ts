@@ -84,6 +84,25 @@ test.each(['[1]', 'steps: 5', '"text"', '5'])('%s is no object of fields', async
 	expect(received).toEqual([]);
 });
 
+test.each([{ n: 4 }, { n: '2' }])('%j would make images that nobody gets', async (additional) => {
+	const { error } = await runGenerate(
+		{ url },
+		{ options: { additionalBodyFields: JSON.stringify(additional) } },
+	);
+	expect(error?.message).toBe("'Additional Body Fields' asks for several images with n");
+	expect(error?.description).toContain("'Number of Images'");
+	expect(received).toEqual([]);
+});
+
+test.each([{ n: 1 }, { n: null }])('%j goes along', async (additional) => {
+	const { error } = await runGenerate(
+		{ url },
+		{ options: { additionalBodyFields: JSON.stringify(additional) } },
+	);
+	expect(error?.message).toBeUndefined();
+	expect(received[0].body).toMatchObject(additional);
+});
+
 test("a header of one's own goes along, beside the key", async () => {
 	const credential = {
 		addCustomHeader: true,

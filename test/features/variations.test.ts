@@ -83,6 +83,25 @@ describe('Number of Images', () => {
 });
 
 describe('several input images of one item', () => {
+	test('all images of the item are its files, not JSON that looks like one', async () => {
+		const { binary } = await itemWithFile(await inputImage(80, 60), 'front.png');
+		const inlineData = { mimeType: 'image/png', data: 'iVBORw0KGgo=' };
+		const { error } = await runEdit(server, [{ json: { part: { inlineData } }, binary }], {
+			binaryPropertyName: '*',
+		});
+		expect(error?.message).toBeUndefined();
+		expect(server.requests.map(({ file }) => file?.name)).toEqual(['front.png']);
+	});
+
+	test('JSON that looks like a file is not offered as one', async () => {
+		const { binary } = await itemWithFile(await inputImage(80, 60), 'front.png');
+		const inlineData = { mimeType: 'image/png', data: 'iVBORw0KGgo=' };
+		const { error } = await runEdit(server, [{ json: { inlineData }, binary }], {
+			binaryPropertyName: 'image',
+		});
+		expect(error?.description).toBe('The item has: data. Enter one of these names.');
+	});
+
 	test.each([
 		['names with commas between them', 'front, back', ['front.png', 'back.png']],
 		['all images of the item', '*', ['front.png', 'back.png']],

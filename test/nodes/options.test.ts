@@ -415,6 +415,16 @@ describe('Edit: each option of each model', () => {
 	});
 });
 
+test.each(['={{ 100 / 3 }}', 1.005, 3_000_000, 1e12])(
+	'a Timeout of %p seconds is taken',
+	async (timeout) => {
+		const { error } = await runGenerate(server, {
+			options: { timeout, giveUpAfter: timeout, maxTries: 1 },
+		});
+		expect(error?.message).toBeUndefined();
+	},
+);
+
 describe("n8n's own Request Options", () => {
 	test('their timeout holds for the whole request', async () => {
 		server.setFaults([{ fault: { delayMs: 3000 } }]);
@@ -424,6 +434,11 @@ describe("n8n's own Request Options", () => {
 		});
 		server.setFaults([]);
 		expect(error?.message).toBe('The service did not answer completely within 0.2 seconds');
+	});
+
+	test('a timeout of any number of milliseconds is taken', async () => {
+		const { error } = await runGenerate(server, { requestOptions: { timeout: 1005 } });
+		expect(error?.message).toBeUndefined();
 	});
 
 	test("the node's own timeout goes before it", async () => {

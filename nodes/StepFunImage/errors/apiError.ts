@@ -12,6 +12,8 @@ export interface FailedRequest {
 	model?: string;
 	operation?: Operation;
 	inputImage?: object;
+	/** The account was asked what is left, so there is no image that might have been charged. */
+	isForBalance?: boolean;
 }
 
 interface Explanation {
@@ -70,11 +72,13 @@ export function apiError(
 
 function statusOf(failure: Failure): number | undefined {
 	if (failure.kind === 'status') return failure.status;
-	if (failure.kind === 'download' || failure.kind === 'inputDownload') {
-		return statusOf(failure.reason);
+	if (failure.kind === 'download') return statusOf(failure.reason);
+	// Of an input image the service was not asked: what another host said is no status of its own.
+	if (['connection', 'blocked', 'timeout', 'storage', 'inputDownload'].includes(failure.kind)) {
+		return undefined;
 	}
 	// The service answered 200; what was wrong stood in the answer.
-	return ['connection', 'blocked', 'timeout', 'storage'].includes(failure.kind) ? undefined : 200;
+	return 200;
 }
 
 /** What StepFun's support asks for. */
@@ -92,14 +96,18 @@ function quote(text: string): string {
 
 function explain(request: FailedRequest, failure: Failure): Explanation {
 	const baseUrl = request.options.baseURL ?? '';
+	const { isForBalance } = request;
 	switch (failure.kind) {
 		case 'status':
 			return explainStatus(request, failure);
 		case 'connection':
 			return {
 				message: `The connection to ${hostOf(baseUrl)} failed${quote(failure.text)}`,
-				description:
-					'Check Service and Base URL in the StepFun API credential, and that this n8n can reach the address. If the connection broke after the request was sent, the image may have been charged.',
+				description: `Check Service and Base URL in the StepFun API credential, and that this n8n can reach the address.${
+					isForBalance
+						? ''
+						: ' If the connection broke after the request was sent, the image may have been charged.'
+				}`,
 			};
 		case 'blocked':
 			return {
@@ -109,20 +117,30 @@ function explain(request: FailedRequest, failure: Failure): Explanation {
 		case 'timeout':
 			return {
 				message: `The service did not answer completely within ${failure.seconds} seconds`,
-				description:
-					"Raise 'Timeout (Seconds)' under Options, or use fewer steps or a smaller input image. The image may have been charged.",
+				description: isForBalance
+					? 'Run this item again later. If it happens each time, look for a proxy between n8n and the service that holds the answer back.'
+					: "Raise 'Timeout (Seconds)' under Options, or use fewer steps or a smaller input image. The image may have been charged.",
 			};
 		case 'cutOff':
 			return {
-				message: `The image was made, but did not arrive whole: ${failure.text}`,
-				description:
-					'The connection broke while the answer arrived; the image has been charged. Run this item again. If it happens often, look for a proxy between n8n and the service that limits time or size.',
+				message: `${isForBalance ? 'The balance' : 'The image was made, but'} did not arrive whole: ${failure.text}`,
+				description: `${
+					isForBalance
+						? ''
+						: 'The connection broke while the answer arrived; the image has been charged. '
+				}Run this item again. If it happens often, look for a proxy between n8n and the service that limits time or size.`,
 			};
 		case 'notJson':
 			return {
 				message: `The server answered, but not as an image API${quote(readable(failure.text))}`,
 				description:
 					'The answer is not JSON. Check the Base URL in the StepFun API credential; it usually ends in /v1. A proxy or a login page in between answers like this, too.',
+			};
+		case 'noBalance':
+			return {
+				message: `The server's answer holds no balance${quote(readable(failure.text))}`,
+				description:
+					'Its field balance is missing or is not a number. Not every region and server tells the balance; check Service and Base URL in the StepFun API credential.',
 			};
 		case 'noImage':
 			return {
@@ -203,6 +221,7 @@ function explainStatus(
 ): Explanation {
 	const baseUrl = request.options.baseURL ?? '';
 	const said = quote(failure.text);
+	const { isForBalance } = request;
 	const retirement = isStepFunHost(baseUrl) ? ` ${RETIREMENT}` : '';
 
 	switch (failure.status) {
@@ -217,8 +236,9 @@ function explainStatus(
 			}
 			return {
 				message: `The service refused the request${said}`,
-				description:
-					'Check the fields that the message names, and that the model exists and may be used with this key.',
+				description: isForBalance
+					? 'Check Service and Base URL in the StepFun API credential.'
+					: 'Check the fields that the message names, and that the model exists and may be used with this key.',
 			};
 		case 401:
 			return {
@@ -233,25 +253,28 @@ function explainStatus(
 			};
 		case 403:
 			return {
-				message: `This key may not use the model or the endpoint${said}`,
+				message: `This key may not use ${isForBalance ? '' : 'the model or '}the endpoint${said}`,
 				description: 'Check on the platform what the key and the account are allowed to use.',
 			};
 		case 404:
 			return {
 				message: `There is no ${request.options.url ?? 'such endpoint'} at ${baseUrl}${said}`,
-				description: `Check Service and Base URL in the StepFun API credential; the Base URL usually ends in /v1.${retirement}`,
+				description: `${
+					isForBalance ? 'Not every region and server tells the balance. ' : ''
+				}Check Service and Base URL in the StepFun API credential; the Base URL usually ends in /v1.${retirement}`,
 			};
 		case 408:
 		case 504:
 			return {
 				message: `The service took too long and gave up${said}`,
-				description: 'Run this item again later, or use fewer steps.',
+				description: `Run this item again later${isForBalance ? '' : ', or use fewer steps'}.`,
 			};
 		case 429:
 			return {
 				message: `Too many requests: the account's limit was still reached after waiting${said}`,
-				description:
-					"Lower 'Concurrent Requests' or set 'Requests per Minute' in the StepFun API credential to what your tier allows, raise 'Give Up After (Seconds)' under Options, or see whether other programs use the same account.",
+				description: `Lower 'Concurrent Requests' or set 'Requests per Minute' in the StepFun API credential to what your tier allows, ${
+					isForBalance ? '' : "raise 'Give Up After (Seconds)' under Options, "
+				}or see whether other programs use the same account.`,
 			};
 		case 451:
 			return {

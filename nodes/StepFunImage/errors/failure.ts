@@ -29,6 +29,8 @@ export type Failure = {
 	/** The answer broke off: it was made, and charged, and did not arrive. */
 	| { kind: 'cutOff'; text: string }
 	| { kind: 'notJson'; text: string }
+	/** JSON, but no account. */
+	| { kind: 'noBalance'; text: string }
 	| { kind: 'noImage'; text: string }
 	| { kind: 'filtered'; seed?: number }
 	| { kind: 'notAnImage'; text: string; url?: string }

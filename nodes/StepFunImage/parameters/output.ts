@@ -11,6 +11,9 @@ export type Output = (typeof OUTPUTS)[number];
 /** The outputs that put the image into a binary field. */
 export const OUTPUTS_WITH_FILE: readonly string[] = ['file', 'fileAndUrl', 'fileAndN8nLink'];
 
+/** The outputs with the service's own link, for which the API is asked for a link. */
+export const OUTPUTS_WITH_URL: readonly string[] = ['url', 'fileAndUrl'];
+
 /** The outputs with a link that n8n serves. */
 export const OUTPUTS_WITH_N8N_LINK: readonly string[] = ['fileAndN8nLink', 'n8nLink'];
 
@@ -85,7 +88,8 @@ const [output, ...rest]: INodeProperties[] = [
 /**
  * The fields that say in which form the image leaves the node.
  *
- * The API gives either the image itself or a link to it, so "both" asks for the link and downloads.
+ * The API gives either the image itself or a link to it, so Image File and URL asks for the link and
+ * downloads. A temporary link is n8n's own, so for it the API is asked for the image itself.
  */
 export const outputFields: INodeProperties[] = [
 	...withToolChoices(

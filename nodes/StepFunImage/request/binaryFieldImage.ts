@@ -1,4 +1,4 @@
-import type { IBinaryData, IExecuteSingleFunctions, INodeExecutionData } from 'n8n-workflow';
+import type { IBinaryData, IExecuteSingleFunctions } from 'n8n-workflow';
 
 import { FORMATS, MAX_HEADER_BYTES, measureImage } from '../catalogue/formats';
 import type { InputImageLimits } from '../catalogue/models';
@@ -38,7 +38,9 @@ export async function inspectBinaryFields(
 }
 
 function fieldNames(context: IExecuteSingleFunctions, names: string): string[] {
-	const present = filesOf(context.getInputData());
+	// The common case, before the item's JSON is looked through.
+	if (Object.hasOwn(context.getInputData().binary ?? {}, names)) return [names];
+	const present = filesOf(context);
 	if (names === ALL_IMAGES) {
 		const images = present.filter((name) =>
 			findBinaryData(context, name).mimeType.startsWith('image/'),
@@ -95,7 +97,7 @@ function findBinaryData(
 	try {
 		return context.helpers.assertBinaryData(source as string);
 	} catch {
-		const present = filesOf(context.getInputData());
+		const present = filesOf(context);
 		throw inputError(
 			context,
 			`'Input Data Field Name' is '${String(source)}', but this item has no such binary field`,
@@ -106,8 +108,12 @@ function findBinaryData(
 	}
 }
 
-/** The names of an item's files; with the workflow setting that keeps files in the JSON, their paths. */
-function filesOf({ json, binary }: INodeExecutionData): string[] {
+/**
+ * The names of an item's files; with the workflow setting that keeps files in the JSON, their paths.
+ * Without that setting n8n opens nothing of the JSON, however much it looks like a file.
+ */
+function filesOf(context: IExecuteSingleFunctions): string[] {
+	const { json, binary } = context.getInputData();
 	const pathsIn = (value: unknown, path: string): string[] => {
 		if (typeof value !== 'object' || value === null) return [];
 		if ('mimeType' in value && 'data' in value) return [path];
@@ -115,7 +121,18 @@ function filesOf({ json, binary }: INodeExecutionData): string[] {
 			pathsIn(inner, path === '' ? key : `${path}.${key}`),
 		);
 	};
-	return [...Object.keys(binary ?? {}), ...pathsIn(json, '')];
+	return [...Object.keys(binary ?? {}), ...pathsIn(json, '')].filter((name) =>
+		canOpen(context, name),
+	);
+}
+
+function canOpen(context: IExecuteSingleFunctions, name: string): boolean {
+	try {
+		context.helpers.assertBinaryData(name);
+		return true;
+	} catch {
+		return false;
+	}
 }
 
 /** The beginning of a file, as much as its size needs to be known; the rest stays where it is. */

@@ -2,11 +2,15 @@ import type { IBinaryData, IExecutePaginationFunctions } from 'n8n-workflow';
 
 import type { InputImageLimits } from '../catalogue/models';
 import type { InputSource } from '../parameters/inputImage';
+import type { DownloadRoute } from '../transport/download';
 import { inspectBinaryFields } from './binaryFieldImage';
 import { inspectImageText } from './textImage';
 import { inspectImageUrl } from './urlImage';
 
-/** An image that waits for its item's turn; until then nothing of it is in memory. */
+/**
+ * An image that waits for its item's turn. Until then it stays where it is: in n8n's store, behind its
+ * address, or, if it came as text, in the item.
+ */
 export interface InputImage {
 	/** What it is called, for the name of the result. */
 	fileName: string;
@@ -32,6 +36,7 @@ export interface ReadImage {
  * @param model the model's ID, for messages
  * @param limits the model's limits; without them only images are asked for
  * @param timeoutMs how long a download may take
+ * @param route the way out of this n8n for downloads, as Request Options set it
  * @throws NodeOperationError for what is missing, no image, or beyond a limit
  */
 export async function inspectInputImages(
@@ -39,6 +44,7 @@ export async function inspectInputImages(
 	model: string,
 	limits: InputImageLimits | undefined,
 	timeoutMs: number,
+	route: DownloadRoute,
 ): Promise<InputImage[]> {
 	const source = context.getNodeParameter('inputSource', 'binary') as InputSource;
 	switch (source) {
@@ -50,6 +56,7 @@ export async function inspectInputImages(
 					model,
 					limits,
 					timeoutMs,
+					route,
 				),
 			];
 		case 'text':

@@ -13,14 +13,20 @@ import {
 	OUTPUTS,
 	OUTPUTS_WITH_FILE,
 	OUTPUTS_WITH_N8N_LINK,
+	OUTPUTS_WITH_URL,
 	type Output,
 } from '../parameters/output';
+import { wantsInputFields } from '../response/besideInput';
 import { describingName, safeName } from '../response/fileName';
 import { DEFAULT_PATIENCE, type Patience } from '../transport/patience';
+import { checkBaseUrl } from './baseUrl';
 import { checkFields, isUnset, passFields, type RequestFields } from './fields';
 import { inspectInputImages, type InputImage } from './inputImage';
 
-/** Everything the transport needs to get one image for one item. Nothing in it is large. */
+/**
+ * Everything the transport needs to get one image for one item. Nothing in it is large but an input image
+ * that came as text.
+ */
 export interface ImageRequest {
 	operation: Operation;
 	model: string;
@@ -38,11 +44,17 @@ export interface ImageRequest {
 	options: IHttpRequestOptions;
 }
 
-/** Where an image goes that a server sends although a link was asked for. */
+/**
+ * Where an image goes that nobody asked to have as a file: one that a server sends although a link was
+ * asked for, or that n8n cannot serve a temporary link to.
+ */
 const UNASKED_FIELD = 'data';
 
 /** What n8n's routing sets when the user has not added a timeout under Request Options. */
 const ROUTING_DEFAULT_TIMEOUT = 300_000;
+
+/** Node's timers take no more, almost 25 days, and fall to one millisecond beyond. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /** What one item asks for. */
 export interface ItemRequests {
@@ -77,13 +89,7 @@ export async function prepareRequests(
 	// Read once: n8n evaluates the expressions in all of the options each time.
 	const userOptions = context.getNodeParameter('options', {}) as IDataObject;
 
-	if (!/^https?:\/\/./i.test(options.baseURL ?? '') || !URL.canParse(options.baseURL ?? '')) {
-		throw inputError(
-			context,
-			"The credential's 'Base URL' is not a web address",
-			'Open the StepFun API credential and enter an address that starts with https:// or http://, such as https://images.example.com/v1.',
-		);
-	}
+	checkBaseUrl(context, options.baseURL);
 
 	const model = typeof body.model === 'string' ? body.model.trim() : '';
 	if (model === '') {
@@ -100,7 +106,7 @@ export async function prepareRequests(
 	const fields = {
 		...checked,
 		// Not by routing: an expression there would be evaluated for every item.
-		response_format: ['url', 'fileAndUrl'].includes(output) ? 'url' : 'b64_json',
+		response_format: OUTPUTS_WITH_URL.includes(output) ? 'url' : 'b64_json',
 		...readAdditionalFields(context, userOptions),
 	};
 	const outputField = OUTPUTS_WITH_FILE.includes(output)
@@ -129,7 +135,13 @@ export async function prepareRequests(
 	const inputImages =
 		operation === 'generate'
 			? [undefined]
-			: await inspectInputImages(context, model, facts?.inputImage, patience.timeoutMs);
+			: await inspectInputImages(
+					context,
+					model,
+					facts?.inputImage,
+					patience.timeoutMs,
+					options as IHttpRequestOptions,
+				);
 	const several = inputImages.length * count > 1;
 
 	const requests = inputImages.flatMap((inputImage, imageIndex) =>
@@ -177,10 +189,11 @@ function fileNameOf(
 
 function readResultOptions(
 	context: IExecutePaginationFunctions,
-	{ includeInputFields, severalImagesAs, whenModerated }: IDataObject,
+	options: IDataObject,
 ): ResultOptions {
+	const { severalImagesAs, whenModerated } = options;
 	return {
-		includeInputFields: includeInputFields === true || includeInputFields === 'true',
+		includeInputFields: wantsInputFields(options),
 		severalImagesAs: severalImagesAs === 'fields' ? 'fields' : 'items',
 		whenModerated: whenModerated === 'passOn' ? 'passOn' : 'fail',
 		linkLifetime: String(context.getNodeParameter('linkLifetime', '1 day')),
@@ -208,7 +221,15 @@ function readAdditionalFields(
 			? jsonParse<unknown>(additionalBodyFields, { fallbackValue: null })
 			: additionalBodyFields;
 	if (typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed)) {
-		return parsed as RequestFields;
+		const fields = parsed as RequestFields;
+		if (Number(fields.n) > 1) {
+			throw inputError(
+				context,
+				"'Additional Body Fields' asks for several images with n",
+				"The node takes one image from each answer, so the others would be made for nothing. Leave n out and set 'Number of Images' under Options.",
+			);
+		}
+		return fields;
 	}
 	throw inputError(
 		context,
@@ -266,20 +287,25 @@ function readPatience(
 		);
 	};
 
+	// An abort signal's timeout takes whole milliseconds only.
+	const milliseconds = (seconds: number) => Math.min(Math.round(seconds * 1000), LONGEST_TIMER_MS);
+
 	// n8n's own Request Options know a timeout too; the node's option is the more particular one.
 	const timeout =
 		routedTimeout !== undefined && routedTimeout !== ROUTING_DEFAULT_TIMEOUT
 			? routedTimeout / 1000
 			: DEFAULT_PATIENCE.timeoutSeconds;
 	return {
-		timeoutMs: positive('Timeout (Seconds)', options.timeout, timeout, 0.1) * 1000,
+		timeoutMs: milliseconds(positive('Timeout (Seconds)', options.timeout, timeout, 0.1)),
 		maxTries: Math.floor(positive('Max Tries', options.maxTries, DEFAULT_PATIENCE.maxTries, 1)),
-		giveUpAfterMs:
+		// No wait for the next try is longer than this, so it has to fit into a timer as well.
+		giveUpAfterMs: milliseconds(
 			positive(
 				'Give Up After (Seconds)',
 				options.giveUpAfter,
 				DEFAULT_PATIENCE.giveUpAfterSeconds,
 				0,
-			) * 1000,
+			),
+		),
 	};
 }

@@ -4,7 +4,7 @@ import { FORMATS, measureImage } from '../catalogue/formats';
 import type { InputImageLimits } from '../catalogue/models';
 import { failureError, failureOf } from '../errors/failure';
 import { inputError } from '../errors/inputError';
-import { downloadBytes } from '../transport/download';
+import { downloadBytes, type DownloadRoute } from '../transport/download';
 import type { InputImage } from './inputImage';
 import { checkLimits } from './inputImageLimits';
 
@@ -20,6 +20,7 @@ const MAX_DOWNLOAD_BYTES = 64 * 1024 * 1024;
  * @param model the model's ID, for messages
  * @param limits the model's limits, checked once the image is there
  * @param timeoutMs how long the download may take
+ * @param route the way out of this n8n, as Request Options set it
  * @throws NodeOperationError when it is no web address
  */
 export function inspectImageUrl(
@@ -28,6 +29,7 @@ export function inspectImageUrl(
 	model: string,
 	limits: InputImageLimits | undefined,
 	timeoutMs: number,
+	route: DownloadRoute,
 ): InputImage {
 	const address = typeof value === 'string' ? value.trim() : '';
 	if (!/^https?:\/\//i.test(address) || !URL.canParse(address)) {
@@ -43,7 +45,7 @@ export function inspectImageUrl(
 	return {
 		fileName,
 		async read(signal) {
-			const bytes = await download(context, href, { maxBytes, timeoutMs }, signal);
+			const bytes = await download(context, href, route, { maxBytes, timeoutMs }, signal);
 			const image = measureImage(bytes);
 			if (!image) {
 				throw inputError(
@@ -62,11 +64,12 @@ export function inspectImageUrl(
 async function download(
 	context: IExecuteSingleFunctions,
 	url: string,
+	route: DownloadRoute,
 	limits: { maxBytes: number; timeoutMs: number },
 	signal: AbortSignal,
 ): Promise<Buffer> {
 	try {
-		return await downloadBytes(context, url, limits, signal);
+		return await downloadBytes(context, url, route, limits, signal);
 	} catch (error) {
 		const reason = failureOf(error);
 		throw reason ? failureError({ kind: 'inputDownload', url, reason }) : error;

@@ -10,6 +10,7 @@ import { findModel } from '../catalogue/models';
 import { OUTPUTS_WITH_FILE, OUTPUTS_WITH_N8N_LINK } from '../parameters/output';
 import type { ImageRequest, ResultOptions } from '../request/prepareRequest';
 import type { Answer } from './answer';
+import { besideInput } from './besideInput';
 import type { StoredImage } from './image';
 
 /** What one successful request brought. */
@@ -103,15 +104,8 @@ export function toItems(
 	options: ResultOptions,
 ): INodeExecutionData[] {
 	if (results.length === 0) return [];
-	const input = options.includeInputFields ? context.getInputData() : undefined;
-	const asItem = ({ json, binary }: Result): INodeExecutionData => {
-		const files = { ...input?.binary, ...binary };
-		return {
-			json: { ...input?.json, ...json },
-			...(Object.keys(files).length > 0 ? { binary: files } : {}),
-			pairedItem: { item: context.getItemIndex() },
-		};
-	};
+	const asItem = (result: Result): INodeExecutionData =>
+		besideInput(context, result, options.includeInputFields);
 	if (options.severalImagesAs === 'items' || results.length === 1) return results.map(asItem);
 
 	return [

@@ -9,6 +9,9 @@ import type { ImageRequest } from '../request/prepareRequest';
 import { storeImage, type ByteStream, type StoredImage } from '../response/image';
 import { NO_TIMEOUT, received, refuseErrorStatus, timed } from './network';
 
+/** What of a request's options also holds for downloads, which go to other hosts. */
+export type DownloadRoute = Pick<IHttpRequestOptions, 'proxy' | 'skipSslCertificateValidation'>;
+
 /**
  * Fetches the image behind an answer's URL, without the key, into n8n's binary store.
  *
@@ -40,6 +43,7 @@ export async function downloadImage(
  *
  * @param context the item's execution context
  * @param url the file's address
+ * @param route the way out of this n8n, as Request Options set it
  * @param limits.maxBytes a file that is larger is refused before it is here
  * @param limits.timeoutMs how long it may take
  * @param signal ends the download early
@@ -48,11 +52,12 @@ export async function downloadImage(
 export async function downloadBytes(
 	context: IExecuteSingleFunctions,
 	url: string,
+	route: DownloadRoute,
 	limits: { maxBytes: number; timeoutMs: number },
 	signal: AbortSignal,
 ): Promise<Buffer> {
 	return await timed(limits.timeoutMs, signal, async (timedSignal) => {
-		const stream = await openDownload(context, url, timedSignal);
+		const stream = await openDownload(context, url, timedSignal, route);
 		const chunks: Buffer[] = [];
 		let bytes = 0;
 		for await (const chunk of received(stream)) {
@@ -73,7 +78,7 @@ async function openDownload(
 	context: IExecuteSingleFunctions,
 	url: string,
 	signal: AbortSignal,
-	{ proxy, skipSslCertificateValidation }: Partial<IHttpRequestOptions> = {},
+	{ proxy, skipSslCertificateValidation }: DownloadRoute,
 ): Promise<ByteStream> {
 	const response = (await context.helpers.httpRequest({
 		url,

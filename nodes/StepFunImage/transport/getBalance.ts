@@ -1,6 +1,7 @@
 import {
-	jsonParse,
+	sleep,
 	type DeclarativeRestApiSettings,
+	type ICredentialDataDecryptedObject,
 	type IDataObject,
 	type IExecutePaginationFunctions,
 	type IHttpRequestOptions,
@@ -10,19 +11,36 @@ import {
 import { balanceCurrencyOf } from '../catalogue/hosts';
 import { MODELS } from '../catalogue/models';
 import { apiError } from '../errors/apiError';
+import { canceledError } from '../errors/canceled';
 import { asNodeError, errorItem } from '../errors/errorItem';
 import { failureError, failureOf } from '../errors/failure';
-import { strikeOutSecrets, type StrikeOut } from '../errors/strikeOut';
+import type { StrikeOut } from '../errors/strikeOut';
+import { checkBaseUrl } from '../request/baseUrl';
+import { besideInput, wantsInputFields } from '../response/besideInput';
 import type { ByteStream } from '../response/image';
+import type { Account } from './account';
 import { sendWithKey } from './exchange';
 import { received, refuseErrorStatus, timed } from './network';
 import { DEFAULT_PATIENCE } from './patience';
+import { backoff, isPassing, isTooFast } from './retry';
+import { joinRun, type Run } from './run';
+import { accountOf } from './sendItem';
 
 /** An account is a few numbers; this stops a server that never ends. */
 const MAX_BYTES = 64 * 1024;
 
+interface BalanceRequest {
+	context: IExecutePaginationFunctions;
+	/** Address, headers, proxy and so on, as n8n's routing resolved them. */
+	options: IHttpRequestOptions;
+	credential: ICredentialDataDecryptedObject;
+	run: Run;
+	account: Account;
+}
+
 /**
- * Gets what is left on the account, and how many images of each model that buys.
+ * Gets what is left on the account, and how many images of each model that buys. The account is asked
+ * once for all items of a run.
  *
  * Source of the fields: StepFun's API reference for GET /accounts.
  *
@@ -34,29 +52,86 @@ export async function getBalance(
 	this: IExecutePaginationFunctions,
 	requestData: DeclarativeRestApiSettings.ResultOptions,
 ): Promise<INodeExecutionData[]> {
-	const options = requestData.options as IHttpRequestOptions;
-	const strikeOut = strikeOutSecrets(await this.getCredentials('stepFunApi'));
+	const run = joinRun(this);
 	try {
-		const account = await timed(
-			DEFAULT_PATIENCE.timeoutSeconds * 1000,
-			this.getExecutionCancelSignal() ?? new AbortController().signal,
-			async (signal) => {
-				const response = await sendWithKey(this, options, signal);
-				await refuseErrorStatus(response);
-				return await readJson(response.body as ByteStream);
-			},
-		);
-		return [beside(this, toBalance(account, options.baseURL ?? '', strikeOut))];
+		const options = requestData.options as IHttpRequestOptions;
+		checkBaseUrl(this, options.baseURL);
+		const { account, credential, strikeOut } = await accountOf(this, { options });
+		const request: BalanceRequest = { context: this, options, credential, run, account };
+		const said = await askOnce(request).catch((error: unknown) => {
+			const failure = failureOf(error);
+			throw failure ? apiError(this, { options, isForBalance: true }, failure, strikeOut) : error;
+		});
+		const json = toBalance(said, options.baseURL ?? '', strikeOut);
+		const userOptions = this.getNodeParameter('options', {}) as IDataObject;
+		return [besideInput(this, { json }, wantsInputFields(userOptions))];
 	} catch (error) {
-		const failure = failureOf(error);
-		const shown = failure
-			? apiError(this, { options }, failure, strikeOut)
-			: asNodeError(this, error);
-		if (failure?.kind === 'status' && failure.status === 404) {
-			shown.description = `Not every region and server tells the balance. ${shown.description ?? ''}`;
-		}
+		if (this.getExecutionCancelSignal()?.aborted) throw canceledError(this);
+		const shown = asNodeError(this, error);
 		if (!this.continueOnFail()) throw shown;
 		return [errorItem(this, shown)];
+	}
+}
+
+/** The answers of each run, by what was asked. */
+const answers = new WeakMap<Run, Map<string, Promise<IDataObject>>>();
+
+/** Asks once in a run: n8n starts all items in one go, and the account is the same for all of them. */
+async function askOnce(request: BalanceRequest): Promise<IDataObject> {
+	const { options, credential, run } = request;
+	const ofRun = answers.get(run) ?? new Map<string, Promise<IDataObject>>();
+	answers.set(run, ofRun);
+	// Expressions may give each item another key, or other Request Options.
+	const question = JSON.stringify([options, credential]);
+	const answer = ofRun.get(question) ?? ask(request);
+	ofRun.set(question, answer);
+	return await answer;
+}
+
+/** Asks until there is an answer, there can be none, or patience ends. */
+async function ask({ context, options, run, account }: BalanceRequest): Promise<IDataObject> {
+	const { timeoutSeconds, maxTries, giveUpAfterSeconds } = DEFAULT_PATIENCE;
+	// A signal of its own, since Node warns of many listeners on a shared one.
+	const signal = AbortSignal.any([run.signal]);
+	let tries = 0;
+	let failures = 0;
+	let firstSentAt: number | undefined;
+
+	for (;;) {
+		let sentAt = 0;
+		try {
+			const said = await account.perform(
+				run,
+				async () => {
+					sentAt = Date.now();
+					firstSentAt ??= sentAt;
+					tries++;
+					return await timed(timeoutSeconds * 1000, signal, async (timedSignal) => {
+						const response = await sendWithKey(context, options, timedSignal);
+						await refuseErrorStatus(response);
+						return await readJson(response.body as ByteStream);
+					});
+				},
+				{ again: tries > 0, signal },
+			);
+			account.succeeded();
+			return said;
+		} catch (error) {
+			const failure = failureOf(error);
+			// All that breaks a request is a failure, but for the end of the execution.
+			if (!failure) throw canceledError(context);
+			if (!isTooFast(failure)) failures++;
+			const asked = failure.kind === 'status' ? failure.retryAfterMs : undefined;
+			const wait = isTooFast(failure)
+				? account.slowDown(sentAt, asked)
+				: (asked ?? backoff(failures));
+			const elapsed = Date.now() - (firstSentAt ?? Date.now());
+			const givesUp =
+				!isPassing(failure) || failures >= maxTries || elapsed + wait > giveUpAfterSeconds * 1000;
+			if (givesUp) throw failureError({ ...failure, tries });
+			// A 429 makes the account wait, and with it this request in the queue.
+			if (!isTooFast(failure)) await sleep(wait, signal);
+		}
 	}
 }
 
@@ -71,9 +146,17 @@ async function readJson(stream: ByteStream): Promise<IDataObject> {
 		chunks.push(chunk);
 	}
 	const text = Buffer.concat(chunks).toString('utf8');
-	const parsed = jsonParse<IDataObject | null>(text, { fallbackValue: null });
-	if (typeof parsed?.balance !== 'number') throw failureError({ kind: 'notJson', text });
+	const parsed = parseJson(text);
+	if (typeof parsed?.balance !== 'number') throw failureError({ kind: 'noBalance', text });
 	return parsed;
+}
+
+function parseJson(text: string): IDataObject | null {
+	try {
+		return JSON.parse(text) as IDataObject | null;
+	} catch {
+		throw failureError({ kind: 'notJson', text });
+	}
 }
 
 function toBalance(account: IDataObject, baseUrl: string, strikeOut: StrikeOut): IDataObject {
@@ -96,25 +179,13 @@ function imagesFor(balance: number): IDataObject {
 	return Object.fromEntries(
 		MODELS.flatMap(({ id, pricePerImage }) => {
 			if (!pricePerImage) return [];
-			// In fen, because 0.06 / 0.02 is a little less than 3.
-			const count = Math.floor(Math.round(balance * 100) / Math.round(pricePerImage.cny * 100));
+			// In whole fen, because 0.06 / 0.02 is a little less than 3. What floating point makes of 0.29
+			// is a little less than 29 fen, while half a fen buys nothing.
+			const fen = Math.floor(balance * 100 + 1e-6);
+			const count = Math.floor(fen / Math.round(pricePerImage.cny * 100));
 			return [[id, Math.max(0, count)]];
 		}),
 	);
-}
-
-/** The item that leaves the node: the result, and the input's fields if they are wanted. */
-function beside(context: IExecutePaginationFunctions, result: IDataObject): INodeExecutionData {
-	const { includeInputFields } = context.getNodeParameter('options', {}) as IDataObject;
-	const input =
-		includeInputFields === true || includeInputFields === 'true'
-			? context.getInputData()
-			: undefined;
-	return {
-		json: { ...input?.json, ...result },
-		...(input?.binary ? { binary: input.binary } : {}),
-		pairedItem: { item: context.getItemIndex() },
-	};
 }
 
 function amountOf(value: unknown): number | null {

@@ -1,12 +1,12 @@
-import {
-	NodeOperationError,
-	type DeclarativeRestApiSettings,
-	type IExecutePaginationFunctions,
-	type INodeExecutionData,
-	type NodeApiError,
+import type {
+	DeclarativeRestApiSettings,
+	IExecutePaginationFunctions,
+	INodeExecutionData,
+	NodeApiError,
 } from 'n8n-workflow';
 
 import { apiError } from '../errors/apiError';
+import { canceledError } from '../errors/canceled';
 import { asNodeError, errorItem } from '../errors/errorItem';
 import { failureOf, type Failure } from '../errors/failure';
 import { strikeOutSecrets } from '../errors/strikeOut';
@@ -46,10 +46,7 @@ export async function sendItem(
 		return collect(this, outcomes, result);
 	} catch (error) {
 		if (this.getExecutionCancelSignal()?.aborted) {
-			throw new NodeOperationError(this.getNode(), 'The execution was canceled', {
-				itemIndex: this.getItemIndex(),
-				level: 'warning',
-			});
+			throw canceledError(this);
 		}
 		if (!this.continueOnFail()) throw asNodeError(this, error);
 		return [errorItem(this, asNodeError(this, error))];
@@ -81,14 +78,18 @@ function collect(
 	];
 }
 
-async function accountOf(context: IExecutePaginationFunctions, request: ImageRequest) {
+/** The credential's account, with what belongs to it. */
+export async function accountOf(
+	context: IExecutePaginationFunctions,
+	request: Pick<ImageRequest, 'options'>,
+) {
 	const credential = await context.getCredentials('stepFunApi');
 	const apiKey = String(credential.apiKey ?? '').trim();
 	const account = accountFor(apiKey, request.options.baseURL ?? '', {
 		concurrentRequests: Math.max(1, Math.floor(Number(credential.concurrentRequests ?? 5)) || 5),
 		requestsPerMinute: Math.max(0, Math.floor(Number(credential.requestsPerMinute ?? 0)) || 0),
 	});
-	return { account, strikeOut: strikeOutSecrets(credential) };
+	return { account, credential, strikeOut: strikeOutSecrets(credential) };
 }
 
 /** Gets the item's image; nothing when another item's failure has ended the run. */
