@@ -74,7 +74,7 @@ export async function generate(journey: Journey): Promise<{ exchanged: Exchange;
 			log(context, journey, failure, tries, givesUp ? undefined : wait);
 			if (givesUp) throw failureError({ ...failure, tries });
 			// A 429 makes the account wait, and with it this item in the queue.
-			if (!isTooFast(failure)) await waitOrEnd(journey, wait);
+			if (!isTooFast(failure)) await waitOrEnd(journey, wait, signal);
 		}
 	}
 }
@@ -88,6 +88,11 @@ export async function generate(journey: Journey): Promise<{ exchanged: Exchange;
 export async function fetchImage(journey: Journey, url: string): Promise<StoredImage> {
 	const { context, request, run, account } = journey;
 	const { maxTries, giveUpAfterMs } = request.patience;
+	// The image is paid for. Where the workflow goes on, no other item's failure takes it away; a
+	// signal of its own, since Node warns of many listeners on a shared one.
+	const signal = context.continueOnFail()
+		? AbortSignal.any([cancelSignal(context)])
+		: journey.signal;
 	const startedAt = Date.now();
 	for (let tries = 1; ; tries++) {
 		try {
@@ -104,7 +109,7 @@ export async function fetchImage(journey: Journey, url: string): Promise<StoredI
 			log(context, journey, failure, tries, givesUp ? undefined : wait);
 			if (failure.kind === 'storage') throw failureError(failure);
 			if (givesUp) throw failureError({ kind: 'download', url, reason: failure, tries });
-			await waitOrEnd(journey, wait);
+			await waitOrEnd(journey, wait, signal);
 		}
 	}
 }
@@ -113,7 +118,11 @@ function cancelSignal(context: IExecutePaginationFunctions): AbortSignal {
 	return context.getExecutionCancelSignal() ?? new AbortController().signal;
 }
 
-async function waitOrEnd({ context, run, signal }: Journey, milliseconds: number): Promise<void> {
+async function waitOrEnd(
+	{ context, run }: Journey,
+	milliseconds: number,
+	signal: AbortSignal,
+): Promise<void> {
 	try {
 		await sleep(milliseconds, signal);
 	} catch (error) {
