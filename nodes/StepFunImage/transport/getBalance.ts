@@ -79,7 +79,7 @@ async function readJson(stream: ByteStream): Promise<IDataObject> {
 function toBalance(account: IDataObject, baseUrl: string, strikeOut: StrikeOut): IDataObject {
 	const balance = account.balance as number;
 	return {
-		type: typeof account.type === 'string' ? strikeOut(account.type) : null,
+		type: typeof account.type === 'string' ? strikeOut.ofText(account.type) : null,
 		balance,
 		totalCashBalance: amountOf(account.total_cash_balance),
 		totalVoucherBalance: amountOf(account.total_voucher_balance),
