@@ -76,7 +76,9 @@ export async function readAnswer<Stored>(
 		try {
 			while (await readChunk()) scanner.takeImageBytes();
 			return parseEnvelope(scanner.envelope());
-		} catch {
+		} catch (error) {
+			// An answer without an end is worse than its image, and no more worth another try.
+			if (failureOf(error)?.kind === 'tooLarge') throw error;
 			return undefined;
 		}
 	};
