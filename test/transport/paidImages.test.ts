@@ -1,6 +1,8 @@
 import { bytesOf } from '../engine/runNode';
-import { runGenerate } from '../nodes/local-runs';
+import { runEdit, runGenerate } from '../nodes/local-runs';
+import { startHostileServer } from '../security/hostile-server';
 import { startStepFunServer, type StepFunServer } from '../stepfun-server/server';
+import { inputImage } from '../stepfun-server/test-requests';
 
 let server: StepFunServer;
 
@@ -32,3 +34,23 @@ test.each([401, 402])(
 		expect(server.resultRequests).toHaveLength(2);
 	},
 );
+
+test('Stop Workflow: an input image that turns out to be none tells what the run had cost', async () => {
+	const picture = await inputImage(64, 64);
+	const files = await startHostileServer((request, response) => {
+		response.end(request.url === '/3' ? 'no image' : picture);
+	});
+	const { error } = await runEdit(
+		server,
+		[1, 2, 3].map((number) => ({ json: { url: `${files.origin}/${number}` } })),
+		{ inputSource: 'url', inputUrl: '={{ $json.url }}' },
+		{ credential: { concurrentRequests: 1 } },
+	);
+	await files.close();
+	expect(error?.message).toMatch(/^The file behind 'Image URL' is not an image/);
+	expect(error?.description).toContain('Open the address in a browser to see what it is.');
+	expect(error?.description).toContain(
+		'2 other images of this run were made and charged before the run stopped',
+	);
+	expect(server.billed).toHaveLength(2);
+});

@@ -100,6 +100,11 @@ async function deliver(journey: Journey): Promise<Result | undefined> {
 		if (!charged) run.charged++;
 		charged = true;
 	};
+	const stopRun = (error: NodeApiError | NodeOperationError) => {
+		// The error itself tells what became of its own image.
+		addLosses(error, charged ? run.charged - 1 : run.charged);
+		run.stop(error);
+	};
 	try {
 		const { exchanged, tries } = await generate(journey);
 		charge();
@@ -122,7 +127,7 @@ async function deliver(journey: Journey): Promise<Result | undefined> {
 			// Ended by another item's failure, or by the user.
 			if (stopMode && run.stoppedBy(scopeOf(request))) return undefined;
 			const shown = asNodeError(context, error);
-			if (stopMode) run.stop(shown);
+			if (stopMode) stopRun(shown);
 			throw shown;
 		}
 		if (wasCharged(failure)) charge();
@@ -132,9 +137,7 @@ async function deliver(journey: Journey): Promise<Result | undefined> {
 		if (stopMode && run.stoppedBy(scopeOf(request))) return undefined;
 		const shown = apiError(context, request, failure, strikeOut);
 		if (stopMode) {
-			// The error itself tells what became of its own image.
-			addLosses(shown, charged ? run.charged - 1 : run.charged);
-			run.stop(shown);
+			stopRun(shown);
 		} else if (failure.kind === 'status' && [401, 402, 404].includes(failure.status)) {
 			// A gateway may know one model and not another; key and balance are the same for all.
 			run.stop(shown, failure.status === 404 ? scopeOf(request) : undefined);
@@ -144,11 +147,11 @@ async function deliver(journey: Journey): Promise<Result | undefined> {
 }
 
 function wasCharged(failure: Failure): boolean {
-	return ['filtered', 'noImage', 'notAnImage', 'storage'].includes(failure.kind);
+	return ['cutOff', 'filtered', 'noImage', 'notAnImage', 'storage'].includes(failure.kind);
 }
 
 /** n8n throws away what a stopped run brought; the user should know the price and the way out. */
-function addLosses(error: NodeApiError, lost: number): void {
+function addLosses(error: NodeApiError | NodeOperationError, lost: number): void {
 	if (lost === 0) return;
 	const [images, them] =
 		lost === 1
