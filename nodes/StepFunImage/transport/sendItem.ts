@@ -76,7 +76,7 @@ function collect(
 		throw asNodeError(context, errors[0]);
 	}
 	return [
-		...toItems(context, results, options),
+		...toItems(context, results, { ...options, asksForSeveral: outcomes.length > 1 }),
 		...errors.map((error) => errorItem(context, asNodeError(context, error))),
 	];
 }
