@@ -26,13 +26,18 @@ const TELLING_PART = 16;
  * JSON, of addresses and of Base64.
  *
  * @param credential the credential's fields
+ * @param built what was built before, by its secrets; n8n gives each item a copy of the credential
  */
-export function strikeOutSecrets(credential: ICredentialDataDecryptedObject): StrikeOut {
+export function strikeOutSecrets(
+	credential: ICredentialDataDecryptedObject,
+	built = new Map<string, StrikeOut>(),
+): StrikeOut {
 	const secrets = [credential.apiKey, passwordIn(credential.baseUrl)];
-	return {
-		ofText: strikeOutOf([...secrets, customHeader(credential)?.value]),
-		ofLink: strikeOutOf(secrets),
-	};
+	const all = [...secrets, customHeader(credential)?.value];
+	const id = JSON.stringify(all);
+	const strikeOut = built.get(id) ?? { ofText: strikeOutOf(all), ofLink: strikeOutOf(secrets) };
+	built.set(id, strikeOut);
+	return strikeOut;
 }
 
 function strikeOutOf(values: unknown[]): (text: string) => string {

@@ -15,7 +15,7 @@ import { toItems, toResult, type Result } from '../response/item';
 import { isModerated, toModeratedResult } from '../response/moderated';
 import { accountFor } from './account';
 import { fetchImage, generate, type Journey } from './persist';
-import { joinRun, scopeOf } from './run';
+import { joinRun, scopeOf, type Run } from './run';
 
 /**
  * The transport of one item. n8n's routing calls it for every item at once, with the parameters
@@ -36,7 +36,7 @@ export async function sendItem(
 			async () => await prepareRequests(this, requestData),
 		);
 		if (!run.isWorthSending()) return [];
-		const { account, strikeOut } = await accountOf(this, requests[0]);
+		const { account, strikeOut } = await accountOf(this, run, requests[0]);
 		const outcomes = await Promise.allSettled(
 			requests.map(async (request) => {
 				const signal = AbortSignal.any([run.signal]);
@@ -81,14 +81,14 @@ function collect(
 	];
 }
 
-async function accountOf(context: IExecutePaginationFunctions, request: ImageRequest) {
+async function accountOf(context: IExecutePaginationFunctions, run: Run, request: ImageRequest) {
 	const credential = await context.getCredentials('stepFunApi');
 	const apiKey = String(credential.apiKey ?? '').trim();
 	const account = accountFor(apiKey, request.options.baseURL ?? '', {
 		concurrentRequests: Math.max(1, Math.floor(Number(credential.concurrentRequests ?? 5)) || 5),
 		requestsPerMinute: Math.max(0, Math.floor(Number(credential.requestsPerMinute ?? 0)) || 0),
 	});
-	return { account, strikeOut: strikeOutSecrets(credential) };
+	return { account, strikeOut: strikeOutSecrets(credential, run.strikeOuts) };
 }
 
 /** Gets the item's image; nothing when another item's failure has ended the run. */
