@@ -78,7 +78,8 @@ export async function readAnswer<Stored>(
 			return parseEnvelope(scanner.envelope());
 		} catch (error) {
 			// An answer without an end is worse than its image, and no more worth another try.
-			if (failureOf(error)?.kind === 'tooLarge') throw error;
+			const failure = failureOf(error);
+			if (failure?.kind === 'tooLarge') throw failureError(failure);
 			return undefined;
 		}
 	};
