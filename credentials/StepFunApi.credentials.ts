@@ -3,7 +3,6 @@ import type {
 	ICredentialDataDecryptedObject,
 	ICredentialTestRequest,
 	ICredentialType,
-	IDataObject,
 	IHttpRequestOptions,
 	INodeProperties,
 } from 'n8n-workflow';
@@ -13,6 +12,7 @@ import {
 	CUSTOM_SERVICE,
 	SERVICES,
 } from '../nodes/StepFunImage/catalogue/hosts';
+import { customHeader } from '../nodes/StepFunImage/transport/customHeader';
 
 export class StepFunApi implements ICredentialType {
 	name = 'stepFunApi';
@@ -112,14 +112,17 @@ export class StepFunApi implements ICredentialType {
 	authenticate = async (
 		credentials: ICredentialDataDecryptedObject,
 		requestOptions: IHttpRequestOptions,
-	): Promise<IHttpRequestOptions> => ({
-		...requestOptions,
-		headers: {
-			...requestOptions.headers,
-			Authorization: `Bearer ${textOf(credentials.apiKey)}`,
-			...customHeader(credentials),
-		},
-	});
+	): Promise<IHttpRequestOptions> => {
+		const header = customHeader(credentials);
+		return {
+			...requestOptions,
+			headers: {
+				...requestOptions.headers,
+				Authorization: `Bearer ${textOf(credentials.apiKey)}`,
+				...(header ? { [header.name]: header.value } : {}),
+			},
+		};
+	};
 
 	test: ICredentialTestRequest = {
 		request: {
@@ -164,13 +167,6 @@ export class StepFunApi implements ICredentialType {
 			},
 		] as unknown as ICredentialTestRequest['rules'],
 	};
-}
-
-function customHeader(credentials: ICredentialDataDecryptedObject): IDataObject {
-	const name = textOf(credentials.headerName);
-	const isWanted =
-		credentials.service === CUSTOM_SERVICE && credentials.addCustomHeader === true && name !== '';
-	return isWanted ? { [name]: credentials.headerSecret as string } : {};
 }
 
 function textOf(value: unknown): string {

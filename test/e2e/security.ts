@@ -349,16 +349,17 @@ async function checkEchoes(scene: Scene): Promise<void> {
 		headerSecret,
 	});
 	const b64_json = picture.toString('base64');
-	const answers: Array<[number, (said: string) => object]> = [
+	const answers: Array<[number, (said: string, authorization: string) => object]> = [
 		[403, (said) => ({ error: { message: said } })],
 		[500, (said) => ({ error: { message: said } })],
 		[451, (said) => ({ error: { message: said } })],
 		[200, (said) => ({ id: said, data: [{ finish_reason: said, b64_json }] })],
 		[
 			200,
-			(said) => ({
+			// A link keeps the header's value, without which it may lead nowhere.
+			(said, authorization) => ({
 				id: said,
-				data: [{ url: `${hostile.origin}/?said=${encodeURIComponent(said)}` }],
+				data: [{ url: `${hostile.origin}/?said=${encodeURIComponent(authorization)}` }],
 			}),
 		],
 		[200, (said) => ({ error: said })],
@@ -366,8 +367,10 @@ async function checkEchoes(scene: Scene): Promise<void> {
 	for (const [status, answer] of answers) {
 		hostile.attackWith(({ method, headers }, response) => {
 			if (method === 'GET') return void response.writeHead(404).end();
-			const said = `${headers.authorization} ${String(headers['x-gateway-token'])}`;
-			response.writeHead(status, { 'X-Trace-Id': said }).end(JSON.stringify(answer(said)));
+			const authorization = String(headers.authorization);
+			const said = `${authorization} ${String(headers['x-gateway-token'])}`;
+			const body = JSON.stringify(answer(said, authorization));
+			response.writeHead(status, { 'X-Trace-Id': said }).end(body);
 		});
 		const parameters = { options: { maxTries: 2, whenModerated: 'passOn' } };
 		await run(scene, [generate(account, parameters)]);

@@ -1,7 +1,10 @@
 import type { IExecuteSingleFunctions, INode } from 'n8n-workflow';
 
 import { apiError } from '../../nodes/StepFunImage/errors/apiError';
+import type { StrikeOut } from '../../nodes/StepFunImage/errors/strikeOut';
 import { inputError } from '../../nodes/StepFunImage/errors/inputError';
+
+const asItIs: StrikeOut = { ofText: (text) => text, ofLink: (link) => link };
 
 // What the errors need of n8n's context is the node and the item; the whole way of an error to an agent
 // is run by `npm run examples`.
@@ -18,7 +21,7 @@ const refused = { kind: 'status', status: 451, text: 'no' } as const;
 const request = { options: { url: '/images/generations', baseURL: 'https://images.example/v1' } };
 
 test('an agent, which sees the message alone, is told in it how to go on', () => {
-	expect(apiError(agent, request, refused, (text) => text).message).toBe(
+	expect(apiError(agent, request, refused, asItIs).message).toBe(
 		'Moderation refused the request: no. Change the prompt. The same request would be refused again, so the node does not repeat it.',
 	);
 	expect(inputError(agent, "'Prompt' is empty", 'Write what the image should show.').message).toBe(
@@ -27,7 +30,7 @@ test('an agent, which sees the message alone, is told in it how to go on', () =>
 });
 
 test('a person reads the advice below the message, and not twice', () => {
-	const error = apiError(workflow, request, refused, (text) => text);
+	const error = apiError(workflow, request, refused, asItIs);
 	expect(error.message).toBe('Moderation refused the request: no');
 	expect(error.description).toContain('Change the prompt.');
 });

@@ -167,8 +167,10 @@ describe('an error speaks of the balance, not of an image', () => {
 		getItemIndex: () => 0,
 	} as unknown as IExecuteSingleFunctions;
 	const options = { url: '/accounts', baseURL: 'https://images.example/v1' };
+	const same = (text: string) => text;
 	const toldOf = (failure: Failure) =>
-		apiError(context, { options, isForBalance: true }, failure, (text) => text).message;
+		apiError(context, { options, isForBalance: true }, failure, { ofText: same, ofLink: same })
+			.message;
 
 	const failures: Failure[] = [
 		{ kind: 'connection', text: 'connect ECONNREFUSED' },

@@ -60,6 +60,18 @@ describe('Number of Images', () => {
 		}
 	});
 
+	test('keeps the shape of the one item when one of two fails', async () => {
+		server.setFaults([{ when: { nth: 2 }, fault: { status: 400 } }]);
+		const { items } = await runGenerate(
+			server,
+			{ options: { numberOfImages: 2, severalImagesAs: 'fields' } },
+			{ onError: 'continueRegularOutput', credential: { concurrentRequests: 1 } },
+		);
+		expect(items[0].json.images).toMatchObject([{ variation: 1, field: 'data_0' }]);
+		expect(Object.keys(items[0].binary ?? {})).toEqual(['data_0']);
+		expect(items[1].json.error).toBe('The service refused the request: Fault 400');
+	});
+
 	test.each([0, 21, 1.5, 'many'])('refuses %p', async (numberOfImages) => {
 		const { error } = await runGenerate(server, { options: { numberOfImages } as never });
 		expect(error?.message).toBe(

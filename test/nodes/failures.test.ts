@@ -586,7 +586,7 @@ describe("StepFun's announcement belongs to StepFun's own addresses", () => {
 				options: { baseURL, url: '/images/generations' },
 			} as ImageRequest,
 			failure,
-			(text) => text,
+			{ ofText: (text) => text, ofLink: (link) => link },
 		);
 
 	test.each([

@@ -110,7 +110,7 @@ describe('the image text', () => {
 		const half = picture.subarray(0, picture.length >> 1).toString('base64');
 		const { error, items } = await run('file', body(half));
 		expect(error?.message).toBe(
-			'The image was made, but did not arrive whole: The image ends in the middle',
+			'What came as the image is not an image: The image ends in the middle',
 		);
 		expect(items).toEqual([]);
 	});

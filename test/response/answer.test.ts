@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 
-import { failureOf } from '../../nodes/StepFunImage/errors/failure';
+import { failureError, failureOf } from '../../nodes/StepFunImage/errors/failure';
 import { readAnswer } from '../../nodes/StepFunImage/response/answer';
 
 const image = randomBytes(10_007);
@@ -118,5 +118,29 @@ describe('a broken answer', () => {
 		['never ends', `{"note":"${'x'.repeat(2 * 1024 * 1024)}`, 'tooLarge'],
 	])('that %s is a failure', async (_what, text, kind) => {
 		expect((await failureFrom(text))?.kind).toBe(kind);
+	});
+
+	test.each([
+		['that ends with it', '%%%%"}]}', undefined],
+		['that goes on after it', '%%%%"}],', undefined],
+	])('whose Base64 goes wrong in a later piece %s is not an image', async (_where, rest, id) => {
+		async function* pieces() {
+			yield Buffer.from(`{"id":"abc","data":[{"b64_json":"${base64.slice(0, 400)}`);
+			yield Buffer.from(rest);
+			if (rest.endsWith(',')) yield Buffer.from('"created":1}');
+		}
+		const failure = await readAnswer(pieces(), collect, () => undefined).catch(failureOf);
+		expect(failure).toMatchObject({ kind: 'notAnImage' });
+		expect((failure as { id?: string }).id).toBe(id);
+	});
+
+	test('that breaks off after what is no image is still no image', async () => {
+		async function* pieces() {
+			yield Buffer.from(`{"id":"abc","data":[{"b64_json":"${base64.slice(0, 400)}`);
+			yield Buffer.from('%%%%');
+			throw failureError({ kind: 'cutOff', text: 'The connection broke' });
+		}
+		const failure = await readAnswer(pieces(), collect, () => undefined).catch(failureOf);
+		expect(failure).toMatchObject({ kind: 'notAnImage' });
 	});
 });

@@ -57,3 +57,19 @@ test("n8n's debug log tells of each image when it is done, so that a long run ca
 		{ itemIndex: 1, variation: 2, tries: 1, imagesOfThisRun: 3 },
 	]);
 });
+
+test('an answer that broke off counts among the images that were charged', async () => {
+	const server = await startStepFunServer({
+		faults: [{ when: { nth: 1 }, fault: { cutBody: true } }],
+	});
+	await runGenerate(
+		server,
+		{ options: { maxTries: 1 } },
+		{ items: [{}, {}], credential: { concurrentRequests: 1 }, onError: 'continueRegularOutput' },
+	);
+	const billed = server.billed.length;
+	await server.close();
+
+	expect(billed).toBe(2);
+	expect(linesAbout('an image is done')).toMatchObject([{ itemIndex: 1, imagesOfThisRun: billed }]);
+});

@@ -47,11 +47,13 @@ export function apiError(
 	failure: Failure,
 	strikeOut: StrikeOut,
 ): NodeApiError {
-	const explanation = explain(request, withoutSecrets(failure, strikeOut));
-	// The Base URL that stands in some of these texts may hold a password.
-	const message = strikeOut(explanation.message);
-	const description = strikeOut(
-		[explanation.description, ...references(failure)].filter((part) => part !== '').join(' '),
+	const clean = withoutSecrets(failure, strikeOut);
+	const explanation = explain(request, clean);
+	// What a server said is clean by now, but the Base URL that stands in some of these texts may hold a
+	// password.
+	const message = strikeOut.ofLink(explanation.message);
+	const description = strikeOut.ofLink(
+		[explanation.description, ...references(clean)].filter((part) => part !== '').join(' '),
 	);
 	const httpCode = statusOf(failure);
 	const error = new NodeApiError(

@@ -1,7 +1,16 @@
 import type { ICredentialDataDecryptedObject } from 'n8n-workflow';
 
-/** Takes secrets out of a text. */
-export type StrikeOut = (text: string) => string;
+import { customHeader } from '../transport/customHeader';
+
+/** Takes a credential's secrets out of what a server says. */
+export interface StrikeOut {
+	ofText(text: string): string;
+	/**
+	 * The value of the custom header stays: it may be an address or the name of an organisation, and a
+	 * link to a paid image that misses it leads nowhere.
+	 */
+	ofLink(link: string): string;
+}
 
 const MARK = '***';
 
@@ -17,9 +26,22 @@ const TELLING_PART = 16;
  * JSON, of addresses and of Base64.
  *
  * @param credential the credential's fields
+ * @param built what was built before, by its secrets; n8n gives each item a copy of the credential
  */
-export function strikeOutSecrets(credential: ICredentialDataDecryptedObject): StrikeOut {
-	const secrets = [credential.apiKey, credential.headerSecret, passwordIn(credential.baseUrl)]
+export function strikeOutSecrets(
+	credential: ICredentialDataDecryptedObject,
+	built = new Map<string, StrikeOut>(),
+): StrikeOut {
+	const secrets = [credential.apiKey, passwordIn(credential.baseUrl)];
+	const all = [...secrets, customHeader(credential)?.value];
+	const id = JSON.stringify(all);
+	const strikeOut = built.get(id) ?? { ofText: strikeOutOf(all), ofLink: strikeOutOf(secrets) };
+	built.set(id, strikeOut);
+	return strikeOut;
+}
+
+function strikeOutOf(values: unknown[]): (text: string) => string {
+	const secrets = values
 		.map((secret) => (typeof secret === 'string' ? secret.trim() : ''))
 		.filter(({ length }) => length >= SHORTEST_SECRET);
 	const partsByLength = new Map<number, Set<string>>();
@@ -53,14 +75,16 @@ export function strikeOutSecrets(credential: ICredentialDataDecryptedObject): St
  * Takes secrets out of all texts of a failure or an answer.
  *
  * @param value the object
- * @param strikeOut what takes them out of one text
+ * @param strikeOut what takes them out of a text, and out of a link, which stands in `url`
  * @returns a copy
  */
 export function withoutSecrets<T extends object>(value: T, strikeOut: StrikeOut): T {
 	const entries = Object.entries(value).map(([name, inner]: [string, unknown]) => {
 		// The kind of a failure is the node's own word.
 		if (name === 'kind') return [name, inner];
-		if (typeof inner === 'string') return [name, strikeOut(inner)];
+		if (typeof inner === 'string') {
+			return [name, name === 'url' ? strikeOut.ofLink(inner) : strikeOut.ofText(inner)];
+		}
 		return [name, isPlainObject(inner) ? withoutSecrets(inner, strikeOut) : inner];
 	});
 	return Object.fromEntries(entries) as T;

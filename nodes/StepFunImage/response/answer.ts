@@ -38,7 +38,8 @@ const isWhiteSpace = (byte: number) =>
  * answer is here and accepted, since n8n's store cannot be told to forget a file that it has kept
  * @param accept throws when an answer is of no use, whatever its image
  * @returns the answer's fields, and what `storeImage` returned if there was an image
- * @throws a failure of kind `cutOff`, `notJson` or `tooLarge`, and what `storeImage` throws
+ * @throws a failure of kind `cutOff`, `notJson` or `tooLarge`, and what `storeImage` throws; `notAnImage` where that
+ * says `cutOff` of an image whose answer is whole
  */
 export async function readAnswer<Stored>(
 	body: AsyncIterable<Buffer>,
@@ -48,6 +49,7 @@ export async function readAnswer<Stored>(
 	const chunks = body[Symbol.asyncIterator]();
 	const scanner = scanAnswer();
 	let bytes = 0;
+	let isAccepted = false;
 
 	const readChunk = async (): Promise<boolean> => {
 		const next = await chunks.next();
@@ -68,35 +70,52 @@ export async function readAnswer<Stored>(
 		}
 		while (await readChunk());
 		accept(parseEnvelope(scanner.envelope()));
+		isAccepted = true;
 	}
+
+	/** The answer, or nothing where what made its image useless keeps the rest from being read. */
+	const readRejected = async (): Promise<Answer | undefined> => {
+		try {
+			while (await readChunk()) scanner.takeImageBytes();
+			return parseEnvelope(scanner.envelope());
+		} catch (error) {
+			// An answer without an end is worse than its image, and no more worth another try.
+			const failure = failureOf(error);
+			if (failure?.kind === 'tooLarge') throw failureError(failure);
+			return undefined;
+		}
+	};
 
 	try {
 		let image: { stored: Stored } | undefined;
-		let rejected: Failure | undefined;
-		for (;;) {
-			if (rejected) scanner.takeImageBytes();
-			else if (!image && scanner.hasImageBytes()) {
-				try {
-					image = { stored: await storeImage(imageBytes()) };
-				} catch (error) {
-					rejected = failureOf(error);
-					// The rest of the answer is read for its ID only where an answer is to be blamed.
-					if (rejected?.kind !== 'notAnImage') throw failureError(rejected ?? unexpected(error));
-				}
+		do {
+			if (image || !scanner.hasImageBytes()) continue;
+			try {
+				image = { stored: await storeImage(imageBytes()) };
+			} catch (error) {
+				const rejected = asRejection(error, isAccepted);
+				if (rejected.kind !== 'notAnImage') throw failureError(rejected);
+				// The rest of the answer is read for its ID only where an answer is to be blamed.
+				const answer = await readRejected();
+				if (answer) accept(answer);
+				throw failureError({ ...rejected, id: answer?.id });
 			}
-			if (!(await readChunk())) break;
-		}
+		} while (await readChunk());
 		const answer = parseEnvelope(scanner.envelope());
 		accept(answer);
-		if (rejected) throw failureError({ ...rejected, id: answer.id });
 		return { answer, image: image?.stored };
 	} finally {
 		await chunks.return?.();
 	}
 }
 
-function unexpected(error: unknown): Failure {
-	return { kind: 'storage', text: error instanceof Error ? error.message : String(error) };
+/** Why an image was not stored. One that ends too early in a whole answer is as the server made it. */
+function asRejection(error: unknown, answerIsWhole: boolean): Failure {
+	const failure = failureOf(error);
+	if (!failure) {
+		return { kind: 'storage', text: error instanceof Error ? error.message : String(error) };
+	}
+	return failure.kind === 'cutOff' && answerIsWhole ? { ...failure, kind: 'notAnImage' } : failure;
 }
 
 function tooLarge() {

@@ -24,8 +24,14 @@ const MAX_IMAGE_BYTES = 256 * 1024 * 1024;
 /** Enough to recognise every format. */
 const SIGNATURE_BYTES = 64;
 
-/** How much of the end is looked at: JPEG and PNG writers put their end mark here. */
-const TAIL_BYTES = 64;
+/** What stands at the end of a whole image. */
+const END_MARKS: Partial<Record<ImageFormat, Buffer>> = {
+	png: Buffer.from('IEND'),
+	jpg: Buffer.from([0xff, 0xd9]),
+};
+
+/** How far from the end the mark may stand: some writers put data of their own behind it. */
+const TAIL_BYTES = 64 * 1024;
 
 /**
  * Puts an image into n8n's binary store as it arrives, and learns its format and size on the way.
@@ -47,7 +53,7 @@ export async function storeImage(
 	let fileSize = 0;
 
 	async function* checkedImage(): AsyncGenerator<Buffer> {
-		let tail = Buffer.alloc(0);
+		const end = findLast(END_MARKS[format]);
 		for (
 			let next: IteratorResult<Buffer> = { value: header };
 			!next.done;
@@ -58,13 +64,10 @@ export async function storeImage(
 			if (fileSize > MAX_IMAGE_BYTES) {
 				throw failureError({ kind: 'tooLarge', text: 'The image is larger than 256 MB' });
 			}
-			tail =
-				chunk.length >= TAIL_BYTES
-					? Buffer.from(chunk.subarray(-TAIL_BYTES))
-					: Buffer.concat([tail, chunk]).subarray(-TAIL_BYTES);
+			end.lookAt(chunk);
 			yield chunk;
 		}
-		if (!isWhole(format, header, tail, fileSize)) {
+		if (!isWhole(format, header, end.distance(), fileSize)) {
 			throw failureError({ kind: 'cutOff', text: 'The image ends in the middle' });
 		}
 	}
@@ -130,18 +133,37 @@ function mayBeImage(header: Buffer): boolean {
 	return isJpeg || isTiff || isIsoMedia;
 }
 
+/** Follows bytes that pass by for the last place of a mark, which may lie across their pieces. */
+function findLast(mark: Buffer | undefined) {
+	let distance = Infinity;
+	/** The last bytes that passed, in which a mark may have begun. */
+	let before = Buffer.alloc(0);
+	return {
+		lookAt(piece: Buffer) {
+			if (!mark) return;
+			const overlap = mark.length - 1;
+			distance += piece.length;
+			const seam = Buffer.concat([before, piece.subarray(0, overlap)]);
+			const inSeam = seam.lastIndexOf(mark);
+			if (inSeam !== -1) distance = piece.length + before.length - inSeam;
+			const inPiece = piece.lastIndexOf(mark);
+			if (inPiece !== -1) distance = piece.length - inPiece;
+			before = Buffer.concat([before, piece.subarray(-overlap)]).subarray(-overlap);
+		},
+		/** How many bytes there are from the mark on; without a mark, infinitely many. */
+		distance: () => distance,
+	};
+}
+
 /** Whether the end that the format promises is there. Formats without such an end pass. */
-function isWhole(format: ImageFormat, header: Buffer, tail: Buffer, fileSize: number): boolean {
-	switch (format) {
-		case 'png':
-			return tail.includes('IEND');
-		case 'jpg':
-			return tail.includes(Buffer.from([0xff, 0xd9]));
-		case 'webp':
-			return fileSize >= header.readUInt32LE(4) + 8;
-		default:
-			return true;
-	}
+function isWhole(
+	format: ImageFormat,
+	header: Buffer,
+	endMarkDistance: number,
+	fileSize: number,
+): boolean {
+	if (END_MARKS[format]) return endMarkDistance <= TAIL_BYTES;
+	return format === 'webp' ? fileSize >= header.readUInt32LE(4) + 8 : true;
 }
 
 function printable(bytes: Buffer): string {

@@ -95,18 +95,20 @@ function costOf({ model, options }: ImageRequest): IDataObject {
  * The items that leave the node for one input item.
  *
  * @param context the item's execution context
- * @param results one for each request of the item, in their order
+ * @param results one for each request of the item that succeeded, in their order
  * @param options how the item's images leave the node
+ * @param options.asksForSeveral whether the item made several requests: one item for all of them has
+ * the same shape however many succeed
  */
 export function toItems(
 	context: IExecuteSingleFunctions,
 	results: Result[],
-	options: ResultOptions,
+	options: ResultOptions & { asksForSeveral: boolean },
 ): INodeExecutionData[] {
 	if (results.length === 0) return [];
 	const asItem = (result: Result): INodeExecutionData =>
 		besideInput(context, result, options.includeInputFields);
-	if (options.severalImagesAs === 'items' || results.length === 1) return results.map(asItem);
+	if (options.severalImagesAs === 'items' || !options.asksForSeveral) return results.map(asItem);
 
 	return [
 		asItem({

@@ -38,7 +38,7 @@ export async function exchange(
 	const body = await makeBody(operation, fields, await inputImage?.read(signal));
 	return await timed(patience.timeoutMs, signal, async (timedSignal) => {
 		const response = await sendWithKey(context, { ...request.options, ...body }, timedSignal);
-		const traceId = strikeOut(asText(response.headers['x-trace-id']) ?? '') || undefined;
+		const traceId = strikeOut.ofText(asText(response.headers['x-trace-id']) ?? '') || undefined;
 		try {
 			await refuseErrorStatus(response);
 			const stream = response.body as ByteStream;

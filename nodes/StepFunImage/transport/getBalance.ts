@@ -1,11 +1,9 @@
-import {
-	sleep,
-	type DeclarativeRestApiSettings,
-	type ICredentialDataDecryptedObject,
-	type IDataObject,
-	type IExecutePaginationFunctions,
-	type IHttpRequestOptions,
-	type INodeExecutionData,
+import type {
+	DeclarativeRestApiSettings,
+	IDataObject,
+	IExecutePaginationFunctions,
+	IHttpRequestOptions,
+	INodeExecutionData,
 } from 'n8n-workflow';
 
 import { balanceCurrencyOf } from '../catalogue/hosts';
@@ -22,7 +20,7 @@ import type { Account } from './account';
 import { sendWithKey } from './exchange';
 import { received, refuseErrorStatus, timed } from './network';
 import { DEFAULT_PATIENCE } from './patience';
-import { backoff, isPassing, isTooFast } from './retry';
+import { sendUntilAnswered } from './persist';
 import { joinRun, type Run } from './run';
 import { accountOf } from './sendItem';
 
@@ -33,7 +31,6 @@ interface BalanceRequest {
 	context: IExecutePaginationFunctions;
 	/** Address, headers, proxy and so on, as n8n's routing resolved them. */
 	options: IHttpRequestOptions;
-	credential: ICredentialDataDecryptedObject;
 	run: Run;
 	account: Account;
 }
@@ -56,8 +53,8 @@ export async function getBalance(
 	try {
 		const options = requestData.options as IHttpRequestOptions;
 		checkBaseUrl(this, options.baseURL);
-		const { account, credential, strikeOut } = await accountOf(this, { options });
-		const request: BalanceRequest = { context: this, options, credential, run, account };
+		const { account, strikeOut } = await accountOf(this, run, { options });
+		const request: BalanceRequest = { context: this, options, run, account };
 		const said = await askOnce(request).catch((error: unknown) => {
 			const failure = failureOf(error);
 			throw failure ? apiError(this, { options, isForBalance: true }, failure, strikeOut) : error;
@@ -73,65 +70,44 @@ export async function getBalance(
 	}
 }
 
-/** The answers of each run, by what was asked. */
-const answers = new WeakMap<Run, Map<string, Promise<IDataObject>>>();
+/** The answers of each run, by the account and by what was asked. */
+const answers = new WeakMap<Run, Map<Account, Map<string, Promise<IDataObject>>>>();
 
 /** Asks once in a run: n8n starts all items in one go, and the account is the same for all of them. */
 async function askOnce(request: BalanceRequest): Promise<IDataObject> {
-	const { options, credential, run } = request;
-	const ofRun = answers.get(run) ?? new Map<string, Promise<IDataObject>>();
+	const { options, run, account } = request;
+	const ofRun = answers.get(run) ?? new Map<Account, Map<string, Promise<IDataObject>>>();
 	answers.set(run, ofRun);
-	// Expressions may give each item another key, or other Request Options.
-	const question = JSON.stringify([options, credential]);
-	const answer = ofRun.get(question) ?? ask(request);
-	ofRun.set(question, answer);
+	// Expressions may give each item another account, or other Request Options.
+	const ofAccount = ofRun.get(account) ?? new Map<string, Promise<IDataObject>>();
+	ofRun.set(account, ofAccount);
+	const question = JSON.stringify(options);
+	const answer = ofAccount.get(question) ?? ask(request);
+	ofAccount.set(question, answer);
 	return await answer;
 }
 
-/** Asks until there is an answer, there can be none, or patience ends. */
 async function ask({ context, options, run, account }: BalanceRequest): Promise<IDataObject> {
 	const { timeoutSeconds, maxTries, giveUpAfterSeconds } = DEFAULT_PATIENCE;
 	// A signal of its own, since Node warns of many listeners on a shared one.
 	const signal = AbortSignal.any([run.signal]);
-	let tries = 0;
-	let failures = 0;
-	let firstSentAt: number | undefined;
-
-	for (;;) {
-		let sentAt = 0;
-		try {
-			const said = await account.perform(
-				run,
-				async () => {
-					sentAt = Date.now();
-					firstSentAt ??= sentAt;
-					tries++;
-					return await timed(timeoutSeconds * 1000, signal, async (timedSignal) => {
-						const response = await sendWithKey(context, options, timedSignal);
-						await refuseErrorStatus(response);
-						return await readJson(response.body as ByteStream);
-					});
-				},
-				{ again: tries > 0, signal },
-			);
-			account.succeeded();
-			return said;
-		} catch (error) {
-			const failure = failureOf(error);
-			// All that breaks a request is a failure, but for the end of the execution.
-			if (!failure) throw canceledError(context);
-			if (!isTooFast(failure)) failures++;
-			const asked = failure.kind === 'status' ? failure.retryAfterMs : undefined;
-			const wait = isTooFast(failure)
-				? account.slowDown(sentAt, asked)
-				: (asked ?? backoff(failures));
-			const elapsed = Date.now() - (firstSentAt ?? Date.now());
-			const givesUp =
-				!isPassing(failure) || failures >= maxTries || elapsed + wait > giveUpAfterSeconds * 1000;
-			if (givesUp) throw failureError({ ...failure, tries });
-			// A 429 makes the account wait, and with it this request in the queue.
-			if (!isTooFast(failure)) await sleep(wait, signal);
-		}
+	try {
+		const { answer } = await sendUntilAnswered({
+			run,
+			account,
+			patience: { maxTries, giveUpAfterMs: giveUpAfterSeconds * 1000 },
+			signal,
+			send: async () =>
+				await timed(timeoutSeconds * 1000, signal, async (timedSignal) => {
+					const response = await sendWithKey(context, options, timedSignal);
+					await refuseErrorStatus(response);
+					return await readJson(response.body as ByteStream);
+				}),
+		});
+		return answer;
+	} catch (error) {
+		// All that breaks a request is a failure, but for the end of the execution.
+		throw failureOf(error) ? (error as Error) : canceledError(context);
 	}
 }
 
@@ -162,7 +138,7 @@ function parseJson(text: string): IDataObject | null {
 function toBalance(account: IDataObject, baseUrl: string, strikeOut: StrikeOut): IDataObject {
 	const balance = account.balance as number;
 	return {
-		type: typeof account.type === 'string' ? strikeOut(account.type) : null,
+		type: typeof account.type === 'string' ? strikeOut.ofText(account.type) : null,
 		balance,
 		totalCashBalance: amountOf(account.total_cash_balance),
 		totalVoucherBalance: amountOf(account.total_voucher_balance),

@@ -12,6 +12,7 @@ import type { StoredImage } from '../response/image';
 import type { Account } from './account';
 import { downloadImage } from './download';
 import { exchange, type Exchange } from './exchange';
+import type { Patience } from './patience';
 import { backoff, isPassing, isTooFast } from './retry';
 import { scopeOf, type Run } from './run';
 
@@ -28,15 +29,31 @@ export interface Journey {
 	strikeOut: StrikeOut;
 }
 
+/** What is sent until it succeeds, and how long that may take. */
+export interface Sending<T> {
+	run: Run;
+	account: Account;
+	patience: Pick<Patience, 'maxTries' | 'giveUpAfterMs'>;
+	/** Ends the waiting. */
+	signal: AbortSignal;
+	/** Whether there is nothing to send any more. */
+	isPointless?: () => boolean;
+	/** Sends once; called when the account allows it. */
+	send: () => Promise<T>;
+	/** Is told of each failure, and of the wait before the next try if there is one. */
+	onFailure?: (failure: Failure, tries: number, waitMs: number | undefined) => void;
+}
+
 /**
- * Sends an item's request until it succeeds, cannot succeed, or patience ends.
+ * Sends until it succeeds, cannot succeed, or patience ends.
  *
- * @returns the exchange that succeeded, and how often the request was sent
- * @throws the last failure; or an error when another item ended the run, or the user did
+ * @returns what was sent for, and how often it was sent
+ * @throws the last failure, or whatever else ended a try or a wait
  */
-export async function generate(journey: Journey): Promise<{ exchanged: Exchange; tries: number }> {
-	const { context, request, run, signal, account, strikeOut } = journey;
-	const { maxTries, giveUpAfterMs } = request.patience;
+export async function sendUntilAnswered<T>(
+	sending: Sending<T>,
+): Promise<{ answer: T; tries: number }> {
+	const { run, account, patience, signal, isPointless, send, onFailure } = sending;
 	let tries = 0;
 	let failures = 0;
 	let firstSentAt: number | undefined;
@@ -44,29 +61,21 @@ export async function generate(journey: Journey): Promise<{ exchanged: Exchange;
 	for (;;) {
 		let sentAt = 0;
 		try {
-			const exchanged = await account.perform(
+			const answer = await account.perform(
 				run,
 				async () => {
-					const stopped = run.stoppedBy(scopeOf(request));
-					if (stopped) throw stoppedError(context, stopped);
 					sentAt = Date.now();
 					firstSentAt ??= sentAt;
 					tries++;
-					// In flight it may finish although the run is stopped, so only a cancelled execution
-					// ends it.
-					return await exchange(context, request, strikeOut, cancelSignal(context));
+					return await send();
 				},
-				{
-					again: tries > 0,
-					signal,
-					isPointless: () => run.stoppedBy(scopeOf(request)) !== undefined,
-				},
+				{ again: tries > 0, signal, isPointless },
 			);
 			account.succeeded();
-			return { exchanged, tries };
+			return { answer, tries };
 		} catch (error) {
 			const failure = failureOf(error);
-			if (!failure) throw asRunError(context, run, error);
+			if (!failure) throw error as Error;
 
 			const elapsed = Date.now() - (firstSentAt ?? Date.now());
 			if (!isTooFast(failure)) failures++;
@@ -74,12 +83,44 @@ export async function generate(journey: Journey): Promise<{ exchanged: Exchange;
 			const wait = isTooFast(failure)
 				? account.slowDown(sentAt, asked)
 				: (asked ?? backoff(failures));
-			const givesUp = !isPassing(failure) || failures >= maxTries || elapsed + wait > giveUpAfterMs;
-			log(context, journey, failure, tries, givesUp ? undefined : wait);
+			const givesUp =
+				!isPassing(failure) ||
+				failures >= patience.maxTries ||
+				elapsed + wait > patience.giveUpAfterMs;
+			onFailure?.(failure, tries, givesUp ? undefined : wait);
 			if (givesUp) throw failureError({ ...failure, tries });
-			// A 429 makes the account wait, and with it this item in the queue.
-			if (!isTooFast(failure)) await waitOrEnd(journey, wait);
+			// A 429 makes the account wait, and with it this request in the queue.
+			if (!isTooFast(failure)) await sleep(wait, signal);
 		}
+	}
+}
+
+/**
+ * Gets an item's image made.
+ *
+ * @returns the exchange that succeeded, and how often the request was sent
+ * @throws the last failure; or an error when another item ended the run, or the user did
+ */
+export async function generate(journey: Journey): Promise<{ exchanged: Exchange; tries: number }> {
+	const { context, request, run, signal, account, strikeOut } = journey;
+	try {
+		const { answer, tries } = await sendUntilAnswered({
+			run,
+			account,
+			patience: request.patience,
+			signal,
+			isPointless: () => run.stoppedBy(scopeOf(request)) !== undefined,
+			send: async () => {
+				const stopped = run.stoppedBy(scopeOf(request));
+				if (stopped) throw stoppedError(context, stopped);
+				// In flight it may finish although the run is stopped, so only a cancelled execution ends it.
+				return await exchange(context, request, strikeOut, cancelSignal(context));
+			},
+			onFailure: (...failed) => log(context, journey, ...failed),
+		});
+		return { exchanged: answer, tries };
+	} catch (error) {
+		throw failureOf(error) ? (error as Error) : asRunError(context, run, error);
 	}
 }
 
@@ -92,6 +133,11 @@ export async function generate(journey: Journey): Promise<{ exchanged: Exchange;
 export async function fetchImage(journey: Journey, url: string): Promise<StoredImage> {
 	const { context, request, run, account } = journey;
 	const { maxTries, giveUpAfterMs } = request.patience;
+	// The image is paid for. Where the workflow goes on, no other item's failure takes it away; a
+	// signal of its own, since Node warns of many listeners on a shared one.
+	const signal = context.continueOnFail()
+		? AbortSignal.any([cancelSignal(context)])
+		: journey.signal;
 	const startedAt = Date.now();
 	for (let tries = 1; ; tries++) {
 		try {
@@ -108,7 +154,7 @@ export async function fetchImage(journey: Journey, url: string): Promise<StoredI
 			log(context, journey, failure, tries, givesUp ? undefined : wait);
 			if (failure.kind === 'storage') throw failureError(failure);
 			if (givesUp) throw failureError({ kind: 'download', url, reason: failure, tries });
-			await waitOrEnd(journey, wait);
+			await waitOrEnd(journey, wait, signal);
 		}
 	}
 }
@@ -117,7 +163,11 @@ function cancelSignal(context: IExecutePaginationFunctions): AbortSignal {
 	return context.getExecutionCancelSignal() ?? new AbortController().signal;
 }
 
-async function waitOrEnd({ context, run, signal }: Journey, milliseconds: number): Promise<void> {
+async function waitOrEnd(
+	{ context, run }: Journey,
+	milliseconds: number,
+	signal: AbortSignal,
+): Promise<void> {
 	try {
 		await sleep(milliseconds, signal);
 	} catch (error) {

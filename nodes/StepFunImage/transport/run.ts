@@ -1,6 +1,7 @@
 import type { IExecutePaginationFunctions } from 'n8n-workflow';
 import pLimit from 'p-limit';
 
+import type { StrikeOut } from '../errors/strikeOut';
 import type { ImageRequest, ItemRequests } from '../request/prepareRequest';
 
 /** What the items of one run of the node have in common. */
@@ -23,6 +24,8 @@ export interface Run {
 	stoppedBy(scope: string): Error | undefined;
 	/** Ends when the execution is cancelled or the run is stopped for good: nothing waits any longer. */
 	signal: AbortSignal;
+	/** What strikes out secrets, built once for each credential: an expression in it may give several. */
+	strikeOuts: Map<string, StrikeOut>;
 	/** Images that the service made, and charged, for this run. */
 	charged: number;
 }
@@ -95,6 +98,7 @@ function createRun(context: IExecutePaginationFunctions, items: Set<number>): Ru
 		},
 		stoppedBy: (scope) => stops.get(undefined) ?? stops.get(scope),
 		signal: cancelled ? AbortSignal.any([cancelled, stopAll.signal]) : stopAll.signal,
+		strikeOuts: new Map(),
 		charged: 0,
 	};
 }

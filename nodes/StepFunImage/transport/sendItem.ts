@@ -1,8 +1,9 @@
-import type {
-	DeclarativeRestApiSettings,
-	IExecutePaginationFunctions,
-	INodeExecutionData,
-	NodeApiError,
+import {
+	NodeOperationError,
+	type DeclarativeRestApiSettings,
+	type IExecutePaginationFunctions,
+	type INodeExecutionData,
+	type NodeApiError,
 } from 'n8n-workflow';
 
 import { apiError } from '../errors/apiError';
@@ -15,7 +16,7 @@ import { toItems, toResult, type Result } from '../response/item';
 import { isModerated, toModeratedResult } from '../response/moderated';
 import { accountFor } from './account';
 import { fetchImage, generate, type Journey } from './persist';
-import { joinRun, scopeOf } from './run';
+import { joinRun, scopeOf, type Run } from './run';
 
 /**
  * The transport of one item. n8n's routing calls it for every item at once, with the parameters
@@ -36,7 +37,7 @@ export async function sendItem(
 			async () => await prepareRequests(this, requestData),
 		);
 		if (!run.isWorthSending()) return [];
-		const { account, strikeOut } = await accountOf(this, requests[0]);
+		const { account, strikeOut } = await accountOf(this, run, requests[0]);
 		const outcomes = await Promise.allSettled(
 			requests.map(async (request) => {
 				const signal = AbortSignal.any([run.signal]);
@@ -73,7 +74,7 @@ function collect(
 		throw asNodeError(context, errors[0]);
 	}
 	return [
-		...toItems(context, results, options),
+		...toItems(context, results, { ...options, asksForSeveral: outcomes.length > 1 }),
 		...errors.map((error) => errorItem(context, asNodeError(context, error))),
 	];
 }
@@ -81,6 +82,7 @@ function collect(
 /** The credential's account, with what belongs to it. */
 export async function accountOf(
 	context: IExecutePaginationFunctions,
+	run: Run,
 	request: Pick<ImageRequest, 'options'>,
 ) {
 	const credential = await context.getCredentials('stepFunApi');
@@ -89,7 +91,7 @@ export async function accountOf(
 		concurrentRequests: Math.max(1, Math.floor(Number(credential.concurrentRequests ?? 5)) || 5),
 		requestsPerMinute: Math.max(0, Math.floor(Number(credential.requestsPerMinute ?? 0)) || 0),
 	});
-	return { account, credential, strikeOut: strikeOutSecrets(credential) };
+	return { account, strikeOut: strikeOutSecrets(credential, run.strikeOuts) };
 }
 
 /** Gets the item's image; nothing when another item's failure has ended the run. */
@@ -100,6 +102,11 @@ async function deliver(journey: Journey): Promise<Result | undefined> {
 	const charge = () => {
 		if (!charged) run.charged++;
 		charged = true;
+	};
+	const stopRun = (error: NodeApiError | NodeOperationError) => {
+		// The error itself tells what became of its own image.
+		addLosses(error, charged ? run.charged - 1 : run.charged);
+		run.stop(error);
 	};
 	try {
 		const { exchanged, tries } = await generate(journey);
@@ -123,7 +130,7 @@ async function deliver(journey: Journey): Promise<Result | undefined> {
 			// Ended by another item's failure, or by the user.
 			if (stopMode && run.stoppedBy(scopeOf(request))) return undefined;
 			const shown = asNodeError(context, error);
-			if (stopMode) run.stop(shown);
+			if (stopMode) stopRun(shown);
 			throw shown;
 		}
 		if (wasCharged(failure)) charge();
@@ -133,9 +140,7 @@ async function deliver(journey: Journey): Promise<Result | undefined> {
 		if (stopMode && run.stoppedBy(scopeOf(request))) return undefined;
 		const shown = apiError(context, request, failure, strikeOut);
 		if (stopMode) {
-			// The error itself tells what became of its own image.
-			addLosses(shown, charged ? run.charged - 1 : run.charged);
-			run.stop(shown);
+			stopRun(shown);
 		} else if (failure.kind === 'status' && [401, 402, 404].includes(failure.status)) {
 			// A gateway may know one model and not another; key and balance are the same for all.
 			run.stop(shown, failure.status === 404 ? scopeOf(request) : undefined);
@@ -145,11 +150,11 @@ async function deliver(journey: Journey): Promise<Result | undefined> {
 }
 
 function wasCharged(failure: Failure): boolean {
-	return ['filtered', 'noImage', 'notAnImage', 'storage'].includes(failure.kind);
+	return ['cutOff', 'filtered', 'noImage', 'notAnImage', 'storage'].includes(failure.kind);
 }
 
 /** n8n throws away what a stopped run brought; the user should know the price and the way out. */
-function addLosses(error: NodeApiError, lost: number): void {
+function addLosses(error: NodeApiError | NodeOperationError, lost: number): void {
 	if (lost === 0) return;
 	const [images, them] =
 		lost === 1
