@@ -244,7 +244,7 @@ async function checkSecrets(
 	const searched = await checkKeyIsNowhere(key, [folder], [server, minuteServer], {
 		[dump]: promptsOf('As it comes', 0)[0],
 		[redis.monitorFile]: 'executionId',
-		[join(folder, 'redis/dump.rdb')]: 'bull:jobs',
+		[join(folder, 'redis/dump.rdb')]: 'bull',
 	});
 	log(`The key is in none of ${searched} files`);
 }

@@ -81,8 +81,10 @@ test('a request the client gave up and one that was refused free their place', a
 	});
 	void until(() => server.requests.length > 0).then(() => client.abort());
 	await expect(given).rejects.toThrow();
-	await until(() => server.requests[0].aborted);
-	expect((await generate(server, { steps: 0 })).status).toBe(400);
+	let status = 429;
+	// What was given up leaves its place a moment later.
+	while (status === 429) ({ status } = await generate(server, { steps: 0 }));
+	expect(status).toBe(400);
 	expect((await generate(server, SMALL)).status).toBe(200);
 });
 
