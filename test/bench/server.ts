@@ -40,8 +40,9 @@ export function forkServer(): ServerProcess {
 		reset: async () => void (await ask({ reset: true })),
 		counts: async () => await ask({}),
 		async stop() {
+			if (child.exitCode !== null || child.signalCode !== null) return;
 			const exited = once(child, 'exit');
-			child.disconnect();
+			if (child.connected) child.disconnect();
 			await exited;
 		},
 	};

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { imageSize } from 'image-size';
+import { withCleanUp } from '../n8n/clean-up';
 import { CREDENTIAL_TYPE, findTrigger, NODE_TYPE, prepareExample } from '../n8n/example';
 import { installN8n } from '../n8n/install';
 import { startN8n, type N8nInstance, type WorkflowFile } from '../n8n/instance';
@@ -87,17 +88,15 @@ async function main(): Promise<void> {
 	await rm(OUTPUT_FOLDER, { recursive: true, force: true });
 	await mkdir(OUTPUT_FOLDER, { recursive: true });
 	const workFolder = await mkdtemp(join(tmpdir(), 'stepfun-image-demo-'));
-	const cleanUp: Array<() => Promise<void>> = [
-		() => rm(workFolder, { recursive: true, force: true, maxRetries: 3 }),
-	];
-	try {
+	await withCleanUp(async (cleanUp) => {
+		cleanUp(() => rm(workFolder, { recursive: true, force: true, maxRetries: 3 }));
 		log('Building and packing the package');
 		const tarball = await packPackage(workFolder);
 
 		const installation = await installN8n(log);
 
 		const service = await openImageService();
-		cleanUp.push(service.close);
+		cleanUp(service.close);
 		log(`Images come from ${service.description}`);
 
 		log(`Starting n8n with ${basename(tarball)} installed as a community package`);
@@ -107,7 +106,7 @@ async function main(): Promise<void> {
 			userFolder: workFolder,
 			filesFolder: OUTPUT_FOLDER,
 		});
-		cleanUp.push(() => n8n.stop());
+		cleanUp(() => n8n.stop());
 		if (!(await n8n.listNodeTypes()).includes(NODE_TYPE)) {
 			throw new Error(`n8n did not load ${NODE_TYPE}`);
 		}
@@ -149,9 +148,7 @@ async function main(): Promise<void> {
 			console.log('Ctrl+C ends n8n and removes its data; demo-output/ stays.');
 			await waitForInterrupt();
 		}
-	} finally {
-		for (const step of cleanUp.reverse()) await step();
-	}
+	});
 }
 
 main().catch((error: Error) => {

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inspect, parseArgs } from 'node:util';
+import { withCleanUp } from '../n8n/clean-up';
 import { installN8n } from '../n8n/install';
 import { packPackage } from '../package/pack';
 import type { Part, Surroundings } from './part';
@@ -16,14 +17,10 @@ async function runPart(
 	log: Log,
 ): Promise<void> {
 	const folder = await mkdtemp(join(tmpdir(), 'stepfun-image-e2e-'));
-	const steps: Array<() => Promise<unknown>> = [
-		() => rm(folder, { recursive: true, force: true, maxRetries: 3 }),
-	];
-	try {
-		await run({ ...packed, folder, log, cleanUp: (step) => steps.push(step) });
-	} finally {
-		for (const step of steps.reverse()) await step();
-	}
+	await withCleanUp(async (cleanUp) => {
+		cleanUp(() => rm(folder, { recursive: true, force: true, maxRetries: 3 }));
+		await run({ ...packed, folder, log, cleanUp });
+	});
 }
 
 function choose(only: string | undefined): Array<[string, Part]> {

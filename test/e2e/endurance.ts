@@ -14,7 +14,7 @@ import {
 } from '../n8n/instance';
 import { LOCAL_API_KEY } from '../stepfun-server/server';
 import { drawEndurance } from './endurance-chart';
-import { chain, imagesStep, promptSteps, type Step } from './image-workflow';
+import { chain, imagesStep, PROMPT_START, promptSteps, type Step } from './image-workflow';
 import { attachInspector, type Inspector } from './inspector';
 import type { Part, Surroundings } from './part';
 import { countOpenFiles, readResidentBytes } from './process-figures';
@@ -313,7 +313,10 @@ export const endurancePart: Part = {
 		ok(growth.residentRatio < 1 + ALLOWED_RESIDENT_GROWTH, 'resident memory grows');
 		ok(growth.openFiles <= ALLOWED_OPEN_FILES, 'files or connections stay open');
 
-		const searched = await checkKeyIsNowhere(key, [folder], []);
+		const searched = await checkKeyIsNowhere(key, [folder], [], {
+			[join(folder, 'this-node/.n8n')]: PROMPT_START,
+			[join(folder, 'http-request/.n8n')]: PROMPT_START,
+		});
 		log(`the key is in none of ${searched} files`);
 	},
 };

@@ -17,10 +17,13 @@ export const TRIGGER: Step = {
 /** The node that makes the images. */
 export const IMAGES = 'Images';
 
+/** What every prompt begins with. */
+export const PROMPT_START = 'Product photo';
+
 /** The nodes that make one item for each image, with its prompt. */
 export function promptSteps(count: number): Step[] {
 	const rows = Array.from({ length: count }, (_, index) => ({
-		prompt: `Product photo ${index + 1}`,
+		prompt: `${PROMPT_START} ${index + 1}`,
 	}));
 	return [
 		{

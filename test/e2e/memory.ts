@@ -7,7 +7,7 @@ import { checkPng } from '../examples/finished-run';
 import { CREDENTIAL_TYPE } from '../n8n/example';
 import { findFreePort, startN8n, type FinishedExecution } from '../n8n/instance';
 import { LOCAL_API_KEY } from '../stepfun-server/server';
-import { chain, IMAGES, imagesStep, promptSteps, TRIGGER } from './image-workflow';
+import { chain, IMAGES, imagesStep, PROMPT_START, promptSteps, TRIGGER } from './image-workflow';
 import { attachInspector } from './inspector';
 import type { Part } from './part';
 import { forgetPeak, readPeakBytes, readResidentBytes } from './process-figures';
@@ -133,7 +133,9 @@ export const memoryPart: Part = {
 		// n8n would wait for it to leave.
 		inspector.close();
 		await n8n.stop();
-		const searched = await checkKeyIsNowhere(key, [folder], []);
+		const searched = await checkKeyIsNowhere(key, [folder], [], {
+			[join(folder, '.n8n')]: PROMPT_START,
+		});
 		log(`the key is in none of ${searched} files`);
 	},
 };

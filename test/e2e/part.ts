@@ -1,3 +1,4 @@
+import type { CleanUp } from '../n8n/clean-up';
 import type { N8nInstallation } from '../n8n/install';
 
 /** What every part of the end-to-end run is given. */
@@ -10,10 +11,8 @@ export interface Surroundings {
 	/** Whether what was measured should be written into docs/: npm run e2e -- --save. */
 	save: boolean;
 	log: (line: string) => void;
-	/**
-	 * Says how to undo something. What was set up last is undone first, also when the part fails.
-	 */
-	cleanUp(step: () => Promise<unknown>): void;
+	/** Says how to undo something, which is done also when the part fails. */
+	cleanUp: CleanUp;
 }
 
 /** A part of the end-to-end run: what it proves, in a few words, and the proof, which throws when it fails. */

@@ -15,7 +15,15 @@ import {
 } from '../n8n/instance';
 import { startStepFunServer } from '../stepfun-server/server';
 import type { StepFunServer } from '../stepfun-server/types';
-import { chain, imagesStep, IMAGES, loop, promptSteps, TRIGGER } from './image-workflow';
+import {
+	chain,
+	imagesStep,
+	IMAGES,
+	loop,
+	PROMPT_START,
+	promptSteps,
+	TRIGGER,
+} from './image-workflow';
 import type { Part, Surroundings } from './part';
 import { checkKeyIsNowhere, makeKey } from './secrets';
 
@@ -249,11 +257,12 @@ async function checkStopping(stage: Stage, n8n: N8nInstance, workflow: WorkflowF
 	ok(counts.sent < ITEMS, 'the run was over before the stop');
 	const execution = await read(n8n, executionId);
 	deepStrictEqual(execution.status, 'canceled');
+	deepStrictEqual(countKept(execution), 0, 'a stopped run keeps images, which the documents deny');
 	const files = await countFiles(surroundings.folder, executionId);
 	surroundings.log(
 		`Stop: ${counts.sent} of ${ITEMS} requests sent, ${counts.answered} answered, ${counts.brokenOff} broken off, ` +
 			`none after it; billed ${server.billed.length}; the execution is "${execution.status}", keeps ` +
-			`${countKept(execution)} images, ${files} files are left in n8n's store`,
+			`no image, ${files} files are left in n8n's store`,
 	);
 }
 
@@ -280,7 +289,9 @@ export const restartPart: Part = {
 		await checkStopping(stage, third, workflowOf(ITEMS));
 		await checkHealth(stage, third, workflowOf(BATCH));
 		await third.stop();
-		const searched = await checkKeyIsNowhere(key, [folder], [stage.server]);
+		const searched = await checkKeyIsNowhere(key, [folder], [stage.server], {
+			[join(folder, '.n8n')]: PROMPT_START,
+		});
 		log(`the key is in none of ${searched} files`);
 	},
 };

@@ -25,6 +25,7 @@ import type { Part, Surroundings } from './part';
 import { checkKeyIsNowhere, makeKey } from './secrets';
 
 const EXECUTION_TIMEOUT_MS = 120_000;
+const PROMPT = 'A red shoe';
 const MEGABYTE = 1024 * 1024;
 
 /** Far less than what the hostile server sends, and room for what n8n needs to run and save an execution. */
@@ -56,7 +57,7 @@ const generate = (credential: CredentialReference, parameters: INodeParameters =
 	parameters: {
 		resource: 'image',
 		operation: 'generate',
-		prompt: 'A red shoe',
+		prompt: PROMPT,
 		options: { maxTries: 1, timeout: 60 },
 		...parameters,
 	},
@@ -283,7 +284,7 @@ async function checkAllowedDomains(scene: Scene): Promise<void> {
 }
 
 async function checkFileNames(scene: Scene): Promise<void> {
-	const { server, filesFolder, userFolder } = scene;
+	const { server, filesFolder } = scene;
 	const account = await createAccount(scene, server.url, { concurrentRequests: '20' });
 	const items: Step[] = [
 		{
@@ -335,7 +336,6 @@ async function checkFileNames(scene: Scene): Promise<void> {
 		around,
 		'something was written elsewhere',
 	);
-	ok((await readdir(userFolder)).length > 0);
 	scene.log(`${2 * HOSTILE_NAMES.length} files of hostile names are where they should be`);
 }
 
@@ -385,7 +385,9 @@ async function checkEchoes(scene: Scene): Promise<void> {
 	});
 	await expectFailure(scene, generate(account), /^The server sends the request to another address/);
 	strictEqual(hostile.requests.length, 1);
-	await checkKeyIsNowhere(headerSecret, [scene.userFolder, scene.filesFolder], [scene.server]);
+	await checkKeyIsNowhere(headerSecret, [scene.userFolder, scene.filesFolder], [scene.server], {
+		[join(scene.userFolder, '.n8n')]: PROMPT,
+	});
 	scene.log('what a server says back of the key and the header is struck out');
 }
 
@@ -404,12 +406,14 @@ async function expectSurvival(scene: Scene, step: Step, message: RegExp): Promis
 			await sleep(50);
 		}
 	})();
+	// Awaited below; until then a failure of it must not end the process.
+	watching.catch(() => undefined);
 	try {
 		await expectFailure(scene, step, message);
 	} finally {
 		done = true;
-		await watching;
 	}
+	await watching;
 	await scene.hostile.untilNobodyIsConnected();
 	const growth = (await memory.peakBytes()) - before;
 	ok(growth < MOST_GROWTH, `n8n grew by ${Math.round(growth / MEGABYTE)} MB`);
@@ -457,7 +461,9 @@ async function checkFloods(scene: Scene): Promise<void> {
 
 /** The key is in no file of n8n's and was sent to no result host. */
 async function checkKey({ key, userFolder, filesFolder, server, log }: Scene): Promise<void> {
-	const files = await checkKeyIsNowhere(key, [userFolder, filesFolder], [server]);
+	const files = await checkKeyIsNowhere(key, [userFolder, filesFolder], [server], {
+		[join(userFolder, '.n8n')]: PROMPT,
+	});
 	log(`the key stands in none of ${files} files`);
 }
 

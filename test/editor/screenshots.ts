@@ -1,6 +1,7 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { withCleanUp } from '../n8n/clean-up';
 import { CREDENTIAL_TYPE, prepareExample } from '../n8n/example';
 import { installN8n } from '../n8n/install';
 import { startN8n, type WorkflowFile } from '../n8n/instance';
@@ -123,24 +124,22 @@ async function main(): Promise<void> {
 		console.log(`[${String(Math.round((Date.now() - startedAt) / 1000)).padStart(3)} s] ${line}`);
 
 	const workFolder = await mkdtemp(join(tmpdir(), 'stepfun-image-editor-'));
-	const cleanUp: Array<() => Promise<void>> = [
-		() => rm(workFolder, { recursive: true, force: true, maxRetries: 3 }),
-	];
-	try {
+	await withCleanUp(async (cleanUp) => {
+		cleanUp(() => rm(workFolder, { recursive: true, force: true, maxRetries: 3 }));
 		const browser = await launchChromium();
-		cleanUp.push(() => browser.close());
+		cleanUp(() => browser.close());
 		log(`Chromium ${browser.version()}`);
 
 		const installation = await installN8n(log);
 		const tarball = await packPackage(workFolder);
 		const server = await startStepFunServer();
-		cleanUp.push(() => server.close());
+		cleanUp(() => server.close());
 		const filesFolder = join(workFolder, 'pictures');
 		await mkdir(filesFolder);
 
 		log('Starting n8n');
 		const n8n = await startN8n({ installation, tarball, userFolder: workFolder, filesFolder });
-		cleanUp.push(() => n8n.stop());
+		cleanUp(() => n8n.stop());
 		const access = { baseUrl: server.url, apiKey: LOCAL_API_KEY };
 		const credential = await n8n.createCredential(CREDENTIAL_TYPE, 'StepFun account', {
 			service: 'custom',
@@ -170,9 +169,7 @@ async function main(): Promise<void> {
 			log(`What the window showed at the failure: ${file}`);
 			throw error;
 		}
-	} finally {
-		for (const step of cleanUp.reverse()) await step();
-	}
+	});
 }
 
 main().catch((error: Error) => {

@@ -32,6 +32,15 @@ export const RESOLVES_ITEMS_APART = Number(n8nCorePackage.version.split('.')[0])
 /** Whether n8n names the required field that was never filled in; n8n 1.x says only that there are issues. */
 export const NAMES_EMPTY_FIELDS = RESOLVES_ITEMS_APART;
 
+/** Whether n8n lets a node's fields ask if it is a tool, and names and describes the tool itself. */
+export const KNOWS_TOOLS = 'getToolDescriptionForNode' in NodeHelpers;
+
+/** Of the two evaluators of expressions that n8n 1.x has, its server chooses this one. */
+const { ExpressionEvaluatorProxy } = n8nWorkflow as unknown as {
+	ExpressionEvaluatorProxy?: { setEvaluator?: (evaluator: 'tournament') => void };
+};
+ExpressionEvaluatorProxy?.setEvaluator?.('tournament');
+
 type OlderRun = (workflow: Workflow, startNode?: INode) => ReturnType<WorkflowExecute['run']>;
 
 type OlderStore = (

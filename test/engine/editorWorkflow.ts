@@ -1,4 +1,3 @@
-import { DirectoryLoader } from 'n8n-core';
 import {
 	NodeConnectionTypes,
 	Workflow,
@@ -8,6 +7,7 @@ import {
 } from 'n8n-workflow';
 
 import { StepFunImage } from '../../nodes/StepFunImage/StepFunImage.node';
+import { addRequestOptions } from './differences';
 
 const PREVIOUS: INodeType = {
 	description: {
@@ -31,7 +31,7 @@ const PREVIOUS: INodeType = {
  */
 export function editorWorkflow(parameters: INodeParameters): { workflow: Workflow; node: INode } {
 	const stepFunImage = new StepFunImage() as INodeType;
-	DirectoryLoader.applyDeclarativeNodeOptionParameters(stepFunImage);
+	addRequestOptions(stepFunImage);
 	const node: INode = {
 		id: 'node',
 		name: 'StepFun Image',

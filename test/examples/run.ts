@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util';
 import { launchChromium } from '../editor/chromium';
 import { openEditor } from '../editor/editor';
 import { savePicture } from '../editor/save-picture';
+import { withCleanUp, type CleanUp } from '../n8n/clean-up';
 import { CREDENTIAL_TYPE, findTrigger, prepareExample } from '../n8n/example';
 import { installN8n } from '../n8n/install';
 import { startN8n, type N8nInstance, type WorkflowFile } from '../n8n/instance';
@@ -39,27 +40,24 @@ async function checkCompleteness(): Promise<void> {
 	if (unchecked.length > 0) throw new Error(`No check in test/examples/checks.ts: ${unchecked}`);
 }
 
-async function setUp(
-	cleanUp: Array<() => Promise<unknown>>,
-	log: (line: string) => void,
-): Promise<Surroundings> {
+async function setUp(cleanUp: CleanUp, log: (line: string) => void): Promise<Surroundings> {
 	const userFolder = await mkdtemp(join(tmpdir(), 'stepfun-image-examples-'));
-	cleanUp.push(() => rm(userFolder, { recursive: true, force: true, maxRetries: 3 }));
+	cleanUp(() => rm(userFolder, { recursive: true, force: true, maxRetries: 3 }));
 	const filesFolder = join(userFolder, 'pictures');
 	await mkdir(filesFolder);
 
 	const installation = await installN8n(log);
 	const tarball = await packPackage(userFolder);
 	const server = await startStepFunServer();
-	cleanUp.push(() => server.close());
+	cleanUp(() => server.close());
 	const shortServer = await startStepFunServer({ balance: SHORT_BALANCE });
-	cleanUp.push(() => shortServer.close());
+	cleanUp(() => shortServer.close());
 	const chat = await startChatServer();
-	cleanUp.push(() => chat.close());
+	cleanUp(() => chat.close());
 
 	log('Starting n8n');
 	const n8n = await startN8n({ installation, tarball, userFolder, filesFolder });
-	cleanUp.push(() => n8n.stop());
+	cleanUp(() => n8n.stop());
 
 	const createAccount = async (name: string, baseUrl: string) =>
 		await n8n.createCredential(CREDENTIAL_TYPE, name, {
@@ -139,8 +137,7 @@ async function main(): Promise<void> {
 		console.log(`[${String(Math.round((Date.now() - startedAt) / 1000)).padStart(3)} s] ${line}`);
 
 	await checkCompleteness();
-	const cleanUp: Array<() => Promise<unknown>> = [];
-	try {
+	await withCleanUp(async (cleanUp) => {
 		const surroundings = await setUp(cleanUp, log);
 		const workflowIds = new Map<string, string>();
 		let failed = 0;
@@ -161,9 +158,7 @@ async function main(): Promise<void> {
 		// The README has a picture of this one, taken by npm run screenshots.
 		workflowIds.delete('product-photos');
 		if (options.pictures) await takePictures(surroundings.n8n, workflowIds, log);
-	} finally {
-		for (const step of cleanUp.reverse()) await step();
-	}
+	});
 }
 
 main().catch((error: Error) => {

@@ -8,6 +8,7 @@ import {
 } from 'n8n-workflow';
 
 import { StepFunImage } from '../../nodes/StepFunImage/StepFunImage.node';
+import { KNOWS_TOOLS } from '../engine/differences';
 
 const { description } = new StepFunImage();
 
@@ -43,28 +44,31 @@ const choicesOf = (name: string, operation: string, of: INodeTypeDescription) =>
 	return (shown[0].options ?? []).map((option) => ('value' in option ? option.value : undefined));
 };
 
-describe('what a tool starts with, so that an agent can use it: text in, text out', () => {
-	test('a link comes out, not a file', () => {
-		expect(toolValues({ operation: 'generate' })).toMatchObject({ output: 'url' });
-		expect(toolValues({ operation: 'generate' })).not.toHaveProperty('outputField');
-	});
+(KNOWS_TOOLS ? describe : describe.skip)(
+	'what a tool starts with, so that an agent can use it: text in, text out',
+	() => {
+		test('a link comes out, not a file', () => {
+			expect(toolValues({ operation: 'generate' })).toMatchObject({ output: 'url' });
+			expect(toolValues({ operation: 'generate' })).not.toHaveProperty('outputField');
+		});
 
-	test.each(['edit', 'imageToImage'])('%s takes its image from a URL', (operation) => {
-		const values = toolValues({ operation });
-		expect(values).toMatchObject({ inputSource: 'url', inputUrl: '', output: 'url' });
-		expect(values).not.toHaveProperty('binaryPropertyName');
-	});
+		test.each(['edit', 'imageToImage'])('%s takes its image from a URL', (operation) => {
+			const values = toolValues({ operation });
+			expect(values).toMatchObject({ inputSource: 'url', inputUrl: '', output: 'url' });
+			expect(values).not.toHaveProperty('binaryPropertyName');
+		});
 
-	test.each(['generate', 'edit', 'imageToImage'])('%s offers no files', (operation) => {
-		expect(choicesOf('output', operation, tool)).toEqual(['url', 'n8nLink']);
-		expect(choicesOf('output', operation, description)).toContain('file');
-		if (operation === 'generate') return;
-		expect(choicesOf('inputSource', operation, tool).sort()).toEqual(['text', 'url']);
-		expect(choicesOf('inputSource', operation, description)).toContain('binary');
-	});
-});
+		test.each(['generate', 'edit', 'imageToImage'])('%s offers no files', (operation) => {
+			expect(choicesOf('output', operation, tool)).toEqual(['url', 'n8nLink']);
+			expect(choicesOf('output', operation, description)).toContain('file');
+			if (operation === 'generate') return;
+			expect(choicesOf('inputSource', operation, tool).sort()).toEqual(['text', 'url']);
+			expect(choicesOf('inputSource', operation, description)).toContain('binary');
+		});
+	},
+);
 
-describe('what the model reads of a tool', () => {
+(KNOWS_TOOLS ? describe : describe.skip)('what the model reads of a tool', () => {
 	const node = (parameters: INodeParameters, name = 'StepFun Image'): INode => ({
 		id: '1',
 		name,

@@ -41,7 +41,7 @@ const PLATFORM_PACKAGES = [
 const PROGRESS_EVERY_MS = 20_000;
 
 /**
- * Installs n8n as a lockfile pins it, or finds it installed. The first time takes some minutes and 2 GB of disk.
+ * Installs n8n as a lockfile pins it, or finds it installed. The first time takes some minutes and about 2.5 GB of disk.
  *
  * @param log is told what takes time
  * @param pinned the release; without it test/n8n/package-lock.json, installed in .n8n-install/
@@ -54,7 +54,7 @@ export async function installN8n(
 	const stamp = await describeWanted(lockFolder);
 
 	if (!existsSync(stampFile) || (await readFile(stampFile, 'utf8')) !== stamp) {
-		log(`Installing n8n into ${folder}; this takes some minutes and 2 GB, once.`);
+		log(`Installing n8n into ${folder}; this takes some minutes and about 2.5 GB, once.`);
 		await rm(stampFile, { force: true });
 		await mkdir(folder, { recursive: true });
 		for (const file of ['package.json', 'package-lock.json']) {

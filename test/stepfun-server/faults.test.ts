@@ -1,5 +1,14 @@
 import { startStepFunServer, type Fault, type FaultRule, type StepFunServer } from './server';
-import { decoded, edit, filePart, generate, get, inputImage, pictureOf } from './test-requests';
+import {
+	decoded,
+	edit,
+	filePart,
+	generate,
+	get,
+	inputImage,
+	pictureOf,
+	until,
+} from './test-requests';
 
 let server: StepFunServer;
 
@@ -25,13 +34,6 @@ async function post(signal?: AbortSignal): Promise<Response> {
 		redirect: 'manual',
 		signal,
 	});
-}
-
-async function until(condition: () => boolean): Promise<void> {
-	for (let waited = 0; !condition(); waited += 5) {
-		if (waited > 2000) throw new Error('The condition did not come true');
-		await new Promise((resolve) => setTimeout(resolve, 5));
-	}
 }
 
 function act(fault: Fault, when?: FaultRule['when']) {

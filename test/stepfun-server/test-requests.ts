@@ -34,6 +34,15 @@ export const GENERATION = {
 
 const authorization = { Authorization: `Bearer ${LOCAL_API_KEY}` };
 
+/** Waits for what the server under test is about to do. */
+export async function until(condition: () => boolean): Promise<void> {
+	const deadline = Date.now() + 4_000;
+	while (!condition()) {
+		if (Date.now() > deadline) throw new Error('The condition did not come true');
+		await new Promise((resolve) => setTimeout(resolve, 5));
+	}
+}
+
 async function reply(response: Response): Promise<Reply> {
 	const { status, headers } = response;
 	return { status, headers, body: (await response.json()) as Reply['body'] };

@@ -317,9 +317,9 @@ describe('time', () => {
 				}),
 		});
 		expect(cancelledAt).toBeGreaterThan(before);
-		expect(Date.now() - cancelledAt).toBeLessThan(1_000);
+		expect(Date.now() - cancelledAt).toBeLessThan(5_000);
 		expect(status).toBe('canceled');
-		await wait(100);
+		while (!server.requests.every(({ aborted }) => aborted)) await wait(20);
 		// Five were under way and were broken off; the fifteen that waited were never sent.
 		expect(server.requests).toHaveLength(5);
 		expect(server.requests.every(({ aborted }) => aborted)).toBe(true);

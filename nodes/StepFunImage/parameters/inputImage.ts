@@ -45,7 +45,7 @@ export function inputImageFields(operation: Operation): INodeProperties[] {
 			],
 			default: 'binary',
 			displayOptions: showFor(operation),
-			description: `Where the image is. At most ${maxSide} × ${maxSide} pixels; ${accepted}. It is read only when the item's turn comes.`,
+			description: `Where the image is. At most ${maxSide} × ${maxSide} pixels; ${accepted}. A file is checked before anything is sent; an image behind a URL only when its item's turn comes.`,
 		},
 		{
 			displayName: 'Input Data Field Name',

@@ -179,7 +179,7 @@ const TRANSPORT_OPTIONS: INodeProperties[] = [
 		typeOptions: { minValue: 0, numberPrecision: 0 },
 		default: giveUpAfterSeconds,
 		description:
-			'How long to go on trying one item, counted from its first request. Waiting for its turn in the queue does not count.',
+			'How long to go on trying one image, counted from its first request; downloading a finished image counts on its own. Waiting for its turn in the queue does not count.',
 	},
 	{
 		displayName: 'Max Tries',

@@ -74,12 +74,19 @@ export async function startPostgres(folder: string): Promise<PostgresServer> {
 		const { stdout } = await run(psql, [...address, '-At', '-c', asJson], connection);
 		return JSON.parse(stdout) as Row[];
 	}
-	await waitFor('an answer of PostgreSQL', async () =>
-		query('select 1').then(
-			() => true,
-			() => false,
-		),
-	);
+	// A fast shutdown: no waiting for clients to leave.
+	const stop = async () => await endProcess(child, 'SIGINT');
+	try {
+		await waitFor('an answer of PostgreSQL', async () =>
+			query('select 1').then(
+				() => true,
+				() => false,
+			),
+		);
+	} catch (error) {
+		await stop();
+		throw error;
+	}
 
 	return {
 		environment: {
@@ -92,8 +99,7 @@ export async function startPostgres(folder: string): Promise<PostgresServer> {
 		},
 		query,
 		dump: async (file) => void (await run(pgDump, [...address, '-f', file], connection)),
-		// A fast shutdown: no waiting for clients to leave.
-		stop: async () => await endProcess(child, 'SIGINT'),
+		stop,
 	};
 }
 

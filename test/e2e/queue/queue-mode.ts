@@ -84,7 +84,15 @@ export async function startQueueMode(
 		main,
 		redis,
 		postgres,
-		startWorkers: async (names, concurrency) =>
-			await Promise.all(names.map(async (name) => await startWorker(name, concurrency))),
+		async startWorkers(names, concurrency) {
+			// All are waited for, so that each one that comes up is stopped at the end, too.
+			const outcomes = await Promise.allSettled(
+				names.map(async (name) => await startWorker(name, concurrency)),
+			);
+			return outcomes.map((outcome) => {
+				if (outcome.status === 'rejected') throw outcome.reason;
+				return outcome.value;
+			});
+		},
 	};
 }

@@ -35,10 +35,15 @@ export async function startRedis(folder: string): Promise<RedisServer> {
 	await log.close();
 	const command = async (...words: string[]) =>
 		(await promisify(execFile)(client, ['-p', String(port), ...words])).stdout.trim();
-	await waitFor(
-		'an answer of Redis',
-		async () => (await command('ping').catch(() => '')) === 'PONG',
-	);
+	try {
+		await waitFor(
+			'an answer of Redis',
+			async () => (await command('ping').catch(() => '')) === 'PONG',
+		);
+	} catch (error) {
+		await endProcess(child);
+		throw error;
+	}
 
 	const monitorFile = join(folder, 'monitor.log');
 	const monitorLog = await open(monitorFile, 'w');
@@ -46,14 +51,14 @@ export async function startRedis(folder: string): Promise<RedisServer> {
 		stdio: ['ignore', monitorLog.fd, 'ignore'],
 	});
 	await monitorLog.close();
-	await waitFor("Redis's monitor", async () => (await stat(monitorFile)).size > 0);
-
-	return {
-		port,
-		monitorFile,
-		save: async () => void (await command('save')),
-		async stop() {
-			await Promise.all([endProcess(child), endProcess(monitor)]);
-		},
+	const stop = async () => {
+		await Promise.all([endProcess(child), endProcess(monitor)]);
 	};
+	try {
+		await waitFor("Redis's monitor", async () => (await stat(monitorFile)).size > 0);
+	} catch (error) {
+		await stop();
+		throw error;
+	}
+	return { port, monitorFile, save: async () => void (await command('save')), stop };
 }

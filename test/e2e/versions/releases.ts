@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import type { PinnedN8n } from '../../n8n/install';
-import newest from './n8n-2.41.1/package.json';
-import oldest from './n8n-1.85.4/package.json';
+import later from './n8n-2.41.1/package.json';
+import earlier from './n8n-1.85.4/package.json';
 
 function pinned({ dependencies: { n8n } }: { dependencies: { n8n: string } }): PinnedN8n {
 	return {
@@ -11,7 +11,7 @@ function pinned({ dependencies: { n8n } }: { dependencies: { n8n: string } }): P
 }
 
 /**
- * The releases that are run beside the one of test/n8n/package.json: the oldest on which the package runs, and the
- * newest that the npm registry holds with all of its dependencies.
+ * The releases that are run beside the one of test/n8n/package.json. The releases in between were not tried; n8n 1.82.3
+ * does not load the package, since its n8n-workflow lacks an export that the node needs.
  */
-export const RELEASES: PinnedN8n[] = [pinned(oldest), pinned(newest)];
+export const RELEASES: PinnedN8n[] = [pinned(earlier), pinned(later)];
