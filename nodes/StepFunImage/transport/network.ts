@@ -29,12 +29,21 @@ export async function timed<T>(
 	task: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
 	const timeout = AbortSignal.timeout(timeoutMs);
+	const end = AbortSignal.any([signal, timeout]);
+	// The task gets a signal of its own. Node keeps one that is made of others while somebody listens to it, and n8n's
+	// request helper leaves listeners behind, so every request would stay in memory until its time is up.
+	const controller = new AbortController();
+	const abort = () => controller.abort(end.reason);
+	if (end.aborted) abort();
+	end.addEventListener('abort', abort);
 	try {
-		return await task(AbortSignal.any([signal, timeout]));
+		return await task(controller.signal);
 	} catch (error) {
 		signal.throwIfAborted();
 		if (timeout.aborted) throw failureError({ kind: 'timeout', seconds: timeoutMs / 1000 });
 		throw failureError(failureOf(error) ?? networkFailure(error));
+	} finally {
+		end.removeEventListener('abort', abort);
 	}
 }
 

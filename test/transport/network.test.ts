@@ -1,0 +1,32 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises';
+
+import { timed } from '../../nodes/StepFunImage/transport/network';
+
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
+
+test('what listened to the signal of a task is let go when the task is over, not when its time is up', async () => {
+	const cancel = new AbortController();
+	let freed = 0;
+	const registry = new FinalizationRegistry(() => freed++);
+	const tasks = Array.from(
+		{ length: 20 },
+		async () =>
+			await timed(600_000, cancel.signal, async (signal) => {
+				const request = { headers: {} };
+				registry.register(request, undefined);
+				signal.addEventListener('abort', () => request.headers);
+				await turn();
+			}),
+	);
+	await Promise.all(tasks);
+	tasks.length = 0;
+	for (let round = 0; round < 50 && freed < 20; round++) {
+		collectGarbage();
+		await sleep(20);
+	}
+	expect(freed).toBe(20);
+	expect(cancel.signal.aborted).toBe(false);
+});
