@@ -30,7 +30,7 @@ const RUN_TIMEOUT_MS = 120_000;
 const DELETION_TIMEOUT_MS = 300_000;
 
 /**
- * How much may stay in the heap for each image. One that is held would be its whole size, 12 kB here; its item, its
+ * How much more than with n8n's own nodes may stay in the heap for each image. One that is held would be its whole size, 12 kB here; its item, its
  * request and what waits for them are some kilobytes. Without any leak the measurement varies by some hundred bytes.
  */
 const ALLOWED_BYTES_PER_IMAGE = 1_024;
@@ -309,7 +309,9 @@ export const endurancePart: Part = {
 			await writeFile(file, drawEndurance(node, control));
 			log(`the plot is in ${file}`);
 		}
-		ok(growth.heapBytesPerImage < ALLOWED_BYTES_PER_IMAGE, 'the heap grows with every image');
+		// What n8n itself keeps of an execution, both keep.
+		const own = growth.heapBytesPerImage - Math.max(0, controlGrowth.heapBytesPerImage);
+		ok(own < ALLOWED_BYTES_PER_IMAGE, 'the heap grows with every image');
 		ok(growth.residentRatio < 1 + ALLOWED_RESIDENT_GROWTH, 'resident memory grows');
 		ok(growth.openFiles <= ALLOWED_OPEN_FILES, 'files or connections stay open');
 
