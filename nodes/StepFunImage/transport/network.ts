@@ -30,8 +30,8 @@ export async function timed<T>(
 ): Promise<T> {
 	const timeout = AbortSignal.timeout(timeoutMs);
 	const end = AbortSignal.any([signal, timeout]);
-	// The task gets a signal of its own. Node keeps one that is made of others while somebody listens to it, and n8n's
-	// request helper leaves listeners behind, so every request would stay in memory until its time is up.
+	// The task gets a signal of its own. Node keeps one that is made of others while somebody listens to it, so a listener
+	// that is left behind would keep its request in memory until the time is up.
 	const controller = new AbortController();
 	const abort = () => controller.abort(end.reason);
 	if (end.aborted) abort();
