@@ -89,7 +89,6 @@ async function main() {
 	if (what === 'require') require(join(installed, 'dist/nodes/StepFunImage/StepFunImage.node.js'));
 	else await new PackageDirectoryLoader(installed).loadAll();
 	process.stdout.write(String(performance.now() - startedAt));
-	process.exit();
 }
 main();
 `;

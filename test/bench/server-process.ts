@@ -70,4 +70,4 @@ process.on('message', (message: { id: number; start?: StepFunServerOptions; rese
 		(error: unknown) => process.send?.({ id: message.id, error: String(error) }),
 	);
 });
-process.on('disconnect', () => process.exit());
+process.on('disconnect', () => void server?.close());

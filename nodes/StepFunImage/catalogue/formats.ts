@@ -39,7 +39,7 @@ const MAX_HEIF_SIZES = 16;
  * @returns `undefined` when this is no raster image (SVG and icons are none), or not enough of it
  */
 export function measureImage(header: Uint8Array): MeasuredImage | undefined {
-	const wanted = header.subarray(0, isIsoMedia(header) ? MAX_HEIF_BYTES : MAX_HEADER_BYTES);
+	const wanted = header.subarray(0, mostHeaderBytes(header));
 	// A file may be made so that image-size takes minutes over it, for all of which n8n would stand
 	// still. It gets no format that is not wanted, and no more of a file than a size can need.
 	if (!mayBeRaster(wanted) || countOf(HEIF_SIZE_BOX, wanted) > MAX_HEIF_SIZES) return undefined;
@@ -54,6 +54,24 @@ export function measureImage(header: Uint8Array): MeasuredImage | undefined {
 	} catch {
 		return undefined;
 	}
+}
+
+/**
+ * Whether more of a file that could not be measured may tell its size: in some formats it stands far behind
+ * the beginning.
+ *
+ * @param header the first bytes of the file, at least 12
+ */
+export function sizeMayFollow(header: Uint8Array): boolean {
+	const begin = latin1(header, 0, 2);
+	return (
+		(['\xff\xd8', 'II', 'MM'].includes(begin) || isIsoMedia(header)) &&
+		header.length < mostHeaderBytes(header)
+	);
+}
+
+function mostHeaderBytes(header: Uint8Array): number {
+	return isIsoMedia(header) ? MAX_HEIF_BYTES : MAX_HEADER_BYTES;
 }
 
 /** Whether a file begins as one of the formats does. */

@@ -81,6 +81,15 @@ export function balanceCurrencyOf(url: string): Currency | undefined {
 	return hostOf(url) === 'api.stepfun.com' ? 'cny' : undefined;
 }
 
+/**
+ * Whether a text is an address that a request can be sent to.
+ *
+ * @param text what somebody entered, or a server said
+ */
+export function isWebAddress(text: string): boolean {
+	return /^https?:\/\/./i.test(text) && URL.canParse(text);
+}
+
 function hostOf(url: string): string | undefined {
 	return URL.canParse(url) ? new URL(url).host : undefined;
 }

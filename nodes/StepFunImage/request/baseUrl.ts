@@ -1,5 +1,6 @@
 import type { IExecuteSingleFunctions } from 'n8n-workflow';
 
+import { isWebAddress } from '../catalogue/hosts';
 import { inputError } from '../errors/inputError';
 
 /**
@@ -10,7 +11,7 @@ import { inputError } from '../errors/inputError';
  * @throws NodeOperationError when it is no web address
  */
 export function checkBaseUrl(context: IExecuteSingleFunctions, baseUrl = ''): void {
-	if (/^https?:\/\/./i.test(baseUrl) && URL.canParse(baseUrl)) return;
+	if (isWebAddress(baseUrl)) return;
 	throw inputError(
 		context,
 		"The credential's 'Base URL' is not a web address",

@@ -1,6 +1,7 @@
 import type { IExecuteSingleFunctions } from 'n8n-workflow';
 
 import { FORMATS, measureImage } from '../catalogue/formats';
+import { isWebAddress } from '../catalogue/hosts';
 import type { InputImageLimits } from '../catalogue/models';
 import { failureError, failureOf } from '../errors/failure';
 import { inputError } from '../errors/inputError';
@@ -32,7 +33,7 @@ export function inspectImageUrl(
 	route: DownloadRoute,
 ): InputImage {
 	const address = typeof value === 'string' ? value.trim() : '';
-	if (!/^https?:\/\//i.test(address) || !URL.canParse(address)) {
+	if (!isWebAddress(address)) {
 		throw inputError(
 			context,
 			`'Image URL' must be an address that starts with https:// or http://, but is ${address === '' ? 'empty' : address.slice(0, 60)}`,

@@ -1,6 +1,6 @@
 import type { IBinaryData, IExecuteSingleFunctions } from 'n8n-workflow';
 
-import { FORMATS, MAX_HEADER_BYTES, measureImage } from '../catalogue/formats';
+import { FORMATS, measureImage, sizeMayFollow } from '../catalogue/formats';
 import type { ImageFormat } from '../catalogue/models';
 import { failureError, failureOf } from '../errors/failure';
 
@@ -118,19 +118,11 @@ async function readHeader(chunks: AsyncIterator<Buffer>) {
 			tryAt = bytes * 2;
 			const measured = measureImage(header);
 			if (measured) return { header, ...measured };
-			if (next.done || header.length >= MAX_HEADER_BYTES || !mayBeImage(header)) {
+			if (next.done || !sizeMayFollow(header)) {
 				throw failureError({ kind: 'notAnImage', text: printable(header) });
 			}
 		}
 	}
-}
-
-/** Whether it is worth waiting for more: a format whose size may stand far behind its beginning. */
-function mayBeImage(header: Buffer): boolean {
-	const isJpeg = header[0] === 0xff && header[1] === 0xd8;
-	const isTiff = ['II', 'MM'].includes(header.toString('latin1', 0, 2));
-	const isIsoMedia = header.toString('latin1', 4, 8) === 'ftyp';
-	return isJpeg || isTiff || isIsoMedia;
 }
 
 /** Follows bytes that pass by for the last place of a mark, which may lie across their pieces. */

@@ -1,8 +1,11 @@
 import { createHash } from 'node:crypto';
-import { sleep } from 'n8n-workflow';
+import { sleep, type IExecutePaginationFunctions } from 'n8n-workflow';
 import pLimit from 'p-limit';
 
+import { strikeOutSecrets } from '../errors/strikeOut';
+import type { ImageRequest } from '../request/prepareRequest';
 import { backoff } from './retry';
+import type { Run } from './run';
 
 /** What the credential says an account may do. */
 export interface AccountLimits {
@@ -242,4 +245,25 @@ export function accountFor(apiKey: string, baseUrl: string, limits: AccountLimit
 	const account = createAccount(limits);
 	accounts.set(id, account);
 	return account;
+}
+
+/**
+ * The account of the item's credential, and what takes the credential's secrets out of a server's words.
+ *
+ * @param context the item's execution context
+ * @param run the node run that the item belongs to
+ * @param request a request of the item, for its address
+ */
+export async function accountOf(
+	context: IExecutePaginationFunctions,
+	run: Run,
+	request: Pick<ImageRequest, 'options'>,
+) {
+	const credential = await context.getCredentials('stepFunApi');
+	const apiKey = String(credential.apiKey ?? '').trim();
+	const account = accountFor(apiKey, request.options.baseURL ?? '', {
+		concurrentRequests: Math.max(1, Math.floor(Number(credential.concurrentRequests ?? 5)) || 5),
+		requestsPerMinute: Math.max(0, Math.floor(Number(credential.requestsPerMinute ?? 0)) || 0),
+	});
+	return { account, strikeOut: strikeOutSecrets(credential, run.strikeOuts) };
 }

@@ -4,6 +4,7 @@ import type {
 	IN8nHttpFullResponse,
 } from 'n8n-workflow';
 
+import { isWebAddress } from '../catalogue/hosts';
 import { failureError, failureOf } from '../errors/failure';
 import { withoutSecrets, type StrikeOut } from '../errors/strikeOut';
 import { makeBody } from '../request/body';
@@ -84,8 +85,4 @@ export async function sendWithKey(
 
 function refuseFiltered({ finishReason, seed, id }: Answer): void {
 	if (finishReason === 'content_filtered') throw failureError({ kind: 'filtered', seed, id });
-}
-
-function isWebAddress(url: string): boolean {
-	return /^https?:\/\//i.test(url) && URL.canParse(url);
 }

@@ -16,13 +16,12 @@ import type { StrikeOut } from '../errors/strikeOut';
 import { checkBaseUrl } from '../request/baseUrl';
 import { besideInput, wantsInputFields } from '../response/besideInput';
 import type { ByteStream } from '../response/image';
-import type { Account } from './account';
+import { accountOf, type Account } from './account';
+import { sendUntilAnswered } from './attempts';
 import { sendWithKey } from './exchange';
 import { received, refuseErrorStatus, timed } from './network';
 import { DEFAULT_PATIENCE } from './patience';
-import { sendUntilAnswered } from './persist';
 import { joinRun, type Run } from './run';
-import { accountOf } from './sendItem';
 
 /** An account is a few numbers; this stops a server that never ends. */
 const MAX_BYTES = 64 * 1024;

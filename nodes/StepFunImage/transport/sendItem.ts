@@ -10,13 +10,12 @@ import { apiError } from '../errors/apiError';
 import { canceledError } from '../errors/canceled';
 import { asNodeError, errorItem } from '../errors/errorItem';
 import { failureOf, type Failure } from '../errors/failure';
-import { strikeOutSecrets } from '../errors/strikeOut';
-import { prepareRequests, type ImageRequest, type ResultOptions } from '../request/prepareRequest';
+import { prepareRequests, type ResultOptions } from '../request/prepareRequest';
 import { toItems, toResult, type Result } from '../response/item';
 import { isModerated, toModeratedResult } from '../response/moderated';
-import { accountFor } from './account';
-import { fetchImage, generate, type Journey } from './persist';
-import { joinRun, scopeOf, type Run } from './run';
+import { accountOf } from './account';
+import { fetchImage, requestImage, type Journey } from './attempts';
+import { joinRun, scopeOf } from './run';
 
 /**
  * The transport of one item. n8n's routing calls it for every item at once, with the parameters
@@ -79,21 +78,6 @@ function collect(
 	];
 }
 
-/** The credential's account, with what belongs to it. */
-export async function accountOf(
-	context: IExecutePaginationFunctions,
-	run: Run,
-	request: Pick<ImageRequest, 'options'>,
-) {
-	const credential = await context.getCredentials('stepFunApi');
-	const apiKey = String(credential.apiKey ?? '').trim();
-	const account = accountFor(apiKey, request.options.baseURL ?? '', {
-		concurrentRequests: Math.max(1, Math.floor(Number(credential.concurrentRequests ?? 5)) || 5),
-		requestsPerMinute: Math.max(0, Math.floor(Number(credential.requestsPerMinute ?? 0)) || 0),
-	});
-	return { account, strikeOut: strikeOutSecrets(credential, run.strikeOuts) };
-}
-
 /** Gets the item's image; nothing when another item's failure has ended the run. */
 async function deliver(journey: Journey): Promise<Result | undefined> {
 	const { context, request, result, run, strikeOut } = journey;
@@ -109,7 +93,7 @@ async function deliver(journey: Journey): Promise<Result | undefined> {
 		run.stop(error);
 	};
 	try {
-		const { exchanged, tries } = await generate(journey);
+		const { exchanged, tries } = await requestImage(journey);
 		charge();
 		const { url } = exchanged.answer;
 		const image =

@@ -101,7 +101,9 @@ export async function sendUntilAnswered<T>(
  * @returns the exchange that succeeded, and how often the request was sent
  * @throws the last failure; or an error when another item ended the run, or the user did
  */
-export async function generate(journey: Journey): Promise<{ exchanged: Exchange; tries: number }> {
+export async function requestImage(
+	journey: Journey,
+): Promise<{ exchanged: Exchange; tries: number }> {
 	const { context, request, run, signal, account, strikeOut } = journey;
 	try {
 		const { answer, tries } = await sendUntilAnswered({
