@@ -7,12 +7,14 @@ import type {
 	INodeProperties,
 } from 'n8n-workflow';
 
-import {
-	BASE_URL_EXPRESSION,
-	CUSTOM_SERVICE,
-	SERVICES,
-} from '../nodes/StepFunImage/catalogue/hosts';
-import { customHeader } from '../nodes/StepFunImage/transport/customHeader';
+import { ACCOUNT_DEFAULTS } from '../nodes/StepFunImage/catalogue/defaults';
+import { CUSTOM_SERVICE, SERVICES } from '../nodes/StepFunImage/catalogue/services';
+import { parseCredential } from '../nodes/StepFunImage/transport/credential';
+
+/** n8n reads the address of the credential's test as an expression over the credential. */
+const BASE_URL_EXPRESSION =
+	`={{ $credentials.service === '${CUSTOM_SERVICE}' ? ` +
+	"($credentials.baseUrl || '').trim().replace(/[/]+$/, '') : $credentials.service }}";
 
 export class StepFunApi implements ICredentialType {
 	name = 'stepFunApi';
@@ -68,7 +70,7 @@ export class StepFunApi implements ICredentialType {
 			name: 'concurrentRequests',
 			type: 'number',
 			typeOptions: { minValue: 1, numberPrecision: 0 },
-			default: 5,
+			default: ACCOUNT_DEFAULTS.concurrentRequests,
 			description:
 				"How many requests may be under way at once, over all items, nodes and workflows that use this key. StepFun's lowest tier allows 5.",
 		},
@@ -77,9 +79,18 @@ export class StepFunApi implements ICredentialType {
 			name: 'requestsPerMinute',
 			type: 'number',
 			typeOptions: { minValue: 0, numberPrecision: 0 },
-			default: 0,
+			default: ACCOUNT_DEFAULTS.requestsPerMinute,
 			description:
 				"How many requests may be started in a minute, counted in the same way. 0 means no limit of your own; StepFun's answers still slow the node down when it is too fast.",
+		},
+		{
+			displayName: 'Ignore SSL Issues (Insecure)',
+			name: 'ignoreSSLIssues',
+			type: 'boolean',
+			default: false,
+			description:
+				"Whether to connect even if the server's SSL certificate cannot be verified, for a server of your own with a certificate that it made itself",
+			displayOptions: { show: { service: [CUSTOM_SERVICE] } },
 		},
 		{
 			displayName: 'Add Custom Header',
@@ -113,13 +124,13 @@ export class StepFunApi implements ICredentialType {
 		credentials: ICredentialDataDecryptedObject,
 		requestOptions: IHttpRequestOptions,
 	): Promise<IHttpRequestOptions> => {
-		const header = customHeader(credentials);
+		const { apiKey, headers } = parseCredential(credentials);
 		return {
 			...requestOptions,
 			headers: {
 				...requestOptions.headers,
-				Authorization: `Bearer ${textOf(credentials.apiKey)}`,
-				...(header ? { [header.name]: header.value } : {}),
+				Authorization: `Bearer ${apiKey}`,
+				...Object.fromEntries(headers.map(({ name, value }) => [name, value])),
 			},
 		};
 	};
@@ -167,8 +178,4 @@ export class StepFunApi implements ICredentialType {
 			},
 		] as unknown as ICredentialTestRequest['rules'],
 	};
-}
-
-function textOf(value: unknown): string {
-	return typeof value === 'string' ? value.trim() : '';
 }

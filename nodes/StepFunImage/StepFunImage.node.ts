@@ -1,11 +1,23 @@
-import { NodeConnectionTypes, type INodeType, type INodeTypeDescription } from 'n8n-workflow';
+import {
+	NodeConnectionTypes,
+	type IExecuteFunctions,
+	type INodeExecutionData,
+	type INodeProperties,
+	type INodeType,
+	type INodeTypeDescription,
+} from 'n8n-workflow';
 
-import { BASE_URL_EXPRESSION } from './catalogue/hosts';
-import { hints } from './parameters/hints';
-import { imageFields } from './parameters/image';
-import { resourceAndOperation } from './parameters/operation';
-import { balanceOptionsField } from './parameters/options';
-import { sendItem } from './transport/sendItem';
+import { run } from './actions/run';
+import { hints } from './descriptions/hints';
+import { imageFields } from './descriptions/imageFields';
+import { balanceOptionsField } from './descriptions/options';
+import { resourceAndOperation } from './descriptions/resources';
+
+const properties: INodeProperties[] = [
+	...resourceAndOperation,
+	...imageFields,
+	balanceOptionsField,
+];
 
 export class StepFunImage implements INodeType {
 	description: INodeTypeDescription = {
@@ -24,17 +36,11 @@ export class StepFunImage implements INodeType {
 		inputs: [NodeConnectionTypes.Main],
 		outputs: [NodeConnectionTypes.Main],
 		credentials: [{ name: 'stepFunApi', required: true }],
-		requestDefaults: {
-			baseURL: BASE_URL_EXPRESSION,
-			headers: { Accept: 'application/json' },
-			// The transport judges every status itself and reads the body as it arrives.
-			ignoreHttpStatusErrors: true,
-			encoding: 'stream',
-			// A redirect could carry the key to another host.
-			disableFollowRedirect: true,
-		},
-		// n8n's routing calls this function as the transport of every item.
-		requestOperations: { pagination: sendItem },
-		properties: [...resourceAndOperation, ...imageFields, balanceOptionsField],
+		properties,
 	};
+
+	/** The properties say what is sent: each field its `routing.send`, each operation its `routing.request`. */
+	async execute(this: IExecuteFunctions): Promise<INodeExecutionData[][]> {
+		return await run(this, properties);
+	}
 }

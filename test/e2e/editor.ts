@@ -111,8 +111,8 @@ async function clickThrough(session: Session): Promise<void> {
 
 	await openActions(session, GENERATE_NODE, SEARCHES.slice(-1));
 	await chooseAction(session, EDIT_NODE);
-	const [{ facts }] = modelsFor('generate');
-	const landscape = facts.sizes?.find(({ orientation }) => orientation === 'Landscape');
+	const [{ capabilities }] = modelsFor('generate');
+	const landscape = capabilities.sizes?.find(({ orientation }) => orientation === 'Landscape');
 	ok(landscape);
 	await useEdit(session, landscape);
 	await editor.closePanel();

@@ -7,7 +7,6 @@ import {
 } from 'n8n-workflow';
 
 import { StepFunImage } from '../../nodes/StepFunImage/StepFunImage.node';
-import { addRequestOptions } from './differences';
 
 const PREVIOUS: INodeType = {
 	description: {
@@ -31,7 +30,6 @@ const PREVIOUS: INodeType = {
  */
 export function editorWorkflow(parameters: INodeParameters): { workflow: Workflow; node: INode } {
 	const stepFunImage = new StepFunImage() as INodeType;
-	addRequestOptions(stepFunImage);
 	const node: INode = {
 		id: 'node',
 		name: 'StepFun Image',

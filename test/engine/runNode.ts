@@ -1,13 +1,7 @@
 import { userFolder } from './n8n';
 
 import { Container } from '@n8n/di';
-import {
-	BinaryDataService,
-	ExecutionLifecycleHooks,
-	RoutingNode,
-	WorkflowExecute,
-	type ExecuteContext,
-} from 'n8n-core';
+import { BinaryDataService, ExecutionLifecycleHooks, WorkflowExecute } from 'n8n-core';
 import {
 	NodeConnectionTypes,
 	Workflow,
@@ -27,13 +21,7 @@ import {
 
 import { StepFunApi } from '../../credentials/StepFunApi.credentials';
 import { StepFunImage } from '../../nodes/StepFunImage/StepFunImage.node';
-import {
-	addRequestOptions,
-	initBinaryData,
-	startWorkflow,
-	statusOf,
-	storeBinary,
-} from './differences';
+import { initBinaryData, startWorkflow, statusOf, storeBinary } from './differences';
 
 const NODE_TYPE = 'n8n-nodes-stepfun-image.stepFunImage';
 
@@ -68,7 +56,7 @@ export interface NodeRunResult {
 }
 
 /**
- * Runs the StepFun Image node through n8n's own engine: WorkflowExecute, RoutingNode, the real request
+ * Runs the StepFun Image node through n8n's own engine: WorkflowExecute, the real request
  * helpers and the real binary data store. A source node before it gives the items.
  */
 export async function runNode(settings: NodeRun): Promise<NodeRunResult> {
@@ -81,7 +69,7 @@ export async function runNode(settings: NodeRun): Promise<NodeRunResult> {
 			getByName: () => {
 				throw new Error('not used by the engine');
 			},
-			getByNameAndVersion: (type) => (type === NODE_TYPE ? stepFunImage() : source(settings)),
+			getByNameAndVersion: (type) => (type === NODE_TYPE ? new StepFunImage() : source(settings)),
 			getKnownTypes: () => ({}),
 		},
 		nodes: [
@@ -188,19 +176,6 @@ function source({ items = [{}] }: NodeRun): INodeType {
 			),
 		],
 	};
-}
-
-/**
- * n8n's node loader gives declarative nodes their "Request Options", and its node type service their
- * execute function, in this way.
- */
-function stepFunImage(): INodeType {
-	const nodeType = new StepFunImage() as INodeType;
-	addRequestOptions(nodeType);
-	nodeType.execute = async function (this) {
-		return (await new RoutingNode(this as unknown as ExecuteContext, nodeType).runNode()) ?? [];
-	};
-	return nodeType;
 }
 
 /** Authenticates as n8n's CredentialsHelper does, with the credential's own function. */

@@ -1,27 +1,23 @@
-import type { IExecuteSingleFunctions, INode } from 'n8n-workflow';
+import type { INode } from 'n8n-workflow';
 
-import { apiError } from '../../nodes/StepFunImage/errors/apiError';
-import type { StrikeOut } from '../../nodes/StepFunImage/errors/strikeOut';
-import { inputError } from '../../nodes/StepFunImage/errors/inputError';
+import { inputError, requestError } from '../../nodes/StepFunImage/errors/nodeErrors';
+import { RequestFailure } from '../../nodes/StepFunImage/errors/requestFailure';
 
-const asItIs: StrikeOut = { ofText: (text) => text, ofLink: (link) => link };
+const redactor = { text: (text: string) => text, link: (link: string) => link };
+const node = { type: 'n8n-nodes-stepfun-image.stepFunImage', name: 'StepFun Image' } as INode;
+// The whole way of an error to an agent is run by `npm run examples`.
+const agent = { node, itemIndex: 0, isTool: true };
+const workflow = { node, itemIndex: 0, isTool: false };
 
-// What the errors need of n8n's context is the node and the item; the whole way of an error to an agent
-// is run by `npm run examples`.
-const contextOf = (type: string) =>
-	({
-		getNode: () => ({ type, name: 'StepFun Image' }) as INode,
-		getItemIndex: () => 0,
-	}) as unknown as IExecuteSingleFunctions;
-
-const agent = contextOf('n8n-nodes-stepfun-image.stepFunImageTool');
-const workflow = contextOf('n8n-nodes-stepfun-image.stepFunImage');
-
-const refused = { kind: 'status', status: 451, text: 'no' } as const;
-const request = { options: { url: '/images/generations', baseURL: 'https://images.example/v1' } };
+const refused = new RequestFailure('status', { status: 451, text: 'no' });
+const request = {
+	path: '/images/generations',
+	baseUrl: 'https://images.example/v1',
+	image: { operation: 'generate' as const, model: 'step-image-edit-2', hasInputImage: false },
+};
 
 test('an agent, which sees the message alone, is told in it how to go on', () => {
-	expect(apiError(agent, request, refused, asItIs).message).toBe(
+	expect(requestError(agent, request, refused, redactor).message).toBe(
 		'Moderation refused the request: no. Change the prompt. The same request would be refused again, so the node does not repeat it.',
 	);
 	expect(inputError(agent, "'Prompt' is empty", 'Write what the image should show.').message).toBe(
@@ -30,7 +26,7 @@ test('an agent, which sees the message alone, is told in it how to go on', () =>
 });
 
 test('a person reads the advice below the message, and not twice', () => {
-	const error = apiError(workflow, request, refused, asItIs);
+	const error = requestError(workflow, request, refused, redactor);
 	expect(error.message).toBe('Moderation refused the request: no');
 	expect(error.description).toContain('Change the prompt.');
 });

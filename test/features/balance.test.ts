@@ -3,11 +3,11 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
 
-import type { IExecuteSingleFunctions, INodeParameters } from 'n8n-workflow';
+import type { INodeParameters } from 'n8n-workflow';
 
-import { balanceCurrencyOf } from '../../nodes/StepFunImage/catalogue/hosts';
-import { apiError } from '../../nodes/StepFunImage/errors/apiError';
-import type { Failure } from '../../nodes/StepFunImage/errors/failure';
+import { balanceCurrencyOf } from '../../nodes/StepFunImage/catalogue/services';
+import { explainFailure } from '../../nodes/StepFunImage/errors/messages';
+import { RequestFailure } from '../../nodes/StepFunImage/errors/requestFailure';
 import { runNode, type NodeRun } from '../engine/runNode';
 import { itemWithFile, localCredential } from '../nodes/local-runs';
 import { startStepFunServer, type StepFunServer } from '../stepfun-server/server';
@@ -73,20 +73,6 @@ describe('the account is asked', () => {
 			rows.map(({ index }) => ({ item: index })),
 		);
 		expect(server.requests).toHaveLength(1);
-	});
-
-	test('once for each way of asking, where an expression sets Request Options by item', async () => {
-		server = await startStepFunServer();
-		const { items } = await getBalance({
-			items: rows,
-			parameters: {
-				resource: 'account',
-				operation: 'getBalance',
-				requestOptions: { timeout: '={{ $json.index % 2 ? 5000 : 6000 }}' },
-			},
-		});
-		expect(items).toHaveLength(20);
-		expect(server.requests).toHaveLength(2);
 	});
 
 	test('anew in the next run', async () => {
@@ -159,36 +145,28 @@ test.each(['', 'images.example.com/v1', 'https://'])(
 );
 
 describe('an error speaks of the balance, not of an image', () => {
-	const context = {
-		getNode: () => ({
-			type: 'n8n-nodes-stepfun-image.stepFunImageTool',
-			name: 'StepFun Image',
-		}),
-		getItemIndex: () => 0,
-	} as unknown as IExecuteSingleFunctions;
-	const options = { url: '/accounts', baseURL: 'https://images.example/v1' };
-	const same = (text: string) => text;
-	const toldOf = (failure: Failure) =>
-		apiError(context, { options, isForBalance: true }, failure, { ofText: same, ofLink: same })
-			.message;
+	const request = { path: '/accounts', baseUrl: 'https://images.example/v1' };
+	const toldOf = (...failure: ConstructorParameters<typeof RequestFailure>) => {
+		const { message, description } = explainFailure(request, new RequestFailure(...failure));
+		return `${message} ${description}`;
+	};
 
-	const failures: Failure[] = [
-		{ kind: 'connection', text: 'connect ECONNREFUSED' },
-		{ kind: 'timeout', seconds: 120 },
-		{ kind: 'cutOff', text: 'The connection broke while the answer arrived' },
-		{ kind: 'notJson', text: '<html>' },
-		{ kind: 'noBalance', text: '{}' },
-		{ kind: 'status', status: 408, text: '' },
-		{ kind: 'status', status: 429, text: '' },
-		{ kind: 'status', status: 504, text: '' },
-		{ kind: 'status', status: 400, text: '' },
-	];
-	test.each(failures.map((failure) => [failure] as const))('%j', (failure) => {
-		expect(toldOf(failure)).not.toMatch(/charged|Options|image was|steps|model/i);
+	test.each<ConstructorParameters<typeof RequestFailure>>([
+		['connection', { text: 'connect ECONNREFUSED' }],
+		['timeout', { seconds: 120 }],
+		['truncated', { text: 'The connection broke while the answer arrived' }],
+		['invalidJson', { text: '<html>' }],
+		['noBalance', { text: '{}' }],
+		['status', { status: 408, text: '' }],
+		['status', { status: 429, text: '' }],
+		['status', { status: 504, text: '' }],
+		['status', { status: 400, text: '' }],
+	])('%s %j', (...failure) => {
+		expect(toldOf(...failure)).not.toMatch(/charged|Options|image was|steps|model/i);
 	});
 
 	test('and tells an agent too that not every server knows it', () => {
-		expect(toldOf({ kind: 'status', status: 404, text: '' })).toContain(
+		expect(toldOf('status', { status: 404, text: '' })).toContain(
 			'Not every region and server tells the balance.',
 		);
 	});

@@ -1,15 +1,15 @@
-import type { IExecuteSingleFunctions } from 'n8n-workflow';
-
-import type { ImageRequest } from '../../nodes/StepFunImage/request/prepareRequest';
-import { toResult } from '../../nodes/StepFunImage/response/item';
+import { toResult } from '../../nodes/StepFunImage/actions/outputItems';
+import type { ImageRequest } from '../../nodes/StepFunImage/request/types';
+import { parseCredential } from '../../nodes/StepFunImage/transport/credential';
 
 // StepFun's own addresses are out of reach for a test, so the result is made without a request.
-const costAt = (baseURL: string, model: string) =>
+const costAt = (baseUrl: string, model: string) =>
 	toResult(
-		{} as IExecuteSingleFunctions,
-		{ model, output: 'url', options: { url: '/images/generations', baseURL } } as ImageRequest,
-		{ answer: {}, tries: 1 },
+		{} as Parameters<typeof toResult>[0],
+		{ model, credential: parseCredential({ service: 'custom', baseUrl }) } as ImageRequest,
+		{ response: {}, tries: 1 },
 		{
+			output: 'url',
 			includeInputFields: false,
 			severalImagesAs: 'items',
 			whenModerated: 'fail',

@@ -59,17 +59,6 @@ describe('an image from a URL', () => {
 		expect(server.requests).toHaveLength(1);
 	});
 
-	test('is downloaded through the proxy of Request Options', async () => {
-		const { error } = await runEdit(server, [{ json: {} }], {
-			inputSource: 'url',
-			inputUrl: 'http://shop.example.invalid/shoe.png',
-			requestOptions: { proxy: filesUrl },
-			options: { maxTries: 1 },
-		});
-		expect(downloads[0].url).toBe('http://shop.example.invalid/shoe.png');
-		expect(error?.message).not.toContain("'Image URL'");
-	});
-
 	test.each([
 		['/missing.png', "The image behind 'Image URL' could not be downloaded: 127.0.0.1:"],
 		['/page', "The file behind 'Image URL' is not an image that can be edited"],

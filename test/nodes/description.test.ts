@@ -197,23 +197,25 @@ describe('ranges and defaults are those of the model', () => {
 		(operation) => {
 			const models = modelsFor(operation);
 			expect(models.length).toBeGreaterThan(1);
-			for (const { id: model, facts } of models) {
+			for (const { id: model, capabilities } of models) {
 				const offered = options({ operation, model });
 				const named = (name: string) => offered.find((option) => option.name === name);
 				expect(named('steps')).toMatchObject({
-					default: facts.steps.default,
-					typeOptions: { minValue: facts.steps.min, maxValue: facts.steps.max },
+					default: capabilities.steps.default,
+					typeOptions: { minValue: capabilities.steps.min, maxValue: capabilities.steps.max },
 				});
 				expect(named('cfgScale')).toMatchObject({
-					default: facts.cfgScale.default,
-					typeOptions: { minValue: facts.cfgScale.min, maxValue: facts.cfgScale.max },
+					default: capabilities.cfgScale.default,
+					typeOptions: { minValue: capabilities.cfgScale.min, maxValue: capabilities.cfgScale.max },
 				});
 				expect(named('seed')?.typeOptions).toMatchObject({
 					minValue: SEED_RANGE.min,
 					maxValue: SEED_RANGE.max,
 				});
-				expect(named('textMode') !== undefined).toBe(facts.textMode);
-				expect(named('negativePrompt') !== undefined).toBe(facts.negativePrompt !== undefined);
+				expect(named('textMode') !== undefined).toBe(capabilities.textMode);
+				expect(named('negativePrompt') !== undefined).toBe(
+					capabilities.negativePrompt !== undefined,
+				);
 			}
 		},
 	);
@@ -266,8 +268,8 @@ describe('sizes are offered with width first, whatever the API calls them', () =
 
 	test('every ratio is close to its pixels', () => {
 		for (const operation of ['generate', 'edit'] as const) {
-			for (const { facts } of modelsFor(operation)) {
-				for (const size of facts.sizes ?? []) {
+			for (const { capabilities } of modelsFor(operation)) {
+				for (const size of capabilities.sizes ?? []) {
 					const [across, down] = size.ratio.split(':').map(Number);
 					expect(Math.abs(size.width / size.height / (across / down) - 1)).toBeLessThan(0.02);
 					expect(sizeValue(size)).toBe(`${size.width}x${size.height}`);

@@ -2,11 +2,10 @@ import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { createServer, type IncomingHttpHeaders } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { dirname, join } from 'node:path';
-import { NodeApiError, type IExecuteSingleFunctions, type INode } from 'n8n-workflow';
+import { NodeApiError, type INode } from 'n8n-workflow';
 
-import { apiError } from '../../nodes/StepFunImage/errors/apiError';
-import type { Failure } from '../../nodes/StepFunImage/errors/failure';
-import type { ImageRequest } from '../../nodes/StepFunImage/request/prepareRequest';
+import { requestError } from '../../nodes/StepFunImage/errors/nodeErrors';
+import { RequestFailure } from '../../nodes/StepFunImage/errors/requestFailure';
 import { userFolder } from '../engine/n8n';
 import { startStepFunServer, type Fault, type StepFunServer } from '../stepfun-server/server';
 import { inputImage } from '../stepfun-server/test-requests';
@@ -573,21 +572,18 @@ describe('the API key stays secret', () => {
 
 describe("StepFun's announcement belongs to StepFun's own addresses", () => {
 	const node = { id: '1', name: 'StepFun Image', type: 'x', typeVersion: 1 } as unknown as INode;
-	const context = {
-		getNode: () => node,
-		getItemIndex: () => 4,
-	} as unknown as IExecuteSingleFunctions;
-	const failing = (baseURL: string, failure: Failure) =>
-		apiError(
-			context,
+	const failing = (baseUrl: string, failure: RequestFailure) =>
+		requestError(
+			{ node, itemIndex: 4, isTool: false },
 			{
-				operation: 'generate',
-				model: 'step-image-edit-2',
-				options: { baseURL, url: '/images/generations' },
-			} as ImageRequest,
+				baseUrl,
+				path: '/images/generations',
+				image: { operation: 'generate', model: 'step-image-edit-2', hasInputImage: false },
+			},
 			failure,
-			{ ofText: (text) => text, ofLink: (link) => link },
+			{ text: (text) => text, link: (link) => link },
 		);
+	const withStatus = (status: number, text = '') => new RequestFailure('status', { status, text });
 
 	test.each([
 		'https://api.stepfun.com/v1',
@@ -596,7 +592,7 @@ describe("StepFun's announcement belongs to StepFun's own addresses", () => {
 		'https://api.stepfun.ai/step_plan/v1',
 	])('%s', (baseURL) => {
 		for (const status of [404, 503]) {
-			const error = failing(baseURL, { kind: 'status', status, text: '' });
+			const error = failing(baseURL, withStatus(status));
 			expect(error).toBeInstanceOf(NodeApiError);
 			expect(error.description).toContain('pause from 2026-10-10');
 			expect(error.description).toContain('choose Custom as Service');
@@ -604,7 +600,7 @@ describe("StepFun's announcement belongs to StepFun's own addresses", () => {
 			expect(error.context.itemIndex).toBe(4);
 		}
 		for (const status of [400, 401, 402, 429, 451, 500]) {
-			const error = failing(baseURL, { kind: 'status', status, text: '' });
+			const error = failing(baseURL, withStatus(status));
 			expect(error.description).not.toContain('2026-10-10');
 		}
 	});
@@ -612,19 +608,17 @@ describe("StepFun's announcement belongs to StepFun's own addresses", () => {
 	test.each(['https://images.example.com/v1', 'https://api.stepfun.com.example.com/v1'])(
 		'not %s',
 		(baseURL) => {
-			const error = failing(baseURL, { kind: 'status', status: 404, text: 'gone' });
+			const error = failing(baseURL, withStatus(404, 'gone'));
 			expect(error.message).toBe(`There is no /images/generations at ${baseURL}: gone`);
 			expect(error.description).not.toContain('2026-10-10');
 		},
 	);
 
 	test('tries, trace ID and request ID stand at the end, where support needs them', () => {
-		const error = failing('https://images.example.com/v1', {
-			kind: 'filtered',
-			traceId: 'trace-1',
-			id: 'request-1',
-			tries: 3,
-		});
+		const error = failing(
+			'https://images.example.com/v1',
+			new RequestFailure('contentFiltered', { traceId: 'trace-1', id: 'request-1', tries: 3 }),
+		);
 		expect(error.description).toMatch(
 			/Tried 3 times\. Trace ID: trace-1\. Request ID: request-1\.$/,
 		);

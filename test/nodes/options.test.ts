@@ -425,64 +425,21 @@ test.each(['={{ 100 / 3 }}', 1.005, 3_000_000, 1e12])(
 	},
 );
 
-describe("n8n's own Request Options", () => {
-	test('their timeout holds for the whole request', async () => {
-		server.setFaults([{ fault: { delayMs: 3000 } }]);
-		const { error } = await runGenerate(server, {
-			requestOptions: { timeout: 200 },
-			options: { maxTries: 1 },
-		});
-		server.setFaults([]);
-		expect(error?.message).toBe('The service did not answer completely within 0.2 seconds');
-	});
-
-	test('a timeout of any number of milliseconds is taken', async () => {
-		const { error } = await runGenerate(server, { requestOptions: { timeout: 1005 } });
-		expect(error?.message).toBeUndefined();
-	});
-
-	test("the node's own timeout goes before it", async () => {
-		server.setFaults([{ fault: { delayMs: 400 } }]);
-		const { error, items } = await runGenerate(server, {
-			requestOptions: { timeout: 200 },
-			options: { maxTries: 1, timeout: 30 },
-		});
-		server.setFaults([]);
-		expect(error?.message).toBeUndefined();
-		expect(items).toHaveLength(1);
-	});
-
-	test('batching starts the items one after another, and all of them are sent', async () => {
-		const { items, error } = await runGenerate(
-			server,
-			{
-				prompt: '={{ $json.prompt }}',
-				requestOptions: { batching: { batch: { batchSize: 1, batchInterval: 400 } } },
-			},
-			{ items: [{ prompt: 'one' }, { prompt: 'two' }, { prompt: 'three' }] },
-		);
-		expect(error?.message).toBeUndefined();
-		expect(items.map(({ json }) => json.fileName)).toEqual([
-			'one-1.png',
-			'two-2.png',
-			'three-3.png',
-		]);
-		// 800 ms apart, less what a busy machine takes longer over the first.
-		const starts = server.requests.map(({ receivedAt }) => receivedAt);
-		expect(starts[2] - starts[0]).toBeGreaterThan(100);
-	});
-
-	test('a proxy carries the request', async () => {
-		const { host } = new URL(server.origin);
+test("a proxy of n8n's environment carries the request, as for n8n's other nodes", async () => {
+	const { host } = new URL(server.origin);
+	process.env.HTTP_PROXY = `http://${host}`;
+	try {
 		// A plain proxy is sent the whole address; the local server serves paths only, so it is not found.
 		const { error } = await runGenerate(
 			server,
-			{ requestOptions: { proxy: `http://${host}` }, options: { maxTries: 1 } },
+			{ options: { maxTries: 1 } },
 			{ credential: { baseUrl: 'http://images.example.invalid/v1' } },
 		);
 		expect(server.requests.map(({ path }) => path)).toEqual([
 			'http://images.example.invalid/v1/images/generations',
 		]);
 		expect(error?.httpCode).toBe('404');
-	});
+	} finally {
+		delete process.env.HTTP_PROXY;
+	}
 });

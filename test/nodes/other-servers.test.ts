@@ -142,6 +142,14 @@ describe('servers that do not look at response_format', () => {
 		expect((await bytesOf(items[0].binary?.data)).equals(picture)).toBe(true);
 	});
 
+	test('the image itself as a data URI in place of the link', async () => {
+		const url = `data:image/png;base64,${picture.toString('base64')}`;
+		const { items, error } = await run('file', { data: [{ url }] });
+		expect(error?.message).toBeUndefined();
+		expect((await bytesOf(items[0].binary?.data)).equals(picture)).toBe(true);
+		expect(items[0].json).not.toHaveProperty('url');
+	});
+
 	test('both at once with Image URL: only the link leaves', async () => {
 		const { items } = await run('url', {
 			data: [{ url: fileUrl(), b64_json: picture.toString('base64') }],
@@ -150,7 +158,7 @@ describe('servers that do not look at response_format', () => {
 		expect(Object.keys(items[0].binary ?? {})).toEqual([]);
 	});
 
-	test.each(['/relative.png', 'ftp://host/file.png', 'data:image/png;base64,AAAA', ''])(
+	test.each(['/relative.png', 'ftp://host/file.png', ''])(
 		'the link %j is no link',
 		async (link) => {
 			const { error } = await run('url', { data: [{ url: link }] });

@@ -1,7 +1,7 @@
 import { NodeHelpers, type INodeParameters, type INodeProperties } from 'n8n-workflow';
 
-import { SERVICES } from '../../nodes/StepFunImage/catalogue/hosts';
-import { FORMATS } from '../../nodes/StepFunImage/catalogue/formats';
+import { SERVICES } from '../../nodes/StepFunImage/catalogue/services';
+import { IMAGE_FORMATS } from '../../nodes/StepFunImage/catalogue/imageFormats';
 import {
 	MODELS,
 	modelsFor,
@@ -11,7 +11,7 @@ import {
 	type NumberRange,
 	type Operation,
 } from '../../nodes/StepFunImage/catalogue/models';
-import { OUTPUTS } from '../../nodes/StepFunImage/parameters/output';
+import { OUTPUTS } from '../../nodes/StepFunImage/catalogue/outputs';
 import { StepFunImage } from '../../nodes/StepFunImage/StepFunImage.node.ts';
 import versionResults from '../e2e/versions/results.json';
 import type { VersionResult } from '../e2e/versions/results';
@@ -43,14 +43,14 @@ function models(): string {
 
 function sizes(): string {
 	const rows = OPERATIONS.flatMap(([operation, label]) =>
-		modelsFor(operation).flatMap(({ id, facts }) =>
-			(facts.sizes ?? []).map((size) => [
+		modelsFor(operation).flatMap(({ id, capabilities }) =>
+			(capabilities.sizes ?? []).map((size) => [
 				`\`${id}\``,
 				label,
-				facts.sizeIsArea ? `about ${size.width} × ${size.height}` : sizeLabel(size),
+				capabilities.sizeIsArea ? `about ${size.width} × ${size.height}` : sizeLabel(size),
 				`\`${sizeValue(size)}\``,
 				`\`${size.apiValue}\``,
-				size === facts.defaultSize ? 'yes' : '',
+				size === capabilities.defaultSize ? 'yes' : '',
 			]),
 		),
 	);
@@ -65,14 +65,16 @@ const range = ({ min, max, default: standard }: NumberRange) =>
 
 function limits(): string {
 	const rows = OPERATIONS.flatMap(([operation, label]) =>
-		modelsFor(operation).map(({ id, facts }) => [
+		modelsFor(operation).map(({ id, capabilities }) => [
 			`\`${id}\` ${label}`,
-			`${facts.maxPromptCharacters} characters`,
-			range(facts.steps),
-			range(facts.cfgScale),
-			facts.negativePrompt ? `${facts.negativePrompt.maxCharacters} characters` : 'no',
-			facts.textMode ? 'yes' : 'no',
-			facts.inputImage ? inputImage(facts.inputImage) : '',
+			`${capabilities.maxPromptCharacters} characters`,
+			range(capabilities.steps),
+			range(capabilities.cfgScale),
+			capabilities.negativePrompt
+				? `${capabilities.negativePrompt.maxCharacters} characters`
+				: 'no',
+			capabilities.textMode ? 'yes' : 'no',
+			capabilities.inputImage ? inputImage(capabilities.inputImage) : '',
 		]),
 	);
 	return table(
@@ -86,7 +88,7 @@ function inputImage({ minSide, maxSide, maxBytes, maxAspect, formats }: InputIma
 		minSide ? `${minSide} to ${maxSide} px a side` : `up to ${maxSide} × ${maxSide} px`,
 		maxBytes ? `up to ${maxBytes / 1024 / 1024} MB` : '',
 		maxAspect ? `1:${maxAspect} to ${maxAspect}:1` : '',
-		formats ? formats.map((format) => FORMATS[format].name).join(', ') : '',
+		formats ? formats.map((format) => IMAGE_FORMATS[format].name).join(', ') : '',
 	]
 		.filter(Boolean)
 		.join('; ');
@@ -156,7 +158,7 @@ function versions(): string {
 function isShown(field: INodeProperties, values: INodeParameters): boolean {
 	const { description } = new StepFunImage();
 	return ['binary', 'url', 'text'].some((inputSource) =>
-		OUTPUTS.some((output) =>
+		OUTPUTS.some(({ value: output }) =>
 			NodeHelpers.displayParameter({ ...values, inputSource, output }, field, null, description),
 		),
 	);

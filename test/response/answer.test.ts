@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 
-import { failureError, failureOf } from '../../nodes/StepFunImage/errors/failure';
-import { readAnswer } from '../../nodes/StepFunImage/response/answer';
+import { RequestFailure } from '../../nodes/StepFunImage/errors/requestFailure';
+import { readResponse } from '../../nodes/StepFunImage/image/responseReader';
 
 const image = randomBytes(10_007);
 const base64 = image.toString('base64');
@@ -20,12 +20,12 @@ async function collect(bytes: AsyncIterable<Buffer>): Promise<Buffer> {
 }
 
 const read = async (text: string, chunkSize = 1000) =>
-	await readAnswer(inChunks(text, chunkSize), collect, () => undefined);
+	await readResponse(inChunks(text, chunkSize), collect, () => undefined);
 
 const failureFrom = async (text: string) =>
 	await read(text).then(
 		() => undefined,
-		(error) => failureOf(error),
+		(error) => error as RequestFailure,
 	);
 
 const answer = (fields: object) =>
@@ -37,7 +37,7 @@ const answer = (fields: object) =>
 
 describe('an answer with an image', () => {
 	const expected = {
-		answer: { id: 'abc', created: 1752565891, seed: 7, finishReason: 'success', url: undefined },
+		response: { id: 'abc', created: 1752565891, seed: 7, finishReason: 'success', url: undefined },
 		image,
 	};
 
@@ -77,7 +77,7 @@ describe('an answer with an image', () => {
 		const count = async (bytes: AsyncIterable<Buffer>) => {
 			for await (const piece of bytes) pieces += piece.length > 0 ? 1 : 0;
 		};
-		await readAnswer(inChunks(text, 1000), count, () => undefined);
+		await readResponse(inChunks(text, 1000), count, () => undefined);
 		expect(pieces).toBeLessThanOrEqual(Math.ceil(text.length / 1000));
 	});
 
@@ -85,6 +85,57 @@ describe('an answer with an image', () => {
 		const second = randomBytes(50).toString('base64');
 		const text = `{"data":[{"b64_json":"${base64}"},{"b64_json":"${second}"}]}`;
 		expect((await read(text)).image).toEqual(image);
+	});
+});
+
+describe('an image that arrived whole counts, although the answer', () => {
+	const whole = answer({ b64_json: base64 });
+
+	test.each([
+		['lacks its last bracket', whole.slice(0, -1)],
+		['lacks all brackets', whole.slice(0, -3)],
+		['ends behind a comma', `{"data":[{"seed":7,"b64_json":"${base64}",`],
+		['ends within a key', `{"data":[{"seed":7,"b64_json":"${base64}","finish_`],
+		['has a semicolon behind it', `${whole};`],
+		['has a NUL behind it', `${whole}\0`],
+		['has a second object behind it', `${whole}{"id":"other"}`],
+		['has a comment of a proxy behind it', `${whole}<!-- served by cache-7 -->`],
+		['has a bracket too many', `${whole} }`],
+		[
+			'has a long key that is cut within an escape',
+			whole.replace('"id"', `"${'x'.repeat(47)}\\u00e9${'y'.repeat(30)}":1,"id"`),
+		],
+	])('%s', async (_what, text) => {
+		for (const size of [1, 1000]) expect((await read(text, size)).image).toEqual(image);
+	});
+
+	test('breaks off behind it', async () => {
+		async function* pieces() {
+			yield Buffer.from(whole.slice(0, -4));
+			throw new RequestFailure('truncated', { text: 'The connection broke' });
+		}
+		const { image: arrived } = await readResponse(pieces(), collect, () => undefined);
+		expect(arrived).toEqual(image);
+	});
+
+	test('a link that arrived whole counts as well', async () => {
+		const { response } = await read(`{"data":[{"url":"https://res.example/1.png"}]`);
+		expect(response.url).toBe('https://res.example/1.png');
+	});
+});
+
+describe('an image in place of a link', () => {
+	test('is read from a data URI', async () => {
+		for (const size of [1, 7, 1000]) {
+			const result = await read(answer({ url: `data:image/png;base64,${base64}` }), size);
+			expect(result.image).toEqual(image);
+			expect(result.response.url).toBeUndefined();
+		}
+	});
+
+	test('is read from the list images', async () => {
+		const { response } = await read('{"images":[{"url":"https://res.example/1.png"}]}');
+		expect(response.url).toBe('https://res.example/1.png');
 	});
 });
 
@@ -98,7 +149,7 @@ describe('an answer without an image', () => {
 	])('%s stores nothing', async (_what, text, url) => {
 		const result = await read(text);
 		expect(result.image).toBeUndefined();
-		expect(result.answer.url).toBe(url);
+		expect(result.response.url).toBe(url);
 	});
 });
 
@@ -106,12 +157,10 @@ describe('a broken answer', () => {
 	const whole = answer({ b64_json: base64 });
 
 	test.each([
-		['ends in the image', whole.slice(0, whole.length / 2), 'cutOff'],
-		['ends after the image', whole.slice(0, -3), 'cutOff'],
-		['ends before the image', whole.slice(0, 20), 'cutOff'],
-		['is HTML', '<html><title>Login</title></html>', 'notJson'],
-		['is empty', '', 'notJson'],
-		['has rubbish after its end', `${whole} }`, 'notJson'],
+		['ends in the image', whole.slice(0, whole.length / 2), 'truncated'],
+		['ends before the image', whole.slice(0, 20), 'truncated'],
+		['is HTML', '<html><title>Login</title></html>', 'invalidJson'],
+		['is empty', '', 'invalidJson'],
 		['holds no Base64', answer({ b64_json: 'this is *not* Base64!' }), 'notAnImage'],
 		['ends with one character too many', answer({ b64_json: 'QUJDR' }), 'notAnImage'],
 		['has padding in the middle', answer({ b64_json: 'QUJD=UJD' }), 'notAnImage'],
@@ -129,18 +178,22 @@ describe('a broken answer', () => {
 			yield Buffer.from(rest);
 			if (rest.endsWith(',')) yield Buffer.from('"created":1}');
 		}
-		const failure = await readAnswer(pieces(), collect, () => undefined).catch(failureOf);
+		const failure = await readResponse(pieces(), collect, () => undefined).catch(
+			(error: unknown) => error,
+		);
 		expect(failure).toMatchObject({ kind: 'notAnImage' });
-		expect((failure as { id?: string }).id).toBe(id);
+		expect((failure as RequestFailure).details.id).toBe(id);
 	});
 
 	test('that breaks off after what is no image is still no image', async () => {
 		async function* pieces() {
 			yield Buffer.from(`{"id":"abc","data":[{"b64_json":"${base64.slice(0, 400)}`);
 			yield Buffer.from('%%%%');
-			throw failureError({ kind: 'cutOff', text: 'The connection broke' });
+			throw new RequestFailure('truncated', { text: 'The connection broke' });
 		}
-		const failure = await readAnswer(pieces(), collect, () => undefined).catch(failureOf);
+		const failure = await readResponse(pieces(), collect, () => undefined).catch(
+			(error: unknown) => error,
+		);
 		expect(failure).toMatchObject({ kind: 'notAnImage' });
 	});
 });

@@ -1,4 +1,4 @@
-import { measureImage } from '../../nodes/StepFunImage/catalogue/formats';
+import { measureImage } from '../../nodes/StepFunImage/image/measure';
 import { inputImage } from '../stepfun-server/test-requests';
 
 const MEGABYTE = 1024 * 1024;

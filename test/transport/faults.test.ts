@@ -125,8 +125,15 @@ test.each([2026, 11, 21])(
 			const sent = server.requests.filter(
 				(request) => (request.json as { prompt: string }).prompt === promptOf(item),
 			);
-			const inVain = plan.filter(({ chargesInVain }) => chargesInVain).length;
-			if (plan.every(({ passes }) => passes)) {
+			// An image is bought again once at most.
+			const secondInVain = plan.findIndex(
+				(mishap, index) =>
+					mishap.chargesInVain && plan.slice(0, index).some(({ chargesInVain }) => chargesInVain),
+			);
+			const met = secondInVain === -1 ? plan : plan.slice(0, secondInVain + 1);
+			const inVain = met.filter(({ chargesInVain }) => chargesInVain).length;
+			const isDelivered = secondInVain === -1 && plan.every(({ passes }) => passes);
+			if (isDelivered) {
 				expect([item, json.tries, json.error]).toEqual([item, plan.length + 1, undefined]);
 				expect(charged).toHaveLength(inVain + 1);
 				const image = await bytesOf(binary?.data);
@@ -135,7 +142,7 @@ test.each([2026, 11, 21])(
 				expect([item, typeof json.error, binary]).toEqual([item, 'string', undefined]);
 				expect(charged).toHaveLength(inVain);
 			}
-			expect(sent).toHaveLength(plan.length + (plan.every(({ passes }) => passes) ? 1 : 0));
+			expect(sent).toHaveLength(met.length + (isDelivered ? 1 : 0));
 		}
 
 		await server.close();

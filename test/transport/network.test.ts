@@ -2,7 +2,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises';
 
-import { timed } from '../../nodes/StepFunImage/transport/network';
+import { withTimeout } from '../../nodes/StepFunImage/transport/send';
 
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;
@@ -14,7 +14,7 @@ test('what listened to the signal of a task is let go when the task is over, not
 	const tasks = Array.from(
 		{ length: 20 },
 		async () =>
-			await timed(600_000, cancel.signal, async (signal) => {
+			await withTimeout({ silenceMs: 600_000, totalMs: 600_000 }, cancel.signal, async (signal) => {
 				const request = { headers: {} };
 				registry.register(request, undefined);
 				signal.addEventListener('abort', () => request.headers);

@@ -49,8 +49,9 @@ test('Stop Workflow: an input image that turns out to be none tells what the run
 	await files.close();
 	expect(error?.message).toMatch(/^The file behind 'Image URL' is not an image/);
 	expect(error?.description).toContain('Open the address in a browser to see what it is.');
-	expect(error?.description).toContain(
-		'2 other images of this run were made and charged before the run stopped',
-	);
-	expect(server.billed).toHaveLength(2);
+	// How many were made by then depends on which of the hosts is quicker.
+	const made = server.billed.length;
+	const [, told] =
+		/ (\d+|Another) (?:other )?images? of this run/.exec(error?.description ?? '') ?? [];
+	expect(told ?? '0').toBe(made === 1 ? 'Another' : String(made));
 });

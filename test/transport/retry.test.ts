@@ -1,6 +1,7 @@
-import { backoff, isPassing, retryAfter } from '../../nodes/StepFunImage/transport/retry';
+import { RequestFailure } from '../../nodes/StepFunImage/errors/requestFailure';
+import { backoffDelay, parseRetryAfter } from '../../nodes/StepFunImage/transport/retry';
 
-describe('retryAfter', () => {
+describe('parseRetryAfter', () => {
 	const now = Date.parse('2026-11-21T12:00:00Z');
 
 	test.each([
@@ -14,44 +15,37 @@ describe('retryAfter', () => {
 		['an empty header', ' ', undefined],
 		['nonsense', 'soon', undefined],
 	])('reads %s', (_what, value, expected) => {
-		expect(retryAfter(value, now)).toBe(expected);
+		expect(parseRetryAfter(value, now)).toBe(expected);
 	});
 });
 
-describe('backoff', () => {
+describe('backoffDelay', () => {
 	test('doubles from one second and stops at thirty', () => {
-		expect([1, 2, 3, 5, 6, 50].map((failures) => backoff(failures, 1))).toEqual([
+		expect([1, 2, 3, 5, 6, 50].map((failures) => backoffDelay(failures, 1))).toEqual([
 			1_000, 2_000, 4_000, 16_000, 30_000, 30_000,
 		]);
 	});
 
 	test('is spread by up to a half', () => {
-		expect(backoff(3, 0)).toBe(2_000);
-		expect(backoff(3, 0.5)).toBe(3_000);
+		expect(backoffDelay(3, 0)).toBe(2_000);
+		expect(backoffDelay(3, 0.5)).toBe(3_000);
 	});
 });
 
-describe('isPassing', () => {
+describe('whether a failure is retryable', () => {
 	test.each([408, 429, 500, 502, 503, 504])('is true for status %i', (status) => {
-		expect(isPassing({ kind: 'status', status, text: '' })).toBe(true);
+		expect(new RequestFailure('status', { status }).retryable).toBe(true);
 	});
 
 	test.each([302, 400, 401, 402, 403, 404, 413, 422, 451, 501])(
 		'is false for status %i',
 		(status) => {
-			expect(isPassing({ kind: 'status', status, text: '' })).toBe(false);
+			expect(new RequestFailure('status', { status }).retryable).toBe(false);
 		},
 	);
 
 	test('is false for answers that arrived whole, since they were charged', () => {
-		expect(
-			[
-				{ kind: 'filtered' as const },
-				{ kind: 'noImage' as const, text: '' },
-				{ kind: 'notJson' as const, text: '' },
-				{ kind: 'notAnImage' as const, text: '' },
-				{ kind: 'storage' as const, text: '' },
-			].filter(isPassing),
-		).toEqual([]);
+		const kinds = ['contentFiltered', 'noImage', 'invalidJson', 'notAnImage', 'storage'] as const;
+		expect(kinds.filter((kind) => new RequestFailure(kind).retryable)).toEqual([]);
 	});
 });

@@ -8,7 +8,8 @@
  * API reference for image generation, and its pricing page, read between June and September 2026.
  */
 
-import type { Currency } from './hosts';
+import type { ImageFormat } from './imageFormats';
+import type { Currency } from './services';
 
 export const OPERATIONS = ['generate', 'edit', 'imageToImage'] as const;
 
@@ -41,8 +42,6 @@ export interface NumberRange {
 	default: number;
 }
 
-export type ImageFormat = 'png' | 'jpg' | 'webp' | 'gif' | 'bmp' | 'tiff' | 'heif' | 'avif';
-
 export interface InputImageLimits {
 	/** Shortest and longest side in pixels. */
 	minSide?: number;
@@ -54,7 +53,7 @@ export interface InputImageLimits {
 	formats?: readonly ImageFormat[];
 }
 
-export interface OperationFacts {
+export interface ModelCapabilities {
 	sizes?: readonly ImageSize[];
 	/** The size the API uses when none is sent; one of `sizes`. */
 	defaultSize?: ImageSize;
@@ -80,7 +79,7 @@ export interface OperationFacts {
 export interface Model {
 	id: string;
 	description: string;
-	operations: Partial<Record<Operation, OperationFacts>>;
+	operations: Partial<Record<Operation, ModelCapabilities>>;
 	/** What one image costs on the Chinese platform (yuan) and on the international one (US dollars). */
 	pricePerImage?: Record<Currency, number>;
 }
@@ -213,10 +212,12 @@ export const MODELS: readonly Model[] = [
  *
  * @param operation an operation of the node
  */
-export function modelsFor(operation: Operation): Array<Model & { facts: OperationFacts }> {
+export function modelsFor(
+	operation: Operation,
+): Array<Model & { capabilities: ModelCapabilities }> {
 	return MODELS.flatMap((model) => {
-		const facts = model.operations[operation];
-		return facts ? [{ ...model, facts }] : [];
+		const capabilities = model.operations[operation];
+		return capabilities ? [{ ...model, capabilities }] : [];
 	});
 }
 

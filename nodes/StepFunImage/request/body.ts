@@ -1,34 +1,38 @@
-import type { IHttpRequestOptions } from 'n8n-workflow';
-
 import type { Operation } from '../catalogue/models';
-import type { ReadImage } from './inputImage';
-import type { RequestFields } from './fields';
+import type { ApiRequest } from '../transport/send';
+import type { BodyFields, ReadImage } from './types';
+
+type BodyEncoder = (fields: BodyFields, image: ReadImage) => Promise<ApiRequest['body']>;
+
+/** How an operation puts its image into the body; an operation without one sends its fields as JSON. */
+const ENCODERS: Record<Operation, BodyEncoder> = {
+	generate: async (fields) => fields,
+	edit: async (fields, image) => toForm(fields, image),
+	imageToImage: async (fields, { file }) => {
+		const base64 = Buffer.from(await file.arrayBuffer()).toString('base64');
+		return { ...fields, source_url: `data:${file.type};base64,${base64}` };
+	},
+};
 
 /**
  * The body of one sending: JSON for Generate, multipart/form-data with the image for Edit, JSON with the
  * image as a data URI for Image to Image.
  *
- * @param operation what the body is for
- * @param fields the fields to send
- * @param image the image to send with them, if the operation has one
+ * @param image the image to send with the fields, if the operation has one
  */
-export async function makeBody(
+export async function encodeBody(
 	operation: Operation,
-	fields: RequestFields,
+	fields: BodyFields,
 	image: ReadImage | undefined,
-): Promise<Pick<IHttpRequestOptions, 'body' | 'json'>> {
-	if (!image) return { body: fields, json: true };
-	if (operation === 'imageToImage') {
-		const base64 = Buffer.from(await image.file.arrayBuffer()).toString('base64');
-		const source = `data:${image.file.type};base64,${base64}`;
-		return { body: { ...fields, source_url: source }, json: true };
-	}
+): Promise<ApiRequest['body']> {
+	return image ? await ENCODERS[operation](fields, image) : fields;
+}
 
+function toForm(fields: BodyFields, { file, fileName }: ReadImage): FormData {
 	const form = new FormData();
 	for (const [name, value] of Object.entries(fields)) {
 		form.append(name, typeof value === 'object' ? JSON.stringify(value) : String(value));
 	}
-	form.append('image', image.file, image.fileName);
-	// n8n declares the type of the form-data package; its request helper takes the native one as well.
-	return { body: form as unknown as IHttpRequestOptions['body'] };
+	form.append('image', file, fileName);
+	return form;
 }

@@ -1,77 +1,141 @@
-import type { IBinaryData, IExecutePaginationFunctions } from 'n8n-workflow';
+import type { IBinaryData, IDataObject } from 'n8n-workflow';
 
+import { IMAGE_FORMATS } from '../catalogue/imageFormats';
 import type { InputImageLimits } from '../catalogue/models';
-import type { InputSource } from '../parameters/inputImage';
-import type { DownloadRoute } from '../transport/download';
-import { inspectBinaryFields } from './binaryFieldImage';
-import { inspectImageText } from './textImage';
-import { inspectImageUrl } from './urlImage';
+import { isWebAddress } from '../catalogue/services';
+import { inputError } from '../errors/nodeErrors';
+import { RequestFailure } from '../errors/requestFailure';
+import { measureImage } from '../image/measure';
+import { downloadBytes } from '../transport/download';
+import type { Timeouts } from '../transport/send';
+import { findBinaryImages } from './binaryImage';
+import { checkLimits } from './imageLimits';
+import type { InputImage, ItemContext } from './types';
 
-/**
- * An image that waits for its item's turn. Until then it stays where it is: in n8n's store, behind its
- * address, or, if it came as text, in the item.
- */
-export interface InputImage {
-	/** What it is called, for the name of the result. */
-	fileName: string;
-	/**
-	 * Reads it. Called anew for each try.
-	 *
-	 * @param signal ends the reading early
-	 */
-	read(signal: AbortSignal): Promise<ReadImage>;
+export type InputSource = 'binary' | 'url' | 'text';
+
+/** What is asked of an input image. */
+export interface InputImageRules {
+	/** The model's ID, for messages. */
+	model: string;
+	/** The model's limits; without them only images are asked for. */
+	limits: InputImageLimits | undefined;
+	/** How long a download may take. */
+	timeouts: Timeouts;
+	ignoreSslIssues: boolean;
 }
 
-export interface ReadImage {
-	/** The image; its type is taken from the image itself, not from what anybody claims. */
-	file: Blob;
-	fileName: string;
-}
+/** For models without a limit of their own: more than any picture of 4096 × 4096 pixels needs. */
+const MAX_DOWNLOAD_BYTES = 64 * 1024 * 1024;
+
+/** Base64 characters that hold the header, wherever a format puts its size; a multiple of four. */
+const HEADER_CHARACTERS = 4 * 350_000;
 
 /**
  * Finds the images that an item wants to have edited and checks what can be checked before they are
  * read.
  *
- * @param context the item's execution context
- * @param model the model's ID, for messages
- * @param limits the model's limits; without them only images are asked for
- * @param timeoutMs how long a download may take
- * @param route the way out of this n8n for downloads, as Request Options set it
+ * @param parameters the node's parameters for this item
  * @throws NodeOperationError for what is missing, no image, or beyond a limit
  */
-export async function inspectInputImages(
-	context: IExecutePaginationFunctions,
-	model: string,
-	limits: InputImageLimits | undefined,
-	timeoutMs: number,
-	route: DownloadRoute,
+export async function resolveInputImages(
+	item: ItemContext,
+	parameters: IDataObject,
+	rules: InputImageRules,
 ): Promise<InputImage[]> {
-	const source = context.getNodeParameter('inputSource', 'binary') as InputSource;
-	switch (source) {
+	const { inputSource, inputUrl, inputText, binaryPropertyName: field = 'data' } = parameters;
+	switch (inputSource as InputSource) {
 		case 'url':
-			return [
-				inspectImageUrl(
-					context,
-					context.getNodeParameter('inputUrl', ''),
-					model,
-					limits,
-					timeoutMs,
-					route,
-				),
-			];
+			return [resolveUrlImage(item, inputUrl, rules)];
 		case 'text':
-			return [inspectImageText(context, context.getNodeParameter('inputText', ''), model, limits)];
-		default: {
-			const field = context.getNodeParameter('binaryPropertyName', 'data');
-			return await inspectBinaryFields(
-				context,
+			return [resolveTextImage(item, inputText, rules)];
+		default:
+			return await findBinaryImages(
+				item,
 				// n8n's expressions can hand over the file itself.
 				typeof field === 'object' && field !== null
 					? (field as unknown as IBinaryData)
 					: String(field).trim(),
-				model,
-				limits,
+				rules,
 			);
-		}
 	}
+}
+
+/**
+ * Prepares an image that is to be fetched from an address. n8n downloads it when the item's turn has
+ * come, with its own protection against addresses of the internal network, and without the API key.
+ */
+function resolveUrlImage(item: ItemContext, value: unknown, rules: InputImageRules): InputImage {
+	const address = typeof value === 'string' ? value.trim() : '';
+	if (!isWebAddress(address)) {
+		throw inputError(
+			item,
+			`'Image URL' must be an address that starts with https:// or http://, but is ${address === '' ? 'empty' : address.slice(0, 60)}`,
+			'Enter the address of the image, or check that the expression gives it on this item.',
+		);
+	}
+	const { pathname, href, host } = new URL(address);
+	const fileName = pathname.split('/').at(-1) || 'image';
+	const { model, limits, timeouts, ignoreSslIssues } = rules;
+	return {
+		fileName,
+		isRemote: true,
+		async read(signal) {
+			const { functions } = item;
+			const file = { functions, url: href, timeouts, ignoreSslIssues, signal };
+			const bytes = await downloadBytes(file, limits?.maxBytes ?? MAX_DOWNLOAD_BYTES).catch(
+				(error: unknown) => {
+					throw error instanceof RequestFailure
+						? new RequestFailure('inputDownload', { url: href, reason: error })
+						: error;
+				},
+			);
+			const image = measureImage(bytes);
+			if (!image) {
+				throw inputError(
+					item,
+					"The file behind 'Image URL' is not an image that can be edited",
+					`What ${host} sent is not a PNG, JPEG, WebP or other raster image. Open the address in a browser to see what it is.`,
+				);
+			}
+			checkLimits(item, 'Image URL', image, bytes.length, model, limits);
+			const { mimeType } = IMAGE_FORMATS[image.format];
+			return { file: new Blob([bytes as Uint8Array<ArrayBuffer>], { type: mimeType }), fileName };
+		},
+	};
+}
+
+/** Checks an image that stands in the item as Base64 text, or as a data URI. */
+function resolveTextImage(
+	item: ItemContext,
+	value: unknown,
+	{ model, limits }: InputImageRules,
+): InputImage {
+	if (typeof value !== 'string' || value.trim() === '') {
+		throw inputError(
+			item,
+			"'Base64 Text' is empty",
+			'Point the expression to the field that holds the image as Base64 text or as a data URI.',
+		);
+	}
+	const text = value.replace(/^\s*data:[^,]*,/, '').replace(/\s+/g, '');
+	const image = measureImage(Buffer.from(text.slice(0, HEADER_CHARACTERS), 'base64'));
+	if (!image) {
+		throw inputError(
+			item,
+			"'Base64 Text' does not hold an image that can be edited",
+			'The text is not the Base64 of a PNG, JPEG, WebP or other raster image. Check that it was not cut off.',
+		);
+	}
+	checkLimits(item, 'Base64 Text', image, Buffer.byteLength(text, 'base64'), model, limits);
+	const { mimeType, extension } = IMAGE_FORMATS[image.format];
+	const fileName = `image.${extension}`;
+	return {
+		fileName,
+		isRemote: false,
+		read: async () => ({
+			file: new Blob([Buffer.from(text, 'base64')], { type: mimeType }),
+			fileName,
+		}),
+	};
 }

@@ -1,36 +1,89 @@
-import type { Failure } from '../errors/failure';
+import { sleep } from 'n8n-workflow';
 
-const FIRST_WAIT_MS = 1_000;
-const LONGEST_WAIT_MS = 30_000;
+import { RequestFailure } from '../errors/requestFailure';
 
-/** Statuses that pass: the server is busy or broken for now. 400, 401, 402, 404 and 451 do not. */
-const PASSING_STATUSES = new Set([408, 429, 500, 502, 503, 504]);
+const FIRST_DELAY_MS = 1_000;
+const MAX_DELAY_MS = 30_000;
 
-/**
- * Whether sending the same request again can help.
- *
- * An answer that arrived whole is never asked for again, whatever is wrong with it: it was charged.
- * An answer that broke off was charged too, but there is no other way to get its image.
- */
-export function isPassing(failure: Failure): boolean {
-	switch (failure.kind) {
-		case 'status':
-			return PASSING_STATUSES.has(failure.status);
-		case 'connection':
-			return failure.lasting !== true;
-		case 'timeout':
-		case 'cutOff':
-			return true;
-		case 'inputDownload':
-			return isPassing(failure.reason);
-		default:
-			return false;
-	}
+/** How often, and for how long, a request is sent. */
+export interface RetryPolicy {
+	/** Sendings at most, the first included. Being told to slow down costs none. */
+	maxTries: number;
+	/** From the first sending to giving up, in milliseconds. */
+	maxElapsedMs: number;
+	/** How often a request may be sent again although the last one may have been charged. */
+	maxPaidRetries: number;
 }
 
-/** Whether the service said that the account is too fast. */
-export function isTooFast(failure: Failure): boolean {
-	return failure.kind === 'status' && failure.status === 429;
+export interface RetryOptions {
+	policy: RetryPolicy;
+	/** Ends the waiting. */
+	signal: AbortSignal;
+	/** Is told of each failure, and of the wait before the next try in milliseconds, if there is one. */
+	onFailure?: (failure: RequestFailure, tries: number, delayMs: number | undefined) => void;
+}
+
+/** One try. */
+export interface Attempt {
+	/** From 1 on. */
+	number: number;
+	/** Why the one before failed. */
+	previous?: RequestFailure;
+	/** Says that the request leaves now; waiting for its turn before does not count as time. */
+	onStart(): void;
+	/** Whether a failure of this try is the end: nothing will be sent again. */
+	isFinal(failure: RequestFailure): boolean;
+}
+
+/**
+ * Repeats a request until it succeeds, cannot succeed, or the policy ends it.
+ *
+ * @param send sends once; after being told to slow down it is called again at once, since the rate limiter in it waits
+ * @returns what `send` returned, and how often it was called
+ * @throws the last RequestFailure with the number of tries, or whatever else `send` or the signal threw
+ */
+export async function retry<T>(
+	send: (attempt: Attempt) => Promise<T>,
+	{ policy, signal, onFailure }: RetryOptions,
+): Promise<{ result: T; tries: number }> {
+	let startedAt: number | undefined;
+	/** Failures and possibly paid failures of the tries before the present one. */
+	let failures = 0;
+	let paid = 0;
+	let previous: RequestFailure | undefined;
+
+	const onStart = () => {
+		startedAt ??= performance.now();
+	};
+	const delayAfter = (failure: RequestFailure) =>
+		failure.isThrottled ? 0 : (failure.details.retryAfterMs ?? backoffDelay(failures + 1));
+	const isFinalAfter = (failure: RequestFailure, delayMs: number) =>
+		!failure.retryable ||
+		(!failure.isThrottled && failures + 1 >= policy.maxTries) ||
+		(failure.charge !== 'no' && paid + 1 > policy.maxPaidRetries) ||
+		performance.now() - (startedAt ?? performance.now()) + delayMs > policy.maxElapsedMs;
+
+	for (let tries = 1; ; tries++) {
+		try {
+			const result = await send({
+				number: tries,
+				previous,
+				onStart,
+				isFinal: (failure) => isFinalAfter(failure, delayAfter(failure)),
+			});
+			return { result, tries };
+		} catch (error) {
+			if (!(error instanceof RequestFailure)) throw error as Error;
+			const delay = delayAfter(error);
+			const isFinal = isFinalAfter(error, delay);
+			onFailure?.(error, tries, isFinal ? undefined : delay);
+			if (isFinal) throw error.with({ tries: error.details.wasNotSent ? tries - 1 : tries });
+			previous = error;
+			if (!error.isThrottled) failures++;
+			if (error.charge !== 'no') paid++;
+			if (delay > 0) await sleep(delay, signal);
+		}
+	}
 }
 
 /**
@@ -41,8 +94,8 @@ export function isTooFast(failure: Failure): boolean {
  * @param random a number from 0 to 1
  * @returns milliseconds
  */
-export function backoff(failures: number, random = Math.random()): number {
-	const ceiling = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** (failures - 1));
+export function backoffDelay(failures: number, random = Math.random()): number {
+	const ceiling = Math.min(MAX_DELAY_MS, FIRST_DELAY_MS * 2 ** (failures - 1));
 	return ceiling * (0.5 + random / 2);
 }
 
@@ -54,7 +107,7 @@ export function backoff(failures: number, random = Math.random()): number {
  * @returns milliseconds to wait, or `undefined` when the header is absent, unreadable or says "now": servers that round
  * down say so while they are still busy
  */
-export function retryAfter(value: unknown, now = Date.now()): number | undefined {
+export function parseRetryAfter(value: unknown, now = Date.now()): number | undefined {
 	if (typeof value !== 'string' || value.trim() === '') return undefined;
 	const seconds = Number(value);
 	const wait = Number.isFinite(seconds) ? seconds * 1000 : Date.parse(value) - now;

@@ -49,7 +49,7 @@ export async function useGenerate(session: Session): Promise<void> {
 	for (const option of ['Steps', 'CFG Scale', 'Negative Prompt', 'Text Mode']) {
 		await editor.addOption(option);
 	}
-	strictEqual(await editor.readField('steps'), String(STANDARD.facts.steps.default));
+	strictEqual(await editor.readField('steps'), String(STANDARD.capabilities.steps.default));
 	await editor.fill('negativePrompt', 'blurry, watermark');
 	const notice = editor.panel.getByText('The negative prompt does nothing');
 	await notice.waitFor();

@@ -5,7 +5,7 @@ import {
 	sizeLabel,
 	sizeValue,
 	type Operation,
-	type OperationFacts,
+	type ModelCapabilities,
 } from '../../../nodes/StepFunImage/catalogue/models';
 
 /** The options that every model has. */
@@ -24,7 +24,7 @@ const COMMON_OPTIONS = [
 	'When Moderated',
 ];
 
-function optionsOf({ negativePrompt, textMode }: OperationFacts): string[] {
+function optionsOf({ negativePrompt, textMode }: ModelCapabilities): string[] {
 	return [
 		...COMMON_OPTIONS,
 		...(negativePrompt ? ['Negative Prompt'] : []),
@@ -32,7 +32,7 @@ function optionsOf({ negativePrompt, textMode }: OperationFacts): string[] {
 	].sort();
 }
 
-function sizesOf({ sizes = [], defaultSize, sizeIsArea }: OperationFacts): string[] {
+function sizesOf({ sizes = [], defaultSize, sizeIsArea }: ModelCapabilities): string[] {
 	const byDefault = defaultSize ? ` (${sizeValue(defaultSize).replace('x', ' × ')})` : '';
 	return [
 		`Model Default${byDefault}`,
@@ -55,15 +55,15 @@ export async function checkModels(editor: Editor, operation: Operation): Promise
 		models.map(({ id }) => id),
 	);
 	const found: string[] = [];
-	for (const { id, facts } of models.toReversed()) {
+	for (const { id, capabilities } of models.toReversed()) {
 		await editor.choose('model', id);
 		strictEqual(await editor.readField('model'), id);
 		const hasSize = (await editor.readFieldLabels()).includes('Size');
-		strictEqual(hasSize, facts.sizes !== undefined, `${id} shows a Size, or none, wrongly`);
+		strictEqual(hasSize, capabilities.sizes !== undefined, `${id} shows a Size, or none, wrongly`);
 		const sizes = hasSize ? await editor.readChoices('size') : [];
-		if (hasSize) deepStrictEqual(sizes, sizesOf(facts));
+		if (hasSize) deepStrictEqual(sizes, sizesOf(capabilities));
 		const options = await editor.readOptions();
-		deepStrictEqual(options, optionsOf(facts));
+		deepStrictEqual(options, optionsOf(capabilities));
 		found.push(`${id} ${sizes.length} sizes, ${options.length} options`);
 	}
 	return found.join('; ');

@@ -1,0 +1,166 @@
+import type { IDataObject, INodeExecutionData } from 'n8n-workflow';
+
+import { RETRY_DEFAULTS } from '../catalogue/defaults';
+import { MODELS } from '../catalogue/models';
+import { balanceCurrencyOf } from '../catalogue/services';
+import { requestError } from '../errors/nodeErrors';
+import { RequestFailure } from '../errors/requestFailure';
+import { assertBaseUrl, wantsInputFields } from '../request/readParameters';
+import type { ItemContext } from '../request/types';
+import type { Credential } from '../transport/credential';
+import { rateLimiterFor } from '../transport/rateLimiter';
+import { retry } from '../transport/retry';
+import {
+	assertOk,
+	readAll,
+	readChunks,
+	sendWithKey,
+	withTimeout,
+	type ByteStream,
+} from '../transport/send';
+import { mergeInput } from './outputItems';
+import { RUN_SCOPE, type Action, type RunState } from './runState';
+
+/** An account is a few numbers; this stops a server that never ends. */
+const MAX_BYTES = 64 * 1024;
+
+/** What of an answer without a balance is worth showing. */
+const MAX_SHOWN_CHARACTERS = 300;
+
+const { timeoutSeconds, maxTries, giveUpAfterSeconds } = RETRY_DEFAULTS;
+const MAX_ELAPSED_MS = giveUpAfterSeconds * 1000;
+const TIMEOUTS = { silenceMs: timeoutSeconds * 1000, totalMs: timeoutSeconds * 1000 };
+
+/**
+ * Get Balance: what is left on the account, and how many images of each model that buys. An account is asked once for
+ * all items of a run.
+ *
+ * Source of the fields: StepFun's API reference for GET /accounts.
+ */
+export function createBalanceAction(state: RunState): Action {
+	const answers = new Map<Credential, Promise<IDataObject>>();
+	const { method, path } = state.routing.operations.get('account getBalance') ?? {
+		method: 'GET' as const,
+		path: '',
+	};
+
+	const ask = async (item: ItemContext, credential: Credential): Promise<IDataObject> => {
+		const signal = state.scopes.signalOf([]);
+		const { result } = await retry(
+			async ({ number, onStart }) =>
+				await rateLimiterFor(credential.accountId).schedule(
+					async () => {
+						onStart();
+						return await withTimeout(TIMEOUTS, signal, async (timedSignal, onAlive) => {
+							const { functions } = item;
+							const response = await sendWithKey(
+								functions,
+								credential,
+								{ method, path },
+								timedSignal,
+							);
+							await assertOk(response);
+							return await readAccount(response.body as ByteStream, onAlive);
+						});
+					},
+					{
+						limits: credential.limits,
+						run: state,
+						isRetry: number > 1,
+						maxElapsedMs: MAX_ELAPSED_MS,
+						signal,
+					},
+				),
+			{
+				policy: { maxTries, maxElapsedMs: MAX_ELAPSED_MS, maxPaidRetries: Infinity },
+				signal,
+			},
+		);
+		return result;
+	};
+
+	const getBalance = async (
+		item: ItemContext,
+		credential: Credential,
+		options: IDataObject,
+	): Promise<INodeExecutionData> => {
+		const answer = answers.get(credential) ?? ask(item, credential);
+		answers.set(credential, answer);
+		const account = await answer;
+		const input = wantsInputFields(options) ? state.input[item.itemIndex] : undefined;
+		return mergeInput(item.itemIndex, input, { json: toBalance(account, credential) });
+	};
+
+	return {
+		async prepare(item, parameters, credential) {
+			assertBaseUrl(item, credential);
+			const options = (parameters.options ?? {}) as IDataObject;
+			return async () => {
+				try {
+					return { results: [await getBalance(item, credential, options)], failures: [] };
+				} catch (error) {
+					if (!(error instanceof RequestFailure)) throw error as Error;
+					const { baseUrl, redactor } = credential;
+					const shown = requestError(item, { baseUrl, path }, error, redactor);
+					if (!state.continueOnFail) state.scopes.abort(RUN_SCOPE, shown);
+					return { results: [], failures: [{ error: shown, wasCharged: false }] };
+				}
+			};
+		},
+	};
+}
+
+async function readAccount(stream: ByteStream, onAlive: () => void): Promise<IDataObject> {
+	const bytes = await readAll(
+		readChunks(stream, onAlive),
+		MAX_BYTES,
+		'The answer is far larger than an account is',
+	);
+	const text = bytes.toString('utf8');
+	const shown = text.slice(0, MAX_SHOWN_CHARACTERS);
+	const account = parseJson(text);
+	if (account === undefined) throw new RequestFailure('invalidJson', { text: shown });
+	if (typeof account?.balance === 'number') return account;
+	throw new RequestFailure('noBalance', { text: shown });
+}
+
+function parseJson(text: string): IDataObject | null | undefined {
+	try {
+		return JSON.parse(text) as IDataObject | null;
+	} catch {
+		return undefined;
+	}
+}
+
+function toBalance(account: IDataObject, { baseUrl, redactor }: Credential): IDataObject {
+	const balance = account.balance as number;
+	return {
+		type: typeof account.type === 'string' ? redactor.text(account.type) : null,
+		balance,
+		totalCashBalance: amountOf(account.total_cash_balance),
+		totalVoucherBalance: amountOf(account.total_voucher_balance),
+		currency: balanceCurrencyOf(baseUrl)?.toUpperCase() ?? null,
+		buysImages: imagesFor(balance),
+	};
+}
+
+/**
+ * How many images of each model a balance buys. It is counted in yuan, whose figures are the larger
+ * ones of the price list, so an account that turns out to be in dollars buys more, never less.
+ */
+function imagesFor(balance: number): IDataObject {
+	return Object.fromEntries(
+		MODELS.flatMap(({ id, pricePerImage }) => {
+			if (!pricePerImage) return [];
+			// In whole fen, because 0.06 / 0.02 is a little less than 3. What floating point makes of 0.29
+			// is a little less than 29 fen, while half a fen buys nothing.
+			const fen = Math.floor(balance * 100 + 1e-6);
+			const count = Math.floor(fen / Math.round(pricePerImage.cny * 100));
+			return [[id, Math.max(0, count)]];
+		}),
+	);
+}
+
+function amountOf(value: unknown): number | null {
+	return typeof value === 'number' ? value : null;
+}

@@ -1,0 +1,127 @@
+import type { IExecuteFunctions, INodeExecutionData, INodeProperties } from 'n8n-workflow';
+import pLimit from 'p-limit';
+
+import { appendDiscardedImages, canceledError, errorItem, toNodeError } from '../errors/nodeErrors';
+import { createParameterReader, createTurnTaker } from '../request/parameters';
+import { readRouting } from '../request/routing';
+import type { ItemContext } from '../request/types';
+import { readCredential, type Credential } from '../transport/credential';
+import { createBalanceAction } from './balance';
+import { createImageAction } from './image';
+import { createFailureScopes, type Action, type ItemOutcome, type RunState } from './runState';
+
+/** Items are prepared a few at a time, so that a thousand of them do not open a thousand files. */
+const PREPARED_AT_ONCE = 8;
+/** What bounds downloads of one run. */
+const DOWNLOADS_AT_ONCE = 5;
+/** Few, since each image waits in memory until its request starts. */
+const INPUT_IMAGES_AT_ONCE = 8;
+
+/**
+ * Runs the node: reads and checks all items, then sends their requests as the account allows.
+ *
+ * @param properties the properties of the node's description, which say what is sent
+ * @returns the node's one output
+ * @throws NodeOperationError for refused input and NodeApiError for a failed request, where the workflow stops on errors
+ */
+export async function run(
+	functions: IExecuteFunctions,
+	properties: INodeProperties[],
+): Promise<INodeExecutionData[][]> {
+	const node = functions.getNode();
+	const input = functions.getInputData();
+	const isTool = isToolExecution(functions);
+	const cancelSignal = functions.getExecutionCancelSignal() ?? new AbortController().signal;
+	const state: RunState = {
+		routing: readRouting(properties),
+		input,
+		continueOnFail: functions.continueOnFail(),
+		cancelSignal,
+		scopes: createFailureScopes(cancelSignal),
+		downloads: pLimit(DOWNLOADS_AT_ONCE),
+		inputImages: pLimit(INPUT_IMAGES_AT_ONCE),
+		charged: 0,
+	};
+	const action =
+		node.parameters.resource === 'account' ? createBalanceAction(state) : createImageAction(state);
+	const items = input.map((_, itemIndex): ItemContext => ({ functions, node, itemIndex, isTool }));
+
+	const prepared = await prepareAll(items, action);
+	const refused = prepared.find(({ status }) => status === 'rejected');
+	if (refused?.status === 'rejected' && !state.continueOnFail) {
+		throw refused.reason as Error;
+	}
+	const outcomes = await sendAll(items, prepared);
+	return [collect(items, outcomes, state)];
+}
+
+/** n8n tells it since 2.0; before, the name of the node's type does. */
+function isToolExecution(functions: IExecuteFunctions): boolean {
+	return functions.isToolExecution?.() === true || functions.getNode().type.endsWith('Tool');
+}
+
+type Prepared = PromiseSettledResult<() => Promise<ItemOutcome>>;
+
+async function prepareAll(items: ItemContext[], action: Action): Promise<Prepared[]> {
+	if (items.length === 0) return [];
+	const readParameters = createParameterReader(items[0].functions);
+	const credentials = new Map<string, Credential>();
+	const takeTurn = createTurnTaker();
+	const limit = pLimit(PREPARED_AT_ONCE);
+	return await Promise.allSettled(
+		items.map(
+			async (item) =>
+				await limit(async () => {
+					await takeTurn();
+					try {
+						const parameters = readParameters(item.itemIndex);
+						const { functions, itemIndex } = item;
+						const credential = await readCredential(functions, itemIndex, credentials);
+						return await action.prepare(item, parameters, credential);
+					} catch (error) {
+						throw toNodeError(item, error);
+					}
+				}),
+		),
+	);
+}
+
+async function sendAll(items: ItemContext[], prepared: Prepared[]): Promise<ItemOutcome[]> {
+	const takeTurn = createTurnTaker();
+	const sent: Array<Promise<ItemOutcome>> = [];
+	for (const [index, each] of prepared.entries()) {
+		await takeTurn();
+		const failed = (error: unknown): ItemOutcome => ({
+			results: [],
+			failures: [{ error: toNodeError(items[index], error), wasCharged: false }],
+		});
+		sent.push(
+			each.status === 'rejected'
+				? Promise.resolve(failed(each.reason))
+				: each.value().catch((error: unknown) => failed(error)),
+		);
+	}
+	return await Promise.all(sent);
+}
+
+/** The items that leave the node; a failure stops it, or leaves as an item beside the images that were made. */
+function collect(
+	items: ItemContext[],
+	outcomes: ItemOutcome[],
+	{ cancelSignal, continueOnFail, charged }: RunState,
+): INodeExecutionData[] {
+	const failedIndex = outcomes.findIndex(({ failures }) => failures.length > 0);
+	if (failedIndex !== -1 && !continueOnFail) {
+		if (cancelSignal.aborted) throw canceledError(items[failedIndex]);
+		const [{ error, wasCharged }] = outcomes[failedIndex].failures;
+		// The error itself tells what became of its own image.
+		appendDiscardedImages(error, wasCharged ? charged - 1 : charged);
+		throw error;
+	}
+	return outcomes.flatMap(({ results, failures }, index) => [
+		...results,
+		...failures.map(({ error }) =>
+			errorItem(items[index], cancelSignal.aborted ? canceledError(items[index]) : error),
+		),
+	]);
+}

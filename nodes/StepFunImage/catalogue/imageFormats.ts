@@ -1,0 +1,13 @@
+/** The raster formats that an image may have on its way in or out, with what n8n needs to know of each. */
+export const IMAGE_FORMATS = {
+	png: { name: 'PNG', mimeType: 'image/png', extension: 'png' },
+	jpg: { name: 'JPEG', mimeType: 'image/jpeg', extension: 'jpg' },
+	webp: { name: 'WebP', mimeType: 'image/webp', extension: 'webp' },
+	gif: { name: 'GIF', mimeType: 'image/gif', extension: 'gif' },
+	bmp: { name: 'BMP', mimeType: 'image/bmp', extension: 'bmp' },
+	tiff: { name: 'TIFF', mimeType: 'image/tiff', extension: 'tiff' },
+	heif: { name: 'HEIF', mimeType: 'image/heif', extension: 'heic' },
+	avif: { name: 'AVIF', mimeType: 'image/avif', extension: 'avif' },
+} as const;
+
+export type ImageFormat = keyof typeof IMAGE_FORMATS;

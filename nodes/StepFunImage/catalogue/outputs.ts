@@ -1,0 +1,73 @@
+interface OutputForm {
+	name: string;
+	value: 'file' | 'url' | 'fileAndUrl' | 'fileAndN8nLink' | 'n8nLink';
+	description: string;
+	/** Whether the image goes into a binary field. */
+	hasFile: boolean;
+	/** Whether the item carries the service's own link, for which the API is asked for a link. */
+	hasUrl: boolean;
+	/** Whether the item carries a link that n8n serves. */
+	hasN8nLink: boolean;
+}
+
+/** The forms in which an image leaves the node, in the order of the panel. */
+export const OUTPUTS: readonly OutputForm[] = [
+	{
+		name: 'Image File',
+		value: 'file',
+		description: 'Put the image into the item as binary data',
+		hasFile: true,
+		hasUrl: false,
+		hasN8nLink: false,
+	},
+	{
+		name: 'Image File and Temporary Link',
+		value: 'fileAndN8nLink',
+		description:
+			'Put the image into the item, and a link to it that n8n serves and that opens without a login',
+		hasFile: true,
+		hasUrl: false,
+		hasN8nLink: true,
+	},
+	{
+		name: 'Image File and URL',
+		value: 'fileAndUrl',
+		description: "Put the image and the service's link to it into the item",
+		hasFile: true,
+		hasUrl: true,
+		hasN8nLink: false,
+	},
+	{
+		name: 'Image URL',
+		value: 'url',
+		description: "Put only the service's link into the item, without downloading the image",
+		hasFile: false,
+		hasUrl: true,
+		hasN8nLink: false,
+	},
+	{
+		name: 'Temporary Link',
+		value: 'n8nLink',
+		description:
+			'Keep the image in n8n and put a link into the item that n8n serves and that opens without a login',
+		hasFile: false,
+		hasUrl: false,
+		hasN8nLink: true,
+	},
+];
+
+export type Output = OutputForm['value'];
+
+/**
+ * The values of the outputs that have something.
+ *
+ * @param property what they have, such as a file
+ */
+export function outputsWith(property: 'hasFile' | 'hasUrl' | 'hasN8nLink'): Output[] {
+	return OUTPUTS.filter((output) => output[property]).map(({ value }) => value);
+}
+
+/** What an output is made of; `undefined` for a value that is none. */
+export function findOutput(value: string): OutputForm | undefined {
+	return OUTPUTS.find((output) => output.value === value);
+}

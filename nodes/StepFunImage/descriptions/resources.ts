@@ -1,0 +1,74 @@
+import type { INodeProperties } from 'n8n-workflow';
+
+import { OPERATION_NAMES } from '../catalogue/models';
+
+export const resourceAndOperation: INodeProperties[] = [
+	{
+		displayName: 'Resource',
+		name: 'resource',
+		type: 'options',
+		noDataExpression: true,
+		options: [
+			// Not by the alphabet: the first one's actions stand first in the list of nodes.
+			{ name: 'Image', value: 'image' },
+			{ name: 'Account', value: 'account' },
+		],
+		default: 'image',
+	},
+	{
+		displayName: 'Operation',
+		name: 'operation',
+		type: 'options',
+		noDataExpression: true,
+		displayOptions: { show: { resource: ['image'] } },
+		options: [
+			{
+				name: OPERATION_NAMES.generate,
+				value: 'generate',
+				action: 'Generate an image',
+				description: 'Create an image from a text prompt',
+				routing: {
+					request: { method: 'POST', url: '/images/generations' },
+				},
+			},
+			{
+				name: OPERATION_NAMES.edit,
+				value: 'edit',
+				action: 'Edit an image',
+				description: 'Change an image of the incoming item as a text prompt says',
+				routing: {
+					request: { method: 'POST', url: '/images/edits' },
+				},
+			},
+			{
+				name: OPERATION_NAMES.imageToImage,
+				value: 'imageToImage',
+				action: 'Create an image from an image',
+				description: 'Create a new image that keeps close to, or departs from, a source image',
+				routing: {
+					request: { method: 'POST', url: '/images/image2image' },
+				},
+			},
+		],
+		default: 'generate',
+	},
+	{
+		displayName: 'Operation',
+		name: 'operation',
+		type: 'options',
+		noDataExpression: true,
+		displayOptions: { show: { resource: ['account'] } },
+		options: [
+			{
+				name: 'Get Balance',
+				value: 'getBalance',
+				action: 'Get the account balance',
+				description: 'Get what is left on the account, and how many images it buys',
+				routing: {
+					request: { method: 'GET', url: '/accounts' },
+				},
+			},
+		],
+		default: 'getBalance',
+	},
+];

@@ -1,0 +1,153 @@
+import {
+	NodeApiError,
+	NodeOperationError,
+	type INode,
+	type INodeExecutionData,
+} from 'n8n-workflow';
+
+import { explainFailure, type FailedRequest } from './messages';
+import { RequestFailure, type FailureDetails } from './requestFailure';
+
+/** Whose error it is. */
+export interface ErrorContext {
+	node: INode;
+	/** From 0 on. */
+	itemIndex: number;
+	/** Whether an AI agent uses the node as its tool. */
+	isTool: boolean;
+}
+
+/** Takes a credential's secrets out of what is shown. */
+export interface Redactor {
+	/** For the words of a server. */
+	text(text: string): string;
+	/**
+	 * For links and for texts of our own around them. The values of custom headers stay: one may be the name of an
+	 * organisation, and a link to a paid image that misses it leads nowhere.
+	 */
+	link(link: string): string;
+}
+
+export type NodeError = NodeApiError | NodeOperationError;
+
+/**
+ * An error for input that is refused before any request.
+ *
+ * @param message what is wrong, naming the field by its label
+ * @param description how to go on
+ */
+export function inputError(
+	context: ErrorContext,
+	message: string,
+	description: string,
+): NodeOperationError {
+	const { node, itemIndex } = context;
+	const error = new NodeOperationError(node, message, { description, itemIndex, level: 'warning' });
+	// n8n replaces a message in which it finds an error code such as ENOENT, be it in a prompt.
+	error.message = messageFor(context, message, description);
+	return error;
+}
+
+/**
+ * Turns a failed request into the error that the user reads.
+ *
+ * @param request what had been asked for
+ * @param redactor takes the credential's secrets out; this is the one place in which a failure is redacted
+ * @returns an error with message, description, itemIndex and, where the service answered, httpCode
+ */
+export function requestError(
+	context: ErrorContext,
+	request: FailedRequest,
+	failure: RequestFailure,
+	redactor: Redactor,
+): NodeApiError {
+	const { node, itemIndex } = context;
+	const explained = explainFailure(request, redactFailure(failure, redactor));
+	// What a server said is clean by now, but the Base URL that stands in some of these texts may hold a password.
+	const message = redactor.link(explained.message);
+	const description = redactor.link(explained.description);
+	const httpCode = failure.httpStatus === undefined ? undefined : String(failure.httpStatus);
+	const error = new NodeApiError(
+		node,
+		{ message, description, ...(httpCode === undefined ? {} : { httpCode }) },
+		{ message, description, httpCode, itemIndex, level: 'warning' },
+	);
+	// n8n replaces a message in which it finds an error code such as ECONNREFUSED.
+	error.message = messageFor(context, message, description);
+	return error;
+}
+
+function redactFailure(failure: RequestFailure, redactor: Redactor): RequestFailure {
+	const entries = Object.entries(failure.details).map(([name, value]: [string, unknown]) => {
+		if (value instanceof RequestFailure) return [name, redactFailure(value, redactor)];
+		if (typeof value !== 'string') return [name, value];
+		return [name, name === 'url' ? redactor.link(value) : redactor.text(value)];
+	});
+	return new RequestFailure(failure.kind, Object.fromEntries(entries) as FailureDetails);
+}
+
+/** The error of an item that was under way when the user stopped the execution. */
+export function canceledError({ node, itemIndex }: ErrorContext): NodeOperationError {
+	return new NodeOperationError(node, 'The execution was canceled', {
+		itemIndex,
+		level: 'warning',
+	});
+}
+
+/** The error of an item that was not sent, since an earlier request of the run failed in a way that it would, too. */
+export function notSentError(
+	{ node, itemIndex }: ErrorContext,
+	cause: NodeError,
+): NodeOperationError {
+	return new NodeOperationError(
+		node,
+		`Not sent, because an earlier request of this run failed in a way that this one would, too: ${cause.message}`,
+		{ description: cause.description ?? undefined, itemIndex, level: 'warning' },
+	);
+}
+
+/** An error as n8n shows it, whatever was thrown. */
+export function toNodeError({ node, itemIndex }: ErrorContext, error: unknown): NodeError {
+	return error instanceof NodeApiError || error instanceof NodeOperationError
+		? error
+		: new NodeOperationError(node, error as Error, { itemIndex });
+}
+
+/**
+ * The item that stands for a failed one when the workflow goes on. n8n knows it by these fields of its
+ * JSON; were the error itself on the item, n8n would leave nothing but its message.
+ *
+ * For the error output the fields are error and message: n8n before 2.37 sends an item there by these two
+ * alone, and one with other fields out among the images.
+ */
+export function errorItem({ node, itemIndex }: ErrorContext, error: NodeError): INodeExecutionData {
+	const details = {
+		description: error.description ?? null,
+		httpCode: 'httpCode' in error ? error.httpCode : null,
+	};
+	const field = node.onError === 'continueErrorOutput' ? 'message' : 'details';
+	return { json: { error: error.message, [field]: details }, pairedItem: { item: itemIndex } };
+}
+
+/**
+ * Tells how many other images the run paid for, which n8n throws away when the node stops.
+ *
+ * @param discarded images that were made and charged, without the failed one's own
+ */
+export function appendDiscardedImages(error: NodeError, discarded: number): void {
+	if (discarded === 0) return;
+	const [images, them] =
+		discarded === 1
+			? ['Another image of this run was', 'it']
+			: [`${discarded} other images of this run were`, 'them'];
+	error.description =
+		`${error.description ?? ''} ${images} made and charged before the run stopped, and n8n discards ${them}. To keep what succeeds, set 'On Error' in this node's Settings to 'Continue' or 'Continue (using error output)'.`.trim();
+}
+
+/**
+ * The message as its reader needs it. A person reads the description below it; an AI agent is shown the message
+ * alone, so there the advice has to stand in it.
+ */
+function messageFor({ isTool }: ErrorContext, message: string, description: string): string {
+	return isTool ? `${message.replace(/\.$/, '')}. ${description}` : message;
+}

@@ -1,0 +1,209 @@
+import { RequestFailure } from '../errors/requestFailure';
+import { base64Decoder } from './base64Decoder';
+
+/** An answer's JSON around the image is a few hundred bytes; this stops a server that never ends. */
+const MAX_ENVELOPE_BYTES = 1024 * 1024;
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const COLON = 0x3a;
+
+/** The field that holds an image as Base64. */
+const IMAGE_KEY = 'b64_json';
+/** The field that holds a link, for which some servers write the image itself as a data URI. */
+const LINK_KEY = 'url';
+const DATA_URI = 'data:';
+/** The longest spelling of the keys that matter, each of their characters as `\u0062`. */
+const MAX_KEY_BYTES = IMAGE_KEY.length * 6;
+/** The beginning of an escape sequence at the end of a text. */
+const INCOMPLETE_ESCAPE = /(?<!\\)(?:\\\\)*(\\(?:u[0-9a-fA-F]{0,3})?)$/;
+
+const isWhiteSpace = (byte: number) =>
+	byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
+
+export type JsonImageScanner = ReturnType<typeof createJsonImageScanner>;
+
+/**
+ * Follows an answer's JSON as it arrives: byte by byte where it must, and in leaps through the image, whose Base64 text
+ * is decoded on the way. Everything else is kept. It accepts any spelling of JSON.
+ */
+export function createJsonImageScanner() {
+	/** Grows as it fills up: a hostile answer may come in a million pieces. */
+	let envelope = Buffer.alloc(4096);
+	let envelopeBytes = 0;
+	let imageBytes: Buffer[] = [];
+	let decoder: ReturnType<typeof base64Decoder> | undefined;
+
+	let state: 'structure' | 'string' | 'link' | 'image' | 'anotherImage' = 'structure';
+	/** The string that was read last, which is a key if a colon follows. */
+	let lastString: number[] = [];
+	let key: string | undefined;
+	let escaped = false;
+	/** An escape sequence of the image text, begun but not complete. */
+	let escape = '';
+
+	const append = (part: Buffer) => {
+		const bytes = envelopeBytes + part.length;
+		if (bytes > MAX_ENVELOPE_BYTES) throw tooLarge();
+		if (bytes > envelope.length) {
+			envelope = Buffer.concat([envelope], Math.max(bytes, envelope.length * 2));
+		}
+		part.copy(envelope, envelopeBytes);
+		envelopeBytes = bytes;
+	};
+
+	const stateOfString = (name: string | undefined): typeof state => {
+		if (name === IMAGE_KEY) return decoder ? 'anotherImage' : 'image';
+		return name === LINK_KEY && !decoder ? 'link' : 'string';
+	};
+
+	const scanStructure = (chunk: Buffer, start: number): number => {
+		let position = start;
+		while (position < chunk.length) {
+			const byte = chunk[position++];
+			if (byte === QUOTE) {
+				state = stateOfString(key);
+				key = undefined;
+				lastString = [];
+				break;
+			}
+			if (byte === COLON) key = decodeKey(lastString);
+			else if (!isWhiteSpace(byte)) key = undefined;
+		}
+		append(chunk.subarray(start, position));
+		return position;
+	};
+
+	const scanString = (chunk: Buffer, start: number): number => {
+		let position = start;
+		while (position < chunk.length) {
+			const byte = chunk[position++];
+			if (escaped) escaped = false;
+			else if (byte === BACKSLASH) escaped = true;
+			else if (byte === QUOTE) {
+				state = 'structure';
+				break;
+			}
+			if (lastString.length <= MAX_KEY_BYTES) lastString.push(byte);
+		}
+		append(chunk.subarray(start, position));
+		return position;
+	};
+
+	/** A link is an image if it begins as a data URI; what has been read of it by then goes to the decoder. */
+	const scanLink = (chunk: Buffer, start: number): number => {
+		let position = start;
+		while (position < chunk.length && lastString.length < DATA_URI.length) {
+			if (chunk[position] !== DATA_URI.charCodeAt(lastString.length)) {
+				append(Buffer.from(lastString));
+				state = 'string';
+				return position;
+			}
+			lastString.push(chunk[position++]);
+		}
+		if (lastString.length === DATA_URI.length) {
+			state = 'image';
+			decoder = base64Decoder((bytes) => imageBytes.push(bytes));
+			decoder.decode(Buffer.from(DATA_URI));
+		}
+		return position;
+	};
+
+	const endImageString = (position: number) => {
+		if (state === 'image') decoder?.end();
+		state = 'structure';
+		lastString = [];
+		append(Buffer.from('"'));
+		return position;
+	};
+
+	const decode = (text: Buffer) => {
+		if (state === 'image') decoder?.decode(text);
+	};
+
+	/** Where the image's text ends in a chunk: at the next quote that is not part of an escape sequence. */
+	const endOfImageText = (chunk: Buffer, start: number): number | undefined => {
+		let quote = chunk.indexOf(QUOTE, start);
+		while (quote !== -1) {
+			let backslashes = 0;
+			while (quote - backslashes > start && chunk[quote - backslashes - 1] === BACKSLASH) {
+				backslashes++;
+			}
+			if (quote - backslashes === start && escape === '\\') backslashes++;
+			if (backslashes % 2 === 0) return quote;
+			quote = chunk.indexOf(QUOTE, quote + 1);
+		}
+		return undefined;
+	};
+
+	const scanImage = (chunk: Buffer, start: number): number => {
+		decoder ??= base64Decoder((bytes) => imageBytes.push(bytes));
+		const quote = endOfImageText(chunk, start);
+		const inside = chunk.subarray(start, quote);
+		if (escape === '' && !inside.includes(BACKSLASH)) decode(inside);
+		else {
+			// All escapes of a chunk at once: some servers write one every few characters.
+			const text = escape + inside.toString('latin1');
+			escape = quote === undefined ? (INCOMPLETE_ESCAPE.exec(text)?.[1] ?? '') : '';
+			const complete = text.slice(0, text.length - escape.length);
+			decode(Buffer.from(unescapeImageText(complete.replace(/[\r\n\t]+/g, '')), 'latin1'));
+		}
+		return quote === undefined ? chunk.length : endImageString(quote + 1);
+	};
+
+	const scanners = {
+		structure: scanStructure,
+		string: scanString,
+		link: scanLink,
+		image: scanImage,
+		anotherImage: scanImage,
+	};
+
+	return {
+		/** Takes the next piece of the answer, and decodes images into its memory. */
+		scan(chunk: Buffer) {
+			let position = 0;
+			while (position < chunk.length) position = scanners[state](chunk, position);
+		},
+		hasImageBytes: () => imageBytes.length > 0,
+		/** Whether the image has arrived up to the quote behind it. */
+		imageIsComplete: () => decoder !== undefined && state !== 'image',
+		takeImageBytes() {
+			const taken = imageBytes;
+			imageBytes = [];
+			return taken;
+		},
+		/** The JSON without its image. */
+		envelope: () => envelope.toString('utf8', 0, envelopeBytes),
+	};
+}
+
+/** An answer, or its image, that is far beyond what this API can send. */
+export function tooLarge(): RequestFailure {
+	return new RequestFailure('tooLarge', {
+		text: 'The answer is far larger than an answer of this API can be',
+	});
+}
+
+/** A key, if it is short enough to be one that matters. */
+function decodeKey(bytes: number[]): string | undefined {
+	if (bytes.length > MAX_KEY_BYTES) return undefined;
+	const raw = String.fromCharCode(...bytes);
+	return raw.includes('\\') ? unescapeJson(raw) : raw;
+}
+
+function unescapeImageText(raw: string): string {
+	const text = unescapeJson(raw);
+	if (text !== undefined) return text;
+	throw new RequestFailure('invalidJson', {
+		text: `The answer has an invalid escape: ${raw.slice(0, 100)}`,
+	});
+}
+
+function unescapeJson(raw: string): string | undefined {
+	try {
+		return JSON.parse(`"${raw}"`) as string;
+	} catch {
+		return undefined;
+	}
+}

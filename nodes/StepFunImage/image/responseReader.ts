@@ -1,0 +1,194 @@
+import { RequestFailure } from '../errors/requestFailure';
+import { createJsonImageScanner, tooLarge } from './jsonImageScanner';
+
+/** The fields of an answer, without its image. */
+export interface ImageResponse {
+	id?: string;
+	created?: number;
+	seed?: number;
+	finishReason?: string;
+	url?: string;
+	/** What a server says that reports an error with status 200. */
+	error?: string;
+}
+
+/** Room for the largest image as Base64, in lines or with its slashes escaped. */
+const MAX_RESPONSE_BYTES = 400 * 1024 * 1024;
+
+/**
+ * Reads an answer of the API as it arrives. The Base64 text of its image is decoded on the way and
+ * handed over piece by piece, so that the answer never stands in memory as a whole; everything else
+ * is kept and parsed as JSON at the end, with the image left out.
+ *
+ * An image that arrived whole is paid for, so it counts whatever stands behind it, or is missing there.
+ *
+ * @param body the answer's bytes; the image is decoded into the chunks themselves, so they must not be used again
+ * @param storeImage is called with the image's bytes once they begin to arrive; they end only when the whole
+ * answer is here and valid, since n8n's store cannot be told to forget a file that it has kept
+ * @param validate throws when an answer is of no use, whatever its image
+ * @returns the answer's fields, and what `storeImage` returned if there was an image
+ * @throws RequestFailure of kind `truncated`, `invalidJson` or `tooLarge`, and what `storeImage` throws; `notAnImage`
+ * where that says `truncated` of an image whose answer is whole
+ */
+export async function readResponse<Stored>(
+	body: AsyncIterable<Buffer>,
+	storeImage: (image: AsyncIterable<Buffer>) => Promise<Stored>,
+	validate: (response: ImageResponse) => void,
+): Promise<{ response: ImageResponse; image?: Stored }> {
+	const chunks = body[Symbol.asyncIterator]();
+	const scanner = createJsonImageScanner();
+	let bytes = 0;
+	let isValidated = false;
+	let isBroken = false;
+
+	const readChunk = async (): Promise<boolean> => {
+		if (isBroken) return false;
+		const next = await chunks.next().catch((error: unknown) => {
+			// Behind a whole image, or a whole link to one, the connection may break as it likes.
+			const isPaidFor = scanner.imageIsComplete() || hasLink(scanner.envelope());
+			if (!(error instanceof RequestFailure) || !isPaidFor) throw error as Error;
+			isBroken = true;
+			return { done: true as const, value: undefined };
+		});
+		if (next.done) return false;
+		bytes += next.value.length;
+		if (bytes > MAX_RESPONSE_BYTES) throw tooLarge();
+		scanner.scan(next.value);
+		return true;
+	};
+
+	const parse = () => parseEnvelope(scanner.envelope(), scanner.imageIsComplete());
+
+	async function* imageBytes(): AsyncGenerator<Buffer> {
+		for (;;) {
+			yield* scanner.takeImageBytes();
+			if (scanner.imageIsComplete()) break;
+			if (!(await readChunk())) {
+				throw new RequestFailure('truncated', { text: 'The answer ended in the image' });
+			}
+		}
+		while (await readChunk());
+		validate(parse());
+		isValidated = true;
+	}
+
+	/** The answer, or nothing where what made its image useless keeps the rest from being read. */
+	const readRejected = async (): Promise<ImageResponse | undefined> => {
+		try {
+			while (await readChunk()) scanner.takeImageBytes();
+			return parse();
+		} catch (error) {
+			// An answer without an end is worse than its image, and no more worth another try.
+			if (error instanceof RequestFailure && error.kind === 'tooLarge') throw error as Error;
+			return undefined;
+		}
+	};
+
+	try {
+		let image: { stored: Stored } | undefined;
+		do {
+			if (image || !scanner.hasImageBytes()) continue;
+			try {
+				image = { stored: await storeImage(imageBytes()) };
+			} catch (error) {
+				const rejection = toRejection(error, isValidated);
+				if (rejection.kind !== 'notAnImage') throw rejection;
+				// The rest of the answer is read for its ID only where an answer is to be blamed.
+				const response = await readRejected();
+				if (response) validate(response);
+				throw rejection.with({ id: response?.id });
+			}
+		} while (await readChunk());
+		const response = parse();
+		validate(response);
+		return { response, image: image?.stored };
+	} finally {
+		await chunks.return?.();
+	}
+}
+
+/** Why an image was not stored. One that ends too early in a whole answer is as the server made it. */
+function toRejection(error: unknown, responseIsWhole: boolean): RequestFailure {
+	if (!(error instanceof RequestFailure)) {
+		return new RequestFailure('storage', {
+			text: error instanceof Error ? error.message : String(error),
+		});
+	}
+	return error.kind === 'truncated' && responseIsWhole
+		? new RequestFailure('notAnImage', error.details)
+		: error;
+}
+
+function parseEnvelope(text: string, hasImage: boolean): ImageResponse {
+	const json = text.replace(/^\uFEFF/, '');
+	const parsed =
+		parseJson(json) ?? (hasImage || hasLink(json) ? parseJson(repairJson(json)) : undefined);
+	if (parsed === undefined) {
+		// An image that is here and paid for needs no more than its bytes.
+		if (hasImage) return {};
+		const trimmed = json.trim();
+		// JSON that never closes was on its way; anything else was never going to be JSON.
+		throw trimmed.startsWith('{') && !trimmed.endsWith('}')
+			? new RequestFailure('truncated', { text: 'The answer ended early' })
+			: new RequestFailure('invalidJson', { text: trimmed.slice(0, 300) });
+	}
+	const answer = asObject(parsed.value);
+	const list = [answer.data, answer.images].find((each) => Array.isArray(each)) as
+		| unknown[]
+		| undefined;
+	const first = asObject(list?.[0]);
+	return {
+		id: asText(answer.id),
+		created: asNumber(answer.created),
+		seed: asNumber(first.seed),
+		finishReason: asText(first.finish_reason),
+		url: asText(first.url),
+		error: asText(answer.error) ?? asText(asObject(answer.error).message),
+	};
+}
+
+function parseJson(text: string): { value: unknown } | undefined {
+	try {
+		return { value: JSON.parse(text) };
+	} catch {
+		return undefined;
+	}
+}
+
+/** Whether a link stands in the answer up to the quote behind it. */
+function hasLink(json: string): boolean {
+	return /"url"\s*:\s*"(?:[^"\\]|\\.)*"/.test(json);
+}
+
+/** The first JSON value of a text, without what stands behind it, and with the brackets that are missing at its end. */
+function repairJson(text: string): string {
+	const closing: string[] = [];
+	let isInString = false;
+	let position = 0;
+	for (; position < text.length; position++) {
+		const character = text[position];
+		if (isInString) {
+			if (character === '\\') position++;
+			else if (character === '"') isInString = false;
+		} else if (character === '"') isInString = true;
+		else if (character === '{') closing.push('}');
+		else if (character === '[') closing.push(']');
+		else if (character === closing.at(-1)) {
+			closing.pop();
+			if (closing.length === 0) return text.slice(0, position + 1);
+		}
+	}
+	return text.replace(/[\s,\0]+$/, '') + closing.reverse().join('');
+}
+
+function asObject(value: unknown): Record<string, unknown> {
+	return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
+}
+
+function asText(value: unknown): string | undefined {
+	return typeof value === 'string' && value !== '' ? value : undefined;
+}
+
+function asNumber(value: unknown): number | undefined {
+	return typeof value === 'number' ? value : undefined;
+}

@@ -1,0 +1,184 @@
+import {
+	MODELS,
+	SEED_RANGE,
+	sizeValue,
+	type ModelCapabilities,
+	type NumberRange,
+} from '../catalogue/models';
+import { inputError } from '../errors/nodeErrors';
+import type { RoutedField } from './routing';
+import type { BodyFields, ItemContext } from './types';
+import {
+	isUnset,
+	readNumber,
+	showValue,
+	toBoolean,
+	toNumber,
+	type EnteredValue,
+} from './validators';
+
+/** A field of the API with what the user set for it. */
+export interface RoutedValue {
+	field: RoutedField;
+	value: unknown;
+}
+
+/** A value that is to be checked against what a model can do. */
+interface CheckedValue extends EnteredValue {
+	model: string;
+	capabilities: ModelCapabilities;
+}
+
+/** Gives the value to send, or `undefined` to send none; throws what the API would refuse. */
+type Validator = (checked: CheckedValue) => unknown;
+
+const adviceFor = ({ label, model }: CheckedValue) =>
+	`Change '${label}', or remove the option to use the default of ${model}.`;
+
+const number =
+	(
+		range: (capabilities: ModelCapabilities) => Pick<NumberRange, 'min' | 'max'>,
+		isWhole: boolean,
+	) =>
+	(checked: CheckedValue) =>
+		readNumber(checked, { ...range(checked.capabilities), isWhole }, adviceFor(checked));
+
+/** What is checked of each field of the API, for a model of the catalogue. */
+const VALIDATORS: Record<string, Validator> = {
+	prompt: (checked) => {
+		if (!isUnset(checked.value)) {
+			return limitedText(checked, checked.capabilities.maxPromptCharacters);
+		}
+		throw inputError(
+			checked.item,
+			`'${checked.label}' is empty`,
+			'Write what the image should show. If the prompt comes from an expression, check that the field exists on this item.',
+		);
+	},
+	// A model without sizes gives the picture the size of the input, whatever is asked for.
+	size: (checked) => (checked.capabilities.sizes ? sizeInNotation(checked) : undefined),
+	steps: number(({ steps }) => steps, true),
+	cfg_scale: number(({ cfgScale }) => cfgScale, false),
+	seed: number(() => SEED_RANGE, true),
+	negative_prompt: (checked) => {
+		const { negativePrompt } = checked.capabilities;
+		return negativePrompt
+			? limitedText(checked, negativePrompt.maxCharacters)
+			: unsupported(checked);
+	},
+	text_mode: (checked) => {
+		const textMode = toBoolean(checked.value);
+		if (textMode === undefined) {
+			throw inputError(
+				checked.item,
+				`'${checked.label}' must be true or false, but is ${showValue(checked.value)}`,
+				adviceFor(checked),
+			);
+		}
+		if (checked.capabilities.textMode) return textMode;
+		// Off is what such a model does anyway, so only a wish that it cannot meet is refused.
+		return textMode ? unsupported(checked) : undefined;
+	},
+	source_weight: (checked) => {
+		const { sourceWeight } = checked.capabilities;
+		if (!sourceWeight) return undefined;
+		const { max } = sourceWeight;
+		const weight = readNumber(checked, { min: 0, max, isWhole: false }, adviceFor(checked));
+		if (weight > 0) return weight;
+		throw inputError(
+			checked.item,
+			`'${checked.label}' must be above 0, and at most ${max}, but is 0`,
+			'Use a small number such as 0.1 to keep close to the source.',
+		);
+	},
+};
+
+/**
+ * Turns what the user set into the fields to send: texts from expressions become numbers and booleans, unset fields
+ * are left out, the size gets the model's notation, and what the API would refuse is refused here.
+ *
+ * @param values the fields that the node's properties declare, with their values
+ * @param model the model's ID
+ * @param capabilities what the catalogue knows of the model; without it nothing is refused
+ * @throws NodeOperationError that names the field by its label
+ */
+export function readBodyFields(
+	item: ItemContext,
+	values: RoutedValue[],
+	model: string,
+	capabilities: ModelCapabilities | undefined,
+): BodyFields {
+	const fields: BodyFields = { model };
+	for (const { field, value } of values) {
+		const { apiField, label, isRequired } = field;
+		if (apiField === 'model') continue;
+		const validate =
+			capabilities && Object.hasOwn(VALIDATORS, apiField) ? VALIDATORS[apiField] : undefined;
+		if (isUnset(value) && !(validate && isRequired)) continue;
+		const validated = validate
+			? validate({ item, label, value, model, capabilities: capabilities as ModelCapabilities })
+			: toDeclaredType(field, value);
+		if (validated !== undefined) fields[apiField] = validated;
+	}
+	return fields;
+}
+
+/** A JSON API tells "8" from 8, so a text that plainly is a number or a boolean becomes one. */
+function toDeclaredType({ type }: RoutedField, value: unknown): unknown {
+	if (type === 'number') return toNumber(value) ?? value;
+	return type === 'boolean' ? (toBoolean(value) ?? value) : value;
+}
+
+let graphemes: Intl.Segmenter | undefined;
+
+/**
+ * How many characters a person would count: a Chinese character is one, and so is an emoji, however
+ * many code points it is made of.
+ */
+function countCharacters(text: string): number {
+	// Made when it is needed, as n8n loads every node when it starts.
+	graphemes ??= new Intl.Segmenter();
+	return [...graphemes.segment(text)].length;
+}
+
+function limitedText({ item, label, value, model }: CheckedValue, maxCharacters: number): string {
+	if (typeof value === 'object') {
+		throw inputError(
+			item,
+			`'${label}' must be text, but is ${Array.isArray(value) ? 'a list' : 'an object'}`,
+			`Check the expression in '${label}': it should point to one text, for example {{ $json.prompt }}.`,
+		);
+	}
+	const text = String(value);
+	const characters = countCharacters(text);
+	if (characters <= maxCharacters) return text;
+	throw inputError(
+		item,
+		`'${label}' is too long: ${characters} characters, and ${model} takes at most ${maxCharacters}`,
+		`Shorten the text by ${characters - maxCharacters} characters. A Chinese character counts as one, and so does an emoji.`,
+	);
+}
+
+function unsupported({ item, label, model }: CheckedValue): never {
+	throw inputError(
+		item,
+		`'${label}' is not available for ${model}`,
+		`Remove the option '${label}', or choose a model that has it, such as ${MODELS[0].id}.`,
+	);
+}
+
+function sizeInNotation({ item, label, value, model, capabilities }: CheckedValue): string {
+	const { sizes = [], sizeIsArea } = capabilities;
+	const [, width, height] = /^\s*(\d+)\s*[x×*]\s*(\d+)\s*$/i.exec(String(value)) ?? [];
+	const size = sizes.find((each) => sizeValue(each) === `${width}x${height}`);
+	if (size) return size.apiValue;
+
+	const offered = sizes.map((each) =>
+		sizeIsArea ? sizeValue(each) : `${sizeValue(each)} (${each.orientation} ${each.ratio})`,
+	);
+	throw inputError(
+		item,
+		`'${label}' ${showValue(value)} is not a size of ${model}`,
+		`Use one of its sizes, width x height: ${offered.join(', ')}.`,
+	);
+}

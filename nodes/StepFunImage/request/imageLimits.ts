@@ -1,0 +1,68 @@
+import { IMAGE_FORMATS } from '../catalogue/imageFormats';
+import type { InputImageLimits } from '../catalogue/models';
+import { inputError } from '../errors/nodeErrors';
+import type { MeasuredImage } from '../image/measure';
+import type { ItemContext } from './types';
+
+const ADVICE =
+	"Resize or convert the image before this node, for example with n8n's Edit Image node.";
+
+/**
+ * Checks an image against what a model takes.
+ *
+ * @param name what the image is called in messages
+ * @param image what its header tells
+ * @param bytes the size of its file
+ * @param model the model's ID, for messages
+ * @param limits the model's limits; without them every image passes
+ * @throws NodeOperationError that names the limit
+ */
+export function checkLimits(
+	item: ItemContext,
+	name: string,
+	{ format, width, height }: MeasuredImage,
+	bytes: number,
+	model: string,
+	limits: InputImageLimits | undefined,
+): void {
+	if (!limits) return;
+	const { formats, maxSide, minSide, maxAspect, maxBytes } = limits;
+	const longest = Math.max(width, height);
+	const shortest = Math.min(width, height);
+
+	if (formats && !formats.includes(format)) {
+		throw inputError(
+			item,
+			`The image in '${name}' is ${IMAGE_FORMATS[format].name}, which ${model} does not take`,
+			`${model} takes ${formats.map((each) => IMAGE_FORMATS[each].name).join(', ')}. ${ADVICE}`,
+		);
+	}
+	if (longest > maxSide) {
+		throw inputError(
+			item,
+			`The image in '${name}' is too large: ${width} × ${height} pixels`,
+			`${model} takes images of at most ${maxSide} × ${maxSide} pixels. ${ADVICE}`,
+		);
+	}
+	if (minSide !== undefined && shortest < minSide) {
+		throw inputError(
+			item,
+			`The image in '${name}' is too small: ${width} × ${height} pixels`,
+			`${model} takes images whose sides are at least ${minSide} pixels. ${ADVICE}`,
+		);
+	}
+	if (maxAspect !== undefined && longest > maxAspect * shortest) {
+		throw inputError(
+			item,
+			`The image in '${name}' is too narrow: ${width} × ${height} pixels`,
+			`${model} takes proportions from 1:${maxAspect} to ${maxAspect}:1. Crop the image before this node.`,
+		);
+	}
+	if (maxBytes !== undefined && bytes > maxBytes) {
+		throw inputError(
+			item,
+			`The image in '${name}' is too large: ${bytes} bytes`,
+			`${model} takes images of at most ${maxBytes} bytes (${maxBytes / 1024 / 1024} MB). ${ADVICE}`,
+		);
+	}
+}

@@ -1,0 +1,456 @@
+import { sleep } from 'n8n-workflow';
+
+import { RequestFailure } from '../errors/requestFailure';
+import { backoffDelay } from './retry';
+
+/** What a credential says that its account may do. */
+export interface AccountLimits {
+	/** Requests under way at once, at least 1. */
+	concurrentRequests: number;
+	/** Requests started within a minute; 0 means any number. */
+	requestsPerMinute: number;
+}
+
+export interface ScheduleOptions {
+	/** The limits of the request's own credential. */
+	limits: AccountLimits;
+	/** The node run that the request belongs to. Runs take turns, so that a long one does not shut out a short one. */
+	run: object;
+	/** Whether the request was sent before; such a one goes before those of its run that were never sent. */
+	isRetry: boolean;
+	/** How long the account may go without one success before what waits for it ends, in milliseconds. */
+	maxElapsedMs: number;
+	/** Takes the request out of the queue; the promise rejects with its reason. */
+	signal: AbortSignal;
+}
+
+/** The pace of one account, shared by everything in this process that uses its key. */
+export interface RateLimiter {
+	/**
+	 * Runs a task when the account allows another request, and learns from how it ends.
+	 *
+	 * @throws what the task throws, the signal's reason, or the RequestFailure that has kept the account from any
+	 * success for too long
+	 */
+	schedule<T>(task: () => Promise<T>, options: ScheduleOptions): Promise<T>;
+	/** Requests that may be under way at once at present. */
+	currentConcurrency(): number;
+	/** Whether nothing is under way or waiting. */
+	isIdle(): boolean;
+}
+
+interface QueuedTask {
+	start: (started: StartedTask) => Promise<void>;
+	reject: (reason: unknown) => void;
+	options: ScheduleOptions;
+	/** A task that has left stays in its queue until its turn, since taking it out of the middle takes long. */
+	hasLeft: boolean;
+}
+
+interface StartedTask {
+	at: number;
+	/** Requests of the account that were under way then, this one included. */
+	inFlight: number;
+	/** Whether it had waited for a place in the minute of its credential's limit. */
+	waitedForWindow: boolean;
+}
+
+/** What counts towards one credential's limits. */
+interface LimitSet {
+	limits: AccountLimits;
+	inFlight: number;
+	starts: StartWindow;
+}
+
+const MINUTE_MS = 60_000;
+/** However long a server asks to wait, one answer must not stop an account for the day. */
+const MAX_COOLDOWN_MS = 10 * MINUTE_MS;
+/** A window of requests a minute frees a place at any time, so it is asked for at least this often. */
+const MAX_PROBE_DELAY_MS = 5_000;
+/** A service that is out of service is asked for this often at least. */
+const MAX_OUTAGE_PROBE_DELAY_MS = 8_000;
+/** Failures in a row, without any other answer, that make an outage of bad luck. */
+const FAILURES_OF_AN_OUTAGE = 3;
+/** Successes before one more request at once is tried: at most one in so many images is refused by the trial. */
+const SUCCESSES_TO_INCREASE = 15;
+/** Until an account has answered once, its requests start so far apart, so that a lower limit refuses one, not all. */
+const FIRST_STARTS_APART_MS = 20;
+const MAX_WINDOW_MARGIN_MS = 2_000;
+
+/**
+ * The pace of an account with nothing under way.
+ *
+ * Its concurrency follows AIMD (additive increase, multiplicative decrease; Chiu and Jain, 1989), as Netflix's
+ * concurrency-limits and TCP use it, with one difference: the request that was refused tells how many were taken, so the
+ * limit falls to that number and not by half. A 429 at a number of requests that was taken before speaks of a rate,
+ * not of concurrency: then the account waits, and its concurrency stays.
+ *
+ * All times are monotonic, so that a clock which is set back delays nothing.
+ *
+ * @param windowMs the length of the "minute" of `requestsPerMinute`; tests shorten it
+ */
+export function createRateLimiter(windowMs = MINUTE_MS): RateLimiter {
+	/** The queues of the runs, in the order of their turns. */
+	const runs = new Map<object, TaskQueue>();
+	const limitSets = new Map<string, LimitSet>();
+	const accountStarts = createStartWindow();
+	let waiting = 0;
+	let inFlight = 0;
+
+	/** The concurrency that the service seems to take, where it is below what the credentials say. */
+	let learnedConcurrency = Infinity;
+	/** The most requests at once of which the last one succeeded. */
+	let provenConcurrency = 0;
+	let successesSinceChange = 0;
+	/** Until when nothing starts, and how many answers in a row asked for that. */
+	let cooldownUntil = 0;
+	let cooldowns = 0;
+	let lastThrottledAt = 0;
+	/** How much later than here the service's minute ends. */
+	let windowMarginMs = 0;
+	let lastStartAt = -Infinity;
+	let failuresInARow = 0;
+	let outage: { probes: number; nextProbeAt: number } | undefined;
+	/** Since when the account has had failures and no success. */
+	let troubleSince: number | undefined;
+	let timer: { at: number; controller: AbortController } | undefined;
+
+	/** The most that all credentials of this account allow together; while none is in use, what the last ones did. */
+	let lastConcurrencyLimit = 1;
+	const concurrencyLimit = () => {
+		const limits = [...limitSets.values()].map((set) => set.limits.concurrentRequests);
+		if (limits.length > 0) lastConcurrencyLimit = Math.max(...limits);
+		return lastConcurrencyLimit;
+	};
+
+	const limitSetOf = ({ limits }: ScheduleOptions): LimitSet => {
+		const id = `${limits.concurrentRequests} ${limits.requestsPerMinute}`;
+		const known = limitSets.get(id) ?? { limits, inFlight: 0, starts: createStartWindow() };
+		limitSets.set(id, known);
+		return known;
+	};
+
+	/** When the minute of a credential's limit, or of the largest one for all of them, has a place again. */
+	const windowOpensAt = ({ limits, starts }: LimitSet): number => {
+		const perMinute = [...limitSets.values()].map((set) => set.limits.requestsPerMinute);
+		const forAll = perMinute.includes(0) ? 0 : Math.max(...perMinute);
+		const lengthMs = windowMs + windowMarginMs;
+		return Math.max(
+			starts.opensAt(limits.requestsPerMinute, lengthMs),
+			accountStarts.opensAt(forAll, lengthMs),
+		);
+	};
+
+	const forgetUnusedLimits = () => {
+		const oldest = performance.now() - windowMs - windowMarginMs;
+		for (const [id, set] of limitSets) {
+			if (set.inFlight === 0 && set.starts.lastAt() < oldest) limitSets.delete(id);
+		}
+	};
+
+	/** The next task that may start now, or when to look again if time will bring one. */
+	const findNext = (now: number): { task: QueuedTask; set: LimitSet } | { lookAt: number } => {
+		const held = Math.max(
+			cooldownUntil,
+			outage?.nextProbeAt ?? 0,
+			provenConcurrency === 0 && inFlight > 0 ? lastStartAt + FIRST_STARTS_APART_MS : 0,
+		);
+		const places = outage ? 1 : Math.min(concurrencyLimit(), learnedConcurrency);
+		if (inFlight >= places) return { lookAt: Infinity };
+		if (held > now) return { lookAt: held };
+		let lookAt = Infinity;
+		for (const [run, queue] of runs) {
+			const task = queue.peek();
+			if (!task) {
+				runs.delete(run);
+				continue;
+			}
+			const set = limitSetOf(task.options);
+			if (set.inFlight >= set.limits.concurrentRequests) continue;
+			const opensAt = windowOpensAt(set);
+			if (opensAt > now) {
+				lookAt = Math.min(lookAt, opensAt);
+				continue;
+			}
+			queue.take();
+			// The run goes to the end, behind those that wait for their turn.
+			runs.delete(run);
+			runs.set(run, queue);
+			return { task, set };
+		}
+		return { lookAt };
+	};
+
+	const startWhatMayStart = () => {
+		while (waiting > 0) {
+			const now = performance.now();
+			const next = findNext(now);
+			if ('lookAt' in next) {
+				if (next.lookAt < Infinity) wakeAt(next.lookAt);
+				return;
+			}
+			waiting--;
+			void start(next.task, next.set, now);
+		}
+		timer?.controller.abort();
+		timer = undefined;
+		forgetUnusedLimits();
+	};
+
+	const wakeAt = (at: number) => {
+		if (timer && timer.at <= at) return;
+		timer?.controller.abort();
+		const mine = { at, controller: new AbortController() };
+		timer = mine;
+		sleep(Math.max(1, Math.ceil(at - performance.now())), mine.controller.signal).then(
+			() => {
+				if (timer !== mine) return;
+				timer = undefined;
+				startWhatMayStart();
+			},
+			() => undefined,
+		);
+	};
+
+	const start = async (task: QueuedTask, set: LimitSet, now: number) => {
+		inFlight++;
+		set.inFlight++;
+		lastStartAt = now;
+		const { requestsPerMinute } = set.limits;
+		const started: StartedTask = {
+			at: now,
+			inFlight,
+			waitedForWindow: set.starts.opensAt(requestsPerMinute, windowMs) > 0,
+		};
+		if (requestsPerMinute > 0) {
+			set.starts.add(started, requestsPerMinute);
+			accountStarts.add(started, requestsPerMinute);
+		}
+		try {
+			await task.start(started);
+		} finally {
+			inFlight--;
+			set.inFlight--;
+			startWhatMayStart();
+		}
+	};
+
+	const onAnswered = (started: StartedTask) => {
+		failuresInARow = 0;
+		outage = undefined;
+		troubleSince = undefined;
+		cooldowns = 0;
+		provenConcurrency = Math.max(provenConcurrency, started.inFlight);
+		successesSinceChange++;
+		if (successesSinceChange < SUCCESSES_TO_INCREASE) return;
+		successesSinceChange = 0;
+		if (learnedConcurrency < concurrencyLimit()) learnedConcurrency++;
+		else learnedConcurrency = Infinity;
+	};
+
+	const onThrottled = (started: StartedTask, failure: RequestFailure) => {
+		const now = performance.now();
+		const { retryAfterMs } = failure.details;
+		// A request that was refused takes no place in the service's minute.
+		accountStarts.remove(started);
+		for (const { starts } of limitSets.values()) starts.remove(started);
+		// Requests that were under way together are refused together; that is one event.
+		const isNewEvent = started.at >= lastThrottledAt;
+		lastThrottledAt = now;
+		if (isNewEvent) cooldowns++;
+		if (retryAfterMs === undefined && started.waitedForWindow) {
+			// The service counts from the arrival of a request, so its minute ends later, by about the way there and back.
+			const roundTrip = now - started.at;
+			windowMarginMs = Math.min(MAX_WINDOW_MARGIN_MS, windowMarginMs * 2 + roundTrip);
+			cooldownUntil = Math.max(cooldownUntil, now + roundTrip);
+			return;
+		}
+		const speaksOfRate =
+			retryAfterMs !== undefined || started.inFlight === 1 || started.inFlight <= provenConcurrency;
+		if (speaksOfRate) {
+			// Once more at this number, and it is no longer held to be proven.
+			if (isNewEvent) provenConcurrency = Math.min(provenConcurrency, started.inFlight - 1);
+			const wait =
+				retryAfterMs ?? Math.min(MAX_PROBE_DELAY_MS, backoffDelay(Math.max(1, cooldowns)) / 2);
+			cooldownUntil = Math.max(cooldownUntil, now + Math.min(wait, MAX_COOLDOWN_MS));
+		} else {
+			learnedConcurrency = Math.max(1, Math.min(learnedConcurrency, started.inFlight - 1));
+			successesSinceChange = 0;
+		}
+	};
+
+	const onUnavailable = ({ details }: RequestFailure) => {
+		failuresInARow++;
+		if (!outage && failuresInARow < FAILURES_OF_AN_OUTAGE) return;
+		const probes = (outage?.probes ?? 0) + 1;
+		const delay = details.retryAfterMs ?? Math.min(MAX_OUTAGE_PROBE_DELAY_MS, backoffDelay(probes));
+		outage = { probes, nextProbeAt: performance.now() + delay };
+	};
+
+	const onFailed = (started: StartedTask, failure: RequestFailure) => {
+		if (!failure.retryable) return onAnswered(started);
+		troubleSince ??= started.at;
+		if (failure.isThrottled) onThrottled(started, failure);
+		else if (failure.isUnavailable) onUnavailable(failure);
+		endWhatWaitsTooLong(failure);
+	};
+
+	/** Ends the tasks that would not start before the account has been without a success for too long. */
+	const endWhatWaitsTooLong = (failure: RequestFailure) => {
+		if (troubleSince === undefined) return;
+		const resumesAt = Math.max(performance.now(), cooldownUntil, outage?.nextProbeAt ?? 0);
+		const troubleMs = resumesAt - troubleSince;
+		for (const [run, queue] of runs) {
+			const next = queue.peek();
+			if (!next || troubleMs <= next.options.maxElapsedMs) continue;
+			runs.delete(run);
+			for (const task of queue.takeAll()) {
+				waiting--;
+				task.reject(failure.with({ wasNotSent: true }));
+			}
+		}
+	};
+
+	return {
+		async schedule(task, options) {
+			return await new Promise((resolve, reject) => {
+				const { signal, run } = options;
+				const queued: QueuedTask = {
+					options,
+					hasLeft: false,
+					reject: (reason) => {
+						signal.removeEventListener('abort', leave);
+						reject(reason as Error);
+					},
+					start: async (started) => {
+						signal.removeEventListener('abort', leave);
+						try {
+							const result = await task();
+							onAnswered(started);
+							resolve(result);
+						} catch (error) {
+							if (error instanceof RequestFailure) onFailed(started, error);
+							reject(error as Error);
+						}
+					},
+				};
+				const leave = () => {
+					queued.hasLeft = true;
+					waiting--;
+					if (waiting === 0) startWhatMayStart();
+					reject(signal.reason as Error);
+				};
+				if (signal.aborted) return reject(signal.reason as Error);
+				signal.addEventListener('abort', leave, { once: true });
+				const queue = runs.get(run) ?? createTaskQueue();
+				runs.set(run, queue);
+				queue.add(queued);
+				waiting++;
+				limitSetOf(options);
+				startWhatMayStart();
+			});
+		},
+		currentConcurrency: () => Math.min(concurrencyLimit(), learnedConcurrency),
+		isIdle: () => inFlight === 0 && waiting === 0,
+	};
+}
+
+type StartWindow = ReturnType<typeof createStartWindow>;
+
+/** The latest starts that count towards a limit of requests a minute. */
+function createStartWindow() {
+	let starts: StartedTask[] = [];
+	return {
+		/** `limit` tells how many have to be remembered. */
+		add(started: StartedTask, limit: number): void {
+			starts.push(started);
+			if (starts.length > 2 * limit + 100) starts = starts.slice(-limit);
+		},
+		remove(started: StartedTask): void {
+			const index = starts.lastIndexOf(started);
+			if (index !== -1) starts.splice(index, 1);
+		},
+		/** When one more start would be within the limit; 0 if it would have been at any time. */
+		opensAt(limit: number, lengthMs: number): number {
+			const last = limit > 0 ? starts.at(-limit) : undefined;
+			return last === undefined || starts.length < limit ? 0 : last.at + lengthMs;
+		},
+		lastAt: () => starts.at(-1)?.at ?? -Infinity,
+	};
+}
+
+type TaskQueue = ReturnType<typeof createTaskQueue>;
+
+/** The waiting tasks of a run, those that were sent before first. Each step takes the same time, however many wait. */
+function createTaskQueue() {
+	const lanes = [createLane(), createLane()];
+	const firstLane = () => lanes.find((lane) => lane.peek());
+	return {
+		add: (task: QueuedTask) => lanes[task.options.isRetry ? 0 : 1].add(task),
+		peek: () => firstLane()?.peek(),
+		take: () => firstLane()?.take(),
+		takeAll: () => lanes.flatMap((lane) => lane.takeAll()),
+	};
+}
+
+function createLane() {
+	let tasks: QueuedTask[] = [];
+	let head = 0;
+	/** Passes over those that have left, and gives memory back now and then. */
+	const skipLeft = () => {
+		while (head < tasks.length && tasks[head].hasLeft) head++;
+		if (head > 1000 && head * 2 > tasks.length) {
+			tasks = tasks.slice(head);
+			head = 0;
+		}
+	};
+	return {
+		add: (task: QueuedTask) => void tasks.push(task),
+		peek(): QueuedTask | undefined {
+			skipLeft();
+			return tasks[head];
+		},
+		take(): QueuedTask | undefined {
+			skipLeft();
+			return tasks[head++];
+		},
+		takeAll(): QueuedTask[] {
+			const taken = tasks.slice(head).filter(({ hasLeft }) => !hasLeft);
+			tasks = [];
+			head = 0;
+			return taken;
+		},
+	};
+}
+
+/** What an account has learned is worth keeping for so long after its last request. */
+const IDLE_MS = 10 * MINUTE_MS;
+
+const limiters = new Map<string, { limiter: RateLimiter; usedAt: number }>();
+let isEvictionPlanned = false;
+
+/**
+ * The rate limiter of an account, the same one for every item, node and workflow of this process.
+ *
+ * @param accountId names the account without giving its key away
+ */
+export function rateLimiterFor(accountId: string): RateLimiter {
+	const entry = limiters.get(accountId) ?? { limiter: createRateLimiter(), usedAt: 0 };
+	entry.usedAt = performance.now();
+	limiters.set(accountId, entry);
+	planEviction();
+	return entry.limiter;
+}
+
+/** A timeout signal does not keep the process running, as a timer would. */
+function planEviction(): void {
+	if (isEvictionPlanned) return;
+	isEvictionPlanned = true;
+	AbortSignal.timeout(IDLE_MS).addEventListener('abort', () => {
+		isEvictionPlanned = false;
+		for (const [id, { limiter, usedAt }] of limiters) {
+			if (limiter.isIdle() && performance.now() - usedAt >= IDLE_MS) limiters.delete(id);
+		}
+		if (limiters.size > 0) planEviction();
+	});
+}

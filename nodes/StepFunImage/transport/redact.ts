@@ -1,0 +1,157 @@
+import type { Redactor } from '../errors/nodeErrors';
+
+const MARK = '***';
+
+/** Words such as "none" or "EMPTY" are entered where a server wants any key; they give nothing away. */
+const MIN_SECRET_LENGTH = 8;
+
+/** So much of a secret is redacted also without the rest, since texts are cut. */
+const MIN_MATCH_LENGTH = 16;
+
+/** A character as addresses, JSON and HTML may spell it. */
+const SPELLED_CHARACTER =
+	/%([0-9a-f]{2})|\\u([0-9a-f]{4})|\\x([0-9a-f]{2})|\\(["'\\/])|&#x([0-9a-f]{1,6});|&#(\d{1,7});|&(amp|lt|gt|quot|apos|sol|plus|equals|num|colon|period|lowbar|commat);/gi;
+
+const NAMED_ENTITIES: Record<string, string> = {
+	amp: '&',
+	lt: '<',
+	gt: '>',
+	quot: '"',
+	apos: "'",
+	sol: '/',
+	plus: '+',
+	equals: '=',
+	num: '#',
+	colon: ':',
+	period: '.',
+	lowbar: '_',
+	commat: '@',
+};
+
+/** A text, and where each of its characters stands in the text that it was read from. */
+interface ReadText {
+	text: string;
+	/** One more than there are characters: the last entry is the end. */
+	positions: number[];
+}
+
+/**
+ * What takes a credential's secrets out of texts that are shown. A server may say back what it was sent: as it is,
+ * cut, in other case, in the spellings of JSON, HTML and addresses, in hexadecimal digits or in Base64.
+ *
+ * @param secrets the API key and passwords, which no text may show
+ * @param headerValues the values of custom headers, which may stand in links
+ */
+export function createRedactor(secrets: string[], headerValues: string[]): Redactor {
+	return {
+		text: createRedaction([...secrets, ...headerValues]),
+		link: createRedaction(secrets),
+	};
+}
+
+function createRedaction(values: string[]): (text: string) => string {
+	const partsByLength = new Map<number, Set<string>>();
+	for (const spelling of new Set(values.map((value) => value.trim()).flatMap(spellingsOf))) {
+		const length = Math.min(MIN_MATCH_LENGTH, spelling.length);
+		const parts = partsByLength.get(length) ?? new Set();
+		for (let start = 0; start + length <= spelling.length; start++) {
+			parts.add(spelling.slice(start, start + length));
+		}
+		partsByLength.set(length, parts);
+	}
+	if (partsByLength.size === 0) return (text) => text;
+
+	return (text) => {
+		const asItStands: ReadText = {
+			text,
+			positions: Array.from({ length: text.length + 1 }, (_, at) => at),
+		};
+		const decoded = decodeSpellings(asItStands);
+		const ranges = [asItStands, decoded, decodeSpellings(decoded)].flatMap((read) =>
+			findParts(read, partsByLength),
+		);
+		return replaceRanges(text, ranges);
+	};
+}
+
+/** The places of a text, as it stood originally, where parts of secrets are. */
+function findParts(
+	{ text, positions }: ReadText,
+	partsByLength: Map<number, Set<string>>,
+): Array<[start: number, end: number]> {
+	const lowerCase = text.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
+	const ranges: Array<[number, number]> = [];
+	for (const [length, parts] of partsByLength) {
+		for (let start = 0; start + length <= lowerCase.length; start++) {
+			if (parts.has(lowerCase.slice(start, start + length))) {
+				ranges.push([positions[start], positions[start + length]]);
+			}
+		}
+	}
+	return ranges;
+}
+
+function replaceRanges(text: string, ranges: Array<[start: number, end: number]>): string {
+	let kept = '';
+	let position = 0;
+	for (const [start, end] of ranges.sort(([a], [b]) => a - b)) {
+		if (start > position || (start === position && !kept.endsWith(MARK))) {
+			kept += text.slice(position, start) + MARK;
+		}
+		position = Math.max(position, end);
+	}
+	return kept + text.slice(position);
+}
+
+function decodeSpellings({ text, positions }: ReadText): ReadText {
+	let decoded = '';
+	const decodedPositions: number[] = [];
+	const append = (part: string, from: number) => {
+		decoded += part;
+		for (let index = 0; index < part.length; index++)
+			decodedPositions.push(positions[from + index]);
+	};
+	let position = 0;
+	for (const match of text.matchAll(SPELLED_CHARACTER)) {
+		append(text.slice(position, match.index), position);
+		const [spelling, percent, unicode, byte, escaped, hexadecimal, decimal, name] = match;
+		const code = parseInt(percent ?? unicode ?? byte ?? hexadecimal ?? '', 16) || Number(decimal);
+		const character =
+			escaped ??
+			(name === undefined
+				? String.fromCharCode(Math.min(code || 0, 0xffff))
+				: NAMED_ENTITIES[name.toLowerCase()]);
+		decoded += character;
+		decodedPositions.push(positions[match.index]);
+		position = match.index + spelling.length;
+	}
+	append(text.slice(position), position);
+	decodedPositions.push(positions[text.length]);
+	return { text: decoded, positions: decodedPositions };
+}
+
+/** The spellings of a secret that decoding characters does not undo, in lower case. */
+function spellingsOf(secret: string): string[] {
+	if (secret.length < MIN_SECRET_LENGTH) return [];
+	return [
+		secret,
+		secret.replace(/\s+/g, ' '),
+		// What stands in no header is left out of it on the way.
+		secret.replace(/[^\t\x20-\x7e\x80-\xff]/g, ''),
+		encodeURIComponent(secret),
+		Buffer.from(secret).toString('hex'),
+		...base64Of(secret),
+	]
+		.filter(({ length }) => length >= MIN_SECRET_LENGTH)
+		.map((spelling) => spelling.replace(/[A-Z]/g, (letter) => letter.toLowerCase()));
+}
+
+/** Base64 writes a text in three ways, which depend on where in a group of three bytes it begins. */
+function base64Of(secret: string): string[] {
+	return [0, 1, 2].flatMap((shift) => {
+		const bytes = Buffer.concat([Buffer.alloc(shift), Buffer.from(secret)]);
+		// The first and the last group depend on what stands around the secret.
+		const text = bytes.toString('base64').slice(4, -4);
+		return [text, text.replaceAll('+', '-').replaceAll('/', '_')];
+	});
+}

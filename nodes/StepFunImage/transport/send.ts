@@ -1,0 +1,315 @@
+import {
+	sleep,
+	type IExecuteFunctions,
+	type IHttpRequestMethods,
+	type IHttpRequestOptions,
+	type IN8nHttpFullResponse,
+} from 'n8n-workflow';
+
+import { RequestFailure } from '../errors/requestFailure';
+import { CREDENTIAL_TYPE, type Credential } from './credential';
+import { parseRetryAfter } from './retry';
+
+/** The kind of stream that n8n's helpers give and take. */
+export type ByteStream = Awaited<ReturnType<IExecuteFunctions['helpers']['getBinaryStream']>>;
+
+/** What goes to the API with the key. */
+export interface ApiRequest {
+	method: IHttpRequestMethods;
+	/** The operation's path behind the Base URL, such as `/images/generations`. */
+	path: string;
+	/** An object is sent as JSON, a FormData as multipart/form-data. */
+	body?: IHttpRequestOptions['body'] | FormData;
+}
+
+/** How long a request may take, in milliseconds. */
+export interface Timeouts {
+	/** Without a byte from the server. */
+	silenceMs: number;
+	/** In all, from sending to the last byte. */
+	totalMs: number;
+}
+
+/** An error page tells enough in its beginning. */
+const MAX_ERROR_BYTES = 16 * 1024;
+const MAX_ERROR_CHARACTERS = 300;
+/** In HTML tags are looked for, which takes the longer the more of it there is. */
+const MAX_HTML_CHARACTERS = 4 * 1024;
+/** The status is known; its words are worth no longer wait. */
+const MAX_ERROR_BODY_MS = 2_000;
+
+/** What n8n's protection against requests into the internal network says, of a redirect after other words. */
+const BLOCKED = /The request was blocked because/;
+
+const TOO_MANY_REDIRECTS = /Maximum number of redirects/;
+
+/** `withTimeout` keeps the time, since n8n's own timeout ends with the answer's first byte. */
+const NO_TIMEOUT = 0;
+
+/**
+ * Sends a request with the credential's key. Every status is an answer, and the body is a stream.
+ *
+ * @param signal ends the exchange, also while the body arrives
+ */
+export async function sendWithKey(
+	functions: IExecuteFunctions,
+	credential: Credential,
+	{ method, path, body }: ApiRequest,
+	signal: AbortSignal,
+): Promise<IN8nHttpFullResponse> {
+	// n8n's helper takes its abort signal from the context it is called on, and no other; this one knows the timeout as
+	// well.
+	const context = Object.create(functions, {
+		getExecutionCancelSignal: { value: () => signal },
+	}) as IExecuteFunctions;
+	const options: IHttpRequestOptions = {
+		method,
+		url: `${credential.baseUrl}${path}`,
+		headers: { Accept: 'application/json' },
+		// n8n declares the type of the form-data package; its helper takes the native one as well.
+		body: body as IHttpRequestOptions['body'],
+		...(body instanceof FormData ? {} : { json: true }),
+		encoding: 'stream',
+		returnFullResponse: true,
+		ignoreHttpStatusErrors: true,
+		// A redirect could carry the key to another host.
+		disableFollowRedirect: true,
+		skipSslCertificateValidation: credential.ignoreSslIssues,
+		timeout: NO_TIMEOUT,
+	};
+	return (await functions.helpers.httpRequestWithAuthentication.call(
+		context,
+		CREDENTIAL_TYPE,
+		options,
+		// Read for this item already; without it n8n would read the credential of the first item.
+		{ credentialsDecrypted: { id: '', name: '', type: CREDENTIAL_TYPE, data: credential.fields } },
+	)) as IN8nHttpFullResponse;
+}
+
+/**
+ * Opens a download without the key, from whatever host.
+ *
+ * @param signal ends the download, also while the body arrives
+ * @throws RequestFailure of kind `status` for an answer that is no success
+ */
+export async function openDownload(
+	functions: IExecuteFunctions,
+	url: string,
+	signal: AbortSignal,
+	ignoreSslIssues: boolean,
+): Promise<ByteStream> {
+	const response = (await functions.helpers.httpRequest({
+		url,
+		method: 'GET',
+		encoding: 'stream',
+		returnFullResponse: true,
+		ignoreHttpStatusErrors: true,
+		skipSslCertificateValidation: ignoreSslIssues,
+		timeout: NO_TIMEOUT,
+		abortSignal: signal,
+	})) as IN8nHttpFullResponse;
+	await assertOk(response);
+	return response.body as ByteStream;
+}
+
+/**
+ * Runs a task that uses the network, with limits on its time, and turns what breaks it into a RequestFailure.
+ *
+ * The task is raced against its end, since what it waits for may be deaf to its signal: a network disk that hangs, for
+ * one, would hold an account's place for ever.
+ *
+ * @param signal ends the task early
+ * @param task gets a signal that knows the limits too, and a function to call for each sign of life
+ * @throws RequestFailure, or the signal's reason
+ */
+export async function withTimeout<T>(
+	{ silenceMs, totalMs }: Timeouts,
+	signal: AbortSignal,
+	task: (signal: AbortSignal, onAlive: () => void) => Promise<T>,
+): Promise<T> {
+	signal.throwIfAborted();
+	const startedAt = performance.now();
+	let aliveAt = startedAt;
+	const ended = new AbortController();
+	const watch = new AbortController();
+	// A signal of its own, since Node.js warns of many listeners on a shared one.
+	const canceled = AbortSignal.any([signal]);
+	const cancel = () => ended.abort(signal.reason);
+	canceled.addEventListener('abort', cancel);
+
+	const endWhenSilent = async (): Promise<void> => {
+		for (;;) {
+			const silentAt = aliveAt + silenceMs;
+			const end = Math.min(silentAt, startedAt + totalMs);
+			const wait = end - performance.now();
+			if (wait <= 0) {
+				const seconds = (end === silentAt ? silenceMs : totalMs) / 1000;
+				return ended.abort(new RequestFailure('timeout', { seconds }));
+			}
+			await sleep(Math.ceil(wait), watch.signal);
+		}
+	};
+	// Rejects when the task has ended and nothing is watched any more.
+	endWhenSilent().catch(() => undefined);
+
+	try {
+		return await raceAbort(
+			task(ended.signal, () => {
+				aliveAt = performance.now();
+			}),
+			ended.signal,
+		);
+	} catch (error) {
+		signal.throwIfAborted();
+		// Whatever the task said of its end, it was the limit that ended it.
+		if (ended.signal.aborted) throw ended.signal.reason as RequestFailure;
+		throw toRequestFailure(error);
+	} finally {
+		canceled.removeEventListener('abort', cancel);
+		watch.abort();
+	}
+}
+
+async function raceAbort<T>(task: Promise<T>, signal: AbortSignal): Promise<T> {
+	return await new Promise((resolve, reject) => {
+		signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
+		task.then(resolve, reject);
+	});
+}
+
+/**
+ * The bytes of a body; what breaks it becomes a failure of the connection, not of who reads it.
+ *
+ * @param onAlive is called for each piece
+ */
+export async function* readChunks(stream: ByteStream, onAlive: () => void): AsyncGenerator<Buffer> {
+	try {
+		for await (const chunk of stream) {
+			onAlive();
+			yield chunk as Buffer;
+		}
+	} catch (error) {
+		throw toRequestFailure(error);
+	}
+}
+
+/**
+ * A body as a whole.
+ *
+ * @param maxBytes a body that is larger is refused before it is here
+ * @param tooLarge what is said then
+ * @throws RequestFailure of kind `tooLarge`
+ */
+export async function readAll(
+	chunks: AsyncIterable<Buffer>,
+	maxBytes: number,
+	tooLarge: string,
+): Promise<Buffer> {
+	const parts: Buffer[] = [];
+	let bytes = 0;
+	for await (const chunk of chunks) {
+		bytes += chunk.length;
+		if (bytes > maxBytes) throw new RequestFailure('tooLarge', { text: tooLarge });
+		parts.push(chunk);
+	}
+	return Buffer.concat(parts);
+}
+
+/** The failure behind what n8n's request helper, or a stream, threw. */
+export function toRequestFailure(error: unknown): RequestFailure {
+	if (error instanceof RequestFailure) return error;
+	const thrown = error as {
+		message?: string;
+		code?: string;
+		cause?: { code?: string; message?: string };
+	};
+	const code = thrown.cause?.code ?? thrown.code;
+	const text = thrown.cause?.message ?? thrown.message ?? String(error);
+	if (BLOCKED.test(text)) return new RequestFailure('blocked', { text });
+	if (TOO_MANY_REDIRECTS.test(text)) {
+		return new RequestFailure('connection', { code: 'ERR_FR_TOO_MANY_REDIRECTS', text });
+	}
+	if (code === 'ECONNABORTED' || code === 'ETIMEDOUT') {
+		return new RequestFailure('connection', { code, text });
+	}
+	// A stream that ends before its end says so in these ways.
+	if (/aborted|premature/i.test(text) || code === 'ERR_STREAM_PREMATURE_CLOSE') {
+		return new RequestFailure('truncated', {
+			text: 'The connection broke while the answer arrived',
+		});
+	}
+	return new RequestFailure('connection', { code, text });
+}
+
+/**
+ * Lets an answer pass that is a success, and makes a failure of every other. A body that does not end is not waited
+ * for.
+ *
+ * @throws RequestFailure of kind `status` with the service's own words
+ */
+export async function assertOk(response: IN8nHttpFullResponse): Promise<void> {
+	const { statusCode: status, headers } = response;
+	if (status >= 200 && status < 300) return;
+	throw new RequestFailure('status', {
+		status,
+		text: errorText(await readBeginning(response.body as ByteStream)),
+		retryAfterMs: parseRetryAfter(headers['retry-after']),
+		location: headerText(headers.location),
+		traceId: headerText(headers['x-trace-id']),
+	});
+}
+
+async function readBeginning(stream: ByteStream): Promise<string> {
+	const chunks: Buffer[] = [];
+	let bytes = 0;
+	const read = async () => {
+		for await (const chunk of stream) {
+			chunks.push(chunk as Buffer);
+			bytes += (chunk as Buffer).length;
+			if (bytes >= MAX_ERROR_BYTES) break;
+		}
+	};
+	const timer = new AbortController();
+	const pause = sleep(MAX_ERROR_BODY_MS, timer.signal);
+	try {
+		await Promise.race([read(), pause]);
+	} catch {
+		// The status is known; a broken error text is no reason to lose it.
+	} finally {
+		pause.catch(() => undefined);
+		timer.abort();
+		stream.destroy();
+	}
+	return Buffer.concat(chunks).toString('utf8').slice(0, MAX_ERROR_BYTES);
+}
+
+/** The service's own words out of an error body, which may be JSON of several shapes, HTML or empty. */
+function errorText(body: string): string {
+	const words = wordsOf(body).replace(/\s+/g, ' ').trim();
+	return words.length > MAX_ERROR_CHARACTERS ? `${words.slice(0, MAX_ERROR_CHARACTERS)}…` : words;
+}
+
+function wordsOf(body: string): string {
+	try {
+		const parsed = JSON.parse(body) as {
+			error?: string | { message?: unknown };
+			message?: unknown;
+			detail?: unknown;
+		} | null;
+		const message =
+			(typeof parsed?.error === 'object' ? parsed.error?.message : parsed?.error) ??
+			parsed?.message ??
+			parsed?.detail ??
+			body;
+		return typeof message === 'string' ? message : JSON.stringify(message);
+	} catch {
+		const page = body.slice(0, MAX_HTML_CHARACTERS);
+		const title = /<title[^<>]*>([^<]*)<\/title>/i.exec(page)?.[1];
+		return title ?? page.replace(/<(style|script)[\s\S]*?<\/\1>/gi, ' ').replace(/<[^<>]*>/g, ' ');
+	}
+}
+
+/** A header's text, if it has any. */
+export function headerText(header: unknown): string | undefined {
+	return typeof header === 'string' && header !== '' ? header : undefined;
+}
