@@ -8,14 +8,14 @@ import {
 	toolAnswersOf,
 	type ChatScript,
 	type ChatServer,
-} from '../examples/chat-server';
-import { checkPng, FinishedRun } from '../examples/finished-run';
+} from '../examples/chatServer';
+import { checkPng, FinishedRun } from '../kit/finishedRun';
 import { CREDENTIAL_TYPE, findTrigger, prepareExample } from '../n8n/example';
 import { startN8n, type N8nInstance, type WorkflowFile } from '../n8n/instance';
 import { startStepFunServer, type StepFunServer } from '../stepfun-server/server';
-import { saveExecutions } from './executions';
-import type { Part, Surroundings } from './part';
-import { checkKeyIsNowhere, makeKey } from './secrets';
+import { saveExecutions } from '../kit/savedExecutions';
+import type { Part, Surroundings } from './suite';
+import { checkKeyIsNowhere, makeKey } from '../kit/secrets';
 
 const EXECUTION_TIMEOUT_MS = 180_000;
 

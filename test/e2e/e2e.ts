@@ -5,8 +5,8 @@ import { inspect, parseArgs } from 'node:util';
 import { withCleanUp } from '../n8n/clean-up';
 import { installN8n } from '../n8n/install';
 import { packPackage } from '../package/pack';
-import type { Part, Surroundings } from './part';
-import { PARTS } from './parts';
+import type { Part, Surroundings } from './suite';
+import { PARTS } from './suites';
 
 type Log = (line: string) => void;
 

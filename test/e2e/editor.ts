@@ -13,9 +13,9 @@ import { EDIT_NODE, useEdit } from './editor/edit';
 import { GENERATE_NODE, PROMPT, useGenerate } from './editor/generate';
 import { createPictures } from './editor/pictures';
 import type { Session } from './editor/session';
-import { saveExecutions } from './executions';
-import type { Part, Surroundings } from './part';
-import { checkKeyIsNowhere, makeKey } from './secrets';
+import { saveExecutions } from '../kit/savedExecutions';
+import type { Part, Surroundings } from './suite';
+import { checkKeyIsNowhere, makeKey } from '../kit/secrets';
 
 const NODE_NAME = 'StepFun Image';
 

@@ -13,12 +13,12 @@ import {
 	type N8nInstance,
 } from '../n8n/instance';
 import { LOCAL_API_KEY } from '../stepfun-server/server';
-import { drawEndurance } from './endurance-chart';
-import { chain, imagesStep, PROMPT_START, promptSteps, type Step } from './image-workflow';
+import { drawEndurance } from './enduranceChart';
+import { chain, imagesStep, PROMPT_START, promptSteps, type Step } from '../kit/workflowBuilder';
 import { attachInspector, type Inspector } from './inspector';
-import type { Part, Surroundings } from './part';
-import { countOpenFiles, readResidentBytes } from './process-figures';
-import { checkKeyIsNowhere, makeKey } from './secrets';
+import type { Part, Surroundings } from './suite';
+import { countOpenFiles, readResidentBytes } from './processFigures';
+import { checkKeyIsNowhere, makeKey } from '../kit/secrets';
 
 const RUNS = 100;
 const ITEMS = 50;

@@ -3,15 +3,22 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { forkServer } from '../bench/server';
-import { checkPng } from '../examples/finished-run';
+import { checkPng } from '../kit/finishedRun';
 import { CREDENTIAL_TYPE } from '../n8n/example';
 import { findFreePort, startN8n, type FinishedExecution } from '../n8n/instance';
 import { LOCAL_API_KEY } from '../stepfun-server/server';
-import { chain, IMAGES, imagesStep, PROMPT_START, promptSteps, TRIGGER } from './image-workflow';
+import {
+	chain,
+	IMAGES,
+	imagesStep,
+	PROMPT_START,
+	promptSteps,
+	TRIGGER,
+} from '../kit/workflowBuilder';
 import { attachInspector } from './inspector';
-import type { Part } from './part';
-import { forgetPeak, readPeakBytes, readResidentBytes } from './process-figures';
-import { checkKeyIsNowhere, makeKey } from './secrets';
+import type { Part } from './suite';
+import { forgetPeak, readPeakBytes, readResidentBytes } from './processFigures';
+import { checkKeyIsNowhere, makeKey } from '../kit/secrets';
 
 const IMAGES_MADE = 200;
 const IMAGE_BYTES = 3_000_000;

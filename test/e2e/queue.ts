@@ -4,7 +4,7 @@ import { CREDENTIAL_TYPE } from '../n8n/example';
 import type { CredentialReference } from '../n8n/instance';
 import { startStepFunServer } from '../stepfun-server/server';
 import type { StepFunServer } from '../stepfun-server/types';
-import type { Part, Surroundings } from './part';
+import type { Part, Surroundings } from './suite';
 import {
 	checkAllDelivered,
 	checkImages,
@@ -15,10 +15,10 @@ import {
 	waitUntilEnded,
 	type ExecutionRow,
 } from './queue/batch';
-import { MANUAL_TRIGGER, publishImageWorkflow } from './queue/image-workflow';
-import { startQueueMode, type QueueMode, type Worker } from './queue/queue-mode';
-import { waitFor } from './queue/wait-for';
-import { checkKeyIsNowhere, makeKey } from './secrets';
+import { MANUAL_TRIGGER, publishImageWorkflow } from './queue/imageWorkflow';
+import { startQueueMode, type QueueMode, type Worker } from './queue/queueMode';
+import { waitFor } from '../kit/waitFor';
+import { checkKeyIsNowhere, makeKey } from '../kit/secrets';
 
 const EXECUTIONS = 20;
 const WORKERS = ['worker-1', 'worker-2'];

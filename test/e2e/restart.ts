@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { FinishedRun } from '../examples/finished-run';
+import { FinishedRun } from '../kit/finishedRun';
 import { CREDENTIAL_TYPE } from '../n8n/example';
 import {
 	startN8n,
@@ -23,9 +23,9 @@ import {
 	PROMPT_START,
 	promptSteps,
 	TRIGGER,
-} from './image-workflow';
-import type { Part, Surroundings } from './part';
-import { checkKeyIsNowhere, makeKey } from './secrets';
+} from '../kit/workflowBuilder';
+import type { Part, Surroundings } from './suite';
+import { checkKeyIsNowhere, makeKey } from '../kit/secrets';
 
 const ITEMS = 50;
 const BATCH = 10;

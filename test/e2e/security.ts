@@ -8,8 +8,8 @@ import {
 	type INodeParameters,
 	type INodeTypeBaseDescription,
 } from 'n8n-workflow';
-import { watchProcess } from '../bench/processes';
-import { FinishedRun } from '../examples/finished-run';
+import { watchProcess } from '../kit/processFigures';
+import { FinishedRun } from '../kit/finishedRun';
 import { CREDENTIAL_TYPE, findTrigger, NODE_TYPE } from '../n8n/example';
 import {
 	startN8n,
@@ -17,12 +17,12 @@ import {
 	type N8nInstance,
 	type WorkflowFile,
 } from '../n8n/instance';
-import { HOSTILE_NAMES } from '../security/hostile-names';
-import { sendEndlessly, startHostileServer, type HostileServer } from '../security/hostile-server';
+import { HOSTILE_NAMES } from '../kit/hostileNames';
+import { sendEndlessly, startHostileServer, type HostileServer } from '../kit/hostileServer';
 import { startStepFunServer, type StepFunServer } from '../stepfun-server/server';
 import { inputImage } from '../stepfun-server/test-requests';
-import type { Part, Surroundings } from './part';
-import { checkKeyIsNowhere, makeKey } from './secrets';
+import type { Part, Surroundings } from './suite';
+import { checkKeyIsNowhere, makeKey } from '../kit/secrets';
 
 const EXECUTION_TIMEOUT_MS = 120_000;
 const PROMPT = 'A red shoe';

@@ -2,11 +2,11 @@ import { deepStrictEqual } from 'node:assert';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { installN8n, type N8nInstallation } from '../n8n/install';
-import type { Part, Surroundings } from './part';
-import { runInN8n } from './versions/real-runs';
+import type { Part, Surroundings } from './suite';
+import { runInN8n } from './versions/realRuns';
 import { RELEASES } from './versions/releases';
 import { versionsOf, type VersionResult } from './versions/results';
-import { runUnitSuite } from './versions/unit-suite';
+import { runUnitSuite } from './versions/unitSuite';
 
 const RESULTS_FILE = resolve(__dirname, 'versions/results.json');
 

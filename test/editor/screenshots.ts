@@ -9,7 +9,7 @@ import { packPackage } from '../package/pack';
 import { LOCAL_API_KEY, startStepFunServer } from '../stepfun-server/server';
 import { launchChromium } from './chromium';
 import { openEditor, type Editor } from './editor';
-import { savePicture } from './save-picture';
+import { savePicture } from './savePicture';
 
 const REPOSITORY = resolve(__dirname, '../..');
 const PICTURES_FOLDER = join(REPOSITORY, 'docs/images');

@@ -3,9 +3,9 @@ import { createHash } from 'node:crypto';
 import type { ExecutionStatus } from 'n8n-workflow';
 import type { CredentialReference } from '../../n8n/instance';
 import type { StepFunServer } from '../../stepfun-server/types';
-import { IMAGE_NODE, publishImageWorkflow, type ImageWorkflow } from './image-workflow';
-import type { QueueMode } from './queue-mode';
-import { waitFor } from './wait-for';
+import { IMAGE_NODE, publishImageWorkflow, type ImageWorkflow } from './imageWorkflow';
+import type { QueueMode } from './queueMode';
+import { waitFor } from '../../kit/waitFor';
 
 /** Items of one execution. */
 export const ITEMS = 10;

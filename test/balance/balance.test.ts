@@ -1,0 +1,277 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { setTimeout as wait } from 'node:timers/promises';
+
+import type { IExecuteSingleFunctions, INodeParameters } from 'n8n-workflow';
+
+import { balanceCurrencyOf } from '../../nodes/StepFunImage/catalogue/hosts';
+import { apiError } from '../../nodes/StepFunImage/errors/apiError';
+import type { Failure } from '../../nodes/StepFunImage/errors/failure';
+import { runNode, type NodeRun } from '../kit/runNode';
+import { itemWithFile, localCredential } from '../kit/localRuns';
+import { startStepFunServer, type StepFunServer } from '../stepfun-server/server';
+import type { Fault } from '../stepfun-server/types';
+import { inputImage } from '../stepfun-server/test-requests';
+
+let server: StepFunServer;
+afterEach(async () => await server.close());
+
+const getBalance = async (rest: Partial<NodeRun> = {}) =>
+	await runNode({
+		parameters: { resource: 'account', operation: 'getBalance' },
+		credential: localCredential(server),
+		...rest,
+	});
+
+test('tells what is left and how many images of each model it buys', async () => {
+	server = await startStepFunServer({
+		balance: { type: 'prepaid', cash: 0.5, voucher: 0.1 },
+	});
+	const { items, error } = await getBalance({ items: [{}, {}] });
+	expect(error?.message).toBeUndefined();
+	expect(items).toHaveLength(2);
+	expect(items[1]).toEqual({
+		json: {
+			type: 'prepaid',
+			balance: 0.6,
+			totalCashBalance: 0.5,
+			totalVoucherBalance: 0.1,
+			currency: null,
+			buysImages: { 'step-image-edit-2': 30, 'step-2x-large': 6 },
+		},
+		pairedItem: { item: 1 },
+	});
+	expect(server.billed).toEqual([]);
+});
+
+test.each([
+	[0.015, 0],
+	[0.06, 3],
+	[0.07, 3],
+	[-1, 0],
+])('%d yuan buy %d images, never one too many', async (balance, count) => {
+	server = await startStepFunServer({ balance });
+	const { items } = await getBalance();
+	expect(items[0].json.buysImages).toMatchObject({
+		'step-image-edit-2': count,
+	});
+});
+
+describe('the account is asked', () => {
+	const rows = Array.from({ length: 20 }, (_, index) => ({ index }));
+	const failing = async (fault: Fault, times?: number) => {
+		server = await startStepFunServer({
+			faults: [{ when: { path: 'accounts' }, times, fault }],
+		});
+	};
+
+	test('once for all items of a run', async () => {
+		server = await startStepFunServer();
+		const { items } = await getBalance({ items: rows });
+		expect(items.map(({ pairedItem }) => pairedItem)).toEqual(
+			rows.map(({ index }) => ({ item: index })),
+		);
+		expect(server.requests).toHaveLength(1);
+	});
+
+	test('once for each way of asking, where an expression sets Request Options by item', async () => {
+		server = await startStepFunServer();
+		const { items } = await getBalance({
+			items: rows,
+			parameters: {
+				resource: 'account',
+				operation: 'getBalance',
+				requestOptions: { timeout: '={{ $json.index % 2 ? 5000 : 6000 }}' },
+			},
+		});
+		expect(items).toHaveLength(20);
+		expect(server.requests).toHaveLength(2);
+	});
+
+	test('anew in the next run', async () => {
+		server = await startStepFunServer();
+		await getBalance({ items: rows });
+		await getBalance({ items: rows });
+		expect(server.requests).toHaveLength(2);
+	});
+
+	test("anew by n8n's Retry On Fail", async () => {
+		await failing({ status: 401 }, 1);
+		const { items, error } = await getBalance({
+			items: rows,
+			retryOnFail: { maxTries: 2 },
+		});
+		expect(error?.message).toBeUndefined();
+		expect(items).toHaveLength(20);
+		expect(server.requests).toHaveLength(2);
+	});
+
+	test('again when that can help', async () => {
+		await failing({ status: 429, retryAfter: 0 }, 1);
+		const { items, error } = await getBalance({ items: rows });
+		expect(error?.message).toBeUndefined();
+		expect(items).toHaveLength(20);
+		expect(server.requests).toHaveLength(2);
+	});
+
+	test('once when that fails for good, and each item tells of it', async () => {
+		await failing({ status: 401 });
+		const { items } = await getBalance({
+			items: rows,
+			onError: 'continueRegularOutput',
+		});
+		expect(items.map(({ pairedItem }) => pairedItem)).toEqual(
+			rows.map(({ index }) => ({ item: index })),
+		);
+		expect(items[19].json.error).toContain('The API key was not accepted');
+		expect(server.requests).toHaveLength(1);
+	});
+
+	test('no longer once the execution is canceled', async () => {
+		await failing({ hang: true });
+		const asked = async () => {
+			while (server.requests.length === 0) await wait(10);
+		};
+		const { status, items } = await getBalance({
+			items: rows,
+			onError: 'continueRegularOutput',
+			onStart: (cancel) => void asked().then(cancel),
+		});
+		expect(status).toBe('canceled');
+		expect(new Set(items.map(({ json }) => json.error))).toEqual(
+			new Set(['The execution was canceled']),
+		);
+		expect(server.requests).toHaveLength(1);
+	});
+});
+
+test.each(['', 'images.example.com/v1', 'https://'])(
+	'the Base URL %j is refused',
+	async (baseUrl) => {
+		server = await startStepFunServer();
+		const { error } = await getBalance({
+			credential: localCredential(server, { baseUrl }),
+		});
+		expect(error?.message).toBe("The credential's 'Base URL' is not a web address");
+		expect(error?.context.itemIndex).toBe(0);
+	},
+);
+
+describe('an error speaks of the balance, not of an image', () => {
+	const context = {
+		getNode: () => ({
+			type: 'n8n-nodes-stepfun-image.stepFunImageTool',
+			name: 'StepFun Image',
+		}),
+		getItemIndex: () => 0,
+	} as unknown as IExecuteSingleFunctions;
+	const options = { url: '/accounts', baseURL: 'https://images.example/v1' };
+	const same = (text: string) => text;
+	const toldOf = (failure: Failure) =>
+		apiError(context, { options, isForBalance: true }, failure, { ofText: same, ofLink: same })
+			.message;
+
+	const failures: Failure[] = [
+		{ kind: 'connection', text: 'connect ECONNREFUSED' },
+		{ kind: 'timeout', seconds: 120 },
+		{ kind: 'cutOff', text: 'The connection broke while the answer arrived' },
+		{ kind: 'notJson', text: '<html>' },
+		{ kind: 'noBalance', text: '{}' },
+		{ kind: 'status', status: 408, text: '' },
+		{ kind: 'status', status: 429, text: '' },
+		{ kind: 'status', status: 504, text: '' },
+		{ kind: 'status', status: 400, text: '' },
+	];
+	test.each(failures.map((failure) => [failure] as const))('%j', (failure) => {
+		expect(toldOf(failure)).not.toMatch(/charged|Options|image was|steps|model/i);
+	});
+
+	test('and tells an agent too that not every server knows it', () => {
+		expect(toldOf({ kind: 'status', status: 404, text: '' })).toContain(
+			'Not every region and server tells the balance.',
+		);
+	});
+
+	test.each(['{"balance":"12.5"}', '{}', 'null', '[]'])(
+		'%s is JSON without a balance',
+		async (answer) => {
+			const other = createServer((_request, response) => response.end(answer)).listen(0);
+			await once(other, 'listening');
+			const { port } = other.address() as AddressInfo;
+			server = await startStepFunServer();
+			const { error } = await getBalance({
+				credential: localCredential({ url: `http://127.0.0.1:${port}/v1` }),
+			});
+			other.close();
+			expect(error?.message).toBe(`The server's answer holds no balance: ${answer}`);
+			expect(error?.description).not.toContain('not JSON');
+		},
+	);
+});
+
+test.each([
+	['https://api.stepfun.com/v1', 'cny'],
+	['https://api.stepfun.com/step_plan/v1', 'cny'],
+	// StepFun's documentation names no currency there, and other servers may count in any.
+	['https://api.stepfun.ai/v1', undefined],
+	['https://images.example.com/v1', undefined],
+	['', undefined],
+])('the balance of %s is in %s', (baseUrl, currency) => {
+	expect(balanceCurrencyOf(baseUrl)).toBe(currency);
+});
+
+describe('Include Input Fields', () => {
+	const balanceBeside = async (options: INodeParameters) => {
+		server = await startStepFunServer({ balance: 5 });
+		const items = await Promise.all(
+			['A1', 'A2'].map(async (sku) => ({
+				...(await itemWithFile(await inputImage(80, 60))),
+				json: { sku, balance: 'own' },
+			})),
+		);
+		return await getBalance({
+			parameters: { resource: 'account', operation: 'getBalance', options },
+			items,
+		});
+	};
+
+	test.each([true, '={{ "true" }}'])('%s keeps JSON and files', async (includeInputFields) => {
+		const { items } = await balanceBeside({ includeInputFields });
+		expect(items.map(({ json }) => [json.sku, json.balance])).toEqual([
+			['A1', 5],
+			['A2', 5],
+		]);
+		expect(Object.keys(items[1].binary ?? {})).toEqual(['data']);
+		expect(items.map(({ pairedItem }) => pairedItem)).toEqual([{ item: 0 }, { item: 1 }]);
+	});
+
+	test.each([{}, { includeInputFields: false }])('%j keeps nothing', async (options) => {
+		const { items } = await balanceBeside(options);
+		expect(items[0].json).not.toHaveProperty('sku');
+		expect(items[0].binary).toBeUndefined();
+	});
+});
+
+test('says so where a server does not tell the balance', async () => {
+	server = await startStepFunServer({
+		faults: [{ when: { path: 'accounts' }, fault: { status: 404 } }],
+	});
+	const { error } = await getBalance();
+	expect(error?.httpCode).toBe('404');
+	expect(error?.description).toMatch(/^Not every region and server tells the balance\./);
+});
+
+test.each([
+	[{ status: 401 }, 'The API key was not accepted'],
+	[{ html: true as const }, 'The server answered, but not as an image API'],
+	[{ endlessBody: true as const }, 'The answer is far larger than an account is'],
+])('%j becomes a message', async (fault, message) => {
+	server = await startStepFunServer({
+		faults: [{ when: { path: 'accounts' }, fault }],
+	});
+	const { error } = await getBalance();
+	expect(error?.message).toContain(message);
+	const { items } = await getBalance({ onError: 'continueRegularOutput' });
+	expect(items[0].json.error).toContain(message);
+});

@@ -1,0 +1,175 @@
+import { createServer, type IncomingHttpHeaders } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { NodeHelpers, type INode, type INodeParameters } from 'n8n-workflow';
+
+import { StepFunApi } from '../../credentials/StepFunApi.credentials';
+import { testCredential } from '../kit/testCredential';
+import { LOCAL_API_KEY, startStepFunServer, type StepFunServer } from '../stepfun-server/server';
+
+let server: StepFunServer;
+
+beforeAll(async () => {
+	server = await startStepFunServer();
+});
+
+beforeEach(() => {
+	server.setFaults([]);
+	server.reset();
+});
+
+afterAll(async () => await server.close());
+
+async function testLocal(changes: Record<string, string> = {}) {
+	return await testCredential({
+		service: 'custom',
+		baseUrl: server.url,
+		apiKey: LOCAL_API_KEY,
+		...changes,
+	});
+}
+
+describe('the connection test', () => {
+	test('a right key and address: one free GET /models', async () => {
+		expect(await testLocal()).toEqual({ status: 'OK', message: 'Connection successful!' });
+		expect(server.requests).toHaveLength(1);
+		const [request] = server.requests;
+		expect([request.method, request.path, request.status]).toEqual(['GET', '/v1/models', 200]);
+		expect(request.headers.authorization).toBe('Bearer local-stepfun-key');
+		expect(server.billed).toEqual([]);
+	});
+
+	test('the Step Plan address', async () => {
+		expect((await testLocal({ baseUrl: server.stepPlanUrl })).status).toBe('OK');
+		expect(server.requests.map(({ path }) => path)).toEqual(['/step_plan/v1/models']);
+	});
+
+	test.each([
+		['a slash at the end', (url: string) => `${url}/`],
+		['slashes at the end', (url: string) => `${url}//`],
+		['spaces around it', (url: string) => `  ${url}/\n`],
+	])('a Base URL with %s', async (_, spell) => {
+		expect((await testLocal({ baseUrl: spell(server.url) })).status).toBe('OK');
+		expect(server.requests.map(({ path }) => path)).toEqual(['/v1/models']);
+	});
+
+	test('a key with stray spaces', async () => {
+		expect((await testLocal({ apiKey: ` ${LOCAL_API_KEY}\n` })).status).toBe('OK');
+		expect(server.requests[0].headers.authorization).toBe('Bearer local-stepfun-key');
+	});
+
+	test.each(['wrong-key', '', '   '])('the key %j', async (apiKey) => {
+		expect(await testLocal({ apiKey })).toEqual({
+			status: 'Error',
+			message:
+				'The API key was not accepted. Copy it again, and check that Service is the platform that issued it: keys of platform.stepfun.com and platform.stepfun.ai are not interchangeable.',
+		});
+		expect(server.requests.map(({ status }) => status)).toContain(401);
+	});
+
+	test('a wrong path', async () => {
+		expect(await testLocal({ baseUrl: `${server.origin}/api` })).toEqual({
+			status: 'Error',
+			message:
+				'The server answers, but not at this address: it has no /models. Check Service and Base URL; the Base URL usually ends in /v1.',
+		});
+	});
+
+	test('403', async () => {
+		server.setFaults([{ when: { path: '/models' }, fault: { status: 403 } }]);
+		expect(await testLocal()).toEqual({
+			status: 'Error',
+			message: 'The API key is known, but it may not use this service.',
+		});
+	});
+
+	test.each([
+		['an HTML page', { html: true }],
+		['JSON without a list of models', { status: 200, body: '{"hello":"world"}' }],
+		['an empty answer', { emptyBody: true }],
+	] as const)('%s with status 200', async (_, fault) => {
+		server.setFaults([{ when: { path: '/models' }, fault }]);
+		expect(await testLocal()).toEqual({
+			status: 'Error',
+			message:
+				'The server answers, but not as an image API: there is no list of models at this address. Check the Base URL; it usually ends in /v1.',
+		});
+	});
+
+	test('a server that fails', async () => {
+		server.setFaults([{ when: { path: '/models' }, fault: { status: 503 } }]);
+		expect(await testLocal()).toEqual({ status: 'Error', message: 'Service Unavailable' });
+	});
+
+	test('an address where nobody listens', async () => {
+		const other = await startStepFunServer();
+		await other.close();
+		expect(await testLocal({ baseUrl: other.url })).toEqual({
+			status: 'Error',
+			message: 'ECONNREFUSED',
+		});
+	});
+
+	test.each(['', 'images.example.com/v1'])('the Base URL %j', async (baseUrl) => {
+		expect((await testLocal({ baseUrl })).status).toBe('Error');
+		expect(server.requests).toEqual([]);
+	});
+
+	test('a redirect is an error, and the other host never sees the key', async () => {
+		const received: IncomingHttpHeaders[] = [];
+		const stranger = createServer((request, response) => {
+			received.push(request.headers);
+			response.end('{"data":[]}');
+		}).listen(0, '127.0.0.1');
+		await new Promise((resolve) => stranger.once('listening', resolve));
+		const { port } = stranger.address() as AddressInfo;
+		server.setFaults([
+			{ when: { path: '/models' }, fault: { redirectTo: `http://127.0.0.1:${port}/v1/models` } },
+		]);
+		const { status } = await testLocal();
+		await new Promise((resolve) => stranger.close(resolve));
+		expect(status).toBe('Error');
+		expect(received).toEqual([]);
+	});
+});
+
+describe('the fields', () => {
+	const { properties, authenticate } = new StepFunApi();
+	const field = (name: string) => properties.find((property) => property.name === name);
+
+	test('the four addresses of StepFun, and one of your own', () => {
+		const services = field('service')?.options as Array<{ name: string; value: string }>;
+		expect(services.map(({ name, value }) => [name, value])).toEqual([
+			['StepFun China', 'https://api.stepfun.com/v1'],
+			['StepFun International', 'https://api.stepfun.ai/v1'],
+			['Step Plan China', 'https://api.stepfun.com/step_plan/v1'],
+			['Step Plan International', 'https://api.stepfun.ai/step_plan/v1'],
+			['Custom', 'custom'],
+		]);
+		expect(field('service')?.default).toBe('https://api.stepfun.com/v1');
+	});
+
+	test.each([
+		['https://api.stepfun.com/v1', false],
+		['https://api.stepfun.ai/step_plan/v1', false],
+		['custom', true],
+	])('with the service %s, Base URL is shown: %s', (service, shown) => {
+		const values: INodeParameters = { service };
+		const node: Pick<INode, 'typeVersion'> = { typeVersion: 1 };
+		expect(NodeHelpers.displayParameter(values, field('baseUrl')!, node, null)).toBe(shown);
+	});
+
+	test('the key is a password, and goes into the Authorization header only', async () => {
+		expect(field('apiKey')?.typeOptions).toEqual({ password: true });
+		const request = { url: 'https://api.stepfun.com/v1/models', headers: { Accept: 'text/plain' } };
+		expect(await authenticate({ apiKey: ' the-key\n' }, request)).toEqual({
+			url: 'https://api.stepfun.com/v1/models',
+			headers: { Accept: 'text/plain', Authorization: 'Bearer the-key' },
+		});
+	});
+
+	test("the pace starts with what StepFun's lowest tier allows", () => {
+		expect([field('concurrentRequests')?.default, field('requestsPerMinute')?.default]).toEqual([
+			5, 0,
+		]);
+	});
+});

@@ -1,0 +1,496 @@
+import FormData from 'form-data';
+import sharp from 'sharp';
+
+import { COMBINES_BINARY } from '../kit/n8nDifferences';
+import { bytesOf, storeFile } from '../kit/runNode';
+import { parseBody } from '../stepfun-server/request-body';
+import { startStepFunServer, type StepFunServer } from '../stepfun-server/server';
+import { inputImage } from '../stepfun-server/test-requests';
+import { itemWithFile, runEdit, sentFields } from '../kit/localRuns';
+
+const MEGABYTE = 1024 * 1024;
+
+let server: StepFunServer;
+
+beforeAll(async () => {
+	server = await startStepFunServer();
+});
+
+beforeEach(() => server.reset());
+
+afterAll(async () => await server.close());
+
+/** A valid PNG, made larger by a text chunk that no reader looks at, to this many bytes. */
+async function pngOfBytes(bytes: number): Promise<Buffer> {
+	const picture = await inputImage(64, 64);
+	const withoutEnd = picture.subarray(0, picture.length - 12);
+	const end = picture.subarray(picture.length - 12);
+	const padding = bytes - picture.length - 12;
+	const chunk = Buffer.alloc(padding + 12);
+	chunk.writeUInt32BE(padding, 0);
+	chunk.write('teXt', 4, 'latin1');
+	return Buffer.concat([withoutEnd, chunk, end]);
+}
+
+test('an image and a prompt are enough: one multipart POST, one edited picture', async () => {
+	const image = await inputImage(320, 200);
+	const { items, error } = await runEdit(server, [await itemWithFile(image)], {
+		prompt: 'Put the shoe on a beach',
+	});
+
+	expect(error).toBeUndefined();
+	const [request] = server.requests;
+	expect([request.method, request.path, request.status]).toEqual(['POST', '/v1/images/edits', 200]);
+	expect(request.headers['content-type']).toMatch(/^multipart\/form-data; ?boundary=.+/);
+	expect(request.headers.authorization).toBe('Bearer local-stepfun-key');
+	expect(sentFields(server)).toEqual({
+		model: 'step-image-edit-2',
+		prompt: 'Put the shoe on a beach',
+		response_format: 'b64_json',
+	});
+	expect(request.file?.name).toBe('shoe.png');
+	expect(request.file?.type).toBe('image/png');
+	expect(request.file?.bytes.equals(image)).toBe(true);
+
+	expect(items).toHaveLength(1);
+	expect(items[0].pairedItem).toEqual({ item: 0 });
+	const picture = await bytesOf(items[0].binary?.data);
+	expect(picture.equals(server.sentImages[0])).toBe(true);
+	const { width, height } = await sharp(picture).metadata();
+	expect([width, height]).toEqual([320, 200]);
+});
+
+test.each(['shoe.png', '红鞋 (1).png', 'a "quoted" name.png', "it's; a=b.png", 'naïve café.png'])(
+	'the body reads like one that the form-data package makes, file name %j',
+	async (fileName) => {
+		const image = await inputImage(80, 60);
+		await runEdit(server, [await itemWithFile(image, fileName)], {
+			prompt: '把背景换成 "beach"\nkeep the shoe',
+			options: { steps: 9, cfgScale: 2.5, seed: 3, negativePrompt: 'haze & fog', textMode: true },
+		});
+		const [request] = server.requests;
+		const sent = await parseBody(request.headers['content-type'], request.rawBody!);
+
+		const stored = await storeFile(image, fileName, 'image/png');
+		const form = new FormData();
+		form.append('model', 'step-image-edit-2');
+		form.append('prompt', '把背景换成 "beach"\nkeep the shoe');
+		form.append('steps', '9');
+		form.append('cfg_scale', '2.5');
+		form.append('seed', '3');
+		form.append('negative_prompt', 'haze & fog');
+		form.append('text_mode', 'true');
+		form.append('response_format', 'b64_json');
+		form.append('image', image, { filename: stored.fileName, contentType: 'image/png' });
+		const expected = await parseBody(form.getHeaders()['content-type'], form.getBuffer());
+
+		const parts = (body: typeof sent) =>
+			body.kind === 'multipart'
+				? body.parts.map((part) =>
+						'file' in part
+							? { ...part, file: { ...part.file, bytes: part.file.bytes.toString('base64') } }
+							: { ...part, text: part.text.replaceAll('\r\n', '\n') },
+					)
+				: [];
+		expect(parts(sent)).toHaveLength(9);
+		expect(parts(sent)).toEqual(parts(expected));
+	},
+);
+
+test('every item sends its own image', async () => {
+	const colours = ['#ff0000', '#00ff00', '#0000ff'];
+	const images = await Promise.all(
+		colours.map(async (background, index) => {
+			const size = { width: 100 + index, height: 90 };
+			return await sharp({ create: { ...size, channels: 3, background } })
+				.png()
+				.toBuffer();
+		}),
+	);
+	const items = await Promise.all(
+		images.map(async (image, index) => await itemWithFile(image, `picture ${index + 1}.png`)),
+	);
+	const result = await runEdit(server, items);
+
+	const sent = server.requests
+		.map(({ file }) => ({ name: file?.name, bytes: file?.bytes.toString('base64') }))
+		.sort((a, b) => String(a.name).localeCompare(String(b.name)));
+	expect(sent).toEqual(
+		images.map((image, index) => ({
+			name: `picture ${index + 1}.png`,
+			bytes: image.toString('base64'),
+		})),
+	);
+	expect(result.items.map(({ json }) => json.width)).toEqual([100, 101, 102]);
+	expect(result.items.map(({ json }) => json.fileName)).toEqual([
+		'picture-1-edited-1.png',
+		'picture-2-edited-2.png',
+		'picture-3-edited-3.png',
+	]);
+});
+
+describe('where the input image is', () => {
+	test('in another field', async () => {
+		const image = await inputImage(50, 40);
+		const item = {
+			json: {},
+			binary: {
+				data: await storeFile(Buffer.from('a text'), 'notes.txt', 'text/plain'),
+				photo: await storeFile(image, 'photo.png', 'image/png'),
+			},
+		};
+		await runEdit(server, [item], { binaryPropertyName: ' photo ' });
+		expect(server.requests[0].file?.bytes.equals(image)).toBe(true);
+	});
+
+	test('in a field that an expression names for each item', async () => {
+		const [first, second] = [await inputImage(50, 40), await inputImage(60, 40)];
+		const result = await runEdit(
+			server,
+			[
+				{ json: { field: 'a' }, binary: { a: await storeFile(first, 'a.png', 'image/png') } },
+				{ json: { field: 'b' }, binary: { b: await storeFile(second, 'b.png', 'image/png') } },
+			],
+			{ binaryPropertyName: '={{ $json.field }}' },
+		);
+		expect(result.items.map(({ json }) => json.width)).toEqual([50, 60]);
+	});
+
+	test('in memory, where n8n keeps files inside the execution data', async () => {
+		const image = await inputImage(70, 50, 'jpeg');
+		const data = await storeFile(image, 'shoe.jpg', 'image/jpeg', 'default');
+		expect(data.id).toBeUndefined();
+		const { items } = await runEdit(
+			server,
+			[{ json: {}, binary: { data } }],
+			{},
+			{
+				binaryMode: 'default',
+			},
+		);
+		expect(server.requests[0].file?.bytes.equals(image)).toBe(true);
+		expect(server.requests[0].file?.type).toBe('image/jpeg');
+		expect((await bytesOf(items[0].binary?.data)).equals(server.sentImages[0])).toBe(true);
+	});
+
+	(COMBINES_BINARY ? describe : describe.skip)("in the item's JSON, combined binary mode", () => {
+		test.each([
+			['by its path', '_files.data'],
+			['by an expression that gives the file itself', '={{ $json._files.data }}'],
+		])('%s', async (_, binaryPropertyName) => {
+			const image = await inputImage(70, 50);
+			const data = await storeFile(image, 'shoe.png', 'image/png');
+			const { error } = await runEdit(
+				server,
+				[{ json: { _files: { data } } as never }],
+				{ binaryPropertyName },
+				{ combineBinary: true },
+			);
+			expect(error?.message).toBeUndefined();
+			expect(server.requests[0].file?.bytes.equals(image)).toBe(true);
+		});
+	});
+
+	test('an expression may give the file itself, also from an earlier node', async () => {
+		const image = await inputImage(70, 50);
+		const { error } = await runEdit(server, [await itemWithFile(image)], {
+			binaryPropertyName: "={{ $('Source').item.binary.data }}",
+		});
+		expect(error?.message).toBeUndefined();
+		expect(server.requests[0].file?.bytes.equals(image)).toBe(true);
+	});
+});
+
+describe('formats', () => {
+	test.each([
+		['png', 'image/png'],
+		['jpeg', 'image/jpeg'],
+		['webp', 'image/webp'],
+		['gif', 'image/gif'],
+		['tiff', 'image/tiff'],
+	] as const)('step-image-edit-2 takes %s and is told %s', async (format, mimeType) => {
+		const image = await inputImage(90, 70, format);
+		const { error } = await runEdit(server, [
+			await itemWithFile(image, `input.${format}`, mimeType),
+		]);
+		expect(error?.message).toBeUndefined();
+		expect(server.requests[0].file?.type).toBe(mimeType);
+		expect(server.requests[0].status).toBe(200);
+	});
+
+	test.each([
+		['png', 'image/png'],
+		['jpeg', 'image/jpeg'],
+		['webp', 'image/webp'],
+	] as const)('step-1x-edit takes %s', async (format, mimeType) => {
+		const image = await inputImage(90, 70, format);
+		await runEdit(server, [await itemWithFile(image, `input.${format}`, mimeType)], {
+			model: 'step-1x-edit',
+		});
+		expect([server.requests[0].status, server.requests[0].file?.type]).toEqual([200, mimeType]);
+	});
+
+	test('the type that is sent is the one of the bytes, whatever the item claims', async () => {
+		const image = await inputImage(90, 70, 'webp');
+		await runEdit(server, [await itemWithFile(image, 'download', 'application/octet-stream')]);
+		expect(server.requests[0].file?.type).toBe('image/webp');
+		expect(server.requests[0].file?.name).toBe('download');
+	});
+
+	test('a file without a name gets one that fits', async () => {
+		const data = await storeFile(await inputImage(90, 70, 'jpeg'), 'x', 'image/jpeg');
+		delete data.fileName;
+		const { items } = await runEdit(server, [{ json: {}, binary: { data } }]);
+		expect(server.requests[0].file?.name).toBe('image.jpg');
+		expect(items[0].json.fileName).toBe('image-edited-1.png');
+	});
+
+	test('the size of a photo stands behind 300 KB of camera data', async () => {
+		const photo = await sharp({
+			create: { width: 200, height: 100, channels: 3, background: '#336699' },
+		})
+			.jpeg()
+			.toBuffer();
+		const segment = Buffer.alloc(60_004);
+		segment.writeUInt16BE(0xffe2, 0);
+		segment.writeUInt16BE(60_002, 2);
+		const image = Buffer.concat([
+			photo.subarray(0, 2),
+			...Array<Buffer>(5).fill(segment),
+			photo.subarray(2),
+		]);
+		const { items, error } = await runEdit(server, [
+			await itemWithFile(image, 'photo.jpg', 'image/jpeg'),
+		]);
+		expect(error?.message).toBeUndefined();
+		expect([items[0].json.width, items[0].json.height]).toEqual([200, 100]);
+	});
+});
+
+describe('sizes', () => {
+	test.each([
+		[64, 64],
+		[333, 77],
+		[1, 1],
+		[4096, 40],
+	])('step-image-edit-2 gives %i x %i back in the same size', async (width, height) => {
+		const { items } = await runEdit(server, [await itemWithFile(await inputImage(width, height))]);
+		expect([items[0].json.width, items[0].json.height]).toEqual([width, height]);
+	});
+
+	test.each([
+		['', 100, 100, 512, 512],
+		['768x768', 200, 200, 768, 768],
+		['1024x1024', 64, 64, 1024, 1024],
+		['512x512', 300, 100, 888, 296],
+		['768x768', 100, 300, 440, 1328],
+	])('step-1x-edit with size %j makes %i x %i into %i x %i', async (...row) => {
+		const [size, inWidth, inHeight, width, height] = row;
+		const item = await itemWithFile(await inputImage(inWidth, inHeight));
+		const { items } = await runEdit(server, [item], { model: 'step-1x-edit', size });
+		expect([items[0].json.width, items[0].json.height]).toEqual([width, height]);
+		expect(sentFields(server)?.size).toBe(size === '' ? undefined : size);
+	});
+});
+
+describe('the limits themselves are still allowed', () => {
+	test('4096 x 4096 pixels for step-image-edit-2', async () => {
+		const { error } = await runEdit(server, [await itemWithFile(await inputImage(4096, 4096))], {
+			output: 'url',
+		});
+		expect(error?.message).toBeUndefined();
+		expect(server.requests[0].status).toBe(200);
+	});
+
+	test.each([
+		[64, 64],
+		[64, 192],
+		[192, 64],
+		[4096, 1366],
+	])('%i x %i for step-1x-edit', async (width, height) => {
+		const item = await itemWithFile(await inputImage(width, height));
+		const { error } = await runEdit(server, [item], { model: 'step-1x-edit', output: 'url' });
+		expect(error?.message).toBeUndefined();
+		expect(server.requests[0].status).toBe(200);
+	});
+
+	test('10 MB for step-1x-edit', async () => {
+		const image = await pngOfBytes(10 * MEGABYTE);
+		expect(image).toHaveLength(10 * MEGABYTE);
+		const { error } = await runEdit(server, [await itemWithFile(image)], {
+			model: 'step-1x-edit',
+		});
+		expect(error?.message).toBeUndefined();
+		expect(server.requests[0].file?.bytes.equals(image)).toBe(true);
+		expect(server.requests[0].status).toBe(200);
+	});
+});
+
+describe('images beyond a limit never leave n8n', () => {
+	const refusals: Array<
+		[
+			string,
+			string,
+			() => Promise<Buffer>,
+			{ fileName?: string; mimeType?: string },
+			string,
+			string,
+		]
+	> = [
+		[
+			'step-image-edit-2',
+			'4097 pixels wide',
+			async () => await inputImage(4097, 10),
+			{},
+			"The image in 'data' is too large: 4097 × 10 pixels",
+			'step-image-edit-2 takes images of at most 4096 × 4096 pixels.',
+		],
+		[
+			'step-1x-edit',
+			'4097 pixels high',
+			async () => await inputImage(2000, 4097),
+			{},
+			"The image in 'data' is too large: 2000 × 4097 pixels",
+			'step-1x-edit takes images of at most 4096 × 4096 pixels.',
+		],
+		[
+			'step-1x-edit',
+			'63 pixels high',
+			async () => await inputImage(100, 63),
+			{},
+			"The image in 'data' is too small: 100 × 63 pixels",
+			'step-1x-edit takes images whose sides are at least 64 pixels.',
+		],
+		[
+			'step-1x-edit',
+			'more than 3 times as wide as high',
+			async () => await inputImage(301, 100),
+			{},
+			"The image in 'data' is too narrow: 301 × 100 pixels",
+			'step-1x-edit takes proportions from 1:3 to 3:1.',
+		],
+		[
+			'step-1x-edit',
+			'more than 3 times as high as wide',
+			async () => await inputImage(100, 301),
+			{},
+			"The image in 'data' is too narrow: 100 × 301 pixels",
+			'step-1x-edit takes proportions from 1:3 to 3:1.',
+		],
+		[
+			'step-1x-edit',
+			'a GIF',
+			async () => await inputImage(100, 100, 'gif'),
+			{ fileName: 'shoe.gif', mimeType: 'image/gif' },
+			"The image in 'data' is GIF, which step-1x-edit does not take",
+			'step-1x-edit takes JPEG, PNG, WebP.',
+		],
+		[
+			'step-1x-edit',
+			'12 MB',
+			async () => await pngOfBytes(12 * MEGABYTE),
+			{},
+			"The image in 'data' is too large: 12582912 bytes",
+			'step-1x-edit takes images of at most 10485760 bytes (10 MB).',
+		],
+		[
+			'step-image-edit-2',
+			'a text that claims to be a PNG',
+			async () => Buffer.from('This is not a picture, whatever it says.'),
+			{},
+			"The file in 'data' is not an image that can be edited",
+			'It claims to be image/png, but its content is not a PNG, JPEG, WebP or other raster image.',
+		],
+		[
+			'step-image-edit-2',
+			'an SVG',
+			async () => Buffer.from('<svg xmlns="http://www.w3.org/2000/svg" width="80" height="80"/>'),
+			{ fileName: 'shoe.svg', mimeType: 'image/svg+xml' },
+			"The file in 'data' is not an image that can be edited",
+			'It claims to be image/svg+xml, but its content is not',
+		],
+		[
+			'step-image-edit-2',
+			'an empty file',
+			async () => Buffer.alloc(0),
+			{},
+			"The file in 'data' is not an image that can be edited",
+			'It claims to be image/png, but its content is not',
+		],
+		[
+			'step-image-edit-2',
+			'the first 20 bytes of a PNG',
+			async () => (await inputImage(64, 64)).subarray(0, 20),
+			{},
+			"The file in 'data' is not an image that can be edited",
+			'Check what the previous node puts into this field.',
+		],
+	];
+
+	describe.each(['filesystem', 'default'] as const)('binary mode %s', (binaryMode) => {
+		test.each(refusals)('%s: %s', async (model, _, makeImage, claims, message, advice) => {
+			const { fileName = 'shoe.png', mimeType = 'image/png' } = claims;
+			const data = await storeFile(await makeImage(), fileName, mimeType, binaryMode);
+			const { error } = await runEdit(
+				server,
+				[{ json: {}, binary: { data } }],
+				{ model },
+				{
+					binaryMode,
+				},
+			);
+			expect(error?.message).toBe(message);
+			expect(error?.description).toContain(advice);
+			expect(error?.context.itemIndex).toBe(0);
+			expect(server.requests).toEqual([]);
+		});
+	});
+
+	test('one byte over 10 MB is said to be over it, not 10.0 MB of 10.0 MB', async () => {
+		const image = await pngOfBytes(10 * MEGABYTE + 1);
+		const { error } = await runEdit(server, [await itemWithFile(image)], { model: 'step-1x-edit' });
+		expect(server.requests).toEqual([]);
+		expect(error?.message).toMatch(/^The image in 'data' is too large: /);
+		expect(error?.message).not.toBe("The image in 'data' is too large: 10.0 MB");
+	});
+});
+
+describe('no image to edit', () => {
+	test('the field does not exist: the message names the ones that do', async () => {
+		const { error } = await runEdit(server, [await itemWithFile(await inputImage(9, 9))], {
+			binaryPropertyName: 'photo',
+		});
+		expect(error?.message).toBe(
+			"'Input Data Field Name' is 'photo', but this item has no such binary field",
+		);
+		expect(error?.description).toBe('The item has: data. Enter one of these names.');
+		expect(server.requests).toEqual([]);
+	});
+
+	test('the item has no binary data', async () => {
+		const { error } = await runEdit(server, [{ json: { data: 'text' } }]);
+		expect(error?.message).toBe(
+			"'Input Data Field Name' is 'data', but this item has no such binary field",
+		);
+		expect(error?.description).toMatch(/^The item carries no binary data at all\./);
+		expect(server.requests).toEqual([]);
+	});
+
+	(COMBINES_BINARY ? test : test.skip)(
+		'with combined binary mode the message says where the files are',
+		async () => {
+			const photo = await storeFile(await inputImage(9, 9), 'shoe.png', 'image/png');
+			const { error } = await runEdit(
+				server,
+				[{ json: { _files: { photo } } as never }],
+				{},
+				{ combineBinary: true },
+			);
+			expect(error?.message).toBe(
+				"'Input Data Field Name' is 'data', but this item has no such binary field",
+			);
+			expect(error?.description).toContain('_files.photo');
+			expect(server.requests).toEqual([]);
+		},
+	);
+});

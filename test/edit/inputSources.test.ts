@@ -1,0 +1,137 @@
+import { createServer, type IncomingMessage, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+import { runEdit } from '../kit/localRuns';
+import { LOCAL_API_KEY, startStepFunServer, type StepFunServer } from '../stepfun-server/server';
+import { inputImage } from '../stepfun-server/test-requests';
+
+let server: StepFunServer;
+let files: Server;
+let filesUrl: string;
+let image: Buffer;
+let downloads: IncomingMessage[];
+let failures = 0;
+
+beforeAll(async () => {
+	server = await startStepFunServer();
+	image = await inputImage(120, 90);
+	files = createServer((request, response) => {
+		downloads.push(request);
+		if (failures-- > 0) response.writeHead(503).end();
+		// A plain proxy is sent the whole address.
+		else if (request.url?.endsWith('/shoe.png')) response.end(image);
+		else if (request.url === '/page') response.end('<html>Please log in</html>');
+		else if (request.url === '/endless') response.end(Buffer.alloc(70 * 1024 * 1024));
+		else response.writeHead(404).end('no such file');
+	}).listen(0, '127.0.0.1');
+	await new Promise((resolve) => files.once('listening', resolve));
+	filesUrl = `http://127.0.0.1:${(files.address() as AddressInfo).port}`;
+});
+beforeEach(() => {
+	downloads = [];
+	failures = 0;
+});
+afterEach(() => server.reset());
+afterAll(async () => {
+	files.closeAllConnections();
+	files.close();
+	await server.close();
+});
+
+const fromUrl = async (inputUrl: string, options = {}) =>
+	await runEdit(server, [{ json: {} }], { inputSource: 'url', inputUrl, options });
+
+describe('an image from a URL', () => {
+	test('is downloaded without the key and uploaded byte for byte', async () => {
+		const { items, error } = await fromUrl(`${filesUrl}/shoe.png`);
+		expect(error?.message).toBeUndefined();
+		expect(server.requests[0].file).toEqual({ name: 'shoe.png', type: 'image/png', bytes: image });
+		expect(items[0].json).toMatchObject({ width: 120, height: 90, fileName: 'shoe-edited-1.png' });
+		expect(downloads).toHaveLength(1);
+		expect(JSON.stringify(downloads[0].headers)).not.toContain(LOCAL_API_KEY);
+	});
+
+	test('is downloaded again when that can help', async () => {
+		failures = 1;
+		const { error } = await fromUrl(`${filesUrl}/shoe.png`);
+		expect(error?.message).toBeUndefined();
+		expect(downloads).toHaveLength(2);
+		expect(server.requests).toHaveLength(1);
+	});
+
+	test('is downloaded through the proxy of Request Options', async () => {
+		const { error } = await runEdit(server, [{ json: {} }], {
+			inputSource: 'url',
+			inputUrl: 'http://shop.example.invalid/shoe.png',
+			requestOptions: { proxy: filesUrl },
+			options: { maxTries: 1 },
+		});
+		expect(downloads[0].url).toBe('http://shop.example.invalid/shoe.png');
+		expect(error?.message).not.toContain("'Image URL'");
+	});
+
+	test.each([
+		['/missing.png', "The image behind 'Image URL' could not be downloaded: 127.0.0.1:"],
+		['/page', "The file behind 'Image URL' is not an image that can be edited"],
+		['/endless', "The image behind 'Image URL' could not be downloaded: the file is larger than"],
+	])('%s is told as what it is, and nothing is sent to the service', async (path, message) => {
+		const { error } = await fromUrl(`${filesUrl}${path}`);
+		expect(error?.message).toContain(message);
+		expect(error?.context.itemIndex).toBe(0);
+		expect(error?.httpCode ?? '').not.toMatch(/\d/);
+		expect(server.requests).toEqual([]);
+	});
+
+	test('that is missing does not end the run for other items', async () => {
+		const { items } = await runEdit(
+			server,
+			[{ json: { file: 'missing.png' } }, { json: { file: 'shoe.png' } }],
+			{ inputSource: 'url', inputUrl: `=${filesUrl}/{{ $json.file }}` },
+			{ onError: 'continueRegularOutput', credential: { concurrentRequests: 1 } },
+		);
+		// The 404 is the other host's; the image service was not asked.
+		expect(items[0].json.details).toMatchObject({ httpCode: null });
+		expect(items[1].json.finishReason).toBe('success');
+	});
+
+	test.each([
+		'={{ "" }}',
+		'shoe.png',
+		'ftp://example.com/shoe.png',
+		'file:///etc/passwd',
+		'https://',
+	])('%p is refused', async (inputUrl) => {
+		const { error } = await fromUrl(inputUrl);
+		expect(error?.message).toMatch(
+			/^'Image URL' must be an address that starts with https:\/\/ or http:\/\//,
+		);
+		expect(server.requests).toEqual([]);
+	});
+});
+
+describe('an image as text', () => {
+	const fromText = async (inputText: string) =>
+		await runEdit(server, [{ json: { image: inputText } }], {
+			inputSource: 'text',
+			inputText: '={{ $json.image }}',
+		});
+
+	test.each([
+		['Base64', () => image.toString('base64')],
+		['a data URI', () => `data:image/jpeg;base64,${image.toString('base64')}`],
+		['Base64 in lines', () => image.toString('base64').replace(/.{76}/g, '$&\r\n')],
+	])('%s is uploaded with the type that it has, not the one it claims', async (_form, text) => {
+		const { error } = await fromText(text());
+		expect(error?.message).toBeUndefined();
+		expect(server.requests[0].file).toEqual({ name: 'image.png', type: 'image/png', bytes: image });
+	});
+
+	test.each([
+		['', "'Base64 Text' is empty"],
+		['a red shoe', "'Base64 Text' does not hold an image that can be edited"],
+	])('%p is refused', async (text, message) => {
+		const { error } = await fromText(text);
+		expect(error?.message).toBe(message);
+		expect(server.requests).toEqual([]);
+	});
+});

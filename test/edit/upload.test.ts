@@ -1,0 +1,83 @@
+import { readdir } from 'node:fs/promises';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import type { INodeExecutionData } from 'n8n-workflow';
+
+import { itemWithFile, runEdit } from '../kit/localRuns';
+import { inputImage } from '../stepfun-server/test-requests';
+
+const MEGABYTE = 1024 * 1024;
+
+jest.setTimeout(60_000);
+
+const MODEL_OF_AN_OWN_SERVER = 'image-model';
+
+/** A PNG whose end is nothing but length. */
+async function largeImage(bytes: number): Promise<Buffer> {
+	return Buffer.concat([await inputImage(64, 64), Buffer.alloc(bytes)]);
+}
+
+async function serve(
+	answer: (request: IncomingMessage, response: ServerResponse) => void,
+): Promise<{ url: string; server: Server }> {
+	const server = createServer(answer);
+	await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+	return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`, server };
+}
+
+async function close(server: Server): Promise<void> {
+	server.closeAllConnections();
+	await new Promise((resolve) => server.close(resolve));
+}
+
+const openDescriptors = async () => (await readdir('/proc/self/fd')).length;
+
+async function descriptorsComeBackTo(before: number): Promise<number> {
+	for (let tries = 0; tries < 50 && (await openDescriptors()) > before; tries++) await sleep(100);
+	return await openDescriptors();
+}
+
+describe('an upload that the server answers before it has read it', () => {
+	const tooLarge = JSON.stringify({ error: { message: 'The image is over 10 MB.' } });
+
+	it.each<[string, (request: IncomingMessage, response: ServerResponse) => void]>([
+		[
+			'and then reads on',
+			(request, response) => {
+				response.writeHead(413, { 'content-type': 'application/json' }).end(tooLarge);
+				request.resume();
+			},
+		],
+		[
+			'and then closes the connection',
+			(request, response) => {
+				response.writeHead(413, { 'content-type': 'application/json', connection: 'close' });
+				response.end(tooLarge, () => setTimeout(() => request.destroy(), 50));
+			},
+		],
+	])('%s: its words arrive, and no file stays open', async (_, answer) => {
+		const { url, server } = await serve(answer);
+		try {
+			const file = await itemWithFile(await largeImage(20 * MEGABYTE));
+			const items: INodeExecutionData[] = Array.from({ length: 8 }, () => file);
+			const before = await openDescriptors();
+			const result = await runEdit(
+				{ url },
+				items,
+				{ model: MODEL_OF_AN_OWN_SERVER },
+				{ onError: 'continueRegularOutput' },
+			);
+
+			expect(result.items).toHaveLength(8);
+			for (const { json } of result.items) {
+				expect(JSON.stringify(json)).toContain('The image is over 10 MB.');
+			}
+			await close(server);
+			expect(await descriptorsComeBackTo(before)).toBeLessThanOrEqual(before);
+		} finally {
+			await close(server).catch(() => undefined);
+		}
+	});
+});

@@ -1,0 +1,56 @@
+import { bytesOf } from '../kit/runNode';
+import { runEdit, runGenerate } from '../kit/localRuns';
+import { startHostileServer } from '../kit/hostileServer';
+import { startStepFunServer, type StepFunServer } from '../stepfun-server/server';
+import { inputImage } from '../stepfun-server/test-requests';
+
+let server: StepFunServer;
+
+beforeEach(async () => {
+	server = await startStepFunServer({ drawing: 'once' });
+});
+afterEach(async () => await server.close());
+
+test.each([401, 402])(
+	'Continue: a %i of one item does not end the download of an image that was made before',
+	async (status) => {
+		server.setFaults([{ when: { nth: 2 }, fault: { status } }]);
+		server.setResultFaults([{ times: 1, fault: { status: 503, retryAfter: 1 } }]);
+		const { items } = await runGenerate(
+			server,
+			{ output: 'fileAndUrl' },
+			{
+				items: [{}, {}, {}],
+				credential: { concurrentRequests: 1 },
+				onError: 'continueRegularOutput',
+			},
+		);
+		expect(items[0].json.error).toBeUndefined();
+		const image = await bytesOf(items[0].binary?.data);
+		expect(image.equals(server.images.get(server.billed[0].id)!)).toBe(true);
+		expect(items[1].json.details).toMatchObject({ httpCode: String(status) });
+		expect(items[2].json.error).toMatch(/^Not sent/);
+		expect(server.requests).toHaveLength(2);
+		expect(server.resultRequests).toHaveLength(2);
+	},
+);
+
+test('Stop Workflow: an input image that turns out to be none tells what the run had cost', async () => {
+	const picture = await inputImage(64, 64);
+	const files = await startHostileServer((request, response) => {
+		response.end(request.url === '/3' ? 'no image' : picture);
+	});
+	const { error } = await runEdit(
+		server,
+		[1, 2, 3].map((number) => ({ json: { url: `${files.origin}/${number}` } })),
+		{ inputSource: 'url', inputUrl: '={{ $json.url }}' },
+		{ credential: { concurrentRequests: 1 } },
+	);
+	await files.close();
+	expect(error?.message).toMatch(/^The file behind 'Image URL' is not an image/);
+	expect(error?.description).toContain('Open the address in a browser to see what it is.');
+	expect(error?.description).toContain(
+		'2 other images of this run were made and charged before the run stopped',
+	);
+	expect(server.billed).toHaveLength(2);
+});

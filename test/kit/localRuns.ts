@@ -1,0 +1,72 @@
+import type {
+	ICredentialDataDecryptedObject,
+	INodeExecutionData,
+	INodeParameters,
+} from 'n8n-workflow';
+
+import { runNode, storeFile, type NodeRun, type NodeRunResult } from './runNode';
+import { LOCAL_API_KEY, type StepFunServer } from '../stepfun-server/server';
+
+/** Anything with a base URL: the local server, or its Step Plan address. */
+type Target = Pick<StepFunServer, 'url'>;
+
+type Rest = Partial<Omit<NodeRun, 'parameters' | 'credential'>> & {
+	credential?: ICredentialDataDecryptedObject;
+};
+
+export function localCredential(
+	server: Target,
+	changes: ICredentialDataDecryptedObject = {},
+): ICredentialDataDecryptedObject {
+	return { service: 'custom', baseUrl: server.url, apiKey: LOCAL_API_KEY, ...changes };
+}
+
+/** Runs the node's Generate with a prompt, against the local server. */
+export async function runGenerate(
+	server: Target,
+	parameters: INodeParameters = {},
+	rest: Rest = {},
+): Promise<NodeRunResult> {
+	return await runNode({
+		parameters: { operation: 'generate', prompt: 'A red shoe', ...parameters },
+		...rest,
+		credential: localCredential(server, rest.credential),
+	});
+}
+
+/** Runs the node's Edit with a prompt, against the local server. */
+export async function runEdit(
+	server: Target,
+	items: INodeExecutionData[],
+	parameters: INodeParameters = {},
+	rest: Rest = {},
+): Promise<NodeRunResult> {
+	return await runNode({
+		items,
+		parameters: { operation: 'edit', prompt: 'Make it blue', ...parameters },
+		...rest,
+		credential: localCredential(server, rest.credential),
+	});
+}
+
+/** An item with a file in its binary field `data`, as a node before ours leaves it. */
+export async function itemWithFile(
+	bytes: Buffer,
+	fileName = 'shoe.png',
+	mimeType = 'image/png',
+): Promise<INodeExecutionData> {
+	return { json: {}, binary: { data: await storeFile(bytes, fileName, mimeType) } };
+}
+
+/** The image requests' JSON bodies, in the order of arrival. */
+export function sentJson(server: StepFunServer): unknown[] {
+	return server.requests.map(({ json }) => json);
+}
+
+/** The text fields of the only request, which must be an edit. */
+export function sentFields(server: StepFunServer): Record<string, string> | undefined {
+	if (server.requests.length !== 1) {
+		throw new Error(`there are ${server.requests.length} requests instead of one`);
+	}
+	return server.requests[0].fields;
+}

@@ -1,0 +1,158 @@
+import { bytesOf } from '../kit/runNode';
+import { itemWithFile, runEdit, runGenerate } from '../kit/localRuns';
+import { startStepFunServer, type StepFunServer } from '../stepfun-server/server';
+import { inputImage } from '../stepfun-server/test-requests';
+
+let server: StepFunServer;
+beforeAll(async () => (server = await startStepFunServer()));
+afterEach(() => {
+	server.reset();
+	server.setFaults([]);
+});
+afterAll(async () => await server.close());
+
+const seedsSent = () => server.requests.map(({ json }) => (json as { seed?: number }).seed);
+
+describe('Number of Images', () => {
+	test('makes so many requests, with seeds that count on, as items paired with their input', async () => {
+		const { items, error } = await runGenerate(
+			server,
+			{ options: { numberOfImages: 3, seed: 41 } },
+			{ items: [{}, {}] },
+		);
+		expect(error).toBeUndefined();
+		expect(seedsSent().sort()).toEqual([41, 41, 42, 42, 43, 43]);
+		expect(items.map(({ json }) => json.variation)).toEqual([1, 2, 3, 1, 2, 3]);
+		expect(items.map(({ json, pairedItem }) => [json.seed, pairedItem])).toEqual([
+			[41, { item: 0 }],
+			[42, { item: 0 }],
+			[43, { item: 0 }],
+			[41, { item: 1 }],
+			[42, { item: 1 }],
+			[43, { item: 1 }],
+		]);
+		expect(new Set(items.map(({ json }) => json.fileName)).size).toBe(6);
+	});
+
+	test('sends no seed where none is set', async () => {
+		await runGenerate(server, { options: { numberOfImages: 2 } });
+		expect(seedsSent()).toEqual([undefined, undefined]);
+	});
+
+	test('starts again at 0 after the highest seed', async () => {
+		await runGenerate(server, { options: { numberOfImages: 2, seed: 2147483647 } });
+		expect(seedsSent().sort()).toEqual([0, 2147483647]);
+	});
+
+	test('puts the files into data_0, data_1 and so on of one item when asked to', async () => {
+		const { items } = await runGenerate(server, {
+			options: { numberOfImages: 2, seed: 7, severalImagesAs: 'fields' },
+		});
+		expect(items).toHaveLength(1);
+		expect(Object.keys(items[0].binary ?? {})).toEqual(['data_0', 'data_1']);
+		expect(items[0].json.images).toMatchObject([
+			{ seed: 7, field: 'data_0' },
+			{ seed: 8, field: 'data_1' },
+		]);
+		for (const [index, image] of (items[0].json.images as Array<{ id: string }>).entries()) {
+			const bytes = await bytesOf(items[0].binary?.[`data_${index}`]);
+			expect(bytes.equals(server.images.get(image.id)!)).toBe(true);
+		}
+	});
+
+	test('keeps the shape of the one item when one of two fails', async () => {
+		server.setFaults([{ when: { nth: 2 }, fault: { status: 400 } }]);
+		const { items } = await runGenerate(
+			server,
+			{ options: { numberOfImages: 2, severalImagesAs: 'fields' } },
+			{ onError: 'continueRegularOutput', credential: { concurrentRequests: 1 } },
+		);
+		expect(items[0].json.images).toMatchObject([{ variation: 1, field: 'data_0' }]);
+		expect(Object.keys(items[0].binary ?? {})).toEqual(['data_0']);
+		expect(items[1].json.error).toBe('The service refused the request: Fault 400');
+	});
+
+	test.each([0, 21, 1.5, 'many'])('refuses %p', async (numberOfImages) => {
+		const { error } = await runGenerate(server, { options: { numberOfImages } as never });
+		expect(error?.message).toBe(
+			`'Number of Images' must be a whole number from 1 to 20, but is ${numberOfImages}`,
+		);
+		expect(server.requests).toEqual([]);
+	});
+
+	test('keeps the images that were made beside the error of one that was not', async () => {
+		server.setFaults([{ when: { nth: 2 }, fault: { status: 451 } }]);
+		const { items } = await runGenerate(
+			server,
+			{ options: { numberOfImages: 3 } },
+			{ onError: 'continueRegularOutput' },
+		);
+		expect(items).toHaveLength(3);
+		expect(items.filter(({ binary }) => binary)).toHaveLength(2);
+		expect(items[2].json.error).toContain('Moderation refused');
+		expect(items.map(({ pairedItem }) => pairedItem)).toEqual(Array(3).fill({ item: 0 }));
+	});
+});
+
+describe('several input images of one item', () => {
+	test('all images of the item are its files, not JSON that looks like one', async () => {
+		const { binary } = await itemWithFile(await inputImage(80, 60), 'front.png');
+		const inlineData = { mimeType: 'image/png', data: 'iVBORw0KGgo=' };
+		const { error } = await runEdit(server, [{ json: { part: { inlineData } }, binary }], {
+			binaryPropertyName: '*',
+		});
+		expect(error?.message).toBeUndefined();
+		expect(server.requests.map(({ file }) => file?.name)).toEqual(['front.png']);
+	});
+
+	test('JSON that looks like a file is not offered as one', async () => {
+		const { binary } = await itemWithFile(await inputImage(80, 60), 'front.png');
+		const inlineData = { mimeType: 'image/png', data: 'iVBORw0KGgo=' };
+		const { error } = await runEdit(server, [{ json: { inlineData }, binary }], {
+			binaryPropertyName: 'image',
+		});
+		expect(error?.description).toBe('The item has: data. Enter one of these names.');
+	});
+
+	test.each([
+		['names with commas between them', 'front, back', ['front.png', 'back.png']],
+		['all images of the item', '*', ['front.png', 'back.png']],
+		['one of them', 'back', ['back.png']],
+	])('%s: one edit each', async (_what, binaryPropertyName, sent) => {
+		const front = await itemWithFile(await inputImage(80, 60), 'front.png');
+		const back = await itemWithFile(await inputImage(60, 80), 'back.png');
+		const note = await itemWithFile(Buffer.from('not an image'), 'note.txt', 'text/plain');
+		const { items, error } = await runEdit(
+			server,
+			[
+				{
+					json: {},
+					binary: {
+						front: front.binary!.data,
+						back: back.binary!.data,
+						note: note.binary!.data,
+					},
+				},
+			],
+			{ binaryPropertyName },
+		);
+		expect(error?.message).toBeUndefined();
+		expect(server.requests.map(({ file }) => file?.name).sort()).toEqual([...sent].sort());
+		expect(items.map(({ json }) => json.fileName)).toEqual(
+			sent.map((name, index) =>
+				sent.length === 1
+					? `${name.replace('.png', '')}-edited-1.png`
+					: `${name.replace('.png', '')}-edited-1-${index + 1}.png`,
+			),
+		);
+	});
+
+	test('a missing one is named before anything is sent', async () => {
+		const item = await itemWithFile(await inputImage(80, 60));
+		const { error } = await runEdit(server, [item], { binaryPropertyName: 'data, side' });
+		expect(error?.message).toBe(
+			"'Input Data Field Name' is 'side', but this item has no such binary field",
+		);
+		expect(server.requests).toEqual([]);
+	});
+});

@@ -1,0 +1,181 @@
+import { createServer, type IncomingMessage, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+import { bytesOf } from '../kit/runNode';
+import { inputImage } from '../stepfun-server/test-requests';
+import { runGenerate } from '../kit/localRuns';
+
+// Gateways and self-hosted servers speak the same API with an accent of their own.
+
+let server: Server;
+let url: string;
+let answer: (request: IncomingMessage) => string | Buffer;
+let picture: Buffer;
+let fileRequests: IncomingMessage[];
+
+beforeAll(async () => {
+	picture = await inputImage(40, 30);
+	server = createServer((request, response) => {
+		request.resume();
+		request.on('end', () => {
+			if (request.url === '/file.png') {
+				fileRequests.push(request);
+				response.end(picture);
+			} else response.setHeader('Content-Type', 'application/json').end(answer(request));
+		});
+	}).listen(0, '127.0.0.1');
+	await new Promise((resolve) => server.once('listening', resolve));
+	url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`;
+});
+
+beforeEach(() => {
+	fileRequests = [];
+});
+
+afterAll(async () => {
+	server.closeAllConnections();
+	await new Promise((resolve) => server.close(resolve));
+});
+
+async function run(output: string, reply: unknown) {
+	answer = () => (typeof reply === 'string' ? reply : JSON.stringify(reply));
+	return await runGenerate({ url }, { output, options: { maxTries: 1 } });
+}
+
+const fileUrl = () => `${new URL(url).origin}/file.png`;
+
+test('an answer with the image alone: what is missing is null', async () => {
+	const { items, error } = await run('file', {
+		data: [{ b64_json: picture.toString('base64') }],
+	});
+	expect(error?.message).toBeUndefined();
+	expect(items[0].json).toEqual({
+		model: 'step-image-edit-2',
+		seed: null,
+		finishReason: null,
+		width: 40,
+		height: 30,
+		fileName: 'a-red-shoe-1.png',
+		mimeType: 'image/png',
+		fileSize: picture.length,
+		created: null,
+		id: null,
+		traceId: null,
+		tries: 1,
+	});
+	expect((await bytesOf(items[0].binary?.data)).equals(picture)).toBe(true);
+});
+
+describe('the image text', () => {
+	const base64 = () => picture.toString('base64');
+	const body = (image: string) => `{"data":[{"b64_json":"${image}"}]}`;
+
+	test.each<[string, () => string]>([
+		['as a data URI', () => body(`data:image/png;base64,${base64()}`)],
+		['without padding', () => body(base64().replace(/=+$/, ''))],
+		['in lines of 76 characters', () => body(base64().replace(/(.{76})/g, '$1\\n'))],
+		['with escaped slashes', () => body(base64().replaceAll('/', '\\/'))],
+		[
+			'with \\u escapes',
+			() => body(base64().replaceAll('+', '\\u002b').replaceAll('/', '\\u002F')),
+		],
+		['under a key with escapes', () => `{"data":[{"b64\\u005fjson" : "${base64()}"}]}`],
+		['after null under the same key', () => `{"data":[{"url":null,"b64_json":"${base64()}"}]}`],
+		[
+			'after a text that looks like the key',
+			() => `{"note":"\\"b64_json\\":\\"AAAA\\"","data":[{"b64_json":"${base64()}"}]}`,
+		],
+		[
+			'before a second image, which n would have brought',
+			() => `{"data":[{"b64_json":"${base64()}"},{"b64_json":"AAAA"}]}`,
+		],
+		['after a byte order mark', () => `\uFEFF${body(base64())}`],
+	])('%s', async (_, spelled) => {
+		const { items, error } = await run('file', spelled());
+		expect(error?.message).toBeUndefined();
+		expect((await bytesOf(items[0].binary?.data)).equals(picture)).toBe(true);
+	});
+
+	test.each([
+		['no Base64', '%%%%%%%%%%%%'],
+		['text in Base64', Buffer.from('no picture at all').toString('base64')],
+		['an SVG', Buffer.from('<svg xmlns="http://www.w3.org/2000/svg"/>').toString('base64')],
+	])('%s is not an image', async (_, image) => {
+		const { error, items } = await run('file', body(image));
+		expect(error?.message).toMatch(/^What came as the image is not an image/);
+		expect(items).toEqual([]);
+	});
+
+	test('half a picture is not taken for a whole one', async () => {
+		const half = picture.subarray(0, picture.length >> 1).toString('base64');
+		const { error, items } = await run('file', body(half));
+		expect(error?.message).toBe(
+			'What came as the image is not an image: The image ends in the middle',
+		);
+		expect(items).toEqual([]);
+	});
+});
+
+describe('servers that do not look at response_format', () => {
+	test('Image File, the server gives a link: it is downloaded', async () => {
+		const { items, error } = await run('file', { data: [{ url: fileUrl() }] });
+		expect(error?.message).toBeUndefined();
+		expect((await bytesOf(items[0].binary?.data)).equals(picture)).toBe(true);
+		expect(fileRequests.map(({ headers }) => headers.authorization)).toEqual([undefined]);
+	});
+
+	test('Image File and URL, the server gives Base64: the file without a link', async () => {
+		const { items, error } = await run('fileAndUrl', {
+			data: [{ b64_json: picture.toString('base64') }],
+		});
+		expect(error?.message).toBeUndefined();
+		expect((await bytesOf(items[0].binary?.data)).equals(picture)).toBe(true);
+		expect(items[0].json.url).toBeUndefined();
+	});
+
+	test('Image URL, the server gives Base64: the paid image is not lost, nor nameless', async () => {
+		const { items, error } = await run('url', {
+			data: [{ b64_json: picture.toString('base64') }],
+		});
+		expect(error?.message).toBeUndefined();
+		expect(Object.keys(items[0].binary ?? {})).toEqual(['data']);
+		expect((await bytesOf(items[0].binary?.data)).equals(picture)).toBe(true);
+	});
+
+	test('both at once with Image URL: only the link leaves', async () => {
+		const { items } = await run('url', {
+			data: [{ url: fileUrl(), b64_json: picture.toString('base64') }],
+		});
+		expect(items[0].json.url).toBe(fileUrl());
+		expect(Object.keys(items[0].binary ?? {})).toEqual([]);
+	});
+
+	test.each(['/relative.png', 'ftp://host/file.png', 'data:image/png;base64,AAAA', ''])(
+		'the link %j is no link',
+		async (link) => {
+			const { error } = await run('url', { data: [{ url: link }] });
+			expect(error?.message).toBe('The service answered without an image');
+		},
+	);
+});
+
+describe('answers that are no answers', () => {
+	test.each<[string, unknown]>([
+		['a list', []],
+		['null', null],
+		['data that is no list', { data: 'x' }],
+		['data with null', { data: [null] }],
+		['an image that is null', { data: [{ b64_json: null }] }],
+		['an image that is empty', { data: [{ b64_json: '' }] }],
+		['an image that is a number', { data: [{ b64_json: 5 }] }],
+	])('%s', async (_, reply) => {
+		const { error } = await run('file', reply);
+		expect(error?.message).toBe('The service answered without an image');
+		expect(error?.httpCode).toBe('200');
+	});
+
+	test('an error with status 200 is told in its own words', async () => {
+		const { error } = await run('file', { error: { message: 'model is loading' } });
+		expect(error?.message).toContain('model is loading');
+	});
+});

@@ -1,0 +1,170 @@
+import { Container } from '@n8n/di';
+import { BinaryDataService } from 'n8n-core';
+
+import { SIGNS_LINKS } from '../kit/n8nDifferences';
+import { bytesOf } from '../kit/runNode';
+import { itemWithFile, runEdit, runGenerate } from '../kit/localRuns';
+import { startStepFunServer, type StepFunServer } from '../stepfun-server/server';
+import { inputImage } from '../stepfun-server/test-requests';
+
+let server: StepFunServer;
+beforeAll(async () => (server = await startStepFunServer()));
+afterEach(() => {
+	server.reset();
+	server.setFaults([]);
+});
+afterAll(async () => await server.close());
+
+describe('Include Input Fields', () => {
+	test('keeps JSON and files beside the result', async () => {
+		const item = await itemWithFile(await inputImage(80, 60));
+		const { items } = await runEdit(server, [{ ...item, json: { sku: 'A1', seed: 'own' } }], {
+			outputField: 'edited',
+			options: { includeInputFields: true, seed: 5 },
+		});
+		expect(items[0].json).toMatchObject({ sku: 'A1', seed: 5, finishReason: 'success' });
+		expect(Object.keys(items[0].binary ?? {})).toEqual(['data', 'edited']);
+	});
+
+	test('is off by default', async () => {
+		const { items } = await runGenerate(server, {}, { items: [{ sku: 'A1' }] });
+		expect(items[0].json).not.toHaveProperty('sku');
+	});
+});
+
+describe('File Name', () => {
+	test.each([
+		['={{ $json.sku }}-front', 'A1-front.png'],
+		['shoe.jpg', 'shoe.png'],
+		['../../etc/passwd', 'etc-passwd.png'],
+		['C:\\con', 'C-con.png'],
+		['con', '_con.png'],
+		['a<b>:"c"|?*\u0000', 'a-b-c.png'],
+		['椅子 红色', '椅子 红色.png'],
+		['x'.repeat(300), `${'x'.repeat(120)}.png`],
+		['...', 'a-red-shoe-1.png'],
+		['  ', 'a-red-shoe-1.png'],
+	])('%p becomes %p', async (fileName, expected) => {
+		const { items } = await runGenerate(
+			server,
+			{ options: { fileName } },
+			{ items: [{ sku: 'A1' }] },
+		);
+		expect(items[0].json.fileName).toBe(expected);
+		expect(items[0].binary?.data.fileName).toBe(expected);
+	});
+
+	test('numbers several images', async () => {
+		const { items } = await runGenerate(server, {
+			options: { fileName: 'shoe', numberOfImages: 2 },
+		});
+		expect(items.map(({ json }) => json.fileName)).toEqual(['shoe-1.png', 'shoe-2.png']);
+	});
+});
+
+(SIGNS_LINKS ? describe : describe.skip)('Temporary Link', () => {
+	test('is signed by n8n for the stored image, and no file leaves the node', async () => {
+		const { items } = await runGenerate(server, { output: 'n8nLink', linkLifetime: '1 hour' });
+		const { json, binary } = items[0];
+		expect(binary).toBeUndefined();
+		expect(json).toMatchObject({ width: 1024, height: 1024, finishReason: 'success' });
+
+		const link = new URL(json.link as string);
+		expect(`${link.origin}${link.pathname}`).toBe('http://n8n.example/rest/binary-data/signed');
+		const token = link.searchParams.get('token')!;
+		const id = Container.get(BinaryDataService).validateSignedToken(token);
+		const stored = await bytesOf({ id, data: '', mimeType: 'image/png' });
+		expect(stored.equals(server.sentImages[0])).toBe(true);
+		const { iat, exp } = JSON.parse(
+			Buffer.from(token.split('.')[1], 'base64url').toString(),
+		) as Record<string, number>;
+		expect(exp - iat).toBe(3600);
+	});
+
+	test('and the file, for a workflow that keeps the picture and sends a link to it', async () => {
+		const { items } = await runGenerate(server, {
+			output: 'fileAndN8nLink',
+			outputField: 'photo',
+			linkLifetime: '7 days',
+		});
+		const { json, binary } = items[0];
+		expect(Object.keys(binary ?? {})).toEqual(['photo']);
+		expect((await bytesOf(binary?.photo)).equals(server.sentImages[0])).toBe(true);
+
+		const token = new URL(json.link as string).searchParams.get('token')!;
+		const id = Container.get(BinaryDataService).validateSignedToken(token);
+		expect(id).toBe(binary?.photo.id);
+		const { iat, exp } = JSON.parse(
+			Buffer.from(token.split('.')[1], 'base64url').toString(),
+		) as Record<string, number>;
+		expect(exp - iat).toBe(7 * 24 * 3600);
+		expect(json).not.toHaveProperty('url');
+		expect(server.requests[0].json).toMatchObject({ response_format: 'b64_json' });
+		expect(server.resultRequests).toEqual([]);
+	});
+
+	test('and the files of several images in one item', async () => {
+		const { items } = await runGenerate(server, {
+			output: 'fileAndN8nLink',
+			options: { numberOfImages: 2, severalImagesAs: 'fields' },
+		});
+		expect(items).toHaveLength(1);
+		const images = items[0].json.images as Array<{ field: string; link: string }>;
+		expect(images.map(({ field }) => field)).toEqual(['data_0', 'data_1']);
+		expect(Object.keys(items[0].binary ?? {})).toEqual(['data_0', 'data_1']);
+		for (const { field, link } of images) {
+			const token = new URL(link).searchParams.get('token')!;
+			const id = Container.get(BinaryDataService).validateSignedToken(token);
+			expect(id).toBe(items[0].binary?.[field].id);
+		}
+	});
+
+	test.each(['n8nLink', 'fileAndN8nLink'])(
+		'%s cannot be made where n8n keeps files in memory; the paid image leaves as a file',
+		async (output) => {
+			const { items } = await runGenerate(server, { output }, { binaryMode: 'default' });
+			expect(items[0].json.link).toBeNull();
+			expect((await bytesOf(items[0].binary?.data)).equals(server.sentImages[0])).toBe(true);
+		},
+	);
+});
+
+(SIGNS_LINKS ? describe.skip : describe)('Temporary Link, in an n8n that cannot serve one', () => {
+	test('is refused before anything is paid for', async () => {
+		const { error } = await runGenerate(server, { output: 'n8nLink' });
+		expect(error?.message).toBe("'Temporary Link' needs a newer n8n");
+		expect(error?.description).toContain('Update n8n');
+		expect(server.requests).toEqual([]);
+	});
+});
+
+describe('When Moderated', () => {
+	const passOn = { options: { whenModerated: 'passOn' } };
+
+	test('a filtered image passes on without image, charged', async () => {
+		server.setFaults([{ when: { nth: 1 }, fault: { contentFiltered: true } }]);
+		const { items, error } = await runGenerate(server, passOn, { items: [{}, {}] });
+		expect(error).toBeUndefined();
+		const moderated = items.find(({ json }) => json.finishReason === 'content_filtered');
+		expect(moderated?.json).toMatchObject({ charged: true, moderation: null, tries: 1 });
+		expect(moderated?.binary).toBeUndefined();
+		expect(items.filter(({ json }) => json.finishReason === 'success')).toHaveLength(1);
+	});
+
+	test("a refused prompt passes on, not charged, with the service's words", async () => {
+		const { items, error } = await runGenerate(server, {
+			...passOn,
+			prompt: 'a forbidden-451 thing',
+		});
+		expect(error).toBeUndefined();
+		expect(items[0].json).toMatchObject({ finishReason: 'refused', charged: false });
+		expect(items[0].json.moderation).toEqual(expect.stringMatching(/.+/));
+		expect(items[0].pairedItem).toEqual({ item: 0 });
+	});
+
+	test('other failures stay failures', async () => {
+		server.setFaults([{ fault: { status: 400 } }]);
+		const { error } = await runGenerate(server, passOn);
+		expect(error?.httpCode).toBe('400');
+	});
+});
