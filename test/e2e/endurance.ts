@@ -14,10 +14,18 @@ import {
 } from '../n8n/instance';
 import { LOCAL_API_KEY } from '../stepfun-server/server';
 import { drawEndurance } from './enduranceChart';
-import { chain, imagesStep, PROMPT_START, promptSteps, type Step } from '../kit/workflowBuilder';
+import {
+	chain,
+	imagesStep,
+	PROMPT_START,
+	promptSteps,
+	step,
+	type Step,
+} from '../kit/workflowBuilder';
 import { attachInspector, type Inspector } from './inspector';
 import type { Part, Surroundings } from './suite';
-import { countOpenFiles, readResidentBytes } from './processFigures';
+import { countOpenFiles, readResidentBytes } from '../kit/processFigures';
+import { waitFor } from '../kit/waitFor';
 import { checkKeyIsNowhere, makeKey } from '../kit/secrets';
 
 const RUNS = 100;
@@ -52,11 +60,11 @@ export interface Sample {
 function httpRequestSteps(credential: CredentialReference, baseUrl: string): Step[] {
 	const body = `{ model: '${MODEL.model}', size: '${MODEL.size}', prompt: $json.prompt, response_format: 'b64_json' }`;
 	return [
-		{
-			name: 'Request',
-			type: 'n8n-nodes-base.httpRequest',
-			typeVersion: 4.2,
-			parameters: {
+		step(
+			'Request',
+			'n8n-nodes-base.httpRequest',
+			4.2,
+			{
 				method: 'POST',
 				url: `${baseUrl}/images/generations`,
 				authentication: 'predefinedCredentialType',
@@ -66,51 +74,39 @@ function httpRequestSteps(credential: CredentialReference, baseUrl: string): Ste
 				jsonBody: `={{ JSON.stringify(${body}) }}`,
 				options: {},
 			},
-			credentials: { [CREDENTIAL_TYPE]: credential },
-		},
-		{
-			name: 'To File',
-			type: 'n8n-nodes-base.convertToFile',
-			typeVersion: 1.1,
-			parameters: {
-				operation: 'toBinary',
-				sourceProperty: 'data[0].b64_json',
-				binaryPropertyName: 'data',
-				options: { mimeType: 'image/png' },
-			},
-		},
+			{ credentials: { [CREDENTIAL_TYPE]: credential } },
+		),
+		step('To File', 'n8n-nodes-base.convertToFile', 1.1, {
+			operation: 'toBinary',
+			sourceProperty: 'data[0].b64_json',
+			binaryPropertyName: 'data',
+			options: { mimeType: 'image/png' },
+		}),
 	];
 }
 
 /** Called from outside again and again, like a workflow in production; answers with the number of files and bytes. */
 function makeWorkflow(path: string, images: Step[]) {
-	const webhook: Step = {
-		name: 'Webhook',
-		type: 'n8n-nodes-base.webhook',
-		typeVersion: 2,
-		webhookId: randomUUID(),
-		parameters: { httpMethod: 'POST', path, responseMode: 'lastNode', options: {} },
-	};
-	const files: Step = {
-		name: 'Files',
-		type: 'n8n-nodes-base.set',
-		typeVersion: 3.4,
-		parameters: { mode: 'raw', jsonOutput: '={{ { "bytes": $binary.data.bytes } }}' },
-	};
-	const sum: Step = {
-		name: 'Sum',
-		type: 'n8n-nodes-base.summarize',
-		typeVersion: 1.1,
-		parameters: {
-			fieldsToSummarize: {
-				values: [
-					{ aggregation: 'count', field: 'bytes' },
-					{ aggregation: 'sum', field: 'bytes' },
-				],
-			},
-			options: {},
+	const webhook = step(
+		'Webhook',
+		'n8n-nodes-base.webhook',
+		2,
+		{ httpMethod: 'POST', path, responseMode: 'lastNode', options: {} },
+		{ webhookId: randomUUID() },
+	);
+	const files = step('Files', 'n8n-nodes-base.set', 3.4, {
+		mode: 'raw',
+		jsonOutput: '={{ { "bytes": $binary.data.bytes } }}',
+	});
+	const sum = step('Sum', 'n8n-nodes-base.summarize', 1.1, {
+		fieldsToSummarize: {
+			values: [
+				{ aggregation: 'count', field: 'bytes' },
+				{ aggregation: 'sum', field: 'bytes' },
+			],
 		},
-	};
+		options: {},
+	});
 	return chain(path, [webhook, ...promptSteps(ITEMS), ...images, files, sum]);
 }
 
@@ -121,15 +117,16 @@ async function activate(n8n: N8nInstance, workflowId: string, path: string): Pro
 		`/rest/workflows/${workflowId}`,
 	);
 	await n8n.request('POST', `/rest/workflows/${workflowId}/activate`, { versionId });
-	const deadline = Date.now() + RUN_TIMEOUT_MS;
-	for (;;) {
-		const answer = await fetch(`${n8n.url}/webhook/${path}`, { headers: { connection: 'close' } });
-		// Asked with the wrong method, n8n names the right one, and runs nothing.
-		const text = await answer.text();
-		if (text.includes('not registered for GET')) return;
-		if (Date.now() > deadline) throw new Error(`the webhook is not there: ${text}`);
-		await sleep(250);
-	}
+	await waitFor(
+		'the webhook',
+		async () => {
+			const url = `${n8n.url}/webhook/${path}`;
+			const answer = await fetch(url, { headers: { connection: 'close' } });
+			// Asked with the wrong method, n8n names the right one, and runs nothing.
+			return (await answer.text()).includes('not registered for GET');
+		},
+		{ timeoutMs: RUN_TIMEOUT_MS },
+	);
 }
 
 /** Runs the workflow once; fails unless every image came whole. Returns the bytes of an image. */
@@ -234,11 +231,9 @@ async function endure(
 		}
 	}
 
-	const deadline = Date.now() + DELETION_TIMEOUT_MS;
-	while ((await countLeftFiles(folder)) > 0) {
-		if (Date.now() > deadline) throw new Error(`${await countLeftFiles(folder)} files are left`);
-		await sleep(250);
-	}
+	await waitFor('the deletion of all files', async () => (await countLeftFiles(folder)) === 0, {
+		timeoutMs: DELETION_TIMEOUT_MS,
+	});
 	// n8n would wait for it to leave.
 	inspector.close();
 	await n8n.stop();

@@ -1,9 +1,8 @@
 import { deepStrictEqual, ok } from 'node:assert';
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { forkServer } from '../bench/server';
-import { checkPng } from '../kit/finishedRun';
+import { FinishedRun } from '../kit/finishedRun';
 import { CREDENTIAL_TYPE } from '../n8n/example';
 import { findFreePort, startN8n, type FinishedExecution } from '../n8n/instance';
 import { LOCAL_API_KEY } from '../stepfun-server/server';
@@ -17,7 +16,7 @@ import {
 } from '../kit/workflowBuilder';
 import { attachInspector } from './inspector';
 import type { Part } from './suite';
-import { forgetPeak, readPeakBytes, readResidentBytes } from './processFigures';
+import { forgetPeak, readPeakBytes, readResidentBytes } from '../kit/processFigures';
 import { checkKeyIsNowhere, makeKey } from '../kit/secrets';
 
 const IMAGES_MADE = 200;
@@ -42,20 +41,17 @@ async function askForOne(baseUrl: string, key: string): Promise<Buffer> {
 
 /** Opens every image in n8n's binary store; fails unless each is whole and no image came twice. */
 async function checkFiles(
-	{ data }: FinishedExecution,
+	execution: FinishedExecution,
 	userFolder: string,
 	expectedBytes: number,
 ): Promise<number> {
-	const items = data.resultData.runData[IMAGES].flatMap((run) => run.data?.main[0] ?? []);
+	const run = new FinishedRun(execution, userFolder);
+	const items = run.items(IMAGES);
 	const hashes = new Set<string>();
-	for (const { json, binary } of items) {
-		const [, path] = (binary?.data.id ?? '').split('filesystem-v2:');
-		ok(path, 'an item has no file in the binary store');
-		const bytes = await readFile(join(userFolder, '.n8n/storage', path));
-		deepStrictEqual([bytes.length, json.fileSize], [expectedBytes, expectedBytes]);
-		checkPng(bytes, `${String(json.width)}x${String(json.height)}`);
-		hashes.add(createHash('sha256').update(bytes).digest('hex'));
-	}
+	await run.checkPictures(items, (picture, { json }) => {
+		deepStrictEqual([picture.length, json.fileSize], [expectedBytes, expectedBytes]);
+		hashes.add(createHash('sha256').update(picture).digest('hex'));
+	});
 	// The server makes every picture another one.
 	deepStrictEqual([items.length, hashes.size], [IMAGES_MADE, IMAGES_MADE]);
 	return items.length;

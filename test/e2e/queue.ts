@@ -15,7 +15,8 @@ import {
 	waitUntilEnded,
 	type ExecutionRow,
 } from './queue/batch';
-import { MANUAL_TRIGGER, publishImageWorkflow } from './queue/imageWorkflow';
+import { TRIGGER } from '../kit/workflowBuilder';
+import { publishImageWorkflow } from './queue/imageWorkflow';
 import { startQueueMode, type QueueMode, type Worker } from './queue/queueMode';
 import { waitFor } from '../kit/waitFor';
 import { checkKeyIsNowhere, makeKey } from '../kit/secrets';
@@ -146,7 +147,7 @@ async function measureRunByHand(
 		startBatch(queueMode, credential, 'Beside a run by hand', EXECUTIONS / 2).then(
 			async (batch) => await waitUntilEnded(queueMode, batch),
 		),
-		main.executeWorkflow(manual.id, MANUAL_TRIGGER, MANUAL_RUN_TIMEOUT_MS),
+		main.executeWorkflow(manual.id, TRIGGER, MANUAL_RUN_TIMEOUT_MS),
 	]);
 	for (const row of [...rows, execution]) await checkImages(queueMode, server, row);
 	for (const { name, readExecutions } of workers) {

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { FinishedRun } from '../kit/finishedRun';
+import { FinishedRun, itemsOf } from '../kit/finishedRun';
 import { CREDENTIAL_TYPE } from '../n8n/example';
 import {
 	startN8n,
@@ -24,6 +24,7 @@ import {
 	promptSteps,
 	TRIGGER,
 } from '../kit/workflowBuilder';
+import { waitFor } from '../kit/waitFor';
 import type { Part, Surroundings } from './suite';
 import { checkKeyIsNowhere, makeKey } from '../kit/secrets';
 
@@ -43,15 +44,6 @@ interface Stage {
 	filesFolder: string;
 	/** Starts n8n in the part's folder, the first time and again. */
 	start(graceSeconds?: number): Promise<N8nInstance>;
-}
-
-/** Waits for something to become true; fails with these words when it does not. */
-async function until(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
-	const deadline = Date.now() + TIMEOUT_MS;
-	while (!(await condition())) {
-		if (Date.now() > deadline) throw new Error(`not within ${TIMEOUT_MS / 1000} s: ${what}`);
-		await sleep(50);
-	}
 }
 
 async function setUpStage(surroundings: Surroundings, key: string): Promise<Stage> {
@@ -113,7 +105,7 @@ function countRequests({ requests }: StepFunServer) {
 
 /** Fails unless every connection is closed and nothing more comes for longer than a request takes. */
 async function checkSilence(server: StepFunServer) {
-	await until('no connection is open', () =>
+	await waitFor('the end of every connection', () =>
 		server.requests.every(({ answeredAt }) => answeredAt !== undefined),
 	);
 	const counts = countRequests(server);
@@ -124,13 +116,9 @@ async function checkSilence(server: StepFunServer) {
 }
 
 /** The sum over the runs of the node, or nothing of a run that n8n did not keep. */
-function countKept({ data }: FinishedExecution): number {
-	const runs = data.resultData.runData[IMAGES] ?? [];
-	return runs.reduce((sum, run) => sum + (run.data?.main?.[0]?.filter(hasFile).length ?? 0), 0);
-}
-
-function hasFile({ binary }: { binary?: object }): boolean {
-	return binary !== undefined && Object.keys(binary).length > 0;
+function countKept(execution: FinishedExecution): number {
+	return itemsOf(execution, IMAGES).filter(({ binary }) => Object.keys(binary ?? {}).length > 0)
+		.length;
 }
 
 /** The image files of an execution in n8n's binary store, whether or not the execution knows of them. */
@@ -153,7 +141,7 @@ async function begin(n8n: N8nInstance, workflow: WorkflowFile): Promise<string> 
 
 async function read(n8n: N8nInstance, executionId: string): Promise<FinishedExecution> {
 	let execution: FinishedExecution | undefined;
-	await until(`execution ${executionId} has ended`, async () => {
+	await waitFor(`the end of execution ${executionId}`, async () => {
 		execution = await n8n.findFinishedExecution(executionId);
 		return execution !== undefined;
 	});
@@ -177,7 +165,7 @@ async function checkHealth(stage: Stage, n8n: N8nInstance, workflow: WorkflowFil
 async function checkWaiting(stage: Stage, n8n: N8nInstance, workflow: WorkflowFile) {
 	const { server, surroundings, filesFolder } = stage;
 	const executionId = await begin(n8n, workflow);
-	await until('some images are made', () => server.billed.length >= 2 * AT_ONCE);
+	await waitFor('the first images', () => server.billed.length >= 2 * AT_ONCE);
 	const billedBefore = server.billed.length;
 	ok(billedBefore < ITEMS, 'the run was over before the signal');
 	const { code, seconds } = await terminate(n8n);
@@ -209,7 +197,7 @@ async function checkKilling(stage: Stage, n8n: N8nInstance, credential: Credenti
 		loop('In batches', steps, BATCH, { saveExecutionProgress: true }),
 	);
 	// The runs take turns, so that the loop has by then finished its first batch.
-	await until('a batch is made', () => server.billed.length >= 3 * BATCH);
+	await waitFor('the first batch', () => server.billed.length >= 3 * BATCH);
 	const { code, seconds } = await terminate(n8n);
 	deepStrictEqual(code, 1);
 	const billedAtExit = server.billed.length;
@@ -246,7 +234,7 @@ async function checkStopping(stage: Stage, n8n: N8nInstance, workflow: WorkflowF
 	const { server, surroundings } = stage;
 	server.reset();
 	const executionId = await begin(n8n, workflow);
-	await until('some images are made', () => server.billed.length >= 2 * AT_ONCE);
+	await waitFor('the first images', () => server.billed.length >= 2 * AT_ONCE);
 	const stopped = await n8n.request<{ status: string }>(
 		'POST',
 		`/rest/executions/${executionId}/stop`,

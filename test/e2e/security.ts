@@ -3,20 +3,12 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import {
-	NodeConnectionTypes,
-	type INodeParameters,
-	type INodeTypeBaseDescription,
-} from 'n8n-workflow';
+import type { INodeParameters } from 'n8n-workflow';
 import { watchProcess } from '../kit/processFigures';
 import { FinishedRun } from '../kit/finishedRun';
-import { CREDENTIAL_TYPE, findTrigger, NODE_TYPE } from '../n8n/example';
-import {
-	startN8n,
-	type CredentialReference,
-	type N8nInstance,
-	type WorkflowFile,
-} from '../n8n/instance';
+import { CREDENTIAL_TYPE } from '../n8n/example';
+import { startN8n, type CredentialReference, type N8nInstance } from '../n8n/instance';
+import { chain, imagesStep, itemSteps, step, TRIGGER, type Step } from '../kit/workflowBuilder';
 import { HOSTILE_NAMES } from '../kit/hostileNames';
 import { sendEndlessly, startHostileServer, type HostileServer } from '../kit/hostileServer';
 import { startStepFunServer, type StepFunServer } from '../stepfun-server/server';
@@ -43,74 +35,39 @@ interface Scene {
 	log: (line: string) => void;
 }
 
-interface Step {
-	type: INodeTypeBaseDescription['name'];
-	typeVersion: number;
-	parameters: INodeParameters;
-	credential?: CredentialReference;
-}
+/** How the only image node of a run is called. */
+const NODE = 'Step 1';
 
-const generate = (credential: CredentialReference, parameters: INodeParameters = {}): Step => ({
-	type: NODE_TYPE,
-	typeVersion: 1,
-	credential,
-	parameters: {
-		resource: 'image',
-		operation: 'generate',
-		prompt: PROMPT,
-		options: { maxTries: 1, timeout: 60 },
-		...parameters,
-	},
-});
+const generate = (credential: CredentialReference, parameters: INodeParameters = {}): Step =>
+	imagesStep(
+		credential,
+		{ prompt: PROMPT, options: { maxTries: 1, timeout: 60 }, ...parameters },
+		NODE,
+	);
 
 const editFrom = (credential: CredentialReference, inputUrl: string): Step =>
 	generate(credential, { operation: 'edit', inputSource: 'url', inputUrl });
 
-const httpRequest = (url: string, credential?: CredentialReference): Step => ({
-	type: 'n8n-nodes-base.httpRequest',
-	typeVersion: 4.2,
-	credential,
-	parameters: {
-		url,
-		...(credential
-			? { authentication: 'predefinedCredentialType', nodeCredentialType: CREDENTIAL_TYPE }
-			: // Not with a key: n8n then saves the request with its headers in the execution's data.
-				{ options: { response: { response: { responseFormat: 'file' } } } }),
-	},
-});
+const httpRequest = (url: string, credential?: CredentialReference): Step =>
+	credential
+		? // No file is asked for with a key: n8n then saves the request with its headers in the execution's data.
+			step(
+				NODE,
+				'n8n-nodes-base.httpRequest',
+				4.2,
+				{ url, authentication: 'predefinedCredentialType', nodeCredentialType: CREDENTIAL_TYPE },
+				{ credentials: { [CREDENTIAL_TYPE]: credential } },
+			)
+		: step(NODE, 'n8n-nodes-base.httpRequest', 4.2, {
+				url,
+				options: { response: { response: { responseFormat: 'file' } } },
+			});
 
 /** Runs these steps one after another. */
 async function run({ n8n, userFolder, filesFolder }: Scene, steps: Step[]): Promise<FinishedRun> {
-	const names = ['Start', ...steps.map((_step, index) => `Step ${index + 1}`)];
-	const workflow: WorkflowFile = {
-		name: 'Security',
-		nodes: names.map((name, index) => {
-			const { type, typeVersion, parameters, credential }: Step =
-				index === 0
-					? { type: 'n8n-nodes-base.manualTrigger', typeVersion: 1, parameters: {} }
-					: steps[index - 1];
-			return {
-				id: `node-${index}`,
-				name,
-				type,
-				typeVersion,
-				parameters,
-				position: [index * 200, 0],
-				...(credential ? { credentials: { [CREDENTIAL_TYPE]: credential } } : {}),
-			};
-		}),
-		connections: Object.fromEntries(
-			names
-				.slice(1)
-				.map((name, index) => [
-					names[index],
-					{ main: [[{ node: name, type: NodeConnectionTypes.Main, index: 0 }]] },
-				]),
-		),
-		settings: {},
-	};
+	const workflow = chain('Security', [TRIGGER, ...steps]);
 	const id = await n8n.createWorkflow(workflow);
-	const execution = await n8n.executeWorkflow(id, findTrigger(workflow), EXECUTION_TIMEOUT_MS);
+	const execution = await n8n.executeWorkflow(id, TRIGGER, EXECUTION_TIMEOUT_MS);
 	return new FinishedRun(execution, userFolder, filesFolder);
 }
 
@@ -126,7 +83,7 @@ async function expectFailure(scene: Scene, step: Step, message: RegExp): Promise
 async function expectSuccess(scene: Scene, step: Step): Promise<void> {
 	const finished = await run(scene, [step]);
 	strictEqual(finished.errorMessage, undefined);
-	strictEqual(finished.items('Step 1').length, 1);
+	strictEqual(finished.items(NODE).length, 1);
 }
 
 async function setUp(
@@ -286,29 +243,13 @@ async function checkAllowedDomains(scene: Scene): Promise<void> {
 async function checkFileNames(scene: Scene): Promise<void> {
 	const { server, filesFolder } = scene;
 	const account = await createAccount(scene, server.url, { concurrentRequests: '20' });
-	const items: Step[] = [
-		{
-			type: 'n8n-nodes-base.set',
-			typeVersion: 3.4,
-			parameters: { mode: 'raw', jsonOutput: JSON.stringify({ name: HOSTILE_NAMES }), options: {} },
-		},
-		{
-			type: 'n8n-nodes-base.splitOut',
-			typeVersion: 1,
-			parameters: { fieldToSplitOut: 'name', options: {} },
-		},
-	];
-	const write: Step = {
-		type: 'n8n-nodes-base.readWriteFile',
-		typeVersion: 1.1,
-		parameters: {
-			operation: 'write',
-			// A number in front keeps names apart that a disk without capitals takes for one.
-			fileName: `=${filesFolder}/{{ $itemIndex }} {{ $binary.data.fileName }}`,
-			dataPropertyName: 'data',
-			options: {},
-		},
-	};
+	const write = step('Write', 'n8n-nodes-base.readWriteFile', 1.1, {
+		operation: 'write',
+		// A number in front keeps names apart that a disk without capitals takes for one.
+		fileName: `=${filesFolder}/{{ $itemIndex }} {{ $binary.data.fileName }}`,
+		dataPropertyName: 'data',
+		options: {},
+	});
 	const around = await readdir(join(filesFolder, '..'));
 	for (const [how, parameters] of Object.entries<INodeParameters>({
 		'File Name': { options: { fileName: '={{ $json.name }}' } },
@@ -317,12 +258,12 @@ async function checkFileNames(scene: Scene): Promise<void> {
 		const written = (await readdir(filesFolder)).length;
 		const small = { model: 'step-2x-large', size: '256x256' };
 		const finished = await run(scene, [
-			...items,
+			...itemSteps('name', [...HOSTILE_NAMES]),
 			generate(account, { ...small, ...parameters }),
 			write,
 		]);
 		strictEqual(finished.errorMessage, undefined, how);
-		const images = finished.items('Step 3');
+		const images = finished.items(NODE);
 		strictEqual(images.length, HOSTILE_NAMES.length);
 		await finished.checkPictures(images);
 		const files = await readdir(filesFolder);

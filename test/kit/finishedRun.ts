@@ -5,19 +5,28 @@ import { imageSize } from 'image-size';
 import type { INodeExecutionData, NodeConnectionType } from 'n8n-workflow';
 import type { FinishedExecution } from '../n8n/instance';
 
-/** What a run of an example left, and where to look for it. */
+/** The items that left a node's output; none if the node did not run. */
+export function itemsOf(
+	{ data }: FinishedExecution,
+	node: string,
+	{ output = 0, type = 'main' as NodeConnectionType } = {},
+): INodeExecutionData[] {
+	const runs = data.resultData.runData[node] ?? [];
+	return runs.flatMap((run) => run.data?.[type]?.[output] ?? []);
+}
+
+/** What a run of a workflow left, and where to look for it. */
 export class FinishedRun {
 	constructor(
 		readonly execution: FinishedExecution,
 		private readonly userFolder: string,
-		/** The folder which the example was told to write to. */
-		readonly filesFolder: string,
+		/** The folder which the workflow was told to write to. */
+		readonly filesFolder = userFolder,
 	) {}
 
 	/** The items that left a node's output; none if the node did not run. */
 	items(node: string, { output = 0, type = 'main' as NodeConnectionType } = {}) {
-		const runs = this.execution.data.resultData.runData[node] ?? [];
-		return runs.flatMap((run): INodeExecutionData[] => run.data?.[type]?.[output] ?? []);
+		return itemsOf(this.execution, node, { output, type });
 	}
 
 	/** One field of the JSON of a node's items. */
@@ -30,17 +39,26 @@ export class FinishedRun {
 		return this.execution.data.resultData.error?.message;
 	}
 
-	/** Opens the picture that each of these items carries; fails unless it is a PNG of the size in the item's JSON. */
-	async checkPictures(items: INodeExecutionData[]): Promise<void> {
-		for (const { json, binary } of items) {
+	/**
+	 * Opens the picture that each of these items carries; fails unless it is a PNG of the size in the item's JSON.
+	 *
+	 * @param look is given each picture and its item, one after another
+	 */
+	async checkPictures(
+		items: INodeExecutionData[],
+		look: (picture: Buffer, item: INodeExecutionData) => void = () => undefined,
+	): Promise<void> {
+		for (const item of items) {
+			const { json, binary } = item;
 			const [, path] = (binary?.data.id ?? '').split('filesystem-v2:');
 			if (!path) throw new Error('an item has no picture in its field data');
 			const bytes = await readFile(join(this.userFolder, '.n8n/storage', path));
 			checkPng(bytes, `${String(json.width)}x${String(json.height)}`);
+			look(bytes, item);
 		}
 	}
 
-	/** Opens the files that the example wrote; fails unless all are there, as PNGs of these sizes. */
+	/** Opens the files that the workflow wrote; fails unless all are there, as PNGs of these sizes. */
 	async checkFiles(sizes: Record<string, string>): Promise<void> {
 		for (const [file, size] of Object.entries(sizes)) {
 			checkPng(await readFile(join(this.filesFolder, file)), size);

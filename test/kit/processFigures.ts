@@ -24,17 +24,47 @@ export function watchProcess(pid: number): ProcessTree {
 			return sum(await Promise.all(ticks)) / TICKS_PER_SECOND;
 		},
 		async peakBytes() {
-			const peaks = (await family(pid)).map(async (each) => {
-				const status = await readFile(`/proc/${each}/status`, 'utf8');
-				return Number(/VmHWM:\s+(\d+) kB/.exec(status)?.[1] ?? 0) * 1024;
-			});
+			// A process that has ended, and whose end nobody has read yet, has no memory.
+			const peaks = (await family(pid)).map(async (each) => (await readStatus(each, 'VmHWM')) ?? 0);
 			return sum(await Promise.all(peaks));
 		},
 		async forgetPeak() {
-			// 5 resets VmHWM (proc_pid_clear_refs(5)).
-			for (const each of await family(pid)) await writeFile(`/proc/${each}/clear_refs`, '5');
+			for (const each of await family(pid)) await forgetPeak(each);
 		},
 	};
+}
+
+/** The memory of a process that is in the machine's memory now. */
+export async function readResidentBytes(pid: number): Promise<number> {
+	return await readMemory(pid, 'VmRSS');
+}
+
+/** The most that it was since `forgetPeak`. */
+export async function readPeakBytes(pid: number): Promise<number> {
+	return await readMemory(pid, 'VmHWM');
+}
+
+/** Starts the search for the peak of a process again. */
+export async function forgetPeak(pid: number): Promise<void> {
+	// 5 resets VmHWM (proc_pid_clear_refs(5)).
+	await writeFile(`/proc/${pid}/clear_refs`, '5');
+}
+
+/** The files and connections that a process has open. */
+export async function countOpenFiles(pid: number): Promise<number> {
+	return (await readdir(`/proc/${pid}/fd`)).length;
+}
+
+async function readMemory(pid: number, field: string): Promise<number> {
+	const bytes = await readStatus(pid, field);
+	if (bytes === undefined) throw new Error(`/proc/${pid}/status has no ${field}`);
+	return bytes;
+}
+
+async function readStatus(pid: number, field: string): Promise<number | undefined> {
+	const status = await readFile(`/proc/${pid}/status`, 'utf8');
+	const kilobytes = new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(status)?.[1];
+	return kilobytes === undefined ? undefined : Number(kilobytes) * 1024;
 }
 
 async function family(pid: number): Promise<number[]> {

@@ -1,6 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-const TIMEOUT_MS = 180_000;
 const POLL_MS = 100;
 
 /**
@@ -8,10 +7,14 @@ const POLL_MS = 100;
  *
  * @param what the condition in words, for the error when it never does
  */
-export async function waitFor(what: string, condition: () => Promise<boolean>): Promise<void> {
-	const deadline = Date.now() + TIMEOUT_MS;
+export async function waitFor(
+	what: string,
+	condition: () => boolean | Promise<boolean>,
+	{ timeoutMs = 180_000, pollMs = POLL_MS } = {},
+): Promise<void> {
+	const deadline = Date.now() + timeoutMs;
 	while (!(await condition())) {
-		if (Date.now() > deadline) throw new Error(`Waited ${TIMEOUT_MS / 1000} s for ${what}`);
-		await sleep(POLL_MS);
+		if (Date.now() > deadline) throw new Error(`Waited ${timeoutMs / 1000} s for ${what}`);
+		await sleep(pollMs);
 	}
 }

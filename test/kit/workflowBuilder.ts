@@ -6,13 +6,19 @@ import type { CredentialReference, WorkflowFile } from '../n8n/instance';
 /** A node of a workflow that is built here. */
 export type Step = Omit<INode, 'id' | 'position'>;
 
+/** A node; `rest` takes its credentials and the like. */
+export function step(
+	name: string,
+	type: string,
+	typeVersion: number,
+	parameters: INodeParameters = {},
+	rest: Partial<Step> = {},
+): Step {
+	return { name, type, typeVersion, parameters, ...rest };
+}
+
 /** The node that a user's "Execute workflow" starts from. */
-export const TRIGGER: Step = {
-	name: 'Start',
-	type: 'n8n-nodes-base.manualTrigger',
-	typeVersion: 1,
-	parameters: {},
-};
+export const TRIGGER = step('Start', 'n8n-nodes-base.manualTrigger', 1);
 
 /** The node that makes the images. */
 export const IMAGES = 'Images';
@@ -20,62 +26,57 @@ export const IMAGES = 'Images';
 /** What every prompt begins with. */
 export const PROMPT_START = 'Product photo';
 
-/** The nodes that make one item for each image, with its prompt. */
-export function promptSteps(count: number): Step[] {
-	const rows = Array.from({ length: count }, (_, index) => ({
-		prompt: `${PROMPT_START} ${index + 1}`,
-	}));
+/** The nodes that make one item of each entry of a list, with the entry in this field. */
+export function itemSteps(field: string, entries: string[]): Step[] {
 	return [
-		{
-			name: 'Rows',
-			type: 'n8n-nodes-base.set',
-			typeVersion: 3.4,
-			parameters: { mode: 'raw', jsonOutput: JSON.stringify({ rows }) },
-		},
-		{
-			name: 'Items',
-			type: 'n8n-nodes-base.splitOut',
-			typeVersion: 1,
-			parameters: { fieldToSplitOut: 'rows', options: {} },
-		},
+		step('List', 'n8n-nodes-base.set', 3.4, {
+			mode: 'raw',
+			jsonOutput: JSON.stringify({ [field]: entries }),
+			options: {},
+		}),
+		step('Items', 'n8n-nodes-base.splitOut', 1, { fieldToSplitOut: field, options: {} }),
 	];
 }
 
-/** The StepFun Image node, which generates an image for each item's prompt. */
-export function imagesStep(
-	credential: CredentialReference,
-	parameters: INodeParameters = { model: 'step-image-edit-2' },
-): Step {
-	return {
-		name: IMAGES,
-		type: NODE_TYPE,
-		typeVersion: 1,
-		parameters: {
-			resource: 'image',
-			operation: 'generate',
-			prompt: '={{ $json.prompt }}',
-			output: 'file',
-			outputField: 'data',
-			...parameters,
-		},
-		credentials: { [CREDENTIAL_TYPE]: credential },
-	};
+/** The nodes that make one item for each image, with its prompt. */
+export function promptSteps(count: number): Step[] {
+	return itemSteps(
+		'prompt',
+		Array.from({ length: count }, (_, index) => `${PROMPT_START} ${index + 1}`),
+	);
 }
 
-/** A workflow of nodes that follow one another. */
-export function chain(
+/** The StepFun Image node; by default it generates an image for each item's prompt. */
+export function imagesStep(
+	credential: CredentialReference,
+	parameters: INodeParameters = {},
+	name = IMAGES,
+): Step {
+	return step(
+		name,
+		NODE_TYPE,
+		1,
+		{ resource: 'image', operation: 'generate', prompt: '={{ $json.prompt }}', ...parameters },
+		{ credentials: { [CREDENTIAL_TYPE]: credential } },
+	);
+}
+
+/** What stands in a workflow's connections for a node that is followed by this one. */
+export function connectionTo({ name }: Pick<Step, 'name'>): WorkflowFile['connections'][string] {
+	return { main: [[{ node: name, type: 'main', index: 0 }]] };
+}
+
+/** A workflow of these nodes and connections. */
+export function makeWorkflow(
 	name: string,
 	steps: Step[],
+	connections: WorkflowFile['connections'],
 	settings: WorkflowFile['settings'] = {},
 ): WorkflowFile {
-	const connections: WorkflowFile['connections'] = {};
-	for (const [index, { name: from }] of steps.slice(0, -1).entries()) {
-		connections[from] = { main: [[{ node: steps[index + 1].name, type: 'main', index: 0 }]] };
-	}
 	return {
 		name,
-		nodes: steps.map((step, index) => ({
-			...step,
+		nodes: steps.map((each, index) => ({
+			...each,
 			id: randomUUID(),
 			position: [index * 200, 0],
 		})),
@@ -84,24 +85,36 @@ export function chain(
 	};
 }
 
+/** A workflow of nodes that follow one another. */
+export function chain(
+	name: string,
+	steps: Step[],
+	settings?: WorkflowFile['settings'],
+): WorkflowFile {
+	const connections = steps
+		.slice(1)
+		.map((each, index): [string, ReturnType<typeof connectionTo>] => [
+			steps[index].name,
+			connectionTo(each),
+		]);
+	return makeWorkflow(name, steps, Object.fromEntries(connections), settings);
+}
+
 /** A workflow whose last node runs in Loop Over Items, some items at a time. */
 export function loop(
 	name: string,
 	steps: Step[],
 	batchSize: number,
-	settings: WorkflowFile['settings'] = {},
+	settings?: WorkflowFile['settings'],
 ): WorkflowFile {
-	const entry: Step = {
-		name: 'Loop Over Items',
-		type: 'n8n-nodes-base.splitInBatches',
-		typeVersion: 3,
-		parameters: { batchSize, options: {} },
-	};
+	const entry = step('Loop Over Items', 'n8n-nodes-base.splitInBatches', 3, {
+		batchSize,
+		options: {},
+	});
 	const body = steps[steps.length - 1];
 	const workflow = chain(name, [...steps.slice(0, -1), entry, body], settings);
-	const to = (node: string) => [{ node, type: 'main' as const, index: 0 }];
 	// Its first output is for the end, its second for each batch.
-	workflow.connections[entry.name] = { main: [[], to(body.name)] };
-	workflow.connections[body.name] = { main: [to(entry.name)] };
+	workflow.connections[entry.name] = { main: [[], ...connectionTo(body).main] };
+	workflow.connections[body.name] = connectionTo(entry);
 	return workflow;
 }

@@ -1,7 +1,9 @@
 import { deepStrictEqual, match, ok } from 'node:assert';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { INode, INodeExecutionData } from 'n8n-workflow';
+import type { INodeParameters } from 'n8n-workflow';
+import { itemsOf } from '../../kit/finishedRun';
+import { chain, IMAGES, imagesStep, TRIGGER } from '../../kit/workflowBuilder';
 import { CREDENTIAL_TYPE, NODE_TYPE } from '../../n8n/example';
 import type { N8nInstallation } from '../../n8n/install';
 import {
@@ -9,17 +11,14 @@ import {
 	type CredentialReference,
 	type FinishedExecution,
 	type N8nInstance,
-	type WorkflowFile,
 } from '../../n8n/instance';
 import { LOCAL_API_KEY, startStepFunServer } from '../../stepfun-server/server';
 import type { StepFunServer } from '../../stepfun-server/types';
 
 const EXECUTION_TIMEOUT_MS = 120_000;
 
-const TRIGGER = 'Start';
-
 /** How many images every node of the chain makes. */
-const IMAGES = 2;
+const IMAGE_COUNT = 2;
 
 /** What a real n8n showed of the package. */
 export interface RealRuns {
@@ -75,11 +74,11 @@ async function runOperations(
 	server: StepFunServer,
 	credential: CredentialReference,
 ): Promise<string[]> {
-	const workflow = chain('All operations', credential, {
+	const parameters: Record<string, INodeParameters> = {
 		Generate: {
 			operation: 'generate',
 			prompt: 'A red shoe',
-			options: { numberOfImages: IMAGES, seed: 7 },
+			options: { numberOfImages: IMAGE_COUNT, seed: 7 },
 		},
 		Edit: { operation: 'edit', prompt: 'Make it blue' },
 		'Image to Image': {
@@ -89,10 +88,14 @@ async function runOperations(
 			output: 'fileAndUrl',
 		},
 		'Get Balance': { resource: 'account', operation: 'getBalance' },
-	});
+	};
+	const steps = Object.entries(parameters).map(([name, each]) =>
+		imagesStep(credential, each, name),
+	);
+	const workflow = chain('All operations', [TRIGGER, ...steps]);
 	const execution = await n8n.executeWorkflow(
 		await n8n.createWorkflow(workflow),
-		{ name: TRIGGER },
+		TRIGGER,
 		EXECUTION_TIMEOUT_MS,
 	);
 	deepStrictEqual(errorOf(execution), undefined);
@@ -100,7 +103,7 @@ async function runOperations(
 	const images = ['Generate', 'Edit', 'Image to Image'];
 	for (const name of images) {
 		const items = itemsOf(execution, name);
-		deepStrictEqual(items.length, IMAGES, `${name} brought ${items.length} items`);
+		deepStrictEqual(items.length, IMAGE_COUNT, `${name} brought ${items.length} items`);
 		for (const { json, binary } of items) {
 			const sent = server.images.get(String(json.id));
 			const kept = await n8n.downloadBinary(String(binary?.data.id));
@@ -116,7 +119,7 @@ async function runOperations(
 		);
 	}
 	const balances = itemsOf(execution, 'Get Balance').map(({ json }) => json.balance);
-	deepStrictEqual(balances, Array<number>(IMAGES).fill(server.balance));
+	deepStrictEqual(balances, Array<number>(IMAGE_COUNT).fill(server.balance));
 	return [...images, 'Get Balance'];
 }
 
@@ -126,13 +129,14 @@ async function runTemporaryLink(
 	server: StepFunServer,
 	credential: CredentialReference,
 ): Promise<boolean> {
-	const workflow = chain('Temporary link', credential, {
-		Link: { operation: 'generate', prompt: 'A green shoe', output: 'n8nLink' },
-	});
+	const workflow = chain('Temporary link', [
+		TRIGGER,
+		imagesStep(credential, { prompt: 'A green shoe', output: 'n8nLink' }),
+	]);
 	const billedBefore = server.billed.length;
 	const execution = await n8n.executeWorkflow(
 		await n8n.createWorkflow(workflow),
-		{ name: TRIGGER },
+		TRIGGER,
 		EXECUTION_TIMEOUT_MS,
 	);
 	const error = errorOf(execution);
@@ -141,48 +145,11 @@ async function runTemporaryLink(
 		deepStrictEqual(server.billed.length, billedBefore);
 		return false;
 	}
-	const [{ json }] = itemsOf(execution, 'Link');
+	const [{ json }] = itemsOf(execution, IMAGES);
 	const answer = await fetch(String(json.link));
 	const served = Buffer.from(await answer.arrayBuffer());
 	ok(server.images.get(String(json.id))?.equals(served), 'n8n serves other bytes at the link');
 	return true;
-}
-
-function chain(
-	name: string,
-	credential: CredentialReference,
-	parametersByNode: Record<string, INode['parameters']>,
-): WorkflowFile {
-	const node = (title: string, index: number, type: string): INode => ({
-		id: `node-${index}`,
-		name: title,
-		type,
-		typeVersion: 1,
-		position: [index * 200, 0],
-		parameters: {},
-	});
-	const steps = Object.entries(parametersByNode).map(([title, parameters], index) => ({
-		...node(title, index + 1, NODE_TYPE),
-		parameters,
-		credentials: { [CREDENTIAL_TYPE]: credential },
-	}));
-	const nodes = [node(TRIGGER, 0, 'n8n-nodes-base.manualTrigger'), ...steps];
-	return {
-		name,
-		nodes,
-		connections: Object.fromEntries(
-			steps.map((step, index) => [
-				nodes[index].name,
-				{ main: [[{ node: step.name, type: 'main', index: 0 }]] },
-			]),
-		),
-		settings: {},
-	};
-}
-
-function itemsOf(execution: FinishedExecution, node: string): INodeExecutionData[] {
-	const [run] = execution.data.resultData.runData[node] ?? [];
-	return run?.data?.main?.[0] ?? [];
 }
 
 function errorOf({ status, data }: FinishedExecution): string | undefined {
