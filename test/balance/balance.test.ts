@@ -1,18 +1,15 @@
-import { once } from 'node:events';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { setTimeout as wait } from 'node:timers/promises';
-
 import type { IExecuteSingleFunctions, INodeParameters } from 'n8n-workflow';
 
 import { balanceCurrencyOf } from '../../nodes/StepFunImage/catalogue/hosts';
 import { apiError } from '../../nodes/StepFunImage/errors/apiError';
 import type { Failure } from '../../nodes/StepFunImage/errors/failure';
+import { inputImage, itemWithFile } from '../kit/images';
+import { startHostileServer } from '../kit/hostileServer';
 import { runNode, type NodeRun } from '../kit/runNode';
-import { itemWithFile, localCredential } from '../kit/localRuns';
+import { waitFor } from '../kit/waitFor';
+import { localCredential } from '../kit/localRuns';
 import { startStepFunServer, type StepFunServer } from '../stepfun-server/server';
 import type { Fault } from '../stepfun-server/types';
-import { inputImage } from '../stepfun-server/test-requests';
 
 let server: StepFunServer;
 afterEach(async () => await server.close());
@@ -130,9 +127,8 @@ describe('the account is asked', () => {
 
 	test('no longer once the execution is canceled', async () => {
 		await failing({ hang: true });
-		const asked = async () => {
-			while (server.requests.length === 0) await wait(10);
-		};
+		const asked = async () =>
+			await waitFor('the request', () => server.requests.length > 0, { pollMs: 10 });
 		const { status, items } = await getBalance({
 			items: rows,
 			onError: 'continueRegularOutput',
@@ -196,14 +192,10 @@ describe('an error speaks of the balance, not of an image', () => {
 	test.each(['{"balance":"12.5"}', '{}', 'null', '[]'])(
 		'%s is JSON without a balance',
 		async (answer) => {
-			const other = createServer((_request, response) => response.end(answer)).listen(0);
-			await once(other, 'listening');
-			const { port } = other.address() as AddressInfo;
+			const other = await startHostileServer((_request, response) => void response.end(answer));
 			server = await startStepFunServer();
-			const { error } = await getBalance({
-				credential: localCredential({ url: `http://127.0.0.1:${port}/v1` }),
-			});
-			other.close();
+			const { error } = await getBalance({ credential: localCredential(other) });
+			await other.close();
 			expect(error?.message).toBe(`The server's answer holds no balance: ${answer}`);
 			expect(error?.description).not.toContain('not JSON');
 		},

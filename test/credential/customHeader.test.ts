@@ -1,8 +1,9 @@
 import type { ICredentialDataDecryptedObject } from 'n8n-workflow';
 
-import { bytesOf, runNode } from '../kit/runNode';
+import { inputImage } from '../kit/images';
+import { runGenerate } from '../kit/localRuns';
+import { bytesOf } from '../kit/runNode';
 import { startHostileServer, type HostileServer } from '../kit/hostileServer';
-import { inputImage } from '../stepfun-server/test-requests';
 
 // The value of a custom header need not be a secret: gateways ask for the address of the caller, or for
 // the name of an organisation, and both stand in links to images as well.
@@ -14,7 +15,7 @@ let picture: Buffer;
 
 beforeAll(async () => {
 	picture = await inputImage(8, 8);
-	server = await startHostileServer((_request, response) => void response.end());
+	server = await startHostileServer();
 });
 afterAll(async () => await server.close());
 
@@ -29,22 +30,11 @@ const run = async (
 		if (request.method === 'GET') response.writeHead(status).end(picture);
 		else response.end(JSON.stringify({ id: link(), data: [{ url: link() }] }));
 	});
-	return await runNode({
-		parameters: {
-			operation: 'generate',
-			prompt: 'A red shoe',
-			output,
-			options: { maxTries: 1 },
-		},
-		credential: {
-			service: 'custom',
-			baseUrl: server.url,
-			apiKey: 'local-stepfun-key',
-			addCustomHeader: true,
-			headerName: 'HTTP-Referer',
-			...credential,
-		},
-	});
+	return await runGenerate(
+		server,
+		{ output, options: { maxTries: 1 } },
+		{ credential: { addCustomHeader: true, headerName: 'HTTP-Referer', ...credential } },
+	);
 };
 
 test.each([
@@ -78,3 +68,15 @@ test.each<ICredentialDataDecryptedObject>([{ addCustomHeader: false }, { headerN
 		expect(items[0].json).toMatchObject({ url: link(), id: link() });
 	},
 );
+
+test('a custom header is sent beside the API key', async () => {
+	const credential = { headerName: 'X-Gateway-Token', headerSecret: 'gateway secret' };
+	await run(credential, 'url');
+	expect(server.requests[0].headers).toMatchObject({
+		'x-gateway-token': 'gateway secret',
+		authorization: 'Bearer local-stepfun-key',
+	});
+	await run({ ...credential, addCustomHeader: false }, 'url');
+	expect(server.requests[0].headers).not.toHaveProperty('x-gateway-token');
+	expect(server.requests[0].headers.authorization).toBe('Bearer local-stepfun-key');
+});

@@ -4,15 +4,20 @@ import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { INodeParameters } from 'n8n-workflow';
+import { inputImage } from '../kit/images';
 import { watchProcess } from '../kit/processFigures';
 import { FinishedRun } from '../kit/finishedRun';
 import { CREDENTIAL_TYPE } from '../n8n/example';
 import { startN8n, type CredentialReference, type N8nInstance } from '../n8n/instance';
 import { chain, imagesStep, itemSteps, step, TRIGGER, type Step } from '../kit/workflowBuilder';
 import { HOSTILE_NAMES } from '../kit/hostileNames';
-import { sendEndlessly, startHostileServer, type HostileServer } from '../kit/hostileServer';
+import {
+	answerWithLink,
+	sendEndlessly,
+	startHostileServer,
+	type HostileServer,
+} from '../kit/hostileServer';
 import { startStepFunServer, type StepFunServer } from '../stepfun-server/server';
-import { inputImage } from '../stepfun-server/test-requests';
 import type { Part, Surroundings } from './suite';
 import { checkKeyIsNowhere, makeKey } from '../kit/secrets';
 
@@ -98,7 +103,7 @@ async function setUp(
 	const key = makeKey();
 	const server = await startStepFunServer({ keys: [key], drawing: 'once' });
 	cleanUp(() => server.close());
-	const hostile = await startHostileServer((_request, response) => void response.end());
+	const hostile = await startHostileServer();
 	cleanUp(() => hostile.close());
 	const n8n = await startN8n({
 		installation,
@@ -132,12 +137,12 @@ async function createAccount(
 const asLocalhost = (url: string) => url.replace('127.0.0.1', 'localhost');
 
 /** Answers as the API does, with a link to an address, and sends the picture to who opens one. */
-function answerWithLink({ hostile, picture }: Scene, url: string): void {
+function attackWithLink({ hostile, picture }: Scene, url: string): void {
 	hostile.attackWith((request, response) => {
 		if (request.url === '/redirect') {
 			response.writeHead(302, { Location: `${hostile.origin}/secret.png` }).end();
 		} else if (request.method === 'GET') response.end(picture);
-		else response.end(JSON.stringify({ data: [{ finish_reason: 'success', url }] }));
+		else response.end(answerWithLink(url));
 	});
 }
 
@@ -185,7 +190,7 @@ async function checkProtectedLinks(scene: Scene): Promise<void> {
 		['a link', secret],
 		['a redirect', redirect],
 	]) {
-		answerWithLink(scene, url);
+		attackWithLink(scene, url);
 		const message = await expectFailure(scene, generate(account), BLOCKED);
 		match(message, /^The image was made, but could not be downloaded: n8n refuses to open/);
 		await expectFailure(scene, httpRequest(url), BLOCKED);
@@ -194,7 +199,7 @@ async function checkProtectedLinks(scene: Scene): Promise<void> {
 		deepStrictEqual(opened, [], `${what} into the protected network was opened`);
 	}
 	const allowed = `${asLocalhost(hostile.origin)}/picture.png`;
-	answerWithLink(scene, allowed);
+	attackWithLink(scene, allowed);
 	await expectSuccess(scene, generate(account));
 	await expectSuccess(scene, httpRequest(allowed));
 	scene.log('links and redirects into the network are refused; what is allowed by name opens');
@@ -203,7 +208,7 @@ async function checkProtectedLinks(scene: Scene): Promise<void> {
 async function checkOpenNetwork(scene: Scene): Promise<void> {
 	const { hostile, server } = scene;
 	const address = `${hostile.origin}/picture.png`;
-	answerWithLink(scene, `${hostile.origin}/redirect`);
+	attackWithLink(scene, `${hostile.origin}/redirect`);
 	await expectSuccess(scene, httpRequest(address));
 	await expectSuccess(scene, generate(await createAccount(scene, hostile.url)));
 	await expectSuccess(scene, editFrom(await createAccount(scene, server.url), address));

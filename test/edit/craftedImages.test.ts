@@ -1,5 +1,5 @@
+import { inputImage } from '../kit/images';
 import { measureImage } from '../../nodes/StepFunImage/catalogue/formats';
-import { inputImage } from '../stepfun-server/test-requests';
 
 const MEGABYTE = 1024 * 1024;
 

@@ -1,40 +1,32 @@
-import { createServer, type IncomingMessage, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
-
+import { startHostileServer, type HostileServer } from '../kit/hostileServer';
+import { inputImage } from '../kit/images';
 import { runEdit } from '../kit/localRuns';
 import { LOCAL_API_KEY, startStepFunServer, type StepFunServer } from '../stepfun-server/server';
-import { inputImage } from '../stepfun-server/test-requests';
 
 let server: StepFunServer;
-let files: Server;
-let filesUrl: string;
+let files: HostileServer;
 let image: Buffer;
-let downloads: IncomingMessage[];
 let failures = 0;
 
 beforeAll(async () => {
 	server = await startStepFunServer();
 	image = await inputImage(120, 90);
-	files = createServer((request, response) => {
-		downloads.push(request);
-		if (failures-- > 0) response.writeHead(503).end();
-		// A plain proxy is sent the whole address.
-		else if (request.url?.endsWith('/shoe.png')) response.end(image);
-		else if (request.url === '/page') response.end('<html>Please log in</html>');
-		else if (request.url === '/endless') response.end(Buffer.alloc(70 * 1024 * 1024));
-		else response.writeHead(404).end('no such file');
-	}).listen(0, '127.0.0.1');
-	await new Promise((resolve) => files.once('listening', resolve));
-	filesUrl = `http://127.0.0.1:${(files.address() as AddressInfo).port}`;
+	files = await startHostileServer();
 });
 beforeEach(() => {
-	downloads = [];
 	failures = 0;
+	files.attackWith(({ url }, response) => {
+		if (failures-- > 0) response.writeHead(503).end();
+		// A plain proxy is sent the whole address.
+		else if (url?.endsWith('/shoe.png')) response.end(image);
+		else if (url === '/page') response.end('<html>Please log in</html>');
+		else if (url === '/endless') response.end(Buffer.alloc(70 * 1024 * 1024));
+		else response.writeHead(404).end('no such file');
+	});
 });
 afterEach(() => server.reset());
 afterAll(async () => {
-	files.closeAllConnections();
-	files.close();
+	await files.close();
 	await server.close();
 });
 
@@ -43,19 +35,19 @@ const fromUrl = async (inputUrl: string, options = {}) =>
 
 describe('an image from a URL', () => {
 	test('is downloaded without the key and uploaded byte for byte', async () => {
-		const { items, error } = await fromUrl(`${filesUrl}/shoe.png`);
+		const { items, error } = await fromUrl(`${files.origin}/shoe.png`);
 		expect(error?.message).toBeUndefined();
 		expect(server.requests[0].file).toEqual({ name: 'shoe.png', type: 'image/png', bytes: image });
 		expect(items[0].json).toMatchObject({ width: 120, height: 90, fileName: 'shoe-edited-1.png' });
-		expect(downloads).toHaveLength(1);
-		expect(JSON.stringify(downloads[0].headers)).not.toContain(LOCAL_API_KEY);
+		expect(files.requests).toHaveLength(1);
+		expect(JSON.stringify(files.requests[0].headers)).not.toContain(LOCAL_API_KEY);
 	});
 
 	test('is downloaded again when that can help', async () => {
 		failures = 1;
-		const { error } = await fromUrl(`${filesUrl}/shoe.png`);
+		const { error } = await fromUrl(`${files.origin}/shoe.png`);
 		expect(error?.message).toBeUndefined();
-		expect(downloads).toHaveLength(2);
+		expect(files.requests).toHaveLength(2);
 		expect(server.requests).toHaveLength(1);
 	});
 
@@ -63,10 +55,10 @@ describe('an image from a URL', () => {
 		const { error } = await runEdit(server, [{ json: {} }], {
 			inputSource: 'url',
 			inputUrl: 'http://shop.example.invalid/shoe.png',
-			requestOptions: { proxy: filesUrl },
+			requestOptions: { proxy: files.origin },
 			options: { maxTries: 1 },
 		});
-		expect(downloads[0].url).toBe('http://shop.example.invalid/shoe.png');
+		expect(files.requests[0].url).toBe('http://shop.example.invalid/shoe.png');
 		expect(error?.message).not.toContain("'Image URL'");
 	});
 
@@ -75,7 +67,7 @@ describe('an image from a URL', () => {
 		['/page', "The file behind 'Image URL' is not an image that can be edited"],
 		['/endless', "The image behind 'Image URL' could not be downloaded: the file is larger than"],
 	])('%s is told as what it is, and nothing is sent to the service', async (path, message) => {
-		const { error } = await fromUrl(`${filesUrl}${path}`);
+		const { error } = await fromUrl(`${files.origin}${path}`);
 		expect(error?.message).toContain(message);
 		expect(error?.context.itemIndex).toBe(0);
 		expect(error?.httpCode ?? '').not.toMatch(/\d/);
@@ -86,7 +78,7 @@ describe('an image from a URL', () => {
 		const { items } = await runEdit(
 			server,
 			[{ json: { file: 'missing.png' } }, { json: { file: 'shoe.png' } }],
-			{ inputSource: 'url', inputUrl: `=${filesUrl}/{{ $json.file }}` },
+			{ inputSource: 'url', inputUrl: `=${files.origin}/{{ $json.file }}` },
 			{ onError: 'continueRegularOutput', credential: { concurrentRequests: 1 } },
 		);
 		// The 404 is the other host's; the image service was not asked.

@@ -1,23 +1,18 @@
-import { readdir } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { INodeExecutionData } from 'n8n-workflow';
 
-import { itemWithFile, runEdit } from '../kit/localRuns';
-import { inputImage } from '../stepfun-server/test-requests';
+import { itemWithFile, pngOfBytes } from '../kit/images';
+import { runEdit } from '../kit/localRuns';
+import { countOpenFiles } from '../kit/processFigures';
+import { waitFor } from '../kit/waitFor';
 
 const MEGABYTE = 1024 * 1024;
 
 jest.setTimeout(60_000);
 
 const MODEL_OF_AN_OWN_SERVER = 'image-model';
-
-/** A PNG whose end is nothing but length. */
-async function largeImage(bytes: number): Promise<Buffer> {
-	return Buffer.concat([await inputImage(64, 64), Buffer.alloc(bytes)]);
-}
 
 async function serve(
 	answer: (request: IncomingMessage, response: ServerResponse) => void,
@@ -30,13 +25,6 @@ async function serve(
 async function close(server: Server): Promise<void> {
 	server.closeAllConnections();
 	await new Promise((resolve) => server.close(resolve));
-}
-
-const openDescriptors = async () => (await readdir('/proc/self/fd')).length;
-
-async function descriptorsComeBackTo(before: number): Promise<number> {
-	for (let tries = 0; tries < 50 && (await openDescriptors()) > before; tries++) await sleep(100);
-	return await openDescriptors();
 }
 
 describe('an upload that the server answers before it has read it', () => {
@@ -60,9 +48,9 @@ describe('an upload that the server answers before it has read it', () => {
 	])('%s: its words arrive, and no file stays open', async (_, answer) => {
 		const { url, server } = await serve(answer);
 		try {
-			const file = await itemWithFile(await largeImage(20 * MEGABYTE));
+			const file = await itemWithFile(await pngOfBytes(20 * MEGABYTE));
 			const items: INodeExecutionData[] = Array.from({ length: 8 }, () => file);
-			const before = await openDescriptors();
+			const before = await countOpenFiles(process.pid);
 			const result = await runEdit(
 				{ url },
 				items,
@@ -75,7 +63,11 @@ describe('an upload that the server answers before it has read it', () => {
 				expect(JSON.stringify(json)).toContain('The image is over 10 MB.');
 			}
 			await close(server);
-			expect(await descriptorsComeBackTo(before)).toBeLessThanOrEqual(before);
+			await waitFor(
+				'the end of every connection',
+				async () => (await countOpenFiles(process.pid)) <= before,
+				{ timeoutMs: 5_000 },
+			);
 		} finally {
 			await close(server).catch(() => undefined);
 		}

@@ -1,16 +1,14 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises';
-import { createServer, type IncomingHttpHeaders } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { dirname, join } from 'node:path';
 import { NodeApiError, type IExecuteSingleFunctions, type INode } from 'n8n-workflow';
 
 import { apiError } from '../../nodes/StepFunImage/errors/apiError';
 import type { Failure } from '../../nodes/StepFunImage/errors/failure';
 import type { ImageRequest } from '../../nodes/StepFunImage/request/prepareRequest';
+import { inputImage, itemWithFile } from '../kit/images';
 import { userFolder } from '../kit/userFolder';
 import { startStepFunServer, type Fault, type StepFunServer } from '../stepfun-server/server';
-import { inputImage } from '../stepfun-server/test-requests';
-import { itemWithFile, runEdit, runGenerate } from '../kit/localRuns';
+import { runEdit, runGenerate } from '../kit/localRuns';
 
 /** The failure is wanted at once: no retries, no waiting. */
 const AT_ONCE = { options: { maxTries: 1, giveUpAfter: 0 } };
@@ -330,50 +328,6 @@ describe('n8n cannot keep the image', () => {
 			expect(error?.description).toContain("settings of n8n's binary data storage");
 		},
 	);
-});
-
-describe('redirects are not followed', () => {
-	/** Notes what it is sent, and would answer anything. */
-	async function startStranger() {
-		const received: IncomingHttpHeaders[] = [];
-		const stranger = createServer((request, response) => {
-			received.push(request.headers);
-			response.end('{}');
-		}).listen(0, '127.0.0.1');
-		await new Promise((resolve) => stranger.once('listening', resolve));
-		return {
-			url: `http://127.0.0.1:${(stranger.address() as AddressInfo).port}/v1`,
-			received,
-			close: async () => await new Promise((resolve) => stranger.close(resolve)),
-		};
-	}
-
-	test.each(['generate', 'edit'])('%s: the other host hears nothing', async (operation) => {
-		const stranger = await startStranger();
-		server.setFaults([{ fault: { redirectTo: `${stranger.url}/images` } }]);
-		const { error } =
-			operation === 'generate'
-				? await runGenerate(server, AT_ONCE)
-				: await runEdit(server, [await itemWithFile(await inputImage(64, 64))], AT_ONCE);
-		await stranger.close();
-
-		expect(error?.message).toBe(
-			`The server sends the request to another address: ${stranger.url}/images`,
-		);
-		expect(error?.description).toContain('the key stays with the address you entered');
-		expect(error?.httpCode).toBe('307');
-		expect(stranger.received).toEqual([]);
-	});
-
-	test.each([301, 302, 303, 308])('status %i', async (status) => {
-		const stranger = await startStranger();
-		server.setFaults([{ fault: { status, headers: { Location: stranger.url } } }]);
-		const { error } = await runGenerate(server, AT_ONCE);
-		await stranger.close();
-		expect(error?.message).toBe(`The server sends the request to another address: ${stranger.url}`);
-		expect(error?.httpCode).toBe(String(status));
-		expect(stranger.received).toEqual([]);
-	});
 });
 
 describe('On Error', () => {

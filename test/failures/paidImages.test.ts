@@ -1,8 +1,8 @@
+import { inputImage } from '../kit/images';
 import { bytesOf } from '../kit/runNode';
 import { runEdit, runGenerate } from '../kit/localRuns';
 import { startHostileServer } from '../kit/hostileServer';
 import { startStepFunServer, type StepFunServer } from '../stepfun-server/server';
-import { inputImage } from '../stepfun-server/test-requests';
 
 let server: StepFunServer;
 

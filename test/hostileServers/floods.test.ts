@@ -2,11 +2,12 @@ import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { INodeParameters } from 'n8n-workflow';
 
+import { inputImage } from '../kit/images';
 import { userFolder } from '../kit/userFolder';
-import { runNode } from '../kit/runNode';
-import { inputImage } from '../stepfun-server/test-requests';
+import { runGenerate } from '../kit/localRuns';
 import {
 	answerWith,
+	answerWithLink,
 	ENCODINGS,
 	sendEndlessly,
 	startHostileServer,
@@ -27,7 +28,7 @@ let picture: Buffer;
 
 beforeAll(async () => {
 	picture = await inputImage(64, 64);
-	server = await startHostileServer((_request, response) => void response.end());
+	server = await startHostileServer();
 });
 afterAll(() => server.close());
 
@@ -42,7 +43,7 @@ function storedFiles(): string[] {
 }
 
 /** Runs the node against an attack and expects that it ends well: no memory, no file and no connection is left. */
-async function survive(attack: Attack, parameters: INodeParameters = {}) {
+async function expectSafeFailure(attack: Attack, parameters: INodeParameters = {}) {
 	server.attackWith(attack);
 	const before = storedFiles();
 	const memoryBefore = process.memoryUsage().rss;
@@ -50,15 +51,8 @@ async function survive(attack: Attack, parameters: INodeParameters = {}) {
 	const probe = setInterval(() => {
 		memoryAtMost = Math.max(memoryAtMost, process.memoryUsage().rss);
 	}, 20);
-	const { error, items } = await runNode({
-		parameters: {
-			operation: 'generate',
-			prompt: 'A red shoe',
-			...parameters,
-			options: { maxTries: 1, timeout: 20, ...(parameters.options as INodeParameters) },
-		},
-		credential: { service: 'custom', baseUrl: server.url, apiKey: 'sk-3fN8qLw1ZbYx6TgRk2Vp' },
-	});
+	const options = { maxTries: 1, timeout: 20, ...(parameters.options as INodeParameters) };
+	const { error, items } = await runGenerate(server, { ...parameters, options });
 	clearInterval(probe);
 
 	expect(items).toEqual([]);
@@ -70,8 +64,7 @@ async function survive(attack: Attack, parameters: INodeParameters = {}) {
 
 /** The answer that brings a link to a file of this server. */
 const link: Attack = (_request, response) => {
-	const url = `${server.origin}/picture.png`;
-	response.end(JSON.stringify({ data: [{ finish_reason: 'success', url }] }));
+	response.end(answerWithLink(`${server.origin}/picture.png`));
 };
 
 /** Answers with a link, and attacks who follows it. */
@@ -112,23 +105,25 @@ describe('an answer without an end', () => {
 		['behind a whole picture', () => `${wholePicture()}","more":"`, 'x', FAR_TOO_LARGE],
 		['of white space in an image', pictureBegins, ' ', FAR_TOO_LARGE],
 	])('%s', async (_what, begin, piece, message) => {
-		expect(await survive(endless(begin, piece))).toMatch(message);
+		expect(await expectSafeFailure(endless(begin, piece))).toMatch(message);
 	});
 
 	test('of escapes in an image ends with its time', async () => {
-		const message = await survive(endless(pictureBegins, '\\u0041'), { options: { timeout: 1 } });
+		const message = await expectSafeFailure(endless(pictureBegins, '\\u0041'), {
+			options: { timeout: 1 },
+		});
 		expect(message).toMatch(/did not answer completely within 1 seconds|larger than/);
 	});
 
 	test.each([403, 500])('of status %d', async (status) => {
-		expect(await survive(endless(() => '', '<p>no</p>', undefined, status))).toMatch(
+		expect(await expectSafeFailure(endless(() => '', '<p>no</p>', undefined, status))).toMatch(
 			/^(This key may not use|The service failed with status 500)/,
 		);
 	});
 
 	test('to a question for the balance', async () => {
 		const parameters = { resource: 'account', operation: 'getBalance' };
-		const message = await survive(
+		const message = await expectSafeFailure(
 			endless(() => '{"type":"', 'x'),
 			parameters,
 		);
@@ -138,15 +133,17 @@ describe('an answer without an end', () => {
 
 describe.each(ENCODINGS)('a body that %s has made small', (encoding) => {
 	test('as the answer', async () => {
-		expect(await survive(endless(() => '{"id":"', 'x', encoding))).toMatch(FAR_TOO_LARGE);
+		expect(await expectSafeFailure(endless(() => '{"id":"', 'x', encoding))).toMatch(FAR_TOO_LARGE);
 	});
 
 	test('as an error', async () => {
-		expect(await survive(endless(() => '', 'x', encoding, 500))).toMatch(/^The service failed/);
+		expect(await expectSafeFailure(endless(() => '', 'x', encoding, 500))).toMatch(
+			/^The service failed/,
+		);
 	});
 
 	test('as the image to edit', async () => {
-		const message = await survive(
+		const message = await expectSafeFailure(
 			endless(() => picture.subarray(0, 99), '\0', encoding),
 			{
 				operation: 'edit',
@@ -159,7 +156,9 @@ describe.each(ENCODINGS)('a body that %s has made small', (encoding) => {
 });
 
 test('a picture that unpacking makes enormous ends the download', async () => {
-	const message = await survive(behindLink(endless(() => picture.subarray(0, 99), '\0', 'gzip')));
+	const message = await expectSafeFailure(
+		behindLink(endless(() => picture.subarray(0, 99), '\0', 'gzip')),
+	);
 	expect(message).toMatch(/could not be downloaded: The image is larger than 256 MB$/);
 	// It was unpacked on the way: what was sent is a hundredth of that.
 	expect(server.bytesSent).toBeLessThan(8 * MEGABYTE);
@@ -180,7 +179,9 @@ describe('an answer that goes wrong behind its picture leaves no picture', () =>
 			/stopped by moderation/,
 		],
 	])('%s', async (_what, answer, message) => {
-		expect(await survive((_request, response) => void response.end(answer()))).toMatch(message);
+		expect(await expectSafeFailure((_request, response) => void response.end(answer()))).toMatch(
+			message,
+		);
 	});
 });
 
@@ -200,13 +201,13 @@ describe('a server that sends a byte now and then', () => {
 		['of the answer', () => `{"id":"${'x'.repeat(10_000)}`],
 		['of the image', () => imageBegins(Buffer.alloc(10_000).toString('base64'))],
 	])('%s', async (_what, text) => {
-		expect(await survive(slowly(text), quick)).toBe(
+		expect(await expectSafeFailure(slowly(text), quick)).toBe(
 			'The service did not answer completely within 0.5 seconds',
 		);
 	});
 
 	test('of the head of an answer', async () => {
-		const message = await survive((_request, response) => {
+		const message = await expectSafeFailure((_request, response) => {
 			const { socket } = response;
 			const drip = setInterval(() => socket?.write('H'), 50);
 			socket?.write('HTTP/1.1 200 OK\r\nX-');
@@ -217,7 +218,7 @@ describe('a server that sends a byte now and then', () => {
 
 	test('of an error', async () => {
 		const drip = slowly(() => 'x'.repeat(10_000));
-		const message = await survive((request, response, body) => {
+		const message = await expectSafeFailure((request, response, body) => {
 			response.statusCode = 403;
 			drip(request, response, body);
 		}, quick);
@@ -225,12 +226,15 @@ describe('a server that sends a byte now and then', () => {
 	});
 
 	test('of the picture behind the link', async () => {
-		const message = await survive(behindLink(slowly(() => picture.toString('latin1'))), quick);
+		const message = await expectSafeFailure(
+			behindLink(slowly(() => picture.toString('latin1'))),
+			quick,
+		);
 		expect(message).toMatch(/did not send all of it within 0.5 seconds$/);
 	});
 
 	test('of the image to edit', async () => {
-		const message = await survive(
+		const message = await expectSafeFailure(
 			slowly(() => picture.toString('latin1')),
 			{
 				...quick,
@@ -256,10 +260,7 @@ describe('a picture that claims to be enormous', () => {
 			response.end(answerWith(enormous().toString('base64')));
 		});
 		const before = process.memoryUsage().rss;
-		const { items } = await runNode({
-			parameters: { operation: 'generate', prompt: 'A red shoe' },
-			credential: { service: 'custom', baseUrl: server.url, apiKey: 'sk-3fN8qLw1ZbYx6TgRk2Vp' },
-		});
+		const { items } = await runGenerate(server);
 		expect(items[0].json).toMatchObject({
 			width: 100_000,
 			height: 100_000,
@@ -272,7 +273,7 @@ describe('a picture that claims to be enormous', () => {
 		['from an address', () => ({ inputSource: 'url', inputUrl: `${server.origin}/shoe.png` })],
 		['as text', () => ({ inputSource: 'text', inputText: enormous().toString('base64') })],
 	])('to edit, %s, is refused', async (_where, source) => {
-		const message = await survive((_request, response) => void response.end(enormous()), {
+		const message = await expectSafeFailure((_request, response) => void response.end(enormous()), {
 			operation: 'edit',
 			...source(),
 		});

@@ -1,5 +1,5 @@
+import { inputImage } from '../kit/images';
 import { runGenerate } from '../kit/localRuns';
-import { inputImage } from '../stepfun-server/test-requests';
 import { startHostileServer, type HostileServer } from '../kit/hostileServer';
 
 let server: HostileServer;
@@ -7,7 +7,7 @@ let base64: string;
 
 beforeAll(async () => {
 	base64 = (await inputImage(8, 8)).toString('base64');
-	server = await startHostileServer((_request, response) => void response.end());
+	server = await startHostileServer();
 });
 afterAll(() => server.close());
 afterEach(() => {

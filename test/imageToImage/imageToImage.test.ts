@@ -1,9 +1,9 @@
 import type { INodeParameters } from 'n8n-workflow';
 
+import { inputImage, itemWithFile } from '../kit/images';
 import { bytesOf, runNode } from '../kit/runNode';
-import { itemWithFile, localCredential } from '../kit/localRuns';
+import { localCredential } from '../kit/localRuns';
 import { startStepFunServer, type StepFunServer } from '../stepfun-server/server';
-import { inputImage } from '../stepfun-server/test-requests';
 
 let server: StepFunServer;
 beforeAll(async () => (server = await startStepFunServer()));

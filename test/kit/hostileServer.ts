@@ -7,8 +7,9 @@ import {
 } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { Readable } from 'node:stream';
-import { setTimeout as sleep } from 'node:timers/promises';
 import * as zlib from 'node:zlib';
+
+import { waitFor } from './waitFor';
 
 /** Answers a request; its body has arrived. */
 export type Attack = (request: IncomingMessage, response: ServerResponse, body: Buffer) => void;
@@ -37,8 +38,10 @@ export interface HostileServer {
 
 const LEAVE_TIMEOUT_MS = 20_000;
 
-/** Starts a server that answers every request with an attack. */
-export async function startHostileServer(first: Attack): Promise<HostileServer> {
+const answerNothing: Attack = (_request, response) => void response.end();
+
+/** Starts a server that answers every request with an attack, or at first with nothing. */
+export async function startHostileServer(first: Attack = answerNothing): Promise<HostileServer> {
 	let attack = first;
 	let bytesSent = 0;
 	const requests: AttackedRequest[] = [];
@@ -79,11 +82,10 @@ export async function startHostileServer(first: Attack): Promise<HostileServer> 
 			return [...sockets].reduce((sum, socket) => sum + socket.bytesWritten, bytesSent);
 		},
 		async untilNobodyIsConnected() {
-			const deadline = Date.now() + LEAVE_TIMEOUT_MS;
-			while (sockets.size > 0) {
-				if (Date.now() > deadline) throw new Error(`${sockets.size} connections are still open`);
-				await sleep(20);
-			}
+			await waitFor('the end of every connection', () => sockets.size === 0, {
+				timeoutMs: LEAVE_TIMEOUT_MS,
+				pollMs: 20,
+			});
 		},
 		attackWith: (next) => {
 			attack = next;
@@ -169,4 +171,9 @@ function zstdBlockHead(type: 0 | 1, size: number): Buffer {
 export function answerWith(base64: string, rest: object = {}): string {
 	const data = [{ seed: 1, finish_reason: 'success', b64_json: base64 }];
 	return JSON.stringify({ created: 1, id: 'id', data, ...rest });
+}
+
+/** An answer of the API that brings a link. */
+export function answerWithLink(url: string): string {
+	return JSON.stringify({ data: [{ finish_reason: 'success', url }] });
 }

@@ -4,7 +4,7 @@ import type {
 	INodeParameters,
 } from 'n8n-workflow';
 
-import { runNode, storeFile, type NodeRun, type NodeRunResult } from './runNode';
+import { runNode, type NodeRun, type NodeRunResult } from './runNode';
 import { LOCAL_API_KEY, type StepFunServer } from '../stepfun-server/server';
 
 /** Anything with a base URL: the local server, or its Step Plan address. */
@@ -47,15 +47,6 @@ export async function runEdit(
 		...rest,
 		credential: localCredential(server, rest.credential),
 	});
-}
-
-/** An item with a file in its binary field `data`, as a node before ours leaves it. */
-export async function itemWithFile(
-	bytes: Buffer,
-	fileName = 'shoe.png',
-	mimeType = 'image/png',
-): Promise<INodeExecutionData> {
-	return { json: {}, binary: { data: await storeFile(bytes, fileName, mimeType) } };
 }
 
 /** The image requests' JSON bodies, in the order of arrival. */

@@ -9,15 +9,13 @@ export function makeKey(): string {
 	return `sk-e2e-${randomBytes(18).toString('hex')}`;
 }
 
-/** Spellings in which a key could hide: as it is and in Base64. */
-function spellingsOf(key: string): Buffer[] {
-	const base64 = [0, 1, 2].map((shift) =>
-		// The same text begins at any of three places of Base64's groups.
-		Buffer.concat([Buffer.alloc(shift), Buffer.from(key)])
+/** How a secret may stand in a Base64 text: it begins at any of three places of Base64's groups. */
+export function base64SpellingsOf(secret: string): string[] {
+	return [0, 1, 2].map((shift) =>
+		Buffer.concat([Buffer.alloc(shift), Buffer.from(secret)])
 			.toString('base64')
 			.slice(4, -4),
 	);
-	return [key, ...base64].map((text) => Buffer.from(text));
 }
 
 async function containsAny(file: string, needles: Buffer[]): Promise<boolean> {
@@ -49,7 +47,7 @@ export async function checkKeyIsNowhere(
 	servers: StepFunServer[],
 	mustBeFound: Record<string, string>,
 ): Promise<number> {
-	const needles = spellingsOf(key);
+	const needles = [key, ...base64SpellingsOf(key)].map((text) => Buffer.from(text));
 	const controls = new Map(Object.entries(mustBeFound));
 	if (controls.size === 0) throw new Error('Nothing says whether the search finds');
 	let searched = 0;

@@ -1,7 +1,7 @@
+import { inputImage, itemWithFile } from '../kit/images';
 import { bytesOf } from '../kit/runNode';
-import { itemWithFile, runEdit, runGenerate } from '../kit/localRuns';
+import { runEdit, runGenerate } from '../kit/localRuns';
 import { startStepFunServer, type StepFunServer } from '../stepfun-server/server';
-import { inputImage } from '../stepfun-server/test-requests';
 
 let server: StepFunServer;
 beforeAll(async () => (server = await startStepFunServer()));

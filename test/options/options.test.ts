@@ -1,10 +1,10 @@
 import type { INodeParameters } from 'n8n-workflow';
 import sharp from 'sharp';
 
+import { inputImage, itemWithFile } from '../kit/images';
 import { bytesOf } from '../kit/runNode';
 import { startStepFunServer, type StepFunServer } from '../stepfun-server/server';
-import { inputImage } from '../stepfun-server/test-requests';
-import { itemWithFile, runEdit, runGenerate, sentFields, sentJson } from '../kit/localRuns';
+import { runEdit, runGenerate, sentFields, sentJson } from '../kit/localRuns';
 
 const OWN_MODEL = 'our-own-model';
 

@@ -1,48 +1,29 @@
-import { createServer, type IncomingMessage, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
-
+import { startHostileServer, type HostileServer } from '../kit/hostileServer';
+import { inputImage } from '../kit/images';
 import { bytesOf } from '../kit/runNode';
-import { inputImage } from '../stepfun-server/test-requests';
 import { runGenerate } from '../kit/localRuns';
 
 // Gateways and self-hosted servers speak the same API with an accent of their own.
 
-let server: Server;
-let url: string;
-let answer: (request: IncomingMessage) => string | Buffer;
+let server: HostileServer;
 let picture: Buffer;
-let fileRequests: IncomingMessage[];
 
 beforeAll(async () => {
 	picture = await inputImage(40, 30);
-	server = createServer((request, response) => {
-		request.resume();
-		request.on('end', () => {
-			if (request.url === '/file.png') {
-				fileRequests.push(request);
-				response.end(picture);
-			} else response.setHeader('Content-Type', 'application/json').end(answer(request));
-		});
-	}).listen(0, '127.0.0.1');
-	await new Promise((resolve) => server.once('listening', resolve));
-	url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`;
+	server = await startHostileServer();
 });
-
-beforeEach(() => {
-	fileRequests = [];
-});
-
-afterAll(async () => {
-	server.closeAllConnections();
-	await new Promise((resolve) => server.close(resolve));
-});
+afterAll(async () => await server.close());
 
 async function run(output: string, reply: unknown) {
-	answer = () => (typeof reply === 'string' ? reply : JSON.stringify(reply));
-	return await runGenerate({ url }, { output, options: { maxTries: 1 } });
+	server.attackWith(({ url }, response) => {
+		response.end(
+			url === '/file.png' ? picture : typeof reply === 'string' ? reply : JSON.stringify(reply),
+		);
+	});
+	return await runGenerate(server, { output, options: { maxTries: 1 } });
 }
 
-const fileUrl = () => `${new URL(url).origin}/file.png`;
+const fileUrl = () => `${server.origin}/file.png`;
 
 test('an answer with the image alone: what is missing is null', async () => {
 	const { items, error } = await run('file', {
@@ -121,7 +102,9 @@ describe('servers that do not look at response_format', () => {
 		const { items, error } = await run('file', { data: [{ url: fileUrl() }] });
 		expect(error?.message).toBeUndefined();
 		expect((await bytesOf(items[0].binary?.data)).equals(picture)).toBe(true);
-		expect(fileRequests.map(({ headers }) => headers.authorization)).toEqual([undefined]);
+		expect(
+			server.requests.slice(1).map(({ url, headers }) => [url, headers.authorization]),
+		).toEqual([['/file.png', undefined]]);
 	});
 
 	test('Image File and URL, the server gives Base64: the file without a link', async () => {

@@ -2,9 +2,9 @@ import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 
-import { itemWithFile, runEdit, runGenerate } from '../kit/localRuns';
+import { inputImage, itemWithFile } from '../kit/images';
+import { runEdit, runGenerate } from '../kit/localRuns';
 import { startStepFunServer, type StepFunServer } from '../stepfun-server/server';
-import { inputImage } from '../stepfun-server/test-requests';
 import { HOSTILE_NAMES } from '../kit/hostileNames';
 
 jest.setTimeout(60_000);

@@ -1,6 +1,7 @@
 import type { IBinaryData } from 'n8n-workflow';
 import sharp from 'sharp';
 
+import { inputImage, itemWithFile } from '../kit/images';
 import { COMBINES_BINARY } from '../kit/n8nDifferences';
 import { bytesOf } from '../kit/runNode';
 import {
@@ -9,8 +10,7 @@ import {
 	type ResultFault,
 	type StepFunServer,
 } from '../stepfun-server/server';
-import { inputImage } from '../stepfun-server/test-requests';
-import { itemWithFile, runEdit, runGenerate } from '../kit/localRuns';
+import { runEdit, runGenerate } from '../kit/localRuns';
 
 let server: StepFunServer;
 

@@ -1,11 +1,11 @@
 import { Container } from '@n8n/di';
 import { BinaryDataService } from 'n8n-core';
 
+import { inputImage, itemWithFile } from '../kit/images';
 import { SIGNS_LINKS } from '../kit/n8nDifferences';
 import { bytesOf } from '../kit/runNode';
-import { itemWithFile, runEdit, runGenerate } from '../kit/localRuns';
+import { runEdit, runGenerate } from '../kit/localRuns';
 import { startStepFunServer, type StepFunServer } from '../stepfun-server/server';
-import { inputImage } from '../stepfun-server/test-requests';
 
 let server: StepFunServer;
 beforeAll(async () => (server = await startStepFunServer()));

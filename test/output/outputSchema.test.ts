@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 
+import { inputImage, itemWithFile } from '../kit/images';
 import { runNode } from '../kit/runNode';
 import { startStepFunServer, type StepFunServer } from '../stepfun-server/server';
-import { inputImage } from '../stepfun-server/test-requests';
-import { itemWithFile, localCredential } from '../kit/localRuns';
+import { localCredential } from '../kit/localRuns';
 
 // The editor offers these fields before a first run, so they must be what a run brings.
 

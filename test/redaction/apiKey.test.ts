@@ -3,10 +3,13 @@ import { Container } from '@n8n/di';
 import type { ICredentialDataDecryptedObject, IDataObject, INodeParameters } from 'n8n-workflow';
 import { inspect } from 'node:util';
 
-import { runNode, type NodeRunResult } from '../kit/runNode';
-import { inputImage } from '../stepfun-server/test-requests';
+import { inputImage } from '../kit/images';
+import { runGenerate } from '../kit/localRuns';
+import type { NodeRunResult } from '../kit/runNode';
+import { base64SpellingsOf } from '../kit/secrets';
 import {
 	answerWith,
+	answerWithLink,
 	startHostileServer,
 	type Attack,
 	type HostileServer,
@@ -32,7 +35,7 @@ let picture: string;
 
 beforeAll(async () => {
 	picture = (await inputImage(8, 8)).toString('base64');
-	server = await startHostileServer((_request, response) => void response.end());
+	server = await startHostileServer();
 });
 afterAll(() => server.close());
 
@@ -53,26 +56,22 @@ async function everythingOf(
 	const spies = (['debug', 'info', 'warn', 'error'] as const).map((level) =>
 		jest.spyOn(logger, level).mockImplementation((...line) => void lines.push(line)),
 	);
-	const result = await runNode({
-		parameters: {
-			operation: 'generate',
-			prompt: 'A red shoe',
-			options: { maxTries: 2, timeout: 20, giveUpAfter: 10 },
-			...changes.parameters,
+	const result = await runGenerate(
+		server,
+		{ options: { maxTries: 2, timeout: 20, giveUpAfter: 10 }, ...changes.parameters },
+		{
+			items: changes.items,
+			onError: changes.onError,
+			credential: {
+				apiKey,
+				concurrentRequests: 20,
+				addCustomHeader: true,
+				headerName: 'X-Gateway-Token',
+				headerSecret: HEADER_SECRET,
+				...changes.credential,
+			},
 		},
-		items: changes.items,
-		onError: changes.onError,
-		credential: {
-			service: 'custom',
-			baseUrl: server.url,
-			apiKey,
-			concurrentRequests: 20,
-			addCustomHeader: true,
-			headerName: 'X-Gateway-Token',
-			headerSecret: HEADER_SECRET,
-			...changes.credential,
-		},
-	});
+	);
 	spies.forEach((spy) => spy.mockRestore());
 	const { error } = result;
 	const parts = [result.run.data, result.items, error, error?.context, error?.cause, lines];
@@ -103,13 +102,15 @@ function withErrors() {
 function spellingsOf(secret: string): string[] {
 	const bare = secret.trim();
 	const inJson = JSON.stringify(bare).slice(1, -1);
-	const base64 = [0, 1, 2].map((shift) =>
-		Buffer.concat([Buffer.alloc(shift), Buffer.from(bare)])
-			.toString('base64')
-			.slice(4, -4),
-	);
 	const parts = bare.length < 40 ? [] : [bare.slice(0, 20), bare.slice(-20)];
-	return [bare, inJson, encodeURIComponent(bare), bare.replace(/\s+/g, ' '), ...base64, ...parts];
+	return [
+		bare,
+		inJson,
+		encodeURIComponent(bare),
+		bare.replace(/\s+/g, ' '),
+		...base64SpellingsOf(bare),
+		...parts,
+	];
 }
 
 function expectSecretsAreNowhere(text: string, secrets: string[]): void {
@@ -274,8 +275,7 @@ test.each<[string, (said: string) => Attack]>([
 test('a link that carries the key is not opened with it', async () => {
 	const { text, result } = await everythingOf(PLAIN_KEY, (request, response) => {
 		if (request.method === 'GET') return void response.writeHead(404).end();
-		const url = `${server.origin}/picture?key=${PLAIN_KEY}`;
-		response.end(JSON.stringify({ data: [{ finish_reason: 'success', url }] }));
+		response.end(answerWithLink(`${server.origin}/picture?key=${PLAIN_KEY}`));
 	});
 	expect(result.error?.message).toContain('could not be downloaded');
 	expect(server.requests.map(({ url }) => url)).toEqual([
@@ -344,8 +344,7 @@ describe('a proxy under Request Options', () => {
 test('a short word in place of a key is no secret, and spoils no message and no link', async () => {
 	const { result } = await everythingOf('EMPTY', (request, response) => {
 		if (request.method === 'GET') return void response.end(Buffer.from(picture, 'base64'));
-		const url = `${server.origin}/EMPTY/picture.png`;
-		response.end(JSON.stringify({ data: [{ finish_reason: 'success', url }] }));
+		response.end(answerWithLink(`${server.origin}/EMPTY/picture.png`));
 	});
 	expect(result.error?.message).toBeUndefined();
 	expect(result.items[0].json).toMatchObject({

@@ -2,10 +2,10 @@ import { SsrfProtectionConfig } from '@n8n/config';
 import { Container } from '@n8n/di';
 import type { INodeParameters } from 'n8n-workflow';
 
-import { runNode } from '../kit/runNode';
+import { inputImage } from '../kit/images';
+import { localCredential, runGenerate } from '../kit/localRuns';
 import { testCredential } from '../kit/testCredential';
-import { inputImage } from '../stepfun-server/test-requests';
-import { startHostileServer, type HostileServer } from '../kit/hostileServer';
+import { answerWithLink, startHostileServer, type HostileServer } from '../kit/hostileServer';
 
 const KEY = 'sk-3fN8qLw1ZbYx6TgRk2Vp';
 const HEADER_SECRET = 'gateway-secret-7Hq2mVx0Tz4Lk9Wc';
@@ -17,7 +17,7 @@ let picture: Buffer;
 
 beforeAll(async () => {
 	picture = await inputImage(16, 16);
-	server = await startHostileServer((_request, response) => void response.end());
+	server = await startHostileServer();
 	other = await startHostileServer((_request, response) => void response.end(picture));
 });
 beforeEach(() => other.attackWith((_request, response) => void response.end(picture)));
@@ -26,25 +26,20 @@ afterAll(async () => {
 	await other.close();
 });
 
-const credential = () => ({
-	service: 'custom',
-	baseUrl: server.url,
-	apiKey: KEY,
-	addCustomHeader: true,
-	headerName: 'X-Gateway-Token',
-	headerSecret: HEADER_SECRET,
-});
+const credential = () =>
+	localCredential(server, {
+		apiKey: KEY,
+		addCustomHeader: true,
+		headerName: 'X-Gateway-Token',
+		headerSecret: HEADER_SECRET,
+	});
 
 async function run(parameters: INodeParameters = {}, changes: { baseUrl?: string } = {}) {
-	return await runNode({
-		parameters: {
-			operation: 'generate',
-			prompt: 'A red shoe',
-			options: { maxTries: 2, timeout: 20 },
-			...parameters,
-		},
-		credential: { ...credential(), ...changes },
-	});
+	return await runGenerate(
+		server,
+		{ options: { maxTries: 2, timeout: 20 }, ...parameters },
+		{ credential: { ...credential(), ...changes } },
+	);
 }
 
 /** Other places than the credential's: another port, another name of the same host, and TLS. */
@@ -71,6 +66,7 @@ describe.each(STATUSES)('a redirect %d of the API', (status) => {
 			expect(error?.message).toBe(
 				`The server sends the request to another address: ${origin}/v1/images/generations`,
 			);
+			expect(error?.description).toContain('the key stays with the address you entered');
 			expect(error?.httpCode).toBe(String(status));
 			expect(server.requests).toHaveLength(1);
 			expect(other.requests).toEqual([]);
@@ -95,8 +91,7 @@ describe.each(STATUSES)('a redirect %d of a link', (status) => {
 				response.writeHead(status, { Location: `${origin}/picture.png` }).end();
 			} else if (request.url === '/picture.png') response.end(picture);
 			else {
-				const url = `${server.origin}/redirect`;
-				response.end(JSON.stringify({ data: [{ finish_reason: 'success', url }] }));
+				response.end(answerWithLink(`${server.origin}/redirect`));
 			}
 		});
 
@@ -149,7 +144,7 @@ test.each<[string, INodeParameters, RegExp]>([
 			return;
 		}
 		const url = `${server.origin}/round`;
-		response.end(JSON.stringify({ data: [{ finish_reason: 'success', url }] }));
+		response.end(answerWithLink(url));
 	});
 	const { error } = await run({ ...parameters, inputUrl: `${server.origin}/round` });
 	expect(error?.message).toMatch(message);
@@ -165,15 +160,14 @@ test.each([
 	'javascript:1',
 ])('a link to %s is none, and a redirect there is not followed', async (url) => {
 	server.attackWith((_request, response) => {
-		response.end(JSON.stringify({ data: [{ finish_reason: 'success', url }] }));
+		response.end(answerWithLink(url));
 	});
 	expect((await run()).error?.message).toMatch(/^The service answered without an image/);
 
 	server.attackWith((request, response) => {
 		if (request.method === 'GET') response.writeHead(302, { Location: url }).end();
 		else {
-			const link = `${server.origin}/picture.png`;
-			response.end(JSON.stringify({ data: [{ finish_reason: 'success', url: link }] }));
+			response.end(answerWithLink(`${server.origin}/picture.png`));
 		}
 	});
 	const { error } = await run({ options: { maxTries: 1, timeout: 20 } });
@@ -213,7 +207,7 @@ describe("with n8n's protection of the internal network", () => {
 	])('%s is refused there at once', async (_what, url) => {
 		server.attackWith((request, response) => {
 			if (request.method === 'GET') response.writeHead(302, { Location: other.origin }).end();
-			else response.end(JSON.stringify({ data: [{ finish_reason: 'success', url: url() }] }));
+			else response.end(answerWithLink(url()));
 		});
 		const { error } = await run({}, { baseUrl: `http://localhost:${server.port}/v1` });
 		expect(error?.message).toMatch(refused);

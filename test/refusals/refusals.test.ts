@@ -1,9 +1,9 @@
 import type { INodeExecutionData, INodeParameters } from 'n8n-workflow';
 
+import { inputImage, itemWithFile } from '../kit/images';
 import { NAMES_EMPTY_FIELDS, RESOLVES_ITEMS_APART } from '../kit/n8nDifferences';
 import { startStepFunServer, type StepFunServer } from '../stepfun-server/server';
-import { inputImage } from '../stepfun-server/test-requests';
-import { itemWithFile, runEdit, runGenerate, sentJson } from '../kit/localRuns';
+import { runEdit, runGenerate, sentJson } from '../kit/localRuns';
 
 /** A model that comes from an expression, so that the editor cannot hide what the model lacks. */
 const STEP_2X_LARGE = '={{ "step-2x-large" }}';

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
+import { inputImage } from '../kit/images';
 import { bytesOf } from '../kit/runNode';
 import { answerWith, startHostileServer, type HostileServer } from '../kit/hostileServer';
-import { inputImage } from '../stepfun-server/test-requests';
 import { runGenerate } from '../kit/localRuns';
 
 // What arrived whole was charged, and would be charged again with each further request.
@@ -14,7 +14,7 @@ let jpeg: Buffer;
 beforeAll(async () => {
 	png = await inputImage(40, 30, 'png');
 	jpeg = await inputImage(40, 30, 'jpeg');
-	server = await startHostileServer((_request, response) => void response.end());
+	server = await startHostileServer();
 });
 afterAll(async () => await server.close());
 

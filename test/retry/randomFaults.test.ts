@@ -1,9 +1,12 @@
-import { readdir } from 'node:fs/promises';
 import { setTimeout as wait } from 'node:timers/promises';
 
 import { LOCAL_API_KEY, startStepFunServer } from '../stepfun-server/server';
+import { runGenerate } from '../kit/localRuns';
+import { countOpenFiles } from '../kit/processFigures';
+import { bytesOf } from '../kit/runNode';
+import { waitFor } from '../kit/waitFor';
+import { seededRandom } from '../stepfun-server/random-numbers';
 import type { Fault, FaultRule } from '../stepfun-server/types';
-import { bytesOf, runNode } from '../kit/runNode';
 
 const ITEMS = 200;
 const SHARE_OF_FAULTS = 0.2;
@@ -43,27 +46,15 @@ const MISHAPS: Mishap[] = [
 	mishap({ contentFiltered: true }, false, true),
 ];
 
-/** Numbers from 0 to 1 that are the same for the same seed (mulberry32). */
-function seededRandom(seed: number): () => number {
-	return () => {
-		seed = (seed + 0x6d2b79f5) | 0;
-		let mixed = Math.imul(seed ^ (seed >>> 15), 1 | seed);
-		mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-		return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
-	};
-}
-
-const openDescriptors = async () => (await readdir('/proc/self/fd')).length;
-
-/** Waits until a number is what it was, as sockets take a moment to close. */
-async function comesBackTo(expected: number, read: () => Promise<number>): Promise<number> {
-	let last = await read();
-	for (let round = 0; round < 40 && last > expected; round++) {
-		await wait(50);
-		last = await read();
-	}
-	return last;
-}
+/** Sockets take a moment to close. */
+const untilOpenFilesAre = async (most: number) =>
+	await waitFor(
+		'the end of every connection',
+		async () => (await countOpenFiles(process.pid)) <= most,
+		{
+			timeoutMs: 2_000,
+		},
+	);
 
 const promptOf = (item: number) => `Picture number ${item};`;
 
@@ -91,7 +82,7 @@ test.each([2026, 11, 21])(
 		);
 		expect(faults.length).toBeGreaterThan(30);
 
-		const descriptors = await openDescriptors();
+		const descriptors = await countOpenFiles(process.pid);
 		const key = `${LOCAL_API_KEY}-${++accounts}-faults`;
 		const server = await startStepFunServer({
 			keys: [key],
@@ -99,22 +90,16 @@ test.each([2026, 11, 21])(
 			faults,
 			balance: 1000,
 		});
-		const { items, error } = await runNode({
-			items: plans.map((_, item) => ({ prompt: promptOf(item) })),
-			credential: {
-				service: 'custom',
-				baseUrl: server.url,
-				apiKey: key,
-				concurrentRequests: 20,
+		const { items, error } = await runGenerate(
+			server,
+			// Far more than an answer takes on a busy machine, since one that is late would count as a fault.
+			{ prompt: '={{ $json.prompt }}', options: { timeout: 10 } },
+			{
+				items: plans.map((_, item) => ({ prompt: promptOf(item) })),
+				credential: { apiKey: key, concurrentRequests: 20 },
+				onError: 'continueRegularOutput',
 			},
-			onError: 'continueRegularOutput',
-			parameters: {
-				operation: 'generate',
-				prompt: '={{ $json.prompt }}',
-				// Far more than an answer takes on a busy machine, since one that is late would count as a fault.
-				options: { timeout: 10 },
-			},
-		});
+		);
 
 		expect(error).toBeUndefined();
 		expect(items.map(({ pairedItem }) => pairedItem)).toEqual(plans.map((_, item) => ({ item })));
@@ -139,14 +124,14 @@ test.each([2026, 11, 21])(
 		}
 
 		await server.close();
-		expect(await comesBackTo(descriptors, openDescriptors)).toBeLessThanOrEqual(descriptors);
+		await untilOpenFilesAre(descriptors);
 	},
 	180_000,
 );
 
 test('30 runs that are cancelled at a random moment send nothing more and leave nothing open', async () => {
 	const random = seededRandom(30);
-	const descriptors = await openDescriptors();
+	const descriptors = await countOpenFiles(process.pid);
 	const key = `${LOCAL_API_KEY}-cancelled`;
 	const server = await startStepFunServer({
 		keys: [key],
@@ -157,13 +142,16 @@ test('30 runs that are cancelled at a random moment send nothing more and leave 
 	});
 
 	for (let round = 0; round < 30; round++) {
-		const { status, items } = await runNode({
-			items: Array.from({ length: 40 }, () => ({})),
-			credential: { service: 'custom', baseUrl: server.url, apiKey: key },
-			parameters: { operation: 'generate', prompt: 'A shoe' },
-			onError: 'continueRegularOutput',
-			onStart: (cancel) => void wait(random() * 300).then(cancel),
-		});
+		const { status, items } = await runGenerate(
+			server,
+			{},
+			{
+				items: Array.from({ length: 40 }, () => ({})),
+				credential: { apiKey: key },
+				onError: 'continueRegularOutput',
+				onStart: (cancel) => void wait(random() * 300).then(cancel),
+			},
+		);
 		// 40 items take longer than the latest moment, so none of these runs comes to its end.
 		expect(status).toBe('canceled');
 		for (const [item, { json, binary, pairedItem }] of items.entries()) {
@@ -180,5 +168,5 @@ test('30 runs that are cancelled at a random moment send nothing more and leave 
 	}
 
 	await server.close();
-	expect(await comesBackTo(descriptors, openDescriptors)).toBeLessThanOrEqual(descriptors);
+	await untilOpenFilesAre(descriptors);
 }, 60_000);

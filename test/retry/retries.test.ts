@@ -1,8 +1,8 @@
-import { setTimeout as wait } from 'node:timers/promises';
-
 import { LOCAL_API_KEY, startStepFunServer } from '../stepfun-server/server';
 import type { StepFunServer, StepFunServerOptions } from '../stepfun-server/types';
-import { bytesOf, runNode, type NodeRun } from '../kit/runNode';
+import { runGenerate } from '../kit/localRuns';
+import { bytesOf, type NodeRun } from '../kit/runNode';
+import { waitFor } from '../kit/waitFor';
 
 let server: StepFunServer;
 let keys = 0;
@@ -16,28 +16,19 @@ async function start(options: StepFunServerOptions = {}): Promise<string> {
 
 afterEach(async () => await server.close());
 
-const generate = async (apiKey: string, settings: Partial<NodeRun> & { options?: object } = {}) =>
-	await runNode({
-		items: Array.from({ length: 3 }, (_, index) => ({ product: `product ${index + 1}` })),
-		credential: { service: 'custom', baseUrl: server.url, apiKey, ...settings.credential },
-		...settings,
-		parameters: {
-			operation: 'generate',
-			prompt: '=A photo of {{ $json.product }}',
-			...settings.parameters,
-			options: { ...settings.options } as never,
+const generate = async (
+	apiKey: string,
+	{ parameters, options, credential, ...rest }: Partial<NodeRun> & { options?: object } = {},
+) =>
+	await runGenerate(
+		server,
+		{ prompt: '=A photo of {{ $json.product }}', ...parameters, options: { ...options } as never },
+		{
+			items: Array.from({ length: 3 }, (_, index) => ({ product: `product ${index + 1}` })),
+			...rest,
+			credential: { apiKey, ...credential },
 		},
-		...(settings.credential
-			? {
-					credential: {
-						service: 'custom',
-						baseUrl: server.url,
-						apiKey,
-						...settings.credential,
-					},
-				}
-			: {}),
-	});
+	);
 
 const promptsSent = () =>
 	server.requests.map(({ json }) => (json as { prompt: string } | undefined)?.prompt);
@@ -305,9 +296,8 @@ describe('time', () => {
 		const key = await start({ latencyMs: 10_000 });
 		const before = Date.now();
 		let cancelledAt = 0;
-		const allUnderWay = async () => {
-			while (server.requests.length < 5) await wait(20);
-		};
+		const allUnderWay = async () =>
+			await waitFor('five requests', () => server.requests.length >= 5, { pollMs: 20 });
 		const { status } = await generate(key, {
 			items: Array.from({ length: 20 }, () => ({})),
 			onStart: (cancel) =>
@@ -319,9 +309,10 @@ describe('time', () => {
 		expect(cancelledAt).toBeGreaterThan(before);
 		expect(Date.now() - cancelledAt).toBeLessThan(5_000);
 		expect(status).toBe('canceled');
-		while (!server.requests.every(({ aborted }) => aborted)) await wait(20);
+		const allBroken = () => server.requests.every(({ aborted }) => aborted);
+		await waitFor('the end of every request', allBroken, { pollMs: 20 });
 		// Five were under way and were broken off; the fifteen that waited were never sent.
 		expect(server.requests).toHaveLength(5);
-		expect(server.requests.every(({ aborted }) => aborted)).toBe(true);
+		expect(allBroken()).toBe(true);
 	});
 });
