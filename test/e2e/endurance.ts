@@ -23,7 +23,7 @@ import {
 	type Step,
 } from '../kit/workflowBuilder';
 import { attachInspector, type Inspector } from './inspector';
-import type { Part, Surroundings } from './suite';
+import type { Suite, TestContext } from './suite';
 import { countOpenFiles, readResidentBytes } from '../kit/processFigures';
 import { waitFor } from '../kit/waitFor';
 import { checkKeyIsNowhere, makeKey } from '../kit/secrets';
@@ -180,12 +180,12 @@ async function countLeftFiles(folder: string): Promise<number> {
 /** Starts an n8n of its own, and has it make images for a long time. */
 async function endure(
 	name: string,
-	surroundings: Surroundings,
+	testContext: TestContext,
 	server: { baseUrl: string; key: string },
 	makeSteps: (credential: CredentialReference) => Step[],
 ): Promise<Sample[]> {
-	const { installation, tarball, log, cleanUp } = surroundings;
-	const folder = join(surroundings.folder, name);
+	const { installation, tarball, log, cleanUp } = testContext;
+	const folder = join(testContext.folder, name);
 	await mkdir(folder);
 	const inspectorPort = await findFreePort();
 	const n8n = await startN8n({
@@ -251,16 +251,16 @@ interface Growth {
 
 /** The first quarter is the warm-up, in which code is compiled and caches fill. */
 function growthOf(samples: Sample[]): Growth {
-	const quarter = samples.length / 4;
-	const second = samples.slice(quarter, 2 * quarter);
-	const last = samples.slice(3 * quarter);
-	// n8n's own caches come and go between the samples; what stays is the floor under them.
-	const floor = (part: Sample[]) =>
-		Math.min(...part.map(({ heapBytes, bufferBytes }) => heapBytes + bufferBytes));
-	const resident = (part: Sample[]) => median(part.map(({ residentBytes }) => residentBytes));
-	const mostFiles = (part: Sample[]) => Math.max(...part.map(({ openFiles }) => openFiles));
+	const length = samples.length / 4;
+	const second = samples.slice(length, 2 * length);
+	const last = samples.slice(3 * length);
+	// n8n's own caches come and go between the samples; what stays is the baseline under them.
+	const baseline = (quarter: Sample[]) =>
+		Math.min(...quarter.map(({ heapBytes, bufferBytes }) => heapBytes + bufferBytes));
+	const resident = (quarter: Sample[]) => median(quarter.map(({ residentBytes }) => residentBytes));
+	const mostFiles = (quarter: Sample[]) => Math.max(...quarter.map(({ openFiles }) => openFiles));
 	return {
-		heapBytesPerImage: (floor(last) - floor(second)) / (last[0].images - second[0].images),
+		heapBytesPerImage: (baseline(last) - baseline(second)) / (last[0].images - second[0].images),
 		residentRatio: resident(last) / resident(second),
 		openFiles: mostFiles(last) - mostFiles(second),
 	};
@@ -274,10 +274,10 @@ function describe({ heapBytesPerImage, residentRatio, openFiles }: Growth): stri
 }
 
 /** 5,000 images by one n8n, and the same by n8n's own nodes. */
-export const endurancePart: Part = {
+export const enduranceSuite: Suite = {
 	title: `${RUNS * ITEMS} images by one n8n, ${ITEMS} in each run`,
-	async run(surroundings) {
-		const { folder, log, save, cleanUp } = surroundings;
+	async run(testContext) {
+		const { folder, log, save, cleanUp } = testContext;
 		const key = makeKey();
 		const server = forkServer();
 		cleanUp(() => server.stop());
@@ -286,10 +286,10 @@ export const endurancePart: Part = {
 		await server.reset();
 		// Side by side, so that whatever the machine does happens to both.
 		const [node, control] = await Promise.all([
-			endure('this-node', surroundings, { baseUrl, key }, (credential) => [
+			endure('this-node', testContext, { baseUrl, key }, (credential) => [
 				imagesStep(credential, MODEL),
 			]),
-			endure('http-request', surroundings, { baseUrl, key }, (credential) =>
+			endure('http-request', testContext, { baseUrl, key }, (credential) =>
 				httpRequestSteps(credential, baseUrl),
 			),
 		]);

@@ -15,7 +15,7 @@ import {
 	TRIGGER,
 } from '../kit/workflowBuilder';
 import { attachInspector } from './inspector';
-import type { Part } from './suite';
+import type { Suite } from './suite';
 import { forgetPeak, readPeakBytes, readResidentBytes } from '../kit/processFigures';
 import { checkKeyIsNowhere, makeKey } from '../kit/secrets';
 
@@ -60,7 +60,7 @@ async function checkFiles(
 const megabytes = (bytes: number) => `${Math.round(bytes / 1e6)} MB`;
 
 /** Makes images that together weigh more than the heap that n8n is held to. */
-export const memoryPart: Part = {
+export const memorySuite: Suite = {
 	title: `${IMAGES_MADE} images of 3 MB in one execution, n8n's heap held to ${HEAP_MEGABYTES} MB`,
 	async run({ installation, tarball, folder, log, cleanUp }) {
 		const key = makeKey();

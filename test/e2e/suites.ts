@@ -1,21 +1,21 @@
-import { agentPart } from './agent';
-import { editorPart } from './editor';
-import { endurancePart } from './endurance';
-import { memoryPart } from './memory';
-import type { Part } from './suite';
-import { queuePart } from './queue';
-import { restartPart } from './restart';
-import { securityPart } from './security';
-import { versionsPart } from './versions';
+import { agentSuite } from './agent';
+import { editorSuite } from './editor';
+import { enduranceSuite } from './endurance';
+import { memorySuite } from './memory';
+import type { Suite } from './suite';
+import { queueSuite } from './queue';
+import { restartSuite } from './restart';
+import { securitySuite } from './security';
+import { versionsSuite } from './versions';
 
-/** The parts of the end-to-end run, by the names that --only takes, in the order they run. */
-export const PARTS: Record<string, Part> = {
-	editor: editorPart,
-	agent: agentPart,
-	restart: restartPart,
-	memory: memoryPart,
-	endurance: endurancePart,
-	queue: queuePart,
-	security: securityPart,
-	versions: versionsPart,
+/** The suites of the end-to-end run, by the names that --only takes, in the order they run. */
+export const SUITES: Record<string, Suite> = {
+	editor: editorSuite,
+	agent: agentSuite,
+	restart: restartSuite,
+	memory: memorySuite,
+	endurance: enduranceSuite,
+	queue: queueSuite,
+	security: securitySuite,
+	versions: versionsSuite,
 };

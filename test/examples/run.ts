@@ -23,7 +23,7 @@ const EXECUTION_TIMEOUT_MS = 120_000;
 const SHORT_BALANCE = 0.05;
 
 /** Everything around the examples. */
-interface Surroundings {
+interface TestContext {
 	n8n: N8nInstance;
 	chat: ChatServer;
 	userFolder: string;
@@ -40,7 +40,7 @@ async function checkCompleteness(): Promise<void> {
 	if (unchecked.length > 0) throw new Error(`No check in test/examples/checks.ts: ${unchecked}`);
 }
 
-async function setUp(cleanUp: CleanUp, log: (line: string) => void): Promise<Surroundings> {
+async function setUp(cleanUp: CleanUp, log: (line: string) => void): Promise<TestContext> {
 	const userFolder = await mkdtemp(join(tmpdir(), 'stepfun-image-examples-'));
 	cleanUp(() => rm(userFolder, { recursive: true, force: true, maxRetries: 3 }));
 	const filesFolder = join(userFolder, 'pictures');
@@ -88,7 +88,7 @@ async function setUp(cleanUp: CleanUp, log: (line: string) => void): Promise<Sur
 /** Runs an example and looks at what came out of it. Returns the id of the workflow. */
 async function runExample(
 	expected: ExpectedRun,
-	{ n8n, chat, userFolder, filesFolder, prepare }: Surroundings,
+	{ n8n, chat, userFolder, filesFolder, prepare }: TestContext,
 ): Promise<{ workflowId: string; summary: string }> {
 	const folder = await mkdtemp(join(filesFolder, `${expected.example}-`));
 	const workflow = await prepare(expected, folder);
@@ -138,13 +138,13 @@ async function main(): Promise<void> {
 
 	await checkCompleteness();
 	await withCleanUp(async (cleanUp) => {
-		const surroundings = await setUp(cleanUp, log);
+		const context = await setUp(cleanUp, log);
 		const workflowIds = new Map<string, string>();
 		let failed = 0;
 		for (const expected of EXPECTED_RUNS) {
 			const title = `${expected.example}${expected.withShortAccount ? ' with little money' : ''}`;
 			try {
-				const { workflowId, summary } = await runExample(expected, surroundings);
+				const { workflowId, summary } = await runExample(expected, context);
 				log(`ok      ${title}: ${summary}`);
 				// One of the runs that end with an error makes no good picture.
 				if (!expected.fails) workflowIds.set(expected.example, workflowId);
@@ -157,7 +157,7 @@ async function main(): Promise<void> {
 		log(`${EXPECTED_RUNS.length} runs of ${workflowIds.size} examples did what they should`);
 		// The README has a picture of this one, taken by npm run screenshots.
 		workflowIds.delete('product-photos');
-		if (options.pictures) await takePictures(surroundings.n8n, workflowIds, log);
+		if (options.pictures) await takePictures(context.n8n, workflowIds, log);
 	});
 }
 

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { startN8n, startN8nWorker, type N8nInstance, type N8nWorker } from '../../n8n/instance';
-import type { Surroundings } from '../suite';
+import type { TestContext } from '../suite';
 import { startPostgres, type PostgresServer } from './postgresServer';
 import { startRedis, type RedisServer } from './redisServer';
 
@@ -37,7 +37,7 @@ const LOCK_SETTINGS = {
  * have a user folder each, as they have in containers, and the package in each.
  */
 export async function startQueueMode(
-	{ installation, tarball, folder, cleanUp }: Surroundings,
+	{ installation, tarball, folder, cleanUp }: TestContext,
 	environment: Record<string, string>,
 ): Promise<QueueMode> {
 	const redis = await startRedis(join(folder, 'redis'));
