@@ -1,6 +1,5 @@
-import { inputImage, itemWithFile } from '../kit/images';
 import { bytesOf } from '../kit/runNode';
-import { runEdit, runGenerate } from '../kit/localRuns';
+import { runGenerate } from '../kit/localRuns';
 import { startStepFunServer, type StepFunServer } from '../stepfun-server/server';
 
 let server: StepFunServer;
@@ -91,68 +90,5 @@ describe('Number of Images', () => {
 		expect(items.filter(({ binary }) => binary)).toHaveLength(2);
 		expect(items[2].json.error).toContain('Moderation refused');
 		expect(items.map(({ pairedItem }) => pairedItem)).toEqual(Array(3).fill({ item: 0 }));
-	});
-});
-
-describe('several input images of one item', () => {
-	test('all images of the item are its files, not JSON that looks like one', async () => {
-		const { binary } = await itemWithFile(await inputImage(80, 60), 'front.png');
-		const inlineData = { mimeType: 'image/png', data: 'iVBORw0KGgo=' };
-		const { error } = await runEdit(server, [{ json: { part: { inlineData } }, binary }], {
-			binaryPropertyName: '*',
-		});
-		expect(error?.message).toBeUndefined();
-		expect(server.requests.map(({ file }) => file?.name)).toEqual(['front.png']);
-	});
-
-	test('JSON that looks like a file is not offered as one', async () => {
-		const { binary } = await itemWithFile(await inputImage(80, 60), 'front.png');
-		const inlineData = { mimeType: 'image/png', data: 'iVBORw0KGgo=' };
-		const { error } = await runEdit(server, [{ json: { inlineData }, binary }], {
-			binaryPropertyName: 'image',
-		});
-		expect(error?.description).toBe('The item has: data. Enter one of these names.');
-	});
-
-	test.each([
-		['names with commas between them', 'front, back', ['front.png', 'back.png']],
-		['all images of the item', '*', ['front.png', 'back.png']],
-		['one of them', 'back', ['back.png']],
-	])('%s: one edit each', async (_what, binaryPropertyName, sent) => {
-		const front = await itemWithFile(await inputImage(80, 60), 'front.png');
-		const back = await itemWithFile(await inputImage(60, 80), 'back.png');
-		const note = await itemWithFile(Buffer.from('not an image'), 'note.txt', 'text/plain');
-		const { items, error } = await runEdit(
-			server,
-			[
-				{
-					json: {},
-					binary: {
-						front: front.binary!.data,
-						back: back.binary!.data,
-						note: note.binary!.data,
-					},
-				},
-			],
-			{ binaryPropertyName },
-		);
-		expect(error?.message).toBeUndefined();
-		expect(server.requests.map(({ file }) => file?.name).sort()).toEqual([...sent].sort());
-		expect(items.map(({ json }) => json.fileName)).toEqual(
-			sent.map((name, index) =>
-				sent.length === 1
-					? `${name.replace('.png', '')}-edited-1.png`
-					: `${name.replace('.png', '')}-edited-1-${index + 1}.png`,
-			),
-		);
-	});
-
-	test('a missing one is named before anything is sent', async () => {
-		const item = await itemWithFile(await inputImage(80, 60));
-		const { error } = await runEdit(server, [item], { binaryPropertyName: 'data, side' });
-		expect(error?.message).toBe(
-			"'Input Data Field Name' is 'side', but this item has no such binary field",
-		);
-		expect(server.requests).toEqual([]);
 	});
 });

@@ -105,6 +105,23 @@ describe('the fields of an item', () => {
 	});
 });
 
+describe('Include Input Fields', () => {
+	test('keeps JSON and files beside the result', async () => {
+		const item = await itemWithFile(await inputImage(80, 60));
+		const { items } = await runEdit(server, [{ ...item, json: { sku: 'A1', seed: 'own' } }], {
+			outputField: 'edited',
+			options: { includeInputFields: true, seed: 5 },
+		});
+		expect(items[0].json).toMatchObject({ sku: 'A1', seed: 5, finishReason: 'success' });
+		expect(Object.keys(items[0].binary ?? {})).toEqual(['data', 'edited']);
+	});
+
+	test('is off by default', async () => {
+		const { items } = await runGenerate(server, {}, { items: [{ sku: 'A1' }] });
+		expect(items[0].json).not.toHaveProperty('sku');
+	});
+});
+
 describe('the output field', () => {
 	test.each(['image', 'my picture', ' padded '])('%j', async (outputField) => {
 		const { items } = await runGenerate(server, { outputField });
@@ -118,40 +135,6 @@ describe('the output field', () => {
 			{ items: [{ field: 'front' }, { field: 'back' }] },
 		);
 		expect(items.map(({ binary }) => Object.keys(binary ?? {}))).toEqual([['front'], ['back']]);
-	});
-});
-
-describe('file names', () => {
-	test.each([
-		['A red shoe', 'a-red-shoe-1.png'],
-		['../../etc/passwd', 'etc-passwd-1.png'],
-		['一只红色的鞋，白色背景', '一只红色的鞋-白色背景-1.png'],
-		['Café “Crème”: 50% off!', 'café-crème-50-off-1.png'],
-		['👟 !?', 'image-1.png'],
-		['CON', 'con-1.png'],
-		[
-			'a very long prompt that goes on and on about a single red shoe',
-			'a-very-long-prompt-that-goes-on-and-on-about-a-1.png',
-		],
-	])('%s → %s', async (prompt, fileName) => {
-		const { items } = await runGenerate(
-			server,
-			{ prompt: '={{ $json.prompt }}' },
-			{ items: [{ prompt }] },
-		);
-		expect(items[0].json.fileName).toBe(fileName);
-		expect(items[0].binary?.data.fileName).toBe(fileName);
-	});
-
-	test.each([
-		['shoe.png', 'shoe-edited-1.png'],
-		['IMG 0042.final.JPG', 'img-0042-final-edited-1.png'],
-		['红鞋.webp', '红鞋-edited-1.png'],
-		['noextension', 'noextension-edited-1.png'],
-	])('edited: %s → %s', async (input, fileName) => {
-		const item = await itemWithFile(await inputImage(64, 64), input);
-		const { items } = await runEdit(server, [item]);
-		expect(items[0].json.fileName).toBe(fileName);
 	});
 });
 

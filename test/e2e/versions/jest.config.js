@@ -16,6 +16,6 @@ module.exports = {
 		// They reach into services of the n8n in node_modules, such as its logger and its protection of networks.
 		'<rootDir>/test/(hostileServers|redaction|redirects)/',
 		'<rootDir>/test/edit/craftedImages.test.ts',
-		'<rootDir>/test/output/fileNames.test.ts',
+		'<rootDir>/test/output/hostileFileNames.test.ts',
 	],
 };

@@ -1,66 +1,15 @@
 import { Container } from '@n8n/di';
 import { BinaryDataService } from 'n8n-core';
 
-import { inputImage, itemWithFile } from '../kit/images';
 import { SIGNS_LINKS } from '../kit/n8nDifferences';
 import { bytesOf } from '../kit/runNode';
-import { runEdit, runGenerate } from '../kit/localRuns';
+import { runGenerate } from '../kit/localRuns';
 import { startStepFunServer, type StepFunServer } from '../stepfun-server/server';
 
 let server: StepFunServer;
 beforeAll(async () => (server = await startStepFunServer()));
-afterEach(() => {
-	server.reset();
-	server.setFaults([]);
-});
+afterEach(() => server.reset());
 afterAll(async () => await server.close());
-
-describe('Include Input Fields', () => {
-	test('keeps JSON and files beside the result', async () => {
-		const item = await itemWithFile(await inputImage(80, 60));
-		const { items } = await runEdit(server, [{ ...item, json: { sku: 'A1', seed: 'own' } }], {
-			outputField: 'edited',
-			options: { includeInputFields: true, seed: 5 },
-		});
-		expect(items[0].json).toMatchObject({ sku: 'A1', seed: 5, finishReason: 'success' });
-		expect(Object.keys(items[0].binary ?? {})).toEqual(['data', 'edited']);
-	});
-
-	test('is off by default', async () => {
-		const { items } = await runGenerate(server, {}, { items: [{ sku: 'A1' }] });
-		expect(items[0].json).not.toHaveProperty('sku');
-	});
-});
-
-describe('File Name', () => {
-	test.each([
-		['={{ $json.sku }}-front', 'A1-front.png'],
-		['shoe.jpg', 'shoe.png'],
-		['../../etc/passwd', 'etc-passwd.png'],
-		['C:\\con', 'C-con.png'],
-		['con', '_con.png'],
-		['a<b>:"c"|?*\u0000', 'a-b-c.png'],
-		['椅子 红色', '椅子 红色.png'],
-		['x'.repeat(300), `${'x'.repeat(120)}.png`],
-		['...', 'a-red-shoe-1.png'],
-		['  ', 'a-red-shoe-1.png'],
-	])('%p becomes %p', async (fileName, expected) => {
-		const { items } = await runGenerate(
-			server,
-			{ options: { fileName } },
-			{ items: [{ sku: 'A1' }] },
-		);
-		expect(items[0].json.fileName).toBe(expected);
-		expect(items[0].binary?.data.fileName).toBe(expected);
-	});
-
-	test('numbers several images', async () => {
-		const { items } = await runGenerate(server, {
-			options: { fileName: 'shoe', numberOfImages: 2 },
-		});
-		expect(items.map(({ json }) => json.fileName)).toEqual(['shoe-1.png', 'shoe-2.png']);
-	});
-});
 
 (SIGNS_LINKS ? describe : describe.skip)('Temporary Link', () => {
 	test('is signed by n8n for the stored image, and no file leaves the node', async () => {
@@ -135,36 +84,5 @@ describe('File Name', () => {
 		expect(error?.message).toBe("'Temporary Link' needs a newer n8n");
 		expect(error?.description).toContain('Update n8n');
 		expect(server.requests).toEqual([]);
-	});
-});
-
-describe('When Moderated', () => {
-	const passOn = { options: { whenModerated: 'passOn' } };
-
-	test('a filtered image passes on without image, charged', async () => {
-		server.setFaults([{ when: { nth: 1 }, fault: { contentFiltered: true } }]);
-		const { items, error } = await runGenerate(server, passOn, { items: [{}, {}] });
-		expect(error).toBeUndefined();
-		const moderated = items.find(({ json }) => json.finishReason === 'content_filtered');
-		expect(moderated?.json).toMatchObject({ charged: true, moderation: null, tries: 1 });
-		expect(moderated?.binary).toBeUndefined();
-		expect(items.filter(({ json }) => json.finishReason === 'success')).toHaveLength(1);
-	});
-
-	test("a refused prompt passes on, not charged, with the service's words", async () => {
-		const { items, error } = await runGenerate(server, {
-			...passOn,
-			prompt: 'a forbidden-451 thing',
-		});
-		expect(error).toBeUndefined();
-		expect(items[0].json).toMatchObject({ finishReason: 'refused', charged: false });
-		expect(items[0].json.moderation).toEqual(expect.stringMatching(/.+/));
-		expect(items[0].pairedItem).toEqual({ item: 0 });
-	});
-
-	test('other failures stay failures', async () => {
-		server.setFaults([{ fault: { status: 400 } }]);
-		const { error } = await runGenerate(server, passOn);
-		expect(error?.httpCode).toBe('400');
 	});
 });
