@@ -20,7 +20,7 @@ const workflow = contextOf('n8n-nodes-stepfun-image.stepFunImage');
 const refused = { kind: 'status', status: 451, text: 'no' } as const;
 const request = { options: { url: '/images/generations', baseURL: 'https://images.example/v1' } };
 
-test('an agent, which sees the message alone, is told in it how to go on', () => {
+test('An error of the tool tells an agent, which sees the message alone, in it how to go on', () => {
 	expect(apiError(agent, request, refused, asItIs).message).toBe(
 		'Moderation refused the request: no. Change the prompt. The same request would be refused again, so the node does not repeat it.',
 	);
@@ -29,7 +29,7 @@ test('an agent, which sees the message alone, is told in it how to go on', () =>
 	);
 });
 
-test('a person reads the advice below the message, and not twice', () => {
+test('An error of the node tells a person how to go on in its description, and not twice', () => {
 	const error = apiError(workflow, request, refused, asItIs);
 	expect(error.message).toBe('Moderation refused the request: no');
 	expect(error.description).toContain('Change the prompt.');

@@ -44,31 +44,28 @@ const choicesOf = (name: string, operation: string, of: INodeTypeDescription) =>
 	return (shown[0].options ?? []).map((option) => ('value' in option ? option.value : undefined));
 };
 
-(KNOWS_TOOLS ? describe : describe.skip)(
-	'what a tool starts with, so that an agent can use it: text in, text out',
-	() => {
-		test('a link comes out, not a file', () => {
-			expect(toolValues({ operation: 'generate' })).toMatchObject({ output: 'url' });
-			expect(toolValues({ operation: 'generate' })).not.toHaveProperty('outputField');
-		});
+(KNOWS_TOOLS ? describe : describe.skip)('Agent tool: text in, text out', () => {
+	test('A tool puts out a link, not a file', () => {
+		expect(toolValues({ operation: 'generate' })).toMatchObject({ output: 'url' });
+		expect(toolValues({ operation: 'generate' })).not.toHaveProperty('outputField');
+	});
 
-		test.each(['edit', 'imageToImage'])('%s takes its image from a URL', (operation) => {
-			const values = toolValues({ operation });
-			expect(values).toMatchObject({ inputSource: 'url', inputUrl: '', output: 'url' });
-			expect(values).not.toHaveProperty('binaryPropertyName');
-		});
+	test.each(['edit', 'imageToImage'])('A tool with %s takes its image from a URL', (operation) => {
+		const values = toolValues({ operation });
+		expect(values).toMatchObject({ inputSource: 'url', inputUrl: '', output: 'url' });
+		expect(values).not.toHaveProperty('binaryPropertyName');
+	});
 
-		test.each(['generate', 'edit', 'imageToImage'])('%s offers no files', (operation) => {
-			expect(choicesOf('output', operation, tool)).toEqual(['url', 'n8nLink']);
-			expect(choicesOf('output', operation, description)).toContain('file');
-			if (operation === 'generate') return;
-			expect(choicesOf('inputSource', operation, tool).sort()).toEqual(['text', 'url']);
-			expect(choicesOf('inputSource', operation, description)).toContain('binary');
-		});
-	},
-);
+	test.each(['generate', 'edit', 'imageToImage'])('A tool with %s offers no files', (operation) => {
+		expect(choicesOf('output', operation, tool)).toEqual(['url', 'n8nLink']);
+		expect(choicesOf('output', operation, description)).toContain('file');
+		if (operation === 'generate') return;
+		expect(choicesOf('inputSource', operation, tool).sort()).toEqual(['text', 'url']);
+		expect(choicesOf('inputSource', operation, description)).toContain('binary');
+	});
+});
 
-(KNOWS_TOOLS ? describe : describe.skip)('what the model reads of a tool', () => {
+(KNOWS_TOOLS ? describe : describe.skip)('Agent tool: what the model reads', () => {
 	const node = (parameters: INodeParameters, name = 'StepFun Image'): INode => ({
 		id: '1',
 		name,
@@ -87,11 +84,11 @@ const choicesOf = (name: string, operation: string, of: INodeTypeDescription) =>
 		['image', 'edit', 'Edit an image in StepFun Image'],
 		['image', 'imageToImage', 'Create an image from an image in StepFun Image'],
 		['account', 'getBalance', 'Get the account balance in StepFun Image'],
-	])('%s %s: %s', (resource, operation, text) => {
+	])('The description of a tool with %s %s is: %s', (resource, operation, text) => {
 		expect(described({ resource, operation })).toBe(text);
 	});
 
-	test('its own words, when somebody wrote them', () => {
+	test('The description of a tool is what its owner wrote, where somebody wrote one', () => {
 		const toolDescription = 'Makes a picture and returns a link to it';
 		expect(
 			described({
@@ -104,7 +101,7 @@ const choicesOf = (name: string, operation: string, of: INodeTypeDescription) =>
 	});
 
 	test.each(['generate', 'edit', 'imageToImage'])(
-		'the name that n8n gives %s is one that model providers take',
+		'The name that n8n gives a tool with %s is one that model providers take',
 		(operation) => {
 			const name = NodeHelpers.makeNodeName({ resource: 'image', operation }, tool);
 			expect(nodeNameToToolName(name)).toMatch(/^[A-Za-z0-9_-]{1,64}$/);

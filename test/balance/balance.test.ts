@@ -21,7 +21,7 @@ const getBalance = async (rest: Partial<NodeRun> = {}) =>
 		...rest,
 	});
 
-test('tells what is left and how many images of each model it buys', async () => {
+test('Get Balance tells what is left and how many images of each model it buys', async () => {
 	server = await startStepFunServer({
 		balance: { type: 'prepaid', cash: 0.5, voucher: 0.1 },
 	});
@@ -55,7 +55,7 @@ test.each([
 	});
 });
 
-describe('the account is asked', () => {
+describe('Get Balance: requests', () => {
 	const rows = Array.from({ length: 20 }, (_, index) => ({ index }));
 	const failing = async (fault: Fault, times?: number) => {
 		server = await startStepFunServer({
@@ -63,7 +63,7 @@ describe('the account is asked', () => {
 		});
 	};
 
-	test('once for all items of a run', async () => {
+	test('Get Balance asks once for all items of a run', async () => {
 		server = await startStepFunServer();
 		const { items } = await getBalance({ items: rows });
 		expect(items.map(({ pairedItem }) => pairedItem)).toEqual(
@@ -72,7 +72,7 @@ describe('the account is asked', () => {
 		expect(server.requests).toHaveLength(1);
 	});
 
-	test('once for each way of asking, where an expression sets Request Options by item', async () => {
+	test('Get Balance asks once for each timeout that an expression sets under Request Options', async () => {
 		server = await startStepFunServer();
 		const { items } = await getBalance({
 			items: rows,
@@ -86,14 +86,14 @@ describe('the account is asked', () => {
 		expect(server.requests).toHaveLength(2);
 	});
 
-	test('anew in the next run', async () => {
+	test('Get Balance asks anew in the next run', async () => {
 		server = await startStepFunServer();
 		await getBalance({ items: rows });
 		await getBalance({ items: rows });
 		expect(server.requests).toHaveLength(2);
 	});
 
-	test("anew by n8n's Retry On Fail", async () => {
+	test("Get Balance asks anew with n8n's Retry On Fail", async () => {
 		await failing({ status: 401 }, 1);
 		const { items, error } = await getBalance({
 			items: rows,
@@ -104,7 +104,7 @@ describe('the account is asked', () => {
 		expect(server.requests).toHaveLength(2);
 	});
 
-	test('again when that can help', async () => {
+	test('Get Balance asks again after a failure that can pass', async () => {
 		await failing({ status: 429, retryAfter: 0 }, 1);
 		const { items, error } = await getBalance({ items: rows });
 		expect(error?.message).toBeUndefined();
@@ -112,7 +112,7 @@ describe('the account is asked', () => {
 		expect(server.requests).toHaveLength(2);
 	});
 
-	test('once when that fails for good, and each item tells of it', async () => {
+	test('Get Balance asks once when that fails for good, and each item tells of it', async () => {
 		await failing({ status: 401 });
 		const { items } = await getBalance({
 			items: rows,
@@ -125,7 +125,7 @@ describe('the account is asked', () => {
 		expect(server.requests).toHaveLength(1);
 	});
 
-	test('no longer once the execution is canceled', async () => {
+	test('Get Balance asks no more once the execution is canceled', async () => {
 		await failing({ hang: true });
 		const asked = async () =>
 			await waitFor('the request', () => server.requests.length > 0, { pollMs: 10 });
@@ -143,7 +143,7 @@ describe('the account is asked', () => {
 });
 
 test.each(['', 'images.example.com/v1', 'https://'])(
-	'the Base URL %j is refused',
+	'Get Balance refuses the Base URL %j',
 	async (baseUrl) => {
 		server = await startStepFunServer();
 		const { error } = await getBalance({
@@ -154,7 +154,7 @@ test.each(['', 'images.example.com/v1', 'https://'])(
 	},
 );
 
-describe('an error speaks of the balance, not of an image', () => {
+describe('Get Balance: errors speak of the balance, not of an image', () => {
 	const context = {
 		getNode: () => ({
 			type: 'n8n-nodes-stepfun-image.stepFunImageTool',
@@ -179,18 +179,21 @@ describe('an error speaks of the balance, not of an image', () => {
 		{ kind: 'status', status: 504, text: '' },
 		{ kind: 'status', status: 400, text: '' },
 	];
-	test.each(failures.map((failure) => [failure] as const))('%j', (failure) => {
-		expect(toldOf(failure)).not.toMatch(/charged|Options|image was|steps|model/i);
-	});
+	test.each(failures.map((failure) => [failure] as const))(
+		'An error of Get Balance after %j does not speak of images',
+		(failure) => {
+			expect(toldOf(failure)).not.toMatch(/charged|Options|image was|steps|model/i);
+		},
+	);
 
-	test('and tells an agent too that not every server knows it', () => {
+	test('A 404 of Get Balance tells an agent too that not every server knows the balance', () => {
 		expect(toldOf({ kind: 'status', status: 404, text: '' })).toContain(
 			'Not every region and server tells the balance.',
 		);
 	});
 
 	test.each(['{"balance":"12.5"}', '{}', 'null', '[]'])(
-		'%s is JSON without a balance',
+		'Get Balance says that %s is JSON without a balance',
 		async (answer) => {
 			const other = await startHostileServer((_request, response) => void response.end(answer));
 			server = await startStepFunServer();
@@ -209,11 +212,11 @@ test.each([
 	['https://api.stepfun.ai/v1', undefined],
 	['https://images.example.com/v1', undefined],
 	['', undefined],
-])('the balance of %s is in %s', (baseUrl, currency) => {
+])('The balance of %s is in %s', (baseUrl, currency) => {
 	expect(balanceCurrencyOf(baseUrl)).toBe(currency);
 });
 
-describe('Include Input Fields', () => {
+describe('Get Balance: Include Input Fields', () => {
 	const balanceBeside = async (options: INodeParameters) => {
 		server = await startStepFunServer({ balance: 5 });
 		const items = await Promise.all(
@@ -228,24 +231,30 @@ describe('Include Input Fields', () => {
 		});
 	};
 
-	test.each([true, '={{ "true" }}'])('%s keeps JSON and files', async (includeInputFields) => {
-		const { items } = await balanceBeside({ includeInputFields });
-		expect(items.map(({ json }) => [json.sku, json.balance])).toEqual([
-			['A1', 5],
-			['A2', 5],
-		]);
-		expect(Object.keys(items[1].binary ?? {})).toEqual(['data']);
-		expect(items.map(({ pairedItem }) => pairedItem)).toEqual([{ item: 0 }, { item: 1 }]);
-	});
+	test.each([true, '={{ "true" }}'])(
+		'Include Input Fields as %s keeps the JSON and the files beside a balance',
+		async (includeInputFields) => {
+			const { items } = await balanceBeside({ includeInputFields });
+			expect(items.map(({ json }) => [json.sku, json.balance])).toEqual([
+				['A1', 5],
+				['A2', 5],
+			]);
+			expect(Object.keys(items[1].binary ?? {})).toEqual(['data']);
+			expect(items.map(({ pairedItem }) => pairedItem)).toEqual([{ item: 0 }, { item: 1 }]);
+		},
+	);
 
-	test.each([{}, { includeInputFields: false }])('%j keeps nothing', async (options) => {
-		const { items } = await balanceBeside(options);
-		expect(items[0].json).not.toHaveProperty('sku');
-		expect(items[0].binary).toBeUndefined();
-	});
+	test.each([{}, { includeInputFields: false }])(
+		'The options %j keep no input beside a balance',
+		async (options) => {
+			const { items } = await balanceBeside(options);
+			expect(items[0].json).not.toHaveProperty('sku');
+			expect(items[0].binary).toBeUndefined();
+		},
+	);
 });
 
-test('says so where a server does not tell the balance', async () => {
+test('Get Balance says so where a server does not tell the balance', async () => {
 	server = await startStepFunServer({
 		faults: [{ when: { path: 'accounts' }, fault: { status: 404 } }],
 	});
@@ -258,7 +267,7 @@ test.each([
 	[{ status: 401 }, 'The API key was not accepted'],
 	[{ html: true as const }, 'The server answered, but not as an image API'],
 	[{ endlessBody: true as const }, 'The answer is far larger than an account is'],
-])('%j becomes a message', async (fault, message) => {
+])('A balance request that meets %j fails with a message of its own', async (fault, message) => {
 	server = await startStepFunServer({
 		faults: [{ when: { path: 'accounts' }, fault }],
 	});

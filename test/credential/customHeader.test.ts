@@ -49,20 +49,20 @@ test.each([
 });
 
 test.each([() => server.origin, () => ORGANIZATION])(
-	'a link that holds the value of the header is shown whole when its image cannot be fetched',
+	'A link that holds the value of a custom header is shown whole when its image cannot be fetched',
 	async (value) => {
 		const { error } = await run({ headerSecret: value() }, 'file', 404);
 		expect(error?.description).toContain(`is still at ${link()} for`);
 	},
 );
 
-test('with Image URL the link leaves as it came', async () => {
+test('With Image URL a link that holds the value of a custom header leaves as it came', async () => {
 	const { items } = await run({ headerSecret: ORGANIZATION }, 'url');
 	expect(items[0].json.url).toBe(link());
 });
 
 test.each<ICredentialDataDecryptedObject>([{ addCustomHeader: false }, { headerName: '' }])(
-	'a value that is not sent (%j) is no secret',
+	'The value of a custom header that is not sent (%j) is no secret',
 	async (changes) => {
 		const { items } = await run({ headerSecret: ORGANIZATION, ...changes }, 'url');
 		expect(items[0].json).toMatchObject({ url: link(), id: link() });

@@ -19,7 +19,7 @@ beforeEach(() => server.reset());
 
 afterAll(async () => await server.close());
 
-test('an image and a prompt are enough: one multipart POST, one edited picture', async () => {
+test('Edit needs only an image and a prompt: one multipart POST, one edited picture', async () => {
 	const image = await inputImage(320, 200);
 	const { items, error } = await runEdit(server, [await itemWithFile(image)], {
 		prompt: 'Put the shoe on a beach',
@@ -47,7 +47,7 @@ test('an image and a prompt are enough: one multipart POST, one edited picture',
 });
 
 test.each(['shoe.png', '红鞋 (1).png', 'a "quoted" name.png', "it's; a=b.png", 'naïve café.png'])(
-	'the body reads like one that the form-data package makes, file name %j',
+	'The body of an edit reads like one that the form-data package makes, file name %j',
 	async (fileName) => {
 		const image = await inputImage(80, 60);
 		await runEdit(server, [await itemWithFile(image, fileName)], {
@@ -83,7 +83,7 @@ test.each(['shoe.png', '红鞋 (1).png', 'a "quoted" name.png', "it's; a=b.png",
 	},
 );
 
-test('every item sends its own image', async () => {
+test('Edit sends the image of each item with its own request', async () => {
 	const images = await Promise.all(
 		[0, 1, 2].map(async (index) => await inputImage(100 + index, 90)),
 	);
@@ -109,8 +109,8 @@ test('every item sends its own image', async () => {
 	]);
 });
 
-describe('where the input image is', () => {
-	test('in another field', async () => {
+describe('Edit: the input field', () => {
+	test('Edit takes its image from the field that Input Data Field Name names', async () => {
 		const image = await inputImage(50, 40);
 		const item = {
 			json: {},
@@ -123,7 +123,7 @@ describe('where the input image is', () => {
 		expect(server.requests[0].file?.bytes.equals(image)).toBe(true);
 	});
 
-	test('in a field that an expression names for each item', async () => {
+	test('Edit takes its image from the field that an expression names for each item', async () => {
 		const [first, second] = [await inputImage(50, 40), await inputImage(60, 40)];
 		const result = await runEdit(
 			server,
@@ -136,7 +136,7 @@ describe('where the input image is', () => {
 		expect(result.items.map(({ json }) => json.width)).toEqual([50, 60]);
 	});
 
-	test('in memory, where n8n keeps files inside the execution data', async () => {
+	test('Edit takes an image that n8n keeps in memory, inside the execution data', async () => {
 		const image = await inputImage(70, 50, 'jpeg');
 		const data = await storeFile(image, 'shoe.jpg', 'image/jpeg', 'default');
 		expect(data.id).toBeUndefined();
@@ -153,11 +153,11 @@ describe('where the input image is', () => {
 		expect((await bytesOf(items[0].binary?.data)).equals(server.sentImages[0])).toBe(true);
 	});
 
-	(COMBINES_BINARY ? describe : describe.skip)("in the item's JSON, combined binary mode", () => {
+	(COMBINES_BINARY ? describe : describe.skip)('Edit: combined binary mode', () => {
 		test.each([
 			['by its path', '_files.data'],
 			['by an expression that gives the file itself', '={{ $json._files.data }}'],
-		])('%s', async (_, binaryPropertyName) => {
+		])('In combined binary mode Edit finds its image %s', async (_, binaryPropertyName) => {
 			const image = await inputImage(70, 50);
 			const data = await storeFile(image, 'shoe.png', 'image/png');
 			const { error } = await runEdit(
@@ -171,7 +171,7 @@ describe('where the input image is', () => {
 		});
 	});
 
-	test('an expression may give the file itself, also from an earlier node', async () => {
+	test('An expression may give Edit the file itself, also from an earlier node', async () => {
 		const image = await inputImage(70, 50);
 		const { error } = await runEdit(server, [await itemWithFile(image)], {
 			binaryPropertyName: "={{ $('Source').item.binary.data }}",
@@ -181,14 +181,14 @@ describe('where the input image is', () => {
 	});
 });
 
-describe('formats', () => {
+describe('Edit: input formats', () => {
 	test.each([
 		['png', 'image/png'],
 		['jpeg', 'image/jpeg'],
 		['webp', 'image/webp'],
 		['gif', 'image/gif'],
 		['tiff', 'image/tiff'],
-	] as const)('step-image-edit-2 takes %s and is told %s', async (format, mimeType) => {
+	] as const)('step-image-edit-2 edits %s and is told %s', async (format, mimeType) => {
 		const image = await inputImage(90, 70, format);
 		const { error } = await runEdit(server, [
 			await itemWithFile(image, `input.${format}`, mimeType),
@@ -202,7 +202,7 @@ describe('formats', () => {
 		['png', 'image/png'],
 		['jpeg', 'image/jpeg'],
 		['webp', 'image/webp'],
-	] as const)('step-1x-edit takes %s', async (format, mimeType) => {
+	] as const)('step-1x-edit edits %s', async (format, mimeType) => {
 		const image = await inputImage(90, 70, format);
 		await runEdit(server, [await itemWithFile(image, `input.${format}`, mimeType)], {
 			model: 'step-1x-edit',
@@ -210,14 +210,14 @@ describe('formats', () => {
 		expect([server.requests[0].status, server.requests[0].file?.type]).toEqual([200, mimeType]);
 	});
 
-	test('the type that is sent is the one of the bytes, whatever the item claims', async () => {
+	test('Edit sends the type of the bytes, whatever the item claims', async () => {
 		const image = await inputImage(90, 70, 'webp');
 		await runEdit(server, [await itemWithFile(image, 'download', 'application/octet-stream')]);
 		expect(server.requests[0].file?.type).toBe('image/webp');
 		expect(server.requests[0].file?.name).toBe('download');
 	});
 
-	test('a file without a name gets one that fits', async () => {
+	test('Edit names a file that has no name after its format', async () => {
 		const data = await storeFile(await inputImage(90, 70, 'jpeg'), 'x', 'image/jpeg');
 		delete data.fileName;
 		const { items } = await runEdit(server, [{ json: {}, binary: { data } }]);
@@ -225,7 +225,7 @@ describe('formats', () => {
 		expect(items[0].json.fileName).toBe('image-edited-1.png');
 	});
 
-	test('the size of a photo stands behind 300 KB of camera data', async () => {
+	test('Edit finds the size of a photo behind 300 KB of camera data', async () => {
 		const photo = await inputImage(200, 100, 'jpeg');
 		const segment = Buffer.alloc(60_004);
 		segment.writeUInt16BE(0xffe2, 0);
@@ -243,7 +243,7 @@ describe('formats', () => {
 	});
 });
 
-describe('sizes', () => {
+describe('Edit: sizes', () => {
 	test.each([
 		[64, 64],
 		[333, 77],
@@ -269,8 +269,8 @@ describe('sizes', () => {
 	});
 });
 
-describe('the limits themselves are still allowed', () => {
-	test('4096 x 4096 pixels for step-image-edit-2', async () => {
+describe('Edit: the limits themselves are still allowed', () => {
+	test('step-image-edit-2 edits an image of 4096 x 4096 pixels', async () => {
 		const { error } = await runEdit(server, [await itemWithFile(await inputImage(4096, 4096))], {
 			output: 'url',
 		});
@@ -283,14 +283,14 @@ describe('the limits themselves are still allowed', () => {
 		[64, 192],
 		[192, 64],
 		[4096, 1366],
-	])('%i x %i for step-1x-edit', async (width, height) => {
+	])('step-1x-edit edits an image of %i x %i pixels', async (width, height) => {
 		const item = await itemWithFile(await inputImage(width, height));
 		const { error } = await runEdit(server, [item], { model: 'step-1x-edit', output: 'url' });
 		expect(error?.message).toBeUndefined();
 		expect(server.requests[0].status).toBe(200);
 	});
 
-	test('10 MB for step-1x-edit', async () => {
+	test('step-1x-edit edits an image of 10 MB', async () => {
 		const image = await pngOfBytes(10 * MEGABYTE);
 		expect(image).toHaveLength(10 * MEGABYTE);
 		const { error } = await runEdit(server, [await itemWithFile(image)], {
@@ -302,7 +302,7 @@ describe('the limits themselves are still allowed', () => {
 	});
 });
 
-describe('images beyond a limit never leave n8n', () => {
+describe('Edit: images beyond a limit never leave n8n', () => {
 	const refusals: Array<
 		[
 			string,
@@ -403,26 +403,32 @@ describe('images beyond a limit never leave n8n', () => {
 		],
 	];
 
-	describe.each(['filesystem', 'default'] as const)('binary mode %s', (binaryMode) => {
-		test.each(refusals)('%s: %s', async (model, _, makeImage, claims, message, advice) => {
-			const { fileName = 'shoe.png', mimeType = 'image/png' } = claims;
-			const data = await storeFile(await makeImage(), fileName, mimeType, binaryMode);
-			const { error } = await runEdit(
-				server,
-				[{ json: {}, binary: { data } }],
-				{ model },
-				{
-					binaryMode,
+	describe.each(['filesystem', 'default'] as const)(
+		'Edit: limits, binary mode %s',
+		(binaryMode) => {
+			test.each(refusals)(
+				'Refused by %s: %s',
+				async (model, _, makeImage, claims, message, advice) => {
+					const { fileName = 'shoe.png', mimeType = 'image/png' } = claims;
+					const data = await storeFile(await makeImage(), fileName, mimeType, binaryMode);
+					const { error } = await runEdit(
+						server,
+						[{ json: {}, binary: { data } }],
+						{ model },
+						{
+							binaryMode,
+						},
+					);
+					expect(error?.message).toBe(message);
+					expect(error?.description).toContain(advice);
+					expect(error?.context.itemIndex).toBe(0);
+					expect(server.requests).toEqual([]);
 				},
 			);
-			expect(error?.message).toBe(message);
-			expect(error?.description).toContain(advice);
-			expect(error?.context.itemIndex).toBe(0);
-			expect(server.requests).toEqual([]);
-		});
-	});
+		},
+	);
 
-	test('one byte over 10 MB is said to be over it, not 10.0 MB of 10.0 MB', async () => {
+	test('An image that is one byte over 10 MB is said to be over it, not 10.0 MB of 10.0 MB', async () => {
 		const image = await pngOfBytes(10 * MEGABYTE + 1);
 		const { error } = await runEdit(server, [await itemWithFile(image)], { model: 'step-1x-edit' });
 		expect(server.requests).toEqual([]);
@@ -431,8 +437,8 @@ describe('images beyond a limit never leave n8n', () => {
 	});
 });
 
-describe('no image to edit', () => {
-	test('the field does not exist: the message names the ones that do', async () => {
+describe('Edit: no image to edit', () => {
+	test('Edit names the fields that the item has when the input field does not exist', async () => {
 		const { error } = await runEdit(server, [await itemWithFile(await inputImage(9, 9))], {
 			binaryPropertyName: 'photo',
 		});
@@ -443,7 +449,7 @@ describe('no image to edit', () => {
 		expect(server.requests).toEqual([]);
 	});
 
-	test('the item has no binary data', async () => {
+	test('Edit says so when the item has no binary data', async () => {
 		const { error } = await runEdit(server, [{ json: { data: 'text' } }]);
 		expect(error?.message).toBe(
 			"'Input Data Field Name' is 'data', but this item has no such binary field",
@@ -453,7 +459,7 @@ describe('no image to edit', () => {
 	});
 
 	(COMBINES_BINARY ? test : test.skip)(
-		'with combined binary mode the message says where the files are',
+		'In combined binary mode the message about a missing input field says where the files are',
 		async () => {
 			const photo = await storeFile(await inputImage(9, 9), 'shoe.png', 'image/png');
 			const { error } = await runEdit(

@@ -33,8 +33,8 @@ afterAll(async () => {
 const fromUrl = async (inputUrl: string, options = {}) =>
 	await runEdit(server, [{ json: {} }], { inputSource: 'url', inputUrl, options });
 
-describe('an image from a URL', () => {
-	test('is downloaded without the key and uploaded byte for byte', async () => {
+describe('Edit: an image from a URL', () => {
+	test('An image from a URL is downloaded without the key and uploaded byte for byte', async () => {
 		const { items, error } = await fromUrl(`${files.origin}/shoe.png`);
 		expect(error?.message).toBeUndefined();
 		expect(server.requests[0].file).toEqual({ name: 'shoe.png', type: 'image/png', bytes: image });
@@ -43,7 +43,7 @@ describe('an image from a URL', () => {
 		expect(JSON.stringify(files.requests[0].headers)).not.toContain(LOCAL_API_KEY);
 	});
 
-	test('is downloaded again when that can help', async () => {
+	test('The download of an input image is tried again when that can help', async () => {
 		failures = 1;
 		const { error } = await fromUrl(`${files.origin}/shoe.png`);
 		expect(error?.message).toBeUndefined();
@@ -51,7 +51,7 @@ describe('an image from a URL', () => {
 		expect(server.requests).toHaveLength(1);
 	});
 
-	test('is downloaded through the proxy of Request Options', async () => {
+	test('An input image is downloaded through the proxy of Request Options', async () => {
 		const { error } = await runEdit(server, [{ json: {} }], {
 			inputSource: 'url',
 			inputUrl: 'http://shop.example.invalid/shoe.png',
@@ -66,15 +66,18 @@ describe('an image from a URL', () => {
 		['/missing.png', "The image behind 'Image URL' could not be downloaded: 127.0.0.1:"],
 		['/page', "The file behind 'Image URL' is not an image that can be edited"],
 		['/endless', "The image behind 'Image URL' could not be downloaded: the file is larger than"],
-	])('%s is told as what it is, and nothing is sent to the service', async (path, message) => {
-		const { error } = await fromUrl(`${files.origin}${path}`);
-		expect(error?.message).toContain(message);
-		expect(error?.context.itemIndex).toBe(0);
-		expect(error?.httpCode ?? '').not.toMatch(/\d/);
-		expect(server.requests).toEqual([]);
-	});
+	])(
+		'An Image URL that leads to %s is told as what it is, and nothing is sent to the service',
+		async (path, message) => {
+			const { error } = await fromUrl(`${files.origin}${path}`);
+			expect(error?.message).toContain(message);
+			expect(error?.context.itemIndex).toBe(0);
+			expect(error?.httpCode ?? '').not.toMatch(/\d/);
+			expect(server.requests).toEqual([]);
+		},
+	);
 
-	test('that is missing does not end the run for other items', async () => {
+	test('An input image that is missing does not end the run for other items', async () => {
 		const { items } = await runEdit(
 			server,
 			[{ json: { file: 'missing.png' } }, { json: { file: 'shoe.png' } }],
@@ -92,7 +95,7 @@ describe('an image from a URL', () => {
 		'ftp://example.com/shoe.png',
 		'file:///etc/passwd',
 		'https://',
-	])('%p is refused', async (inputUrl) => {
+	])('The Image URL %p is refused', async (inputUrl) => {
 		const { error } = await fromUrl(inputUrl);
 		expect(error?.message).toMatch(
 			/^'Image URL' must be an address that starts with https:\/\/ or http:\/\//,
@@ -101,7 +104,7 @@ describe('an image from a URL', () => {
 	});
 });
 
-describe('an image as text', () => {
+describe('Edit: an image as Base64 text', () => {
 	const fromText = async (inputText: string) =>
 		await runEdit(server, [{ json: { image: inputText } }], {
 			inputSource: 'text',
@@ -112,16 +115,23 @@ describe('an image as text', () => {
 		['Base64', () => image.toString('base64')],
 		['a data URI', () => `data:image/jpeg;base64,${image.toString('base64')}`],
 		['Base64 in lines', () => image.toString('base64').replace(/.{76}/g, '$&\r\n')],
-	])('%s is uploaded with the type that it has, not the one it claims', async (_form, text) => {
-		const { error } = await fromText(text());
-		expect(error?.message).toBeUndefined();
-		expect(server.requests[0].file).toEqual({ name: 'image.png', type: 'image/png', bytes: image });
-	});
+	])(
+		'An image as %s is uploaded with the type that it has, not the one it claims',
+		async (_form, text) => {
+			const { error } = await fromText(text());
+			expect(error?.message).toBeUndefined();
+			expect(server.requests[0].file).toEqual({
+				name: 'image.png',
+				type: 'image/png',
+				bytes: image,
+			});
+		},
+	);
 
 	test.each([
 		['', "'Base64 Text' is empty"],
 		['a red shoe', "'Base64 Text' does not hold an image that can be edited"],
-	])('%p is refused', async (text, message) => {
+	])('The Base64 Text %p is refused', async (text, message) => {
 		const { error } = await fromText(text);
 		expect(error?.message).toBe(message);
 		expect(server.requests).toEqual([]);

@@ -27,7 +27,7 @@ async function close(server: Server): Promise<void> {
 	await new Promise((resolve) => server.close(resolve));
 }
 
-describe('an upload that the server answers before it has read it', () => {
+describe('Edit: a server that answers before it has read the upload', () => {
 	const tooLarge = JSON.stringify({ error: { message: 'The image is over 10 MB.' } });
 
 	it.each<[string, (request: IncomingMessage, response: ServerResponse) => void]>([
@@ -45,31 +45,34 @@ describe('an upload that the server answers before it has read it', () => {
 				response.end(tooLarge, () => setTimeout(() => request.destroy(), 50));
 			},
 		],
-	])('%s: its words arrive, and no file stays open', async (_, answer) => {
-		const { url, server } = await serve(answer);
-		try {
-			const file = await itemWithFile(await pngOfBytes(20 * MEGABYTE));
-			const items: INodeExecutionData[] = Array.from({ length: 8 }, () => file);
-			const before = await countOpenFiles(process.pid);
-			const result = await runEdit(
-				{ url },
-				items,
-				{ model: MODEL_OF_AN_OWN_SERVER },
-				{ onError: 'continueRegularOutput' },
-			);
+	])(
+		'The words of a server that answers an upload early %s arrive, and no file stays open',
+		async (_, answer) => {
+			const { url, server } = await serve(answer);
+			try {
+				const file = await itemWithFile(await pngOfBytes(20 * MEGABYTE));
+				const items: INodeExecutionData[] = Array.from({ length: 8 }, () => file);
+				const before = await countOpenFiles(process.pid);
+				const result = await runEdit(
+					{ url },
+					items,
+					{ model: MODEL_OF_AN_OWN_SERVER },
+					{ onError: 'continueRegularOutput' },
+				);
 
-			expect(result.items).toHaveLength(8);
-			for (const { json } of result.items) {
-				expect(JSON.stringify(json)).toContain('The image is over 10 MB.');
+				expect(result.items).toHaveLength(8);
+				for (const { json } of result.items) {
+					expect(JSON.stringify(json)).toContain('The image is over 10 MB.');
+				}
+				await close(server);
+				await waitFor(
+					'the end of every connection',
+					async () => (await countOpenFiles(process.pid)) <= before,
+					{ timeoutMs: 5_000 },
+				);
+			} finally {
+				await close(server).catch(() => undefined);
 			}
-			await close(server);
-			await waitFor(
-				'the end of every connection',
-				async () => (await countOpenFiles(process.pid)) <= before,
-				{ timeoutMs: 5_000 },
-			);
-		} finally {
-			await close(server).catch(() => undefined);
-		}
-	});
+		},
+	);
 });

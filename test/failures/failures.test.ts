@@ -23,7 +23,7 @@ beforeEach(async () => {
 
 afterEach(async () => await server.close());
 
-describe('an answer that is an error: message, description, httpCode, trace ID', () => {
+describe('Failures: error statuses', () => {
 	test.each<[number, string, string]>([
 		[400, 'The service refused the request: Fault 400', 'Check the fields that the message names'],
 		[
@@ -49,23 +49,26 @@ describe('an answer that is an error: message, description, httpCode, trace ID',
 		[503, 'The service is overloaded or out of service: Fault 503', 'Run this item again later.'],
 		[504, 'The service took too long and gave up: Fault 504', 'or use fewer steps'],
 		[418, 'The service refused the request with status 418: Fault 418', 'Check the Base URL'],
-	])('%i', async (status, message, advice) => {
-		server.setFaults([{ fault: { status } }]);
-		const result = await runGenerate(server, AT_ONCE);
-		const { error } = result;
+	])(
+		'Status %i fails with its message, advice, httpCode and trace ID',
+		async (status, message, advice) => {
+			server.setFaults([{ fault: { status } }]);
+			const result = await runGenerate(server, AT_ONCE);
+			const { error } = result;
 
-		expect(error?.name).toBe('NodeApiError');
-		expect(error?.message).toBe(message);
-		expect(error?.description).toContain(advice);
-		expect(error?.description).toContain(`Trace ID: ${server.requests[0].traceId}.`);
-		expect(error?.description).not.toContain('StepFun announced');
-		expect(error?.httpCode).toBe(String(status));
-		expect(error?.context.itemIndex).toBe(0);
-		expect([result.status, result.items]).toEqual(['error', []]);
-		expect(server.requests).toHaveLength(1);
-	});
+			expect(error?.name).toBe('NodeApiError');
+			expect(error?.message).toBe(message);
+			expect(error?.description).toContain(advice);
+			expect(error?.description).toContain(`Trace ID: ${server.requests[0].traceId}.`);
+			expect(error?.description).not.toContain('StepFun announced');
+			expect(error?.httpCode).toBe(String(status));
+			expect(error?.context.itemIndex).toBe(0);
+			expect([result.status, result.items]).toEqual(['error', []]);
+			expect(server.requests).toHaveLength(1);
+		},
+	);
 
-	test('404 names the address that does not exist', async () => {
+	test('A 404 names the address that does not exist', async () => {
 		const baseUrl = `${server.origin}/v2`;
 		const { error } = await runGenerate(server, AT_ONCE, { credential: { baseUrl } });
 		expect(error?.message).toBe(
@@ -76,7 +79,7 @@ describe('an answer that is an error: message, description, httpCode, trace ID',
 		expect(error?.httpCode).toBe('404');
 	});
 
-	test('a wrong key', async () => {
+	test('A wrong key fails with the message that it was not accepted', async () => {
 		const { error } = await runGenerate(server, AT_ONCE, { credential: { apiKey: 'wrong-key' } });
 		expect(error?.message).toBe('The API key was not accepted: Incorrect API key provided');
 		expect(error?.httpCode).toBe('401');
@@ -102,7 +105,7 @@ describe('an answer that is an error: message, description, httpCode, trace ID',
 		expect(error?.message).toBe('The service refused the request: 消息获取失败');
 	});
 
-	test('content_filtered: was made, is not shown, is not asked for again', async () => {
+	test('An image that is content_filtered is not put out, and not asked for again', async () => {
 		server.setFaults([{ fault: { contentFiltered: true } }]);
 		const { error, items } = await runGenerate(server);
 		expect(error?.message).toBe('The image was made, but stopped by moderation (content_filtered)');
@@ -115,7 +118,7 @@ describe('an answer that is an error: message, description, httpCode, trace ID',
 	});
 
 	test.each(['null', 'empty', 'with-image'] as const)(
-		'content_filtered with %s in the image field is the same',
+		'An image that is content_filtered is not put out with %s in the image field',
 		async (contentFiltered) => {
 			server.setFaults([{ fault: { contentFiltered } }]);
 			const { error, items } = await runGenerate(server);
@@ -124,22 +127,25 @@ describe('an answer that is an error: message, description, httpCode, trace ID',
 		},
 	);
 
-	test.each(['file', 'url', 'fileAndUrl'])('content_filtered with output %s', async (output) => {
-		server.setFaults([{ fault: { contentFiltered: 'with-image' } }]);
-		const { error } = await runGenerate(server, { output });
-		expect(error?.message).toContain('stopped by moderation (content_filtered)');
-		expect(server.resultRequests).toEqual([]);
-	});
+	test.each(['file', 'url', 'fileAndUrl'])(
+		'An image that is content_filtered is not put out with output %s',
+		async (output) => {
+			server.setFaults([{ fault: { contentFiltered: 'with-image' } }]);
+			const { error } = await runGenerate(server, { output });
+			expect(error?.message).toContain('stopped by moderation (content_filtered)');
+			expect(server.resultRequests).toEqual([]);
+		},
+	);
 });
 
-test('a failure of the only item does not speak of other images that were lost', async () => {
+test('A failure of the only item does not speak of other images that were lost', async () => {
 	server.setFaults([{ fault: { contentFiltered: true } }]);
 	const { error } = await runGenerate(server);
 	expect(error?.description).toContain('The image has been charged');
 	expect(error?.description).not.toContain('n8n discards');
 });
 
-describe('error bodies of every sort', () => {
+describe('Failures: bodies of errors', () => {
 	test.each([
 		[
 			'HTML',
@@ -155,7 +161,7 @@ describe('error bodies of every sort', () => {
 		['JSON null', 'null', ': null'],
 		['null as the message', '{"error":{"message":null},"message":"really"}', ': really'],
 		['an error without a message', '{"error":{"code":7}}', ': {"error":{"code":7}}'],
-	])('%s', async (_, body, said) => {
+	])('The words of an error come out of a body of this sort: %s', async (_, body, said) => {
 		server.setFaults([{ fault: { status: 502, body } }]);
 		const { error } = await runGenerate(server, AT_ONCE);
 		expect(error?.message).toBe(`The service failed with status 502${said}`);
@@ -163,7 +169,7 @@ describe('error bodies of every sort', () => {
 	});
 
 	test.each(['connect ECONNREFUSED 10.0.0.5:443', 'read ETIMEDOUT', 'the entry preexists'])(
-		"the service's words stay, also where n8n has a standard text for them: %s",
+		"The service's words stay, also where n8n has a standard text for them: %s",
 		async (words) => {
 			server.setFaults([{ fault: { status: 502, body: JSON.stringify({ error: words }) } }]);
 			const { error } = await runGenerate(server, AT_ONCE);
@@ -171,7 +177,7 @@ describe('error bodies of every sort', () => {
 		},
 	);
 
-	test('a long text is shortened', async () => {
+	test('A long text of an error is shortened', async () => {
 		server.setFaults([{ fault: { status: 500, body: 'word '.repeat(100_000) } }]);
 		const { error } = await runGenerate(server, AT_ONCE);
 		expect(error?.message).toMatch(/^The service failed with status 500: word word .*…$/);
@@ -179,7 +185,7 @@ describe('error bodies of every sort', () => {
 	});
 });
 
-describe('200, but not the image that was asked for', () => {
+describe('Failures: answers with status 200 that bring no image', () => {
 	test.each<[string, Fault, string, string]>([
 		['no image', { noImage: true }, 'The service answered without an image', '200'],
 		[
@@ -201,19 +207,22 @@ describe('200, but not the image that was asked for', () => {
 			'200',
 		],
 		['nothing at all', { emptyBody: true }, 'The server answered, but not as an image API', '200'],
-	])('%s', async (_, fault, message, httpCode) => {
-		server.setFaults([{ fault }]);
-		const { error, items } = await runGenerate(server, AT_ONCE);
-		expect(error?.name).toBe('NodeApiError');
-		expect(error?.message).toBe(message);
-		expect(error?.description).toContain(`Trace ID: ${server.requests[0].traceId}.`);
-		expect(error?.httpCode).toBe(httpCode);
-		expect(error?.context.itemIndex).toBe(0);
-		expect(items).toEqual([]);
-	});
+	])(
+		'An answer with status 200 and %s fails with a message of its own',
+		async (_, fault, message, httpCode) => {
+			server.setFaults([{ fault }]);
+			const { error, items } = await runGenerate(server, AT_ONCE);
+			expect(error?.name).toBe('NodeApiError');
+			expect(error?.message).toBe(message);
+			expect(error?.description).toContain(`Trace ID: ${server.requests[0].traceId}.`);
+			expect(error?.httpCode).toBe(httpCode);
+			expect(error?.context.itemIndex).toBe(0);
+			expect(items).toEqual([]);
+		},
+	);
 
 	test.each(['no image', 'text as the image', 'filtered'])(
-		'%s carries the ID of the answer, which support asks for',
+		'A failure by %s carries the ID of the answer, which support asks for',
 		async (kind) => {
 			const faults: Record<string, Fault> = {
 				'no image': { noImage: true },
@@ -226,14 +235,14 @@ describe('200, but not the image that was asked for', () => {
 		},
 	);
 
-	test('a body that never ends is not read for ever', async () => {
+	test('A body that never ends is not read for ever', async () => {
 		server.setFaults([{ fault: { endlessBody: true } }]);
 		const { error } = await runGenerate(server, AT_ONCE);
 		expect(error?.message).toBe('The answer is far larger than an answer of this API can be');
 	});
 });
 
-describe('connections', () => {
+describe('Failures: connections', () => {
 	test.each<[string, Fault, RegExp]>([
 		[
 			'dropped before the answer',
@@ -251,17 +260,20 @@ describe('connections', () => {
 			/^The image was made, but did not arrive whole: /,
 		],
 		['cut body', { cutBody: true }, /^The image was made, but did not arrive whole: /],
-	])('%s', async (_, fault, message) => {
-		server.setFaults([{ fault }]);
-		const { error, items } = await runGenerate(server, AT_ONCE);
-		expect(error?.name).toBe('NodeApiError');
-		expect(error?.message).toMatch(message);
-		expect(error?.description).toMatch(/charged/);
-		expect(error?.context.itemIndex).toBe(0);
-		expect(items).toEqual([]);
-	});
+	])(
+		'A connection that is broken off fails with a message that speaks of the charge: %s',
+		async (_, fault, message) => {
+			server.setFaults([{ fault }]);
+			const { error, items } = await runGenerate(server, AT_ONCE);
+			expect(error?.name).toBe('NodeApiError');
+			expect(error?.message).toMatch(message);
+			expect(error?.description).toMatch(/charged/);
+			expect(error?.context.itemIndex).toBe(0);
+			expect(items).toEqual([]);
+		},
+	);
 
-	test('an address where nobody listens', async () => {
+	test('An address where nobody listens fails with the host and the advice to check it', async () => {
 		const { port } = new URL(server.url);
 		await server.close();
 		const { error } = await runGenerate(server, AT_ONCE);
@@ -275,7 +287,7 @@ describe('connections', () => {
 		server = await startStepFunServer();
 	});
 
-	test('a host that does not exist', async () => {
+	test('A host that does not exist fails with its name', async () => {
 		const { error } = await runGenerate(server, AT_ONCE, {
 			credential: { baseUrl: 'http://no-such-host.invalid/v1' },
 		});
@@ -286,7 +298,7 @@ describe('connections', () => {
 		['never answers', { hang: true }],
 		['answers and then never ends', { endlessBody: true, delayMs: 5000 }],
 		['is slower than the timeout', { delayMs: 5000 }],
-	])('a server that %s', async (_, fault) => {
+	])('A server that %s runs into the timeout', async (_, fault) => {
 		server.setFaults([{ fault }]);
 		const started = Date.now();
 		const { error } = await runGenerate(server, {
@@ -299,7 +311,7 @@ describe('connections', () => {
 	});
 });
 
-describe('n8n cannot keep the image', () => {
+describe('Failures: n8n cannot keep the image', () => {
 	const folder = join(userFolder, 'storage', 'workflows');
 
 	// A file stands where the store wants to make its folders.
@@ -312,7 +324,7 @@ describe('n8n cannot keep the image', () => {
 	afterEach(async () => await rm(folder, { force: true }));
 
 	test.each(['file', 'fileAndUrl'])(
-		'output %s: the image is not asked for, and paid, again',
+		'An image with output %s that n8n cannot keep is not asked for, and paid, again',
 		async (output) => {
 			const { status } = await runGenerate(server, { output, options: { maxTries: 2 } });
 			expect(status).toBe('error');
@@ -321,7 +333,7 @@ describe('n8n cannot keep the image', () => {
 	);
 
 	test.each(['file', 'fileAndUrl'])(
-		'output %s: the message says that it is the store',
+		"The failure of output %s says that it is n8n's store",
 		async (output) => {
 			const { error } = await runGenerate(server, { output, ...AT_ONCE });
 			expect(error?.message).toMatch(/^The image [a-z ,]*but n8n could not keep it: /);
@@ -330,7 +342,7 @@ describe('n8n cannot keep the image', () => {
 	);
 });
 
-describe('On Error', () => {
+describe('Failures: On Error', () => {
 	const prompts = ['one', 'two', 'three', 'four'].map((prompt) => ({ prompt }));
 	const parameters = { prompt: '={{ $json.prompt }}', ...AT_ONCE };
 
@@ -338,7 +350,7 @@ describe('On Error', () => {
 		server.setFaults([{ when: { promptIncludes: 'three' }, fault: { status: 451 } }]),
 	);
 
-	test('Stop Workflow: the error of the failed item, and what the run had cost', async () => {
+	test('Stop Workflow tells the error of the failed item, and what the run had cost', async () => {
 		const { error, items, status } = await runGenerate(server, parameters, {
 			items: prompts,
 			onError: 'stopWorkflow',
@@ -355,7 +367,7 @@ describe('On Error', () => {
 		expect(server.requests).toHaveLength(3);
 	});
 
-	test('Continue: order and links are kept, the failed item says why', async () => {
+	test('Continue keeps order and links, and the failed item says why it failed', async () => {
 		const { error, items, status } = await runGenerate(server, parameters, {
 			items: prompts,
 			onError: 'continueRegularOutput',
@@ -373,7 +385,7 @@ describe('On Error', () => {
 		expect(items[2].binary).toBeUndefined();
 	});
 
-	test('Continue (using error output): the images here, the failure there', async () => {
+	test('Continue (using error output) puts the images out here and the failure there', async () => {
 		const { items, errorItems, status } = await runGenerate(server, parameters, {
 			items: prompts,
 			onError: 'continueErrorOutput',
@@ -396,7 +408,7 @@ describe('On Error', () => {
 	});
 
 	test.each(['continueRegularOutput', 'continueErrorOutput'] as const)(
-		'%s: the JSON of the failed item tells how to go on, the status and the trace ID',
+		'With On Error %s the JSON of the failed item tells how to go on, the status and the trace ID',
 		async (onError) => {
 			const { items, errorItems } = await runGenerate(server, parameters, {
 				items: prompts,
@@ -413,7 +425,7 @@ describe('On Error', () => {
 		},
 	);
 
-	test('the error output knows a failed item by error and message alone, as n8n before 2.37 asks for', async () => {
+	test('The error output knows a failed item by error and message alone, as n8n before 2.37 asks for', async () => {
 		const { errorItems } = await runGenerate(server, parameters, {
 			items: prompts,
 			onError: 'continueErrorOutput',
@@ -423,7 +435,7 @@ describe('On Error', () => {
 		expect(errorItems[0].json.message).toMatchObject({ httpCode: '451' });
 	});
 
-	test('the error output keeps the fields of the input item, so that it can be tried again', async () => {
+	test('The error output keeps the fields of the input item, so that it can be tried again', async () => {
 		const { errorItems } = await runGenerate(server, parameters, {
 			items: prompts.map((item, index) => ({ ...item, row: index + 1 })),
 			onError: 'continueErrorOutput',
@@ -432,7 +444,7 @@ describe('On Error', () => {
 	});
 
 	test.each([401, 402])(
-		'Continue: after a %i the items that still wait are not sent',
+		'Continue does not send the items that still wait after a %i',
 		async (status) => {
 			server.setFaults([{ when: { nth: 2 }, fault: { status } }]);
 			const { items } = await runGenerate(server, parameters, {
@@ -457,7 +469,7 @@ describe('On Error', () => {
 		},
 	);
 
-	test('Continue: every item fails on its own where the failure is its own', async () => {
+	test('Continue lets every item fail on its own where the failure is its own', async () => {
 		server.setFaults([{ fault: { status: 400 } }]);
 		const { items } = await runGenerate(server, parameters, {
 			items: prompts,
@@ -470,7 +482,7 @@ describe('On Error', () => {
 	});
 });
 
-describe('the API key stays secret', () => {
+describe('Failures: the API key stays secret', () => {
 	const apiKey = 'sk-very-secret-0123456789';
 
 	async function everythingThatLeaves(
@@ -500,32 +512,38 @@ describe('the API key stays secret', () => {
 
 	const echo = (text: string) => JSON.stringify({ error: { message: text } });
 
-	describe.each(['stopWorkflow', 'continueErrorOutput'] as const)('%s', (onError) => {
-		test.each<[string, Fault]>([
-			['an answer', { delayMs: 1 }],
-			['an error that echoes the key', { status: 401, body: echo(`Bad key ${apiKey}!`) }],
-			['an error that echoes the header', { status: 400, body: echo(`Bearer ${apiKey}`) }],
-			['an HTML page that echoes the key', { status: 500, body: `<title>${apiKey}</title>` }],
-			['a long text that ends in the key', { status: 500, body: `${'x'.repeat(290)}${apiKey}` }],
-			['a redirect that carries the key', { redirectTo: `http://elsewhere.invalid/?k=${apiKey}` }],
-			['a dropped connection', { drop: 'before-answer' }],
-			['a cut answer', { cutBody: true }],
-		])('%s', async (_, fault) => {
-			const { all, status } = await everythingThatLeaves(fault, onError);
-			if (!('drop' in fault)) expect(status).toBe('status' in fault ? fault.status : status);
-			expect(all).not.toContain(apiKey);
-			expect(all).not.toContain('very-secret');
-		});
-	});
+	describe.each(['stopWorkflow', 'continueErrorOutput'] as const)(
+		'Failures: the API key, On Error %s',
+		(onError) => {
+			test.each<[string, Fault]>([
+				['an answer', { delayMs: 1 }],
+				['an error that echoes the key', { status: 401, body: echo(`Bad key ${apiKey}!`) }],
+				['an error that echoes the header', { status: 400, body: echo(`Bearer ${apiKey}`) }],
+				['an HTML page that echoes the key', { status: 500, body: `<title>${apiKey}</title>` }],
+				['a long text that ends in the key', { status: 500, body: `${'x'.repeat(290)}${apiKey}` }],
+				[
+					'a redirect that carries the key',
+					{ redirectTo: `http://elsewhere.invalid/?k=${apiKey}` },
+				],
+				['a dropped connection', { drop: 'before-answer' }],
+				['a cut answer', { cutBody: true }],
+			])('The API key leaves in no item and no error after %s', async (_, fault) => {
+				const { all, status } = await everythingThatLeaves(fault, onError);
+				if (!('drop' in fault)) expect(status).toBe('status' in fault ? fault.status : status);
+				expect(all).not.toContain(apiKey);
+				expect(all).not.toContain('very-secret');
+			});
+		},
+	);
 
-	test('an echoed key is struck out of the message', async () => {
+	test('An API key that an error says back is replaced in the message', async () => {
 		const fault = { status: 401, body: echo(`Incorrect API key ${apiKey} provided`) };
 		const { error } = await everythingThatLeaves(fault, 'stopWorkflow');
 		expect(error?.message).toBe('The API key was not accepted: Incorrect API key *** provided');
 	});
 });
 
-describe("StepFun's announcement belongs to StepFun's own addresses", () => {
+describe('Failures: the announcement of StepFun', () => {
 	const node = { id: '1', name: 'StepFun Image', type: 'x', typeVersion: 1 } as unknown as INode;
 	const context = {
 		getNode: () => node,
@@ -548,23 +566,26 @@ describe("StepFun's announcement belongs to StepFun's own addresses", () => {
 		'https://api.stepfun.ai/v1',
 		'https://api.stepfun.com/step_plan/v1',
 		'https://api.stepfun.ai/step_plan/v1',
-	])('%s', (baseURL) => {
-		for (const status of [404, 503]) {
-			const error = failing(baseURL, { kind: 'status', status, text: '' });
-			expect(error).toBeInstanceOf(NodeApiError);
-			expect(error.description).toContain('pause from 2026-10-10');
-			expect(error.description).toContain('choose Custom as Service');
-			expect(error.httpCode).toBe(String(status));
-			expect(error.context.itemIndex).toBe(4);
-		}
-		for (const status of [400, 401, 402, 429, 451, 500]) {
-			const error = failing(baseURL, { kind: 'status', status, text: '' });
-			expect(error.description).not.toContain('2026-10-10');
-		}
-	});
+	])(
+		"StepFun's announcement stands in a 404 and a 503 of %s, and in no other failure",
+		(baseURL) => {
+			for (const status of [404, 503]) {
+				const error = failing(baseURL, { kind: 'status', status, text: '' });
+				expect(error).toBeInstanceOf(NodeApiError);
+				expect(error.description).toContain('pause from 2026-10-10');
+				expect(error.description).toContain('choose Custom as Service');
+				expect(error.httpCode).toBe(String(status));
+				expect(error.context.itemIndex).toBe(4);
+			}
+			for (const status of [400, 401, 402, 429, 451, 500]) {
+				const error = failing(baseURL, { kind: 'status', status, text: '' });
+				expect(error.description).not.toContain('2026-10-10');
+			}
+		},
+	);
 
 	test.each(['https://images.example.com/v1', 'https://api.stepfun.com.example.com/v1'])(
-		'not %s',
+		"StepFun's announcement does not stand in a failure of %s",
 		(baseURL) => {
 			const error = failing(baseURL, { kind: 'status', status: 404, text: 'gone' });
 			expect(error.message).toBe(`There is no /images/generations at ${baseURL}: gone`);
@@ -572,7 +593,7 @@ describe("StepFun's announcement belongs to StepFun's own addresses", () => {
 		},
 	);
 
-	test('tries, trace ID and request ID stand at the end, where support needs them', () => {
+	test('Tries, trace ID and request ID stand at the end of a description, where support needs them', () => {
 		const error = failing('https://images.example.com/v1', {
 			kind: 'filtered',
 			traceId: 'trace-1',

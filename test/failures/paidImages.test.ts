@@ -12,7 +12,7 @@ beforeEach(async () => {
 afterEach(async () => await server.close());
 
 test.each([401, 402])(
-	'Continue: a %i of one item does not end the download of an image that was made before',
+	'A %i of one item does not end the download of an image that was made before',
 	async (status) => {
 		server.setFaults([{ when: { nth: 2 }, fault: { status } }]);
 		server.setResultFaults([{ times: 1, fault: { status: 503, retryAfter: 1 } }]);
@@ -35,7 +35,7 @@ test.each([401, 402])(
 	},
 );
 
-test('Stop Workflow: an input image that turns out to be none tells what the run had cost', async () => {
+test('Stop Workflow tells what the run had cost when an input image turns out to be none', async () => {
 	const picture = await inputImage(64, 64);
 	const files = await startHostileServer((request, response) => {
 		response.end(request.url === '/3' ? 'no image' : picture);

@@ -12,7 +12,7 @@ afterAll(async () => await server.close());
 describe('When Moderated', () => {
 	const passOn = { options: { whenModerated: 'passOn' } };
 
-	test('a filtered image passes on without image, charged', async () => {
+	test('A filtered image passes on without an image and as charged', async () => {
 		server.setFaults([{ when: { nth: 1 }, fault: { contentFiltered: true } }]);
 		const { items, error } = await runGenerate(server, passOn, { items: [{}, {}] });
 		expect(error).toBeUndefined();
@@ -22,7 +22,7 @@ describe('When Moderated', () => {
 		expect(items.filter(({ json }) => json.finishReason === 'success')).toHaveLength(1);
 	});
 
-	test("a refused prompt passes on, not charged, with the service's words", async () => {
+	test("A refused prompt passes on as not charged, with the service's words", async () => {
 		const { items, error } = await runGenerate(server, {
 			...passOn,
 			prompt: 'a forbidden-451 thing',
@@ -33,7 +33,7 @@ describe('When Moderated', () => {
 		expect(items[0].pairedItem).toEqual({ item: 0 });
 	});
 
-	test('other failures stay failures', async () => {
+	test('Passing on moderated items leaves other failures failures', async () => {
 		server.setFaults([{ fault: { status: 400 } }]);
 		const { error } = await runGenerate(server, passOn);
 		expect(error?.httpCode).toBe('400');

@@ -14,7 +14,7 @@ beforeEach(() => server.reset());
 
 afterAll(async () => await server.close());
 
-test('a prompt is enough: one POST to /images/generations, one item with one picture', async () => {
+test('Generate needs only a prompt: one POST to /images/generations, one item with one picture', async () => {
 	const { items, error } = await runGenerate(server, { prompt: 'A red shoe on white marble' });
 
 	expect(error).toBeUndefined();
@@ -42,7 +42,7 @@ test('a prompt is enough: one POST to /images/generations, one item with one pic
 	expect({ format, width, height }).toEqual({ format: 'png', width: 1024, height: 1024 });
 });
 
-test('each item is one request and one item, in the same order, linked to its input', async () => {
+test('Generate makes one request and one item of each item, in the same order, linked to its input', async () => {
 	const slowFirst = await startStepFunServer({
 		drawing: 'once',
 		latencyMs: (nth) => [120, 60, 0][nth - 1],
@@ -74,7 +74,7 @@ test('each item is one request and one item, in the same order, linked to its in
 	]);
 });
 
-test('Execute Once sends a request for the first item only', async () => {
+test('Generate with Execute Once sends a request for the first item only', async () => {
 	const { items } = await runGenerate(
 		server,
 		{ prompt: '={{ $json.prompt }}' },
@@ -86,14 +86,14 @@ test('Execute Once sends a request for the first item only', async () => {
 	expect(items).toHaveLength(1);
 });
 
-test('no items: no request, no item', async () => {
+test('Generate without items sends no request and brings no item', async () => {
 	const { items, error } = await runGenerate(server, {}, { items: [] });
 	expect(error).toBeUndefined();
 	expect(server.requests).toEqual([]);
 	expect(items).toEqual([]);
 });
 
-test('the Step Plan address works like the other one', async () => {
+test('Generate works with the Step Plan address', async () => {
 	const { items } = await runGenerate(server, {}, { credential: { baseUrl: server.stepPlanUrl } });
 	expect(server.requests[0].path).toBe('/step_plan/v1/images/generations');
 	expect(items[0].json.finishReason).toBe('success');
@@ -103,18 +103,18 @@ test.each([
 	['a slash at the end', (url: string) => `${url}/`],
 	['slashes at the end', (url: string) => `${url}///`],
 	['spaces around it', (url: string) => `  ${url}/ `],
-])('a Base URL with %s means the same', async (_, spell) => {
+])('Generate takes a Base URL with %s', async (_, spell) => {
 	await runGenerate(server, {}, { credential: { baseUrl: spell(server.url) } });
 	expect(server.requests.map(({ path }) => path)).toEqual(['/v1/images/generations']);
 });
 
-test('spaces around the API key are not sent', async () => {
+test('Generate sends an API key without the spaces around it', async () => {
 	await runGenerate(server, {}, { credential: { apiKey: '  local-stepfun-key\n' } });
 	expect(server.requests[0].headers.authorization).toBe('Bearer local-stepfun-key');
 	expect(server.requests[0].status).toBe(200);
 });
 
-test('text arrives as it was written: line breaks, quotes, Chinese, emoji', async () => {
+test('Generate sends a prompt as it was written: line breaks, quotes, Chinese, emoji', async () => {
 	const prompt = ' 一只红色的鞋\n"SALE" \\ {{ 1 }} = 👟 ';
 	await runGenerate(server, { prompt: '={{ $json.prompt }}' }, { items: [{ prompt }] });
 	expect(sentJson(server)).toEqual([
@@ -122,7 +122,7 @@ test('text arrives as it was written: line breaks, quotes, Chinese, emoji', asyn
 	]);
 });
 
-test('a prompt of an expression that gives a number or a boolean is sent as text', async () => {
+test('Generate sends as text what an expression gives as a number or a boolean for the prompt', async () => {
 	await runGenerate(
 		server,
 		{ prompt: '={{ $json.prompt }}' },

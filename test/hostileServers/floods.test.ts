@@ -90,7 +90,7 @@ const FAR_TOO_LARGE = /^The answer is far larger than an answer of this API can 
 const NO_IMAGE_API = /^The server answered, but not as an image API/;
 const LARGE_IMAGE = /^The image is larger than 256 MB$/;
 
-describe('an answer without an end', () => {
+describe('Hostile servers: an answer without an end', () => {
 	test.each<[string, () => string, string, RegExp]>([
 		['of one text', () => '{"id":"', 'x', FAR_TOO_LARGE],
 		['of white space', () => '', ' ', FAR_TOO_LARGE],
@@ -104,24 +104,27 @@ describe('an answer without an end', () => {
 		['in a second image', () => `${wholePicture()}","b64_json":"`, 'A', FAR_TOO_LARGE],
 		['behind a whole picture', () => `${wholePicture()}","more":"`, 'x', FAR_TOO_LARGE],
 		['of white space in an image', pictureBegins, ' ', FAR_TOO_LARGE],
-	])('%s', async (_what, begin, piece, message) => {
+	])('An answer without an end %s ends the request', async (_what, begin, piece, message) => {
 		expect(await expectSafeFailure(endless(begin, piece))).toMatch(message);
 	});
 
-	test('of escapes in an image ends with its time', async () => {
+	test('An answer without an end of escapes in an image ends with its time', async () => {
 		const message = await expectSafeFailure(endless(pictureBegins, '\\u0041'), {
 			options: { timeout: 1 },
 		});
 		expect(message).toMatch(/did not answer completely within 1 seconds|larger than/);
 	});
 
-	test.each([403, 500])('of status %d', async (status) => {
-		expect(await expectSafeFailure(endless(() => '', '<p>no</p>', undefined, status))).toMatch(
-			/^(This key may not use|The service failed with status 500)/,
-		);
-	});
+	test.each([403, 500])(
+		'An answer without an end of status %d ends the request',
+		async (status) => {
+			expect(await expectSafeFailure(endless(() => '', '<p>no</p>', undefined, status))).toMatch(
+				/^(This key may not use|The service failed with status 500)/,
+			);
+		},
+	);
 
-	test('to a question for the balance', async () => {
+	test('An answer without an end to a question for the balance ends the request', async () => {
 		const parameters = { resource: 'account', operation: 'getBalance' };
 		const message = await expectSafeFailure(
 			endless(() => '{"type":"', 'x'),
@@ -131,18 +134,18 @@ describe('an answer without an end', () => {
 	});
 });
 
-describe.each(ENCODINGS)('a body that %s has made small', (encoding) => {
-	test('as the answer', async () => {
+describe.each(ENCODINGS)('Hostile servers: a body that %s has made small', (encoding) => {
+	test('A compressed answer without an end ends the request', async () => {
 		expect(await expectSafeFailure(endless(() => '{"id":"', 'x', encoding))).toMatch(FAR_TOO_LARGE);
 	});
 
-	test('as an error', async () => {
+	test('A compressed error without an end ends the request', async () => {
 		expect(await expectSafeFailure(endless(() => '', 'x', encoding, 500))).toMatch(
 			/^The service failed/,
 		);
 	});
 
-	test('as the image to edit', async () => {
+	test('A compressed image to edit without an end ends the download', async () => {
 		const message = await expectSafeFailure(
 			endless(() => picture.subarray(0, 99), '\0', encoding),
 			{
@@ -155,7 +158,7 @@ describe.each(ENCODINGS)('a body that %s has made small', (encoding) => {
 	});
 });
 
-test('a picture that unpacking makes enormous ends the download', async () => {
+test('A picture that unpacking makes enormous ends the download', async () => {
 	const message = await expectSafeFailure(
 		behindLink(endless(() => picture.subarray(0, 99), '\0', 'gzip')),
 	);
@@ -164,7 +167,7 @@ test('a picture that unpacking makes enormous ends the download', async () => {
 	expect(server.bytesSent).toBeLessThan(8 * MEGABYTE);
 });
 
-describe('an answer that goes wrong behind its picture leaves no picture', () => {
+describe('Hostile servers: an answer that goes wrong behind its picture', () => {
 	test.each<[string, () => string, RegExp]>([
 		[
 			'cut off',
@@ -178,14 +181,17 @@ describe('an answer that goes wrong behind its picture leaves no picture', () =>
 				`{"data":[{"b64_json":"${picture.toString('base64')}","finish_reason":"content_filtered"}]}`,
 			/stopped by moderation/,
 		],
-	])('%s', async (_what, answer, message) => {
-		expect(await expectSafeFailure((_request, response) => void response.end(answer()))).toMatch(
-			message,
-		);
-	});
+	])(
+		'An answer that is %s behind its picture leaves no picture',
+		async (_what, answer, message) => {
+			expect(await expectSafeFailure((_request, response) => void response.end(answer()))).toMatch(
+				message,
+			);
+		},
+	);
 });
 
-describe('a server that sends a byte now and then', () => {
+describe('Hostile servers: a byte now and then', () => {
 	/** Sends the text byte by byte, far too slowly to ever be done. */
 	const slowly =
 		(text: () => string): Attack =>
@@ -200,13 +206,13 @@ describe('a server that sends a byte now and then', () => {
 	test.each<[string, () => string]>([
 		['of the answer', () => `{"id":"${'x'.repeat(10_000)}`],
 		['of the image', () => imageBegins(Buffer.alloc(10_000).toString('base64'))],
-	])('%s', async (_what, text) => {
+	])('A server that sends a byte %s now and then runs into the timeout', async (_what, text) => {
 		expect(await expectSafeFailure(slowly(text), quick)).toBe(
 			'The service did not answer completely within 0.5 seconds',
 		);
 	});
 
-	test('of the head of an answer', async () => {
+	test('A server that sends a byte of the head of an answer now and then runs into the timeout', async () => {
 		const message = await expectSafeFailure((_request, response) => {
 			const { socket } = response;
 			const drip = setInterval(() => socket?.write('H'), 50);
@@ -216,7 +222,7 @@ describe('a server that sends a byte now and then', () => {
 		expect(message).toBe('The service did not answer completely within 0.5 seconds');
 	});
 
-	test('of an error', async () => {
+	test('A server that sends a byte of an error now and then runs into the timeout', async () => {
 		const drip = slowly(() => 'x'.repeat(10_000));
 		const message = await expectSafeFailure((request, response, body) => {
 			response.statusCode = 403;
@@ -225,7 +231,7 @@ describe('a server that sends a byte now and then', () => {
 		expect(message).toMatch(/within 0.5 seconds$|^This key may not use/);
 	});
 
-	test('of the picture behind the link', async () => {
+	test('A server that sends a byte of the picture behind the link now and then runs into the timeout', async () => {
 		const message = await expectSafeFailure(
 			behindLink(slowly(() => picture.toString('latin1'))),
 			quick,
@@ -233,7 +239,7 @@ describe('a server that sends a byte now and then', () => {
 		expect(message).toMatch(/did not send all of it within 0.5 seconds$/);
 	});
 
-	test('of the image to edit', async () => {
+	test('A server that sends a byte of the image to edit now and then runs into the timeout', async () => {
 		const message = await expectSafeFailure(
 			slowly(() => picture.toString('latin1')),
 			{
@@ -247,7 +253,7 @@ describe('a server that sends a byte now and then', () => {
 	});
 });
 
-describe('a picture that claims to be enormous', () => {
+describe('Hostile servers: a picture that claims to be enormous', () => {
 	const enormous = () => {
 		const bytes = Buffer.from(picture);
 		bytes.writeUInt32BE(100_000, 16);
@@ -255,7 +261,7 @@ describe('a picture that claims to be enormous', () => {
 		return bytes;
 	};
 
-	test('as a result is kept as it came, and never unpacked', async () => {
+	test('A result that claims to be enormous is kept as it came, and never unpacked', async () => {
 		server.attackWith((_request, response) => {
 			response.end(answerWith(enormous().toString('base64')));
 		});
@@ -272,7 +278,7 @@ describe('a picture that claims to be enormous', () => {
 	test.each([
 		['from an address', () => ({ inputSource: 'url', inputUrl: `${server.origin}/shoe.png` })],
 		['as text', () => ({ inputSource: 'text', inputText: enormous().toString('base64') })],
-	])('to edit, %s, is refused', async (_where, source) => {
+	])('An image to edit %s that claims to be enormous is refused', async (_where, source) => {
 		const message = await expectSafeFailure((_request, response) => void response.end(enormous()), {
 			operation: 'edit',
 			...source(),

@@ -80,7 +80,7 @@ test('an answer that hides its fields in a prototype has none', async () => {
 	expect(server.requests).toHaveLength(1);
 });
 
-test('of a name that comes twice the first image and the last text count', async () => {
+test('Of a name that comes twice in an answer, the first image and the last text count', async () => {
 	server.attackWith((_request, response) => {
 		response.end(
 			`{"id":"first","id":"last","data":[{"finish_reason":"content_filtered","finish_reason":"success","b64_json":"${base64}","b64_json":"${Buffer.from('no image').toString('base64')}"}]}`,
@@ -90,7 +90,7 @@ test('of a name that comes twice the first image and the last text count', async
 	expect(items[0].json).toMatchObject({ id: 'last', finishReason: 'success', width: 8 });
 });
 
-describe('an output field', () => {
+describe('Hostile servers: an output field with the name of a prototype', () => {
 	const run = async (outputField: string) => {
 		server.attackWith((_request, response) => {
 			response.end(`{"data":[{"finish_reason":"success","b64_json":"${base64}"}]}`);
@@ -101,7 +101,7 @@ describe('an output field', () => {
 	};
 
 	test.each(['constructor', 'prototype', 'toString'])(
-		'of the name %s loses no image',
+		'An output field of the name %s loses no image',
 		async (name) => {
 			const [one, two] = await run(name);
 			expect(Object.keys(one.items[0].binary ?? {})).toEqual([name]);
@@ -109,7 +109,7 @@ describe('an output field', () => {
 		},
 	);
 
-	test('of the name __proto__ is refused before anything is sent', async () => {
+	test('An output field of the name __proto__ is refused before anything is sent', async () => {
 		for (const { error } of await run('__proto__')) {
 			expect(error?.message).toBe("'Put Output File in Field' must not be __proto__");
 		}

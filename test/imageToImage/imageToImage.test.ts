@@ -25,7 +25,7 @@ async function run(parameters: INodeParameters = {}, width = 100, height = 80) {
 	return { ...result, bytes };
 }
 
-test('sends the source as a data URI, with the weight and the size the model expects', async () => {
+test('Image to Image sends the source as a data URI, with the weight and the size the model expects', async () => {
 	const { items, error, bytes } = await run({
 		sourceWeight: '={{ "0.3" }}',
 		size: '1280x800',
@@ -48,7 +48,7 @@ test('sends the source as a data URI, with the weight and the size the model exp
 	expect((await bytesOf(items[0].binary?.data)).equals(server.sentImages[0])).toBe(true);
 });
 
-test('a weight that is left alone is 0.5, and prompts may have 1024 characters', async () => {
+test('Image to Image sends a weight that is left alone as 0.5, and prompts of up to 1024 characters', async () => {
 	const { error } = await run({ prompt: '一'.repeat(1024) });
 	expect(error?.message).toBeUndefined();
 	expect(server.requests[0].json).toMatchObject({ source_weight: 0.5 });
@@ -62,13 +62,13 @@ test.each([
 		{ model: '={{ "step-image-edit-2" }}' },
 		'The model step-image-edit-2 does not offer Image to Image',
 	],
-])('%j is refused before anything is sent', async (parameters, message) => {
+])('Image to Image refuses %j before anything is sent', async (parameters, message) => {
 	const { error } = await run(parameters as INodeParameters);
 	expect(error?.message).toBe(message);
 	expect(server.requests).toEqual([]);
 });
 
-test('a source beyond 2048 pixels is refused before anything is sent', async () => {
+test('Image to Image refuses a source beyond 2048 pixels before anything is sent', async () => {
 	const { error } = await run({}, 2049, 100);
 	expect(error?.message).toBe("The image in 'data' is too large: 2049 × 100 pixels");
 	expect(server.requests).toEqual([]);

@@ -23,7 +23,7 @@ afterAll(async () => await server.close());
 
 const sentBody = () => JSON.parse(server.requests[0].body.toString()) as object;
 
-test("a model of one's own takes fields of its own, as they are", async () => {
+test("Additional Body Fields go to a model of one's own as they are", async () => {
 	const { items, error } = await runGenerate(server, {
 		model: '=Qwen/Qwen-Image',
 		size: '1328x1328',
@@ -51,7 +51,7 @@ test("a model of one's own takes fields of its own, as they are", async () => {
 	expect(items[0].json).not.toHaveProperty('estimatedCost');
 });
 
-test('additional fields may come from an expression as an object, and replace fields of the node', async () => {
+test('Additional Body Fields may come from an expression as an object, and replace fields of the node', async () => {
 	await runGenerate(
 		server,
 		{ options: { seed: 1, additionalBodyFields: '={{ $json.extra }}' } },
@@ -60,22 +60,28 @@ test('additional fields may come from an expression as an object, and replace fi
 	expect(sentBody()).toMatchObject({ seed: 2, user: 'shop' });
 });
 
-test.each(['[1]', 'steps: 5', '"text"', '5'])('%s is no object of fields', async (additional) => {
-	const { error } = await runGenerate(server, { options: { additionalBodyFields: additional } });
-	expect(error?.message).toBe("'Additional Body Fields' is not a JSON object");
-	expect(server.requests).toEqual([]);
-});
+test.each(['[1]', 'steps: 5', '"text"', '5'])(
+	'Additional Body Fields refuse %s, which is no object of fields',
+	async (additional) => {
+		const { error } = await runGenerate(server, { options: { additionalBodyFields: additional } });
+		expect(error?.message).toBe("'Additional Body Fields' is not a JSON object");
+		expect(server.requests).toEqual([]);
+	},
+);
 
-test.each([{ n: 4 }, { n: '2' }])('%j would make images that nobody gets', async (additional) => {
-	const { error } = await runGenerate(server, {
-		options: { additionalBodyFields: JSON.stringify(additional) },
-	});
-	expect(error?.message).toBe("'Additional Body Fields' asks for several images with n");
-	expect(error?.description).toContain("'Number of Images'");
-	expect(server.requests).toEqual([]);
-});
+test.each([{ n: 4 }, { n: '2' }])(
+	'Additional Body Fields refuse %j, which would make images that nobody gets',
+	async (additional) => {
+		const { error } = await runGenerate(server, {
+			options: { additionalBodyFields: JSON.stringify(additional) },
+		});
+		expect(error?.message).toBe("'Additional Body Fields' asks for several images with n");
+		expect(error?.description).toContain("'Number of Images'");
+		expect(server.requests).toEqual([]);
+	},
+);
 
-test.each([{ n: 1 }, { n: null }])('%j goes along', async (additional) => {
+test.each([{ n: 1 }, { n: null }])('Additional Body Fields take %j', async (additional) => {
 	const { error } = await runGenerate(server, {
 		options: { additionalBodyFields: JSON.stringify(additional) },
 	});

@@ -12,8 +12,8 @@ afterAll(async () => await server.close());
 
 const seedsSent = () => server.requests.map(({ json }) => (json as { seed?: number }).seed);
 
-describe('Number of Images', () => {
-	test('makes so many requests, with seeds that count on, as items paired with their input', async () => {
+describe('Option Number of Images', () => {
+	test('Number of Images makes so many requests, with seeds that count on, as items paired with their input', async () => {
 		const { items, error } = await runGenerate(
 			server,
 			{ options: { numberOfImages: 3, seed: 41 } },
@@ -33,17 +33,17 @@ describe('Number of Images', () => {
 		expect(new Set(items.map(({ json }) => json.fileName)).size).toBe(6);
 	});
 
-	test('sends no seed where none is set', async () => {
+	test('Number of Images sends no seed where none is set', async () => {
 		await runGenerate(server, { options: { numberOfImages: 2 } });
 		expect(seedsSent()).toEqual([undefined, undefined]);
 	});
 
-	test('starts again at 0 after the highest seed', async () => {
+	test('Number of Images starts again at 0 after the highest seed', async () => {
 		await runGenerate(server, { options: { numberOfImages: 2, seed: 2147483647 } });
 		expect(seedsSent().sort()).toEqual([0, 2147483647]);
 	});
 
-	test('puts the files into data_0, data_1 and so on of one item when asked to', async () => {
+	test('Several Images As puts the files into data_0, data_1 and so on of one item', async () => {
 		const { items } = await runGenerate(server, {
 			options: { numberOfImages: 2, seed: 7, severalImagesAs: 'fields' },
 		});
@@ -59,7 +59,7 @@ describe('Number of Images', () => {
 		}
 	});
 
-	test('keeps the shape of the one item when one of two fails', async () => {
+	test('Several Images As keeps the shape of the one item when one of two fails', async () => {
 		server.setFaults([{ when: { nth: 2 }, fault: { status: 400 } }]);
 		const { items } = await runGenerate(
 			server,
@@ -71,7 +71,7 @@ describe('Number of Images', () => {
 		expect(items[1].json.error).toBe('The service refused the request: Fault 400');
 	});
 
-	test.each([0, 21, 1.5, 'many'])('refuses %p', async (numberOfImages) => {
+	test.each([0, 21, 1.5, 'many'])('Number of Images refuses %p', async (numberOfImages) => {
 		const { error } = await runGenerate(server, { options: { numberOfImages } as never });
 		expect(error?.message).toBe(
 			`'Number of Images' must be a whole number from 1 to 20, but is ${numberOfImages}`,
@@ -79,7 +79,7 @@ describe('Number of Images', () => {
 		expect(server.requests).toEqual([]);
 	});
 
-	test('keeps the images that were made beside the error of one that was not', async () => {
+	test('Number of Images keeps the images that were made beside the error of one that was not', async () => {
 		server.setFaults([{ when: { nth: 2 }, fault: { status: 451 } }]);
 		const { items } = await runGenerate(
 			server,

@@ -21,7 +21,7 @@ beforeEach(() => server.reset());
 
 afterAll(async () => await server.close());
 
-describe('Generate: a size as people write it, the value on the wire, and the picture', () => {
+describe('Options of Generate: sizes', () => {
 	test.each([
 		['step-image-edit-2', '1024x1024', '1024x1024', 1024, 1024],
 		['step-image-edit-2', '1360x768', '768x1360', 1360, 768],
@@ -34,23 +34,26 @@ describe('Generate: a size as people write it, the value on the wire, and the pi
 		['step-2x-large', '256x256', '256x256', 256, 256],
 		['step-2x-large', '1280x800', '1280x800', 1280, 800],
 		['step-2x-large', '800x1280', '800x1280', 800, 1280],
-	])('%s, %s: sends %s, gets %i wide and %i high', async (model, size, onWire, width, height) => {
-		const { items } = await runGenerate(server, { model, size });
+	])(
+		'%s and the size %s send %s, and get a picture %i wide and %i high',
+		async (model, size, onWire, width, height) => {
+			const { items } = await runGenerate(server, { model, size });
 
-		expect(sentJson(server)).toEqual([
-			{ model, prompt: 'A red shoe', size: onWire, response_format: 'b64_json' },
-		]);
-		const picture = await sharp(await bytesOf(items[0].binary?.data)).metadata();
-		expect([picture.width, picture.height]).toEqual([width, height]);
-		expect([items[0].json.width, items[0].json.height]).toEqual([width, height]);
-	});
+			expect(sentJson(server)).toEqual([
+				{ model, prompt: 'A red shoe', size: onWire, response_format: 'b64_json' },
+			]);
+			const picture = await sharp(await bytesOf(items[0].binary?.data)).metadata();
+			expect([picture.width, picture.height]).toEqual([width, height]);
+			expect([items[0].json.width, items[0].json.height]).toEqual([width, height]);
+		},
+	);
 
 	test.each([
 		['1360 × 768', '768x1360'],
 		['1360X768', '768x1360'],
 		['1360*768', '768x1360'],
 		[' 768 x 1360 ', '1360x768'],
-	])('an expression may write %j', async (size, onWire) => {
+	])('A size in an expression may be written %j', async (size, onWire) => {
 		await runGenerate(server, { size: '={{ $json.size }}' }, { items: [{ size }] });
 		expect(sentJson(server)).toMatchObject([{ size: onWire }]);
 	});
@@ -67,7 +70,7 @@ describe('Generate: a size as people write it, the value on the wire, and the pi
 	});
 });
 
-describe('Generate: each option of each model goes out under the name that the API has for it', () => {
+describe('Options of Generate: names on the wire', () => {
 	test.each<[string, string, INodeParameters, object]>([
 		['step-image-edit-2', 'Steps', { steps: 1 }, { steps: 1 }],
 		['step-image-edit-2', 'Steps', { steps: 50 }, { steps: 50 }],
@@ -87,15 +90,18 @@ describe('Generate: each option of each model goes out under the name that the A
 		['step-2x-large', 'Steps', { steps: 50 }, { steps: 50 }],
 		['step-2x-large', 'CFG Scale', { cfgScale: 6 }, { cfg_scale: 6 }],
 		['step-2x-large', 'Seed', { seed: 7 }, { seed: 7 }],
-	])('%s, %s: %j', async (model, _label, options, onWire) => {
-		const { items } = await runGenerate(server, { model, options });
-		expect(sentJson(server)).toEqual([
-			{ model, prompt: 'A red shoe', ...onWire, response_format: 'b64_json' },
-		]);
-		expect(items).toHaveLength(1);
-	});
+	])(
+		'%s sends %s under the name that the API has for it: %j',
+		async (model, _label, options, onWire) => {
+			const { items } = await runGenerate(server, { model, options });
+			expect(sentJson(server)).toEqual([
+				{ model, prompt: 'A red shoe', ...onWire, response_format: 'b64_json' },
+			]);
+			expect(items).toHaveLength(1);
+		},
+	);
 
-	test('all of them together', async () => {
+	test('All options of Generate go out together', async () => {
 		await runGenerate(server, {
 			size: '1184x896',
 			output: 'url',
@@ -136,14 +142,14 @@ describe('Generate: each option of each model goes out under the name that the A
 		]);
 	});
 
-	test('options for the transport alone send nothing', async () => {
+	test('Options for the transport alone send nothing', async () => {
 		await runGenerate(server, { options: { timeout: 30, maxTries: 1, giveUpAfter: 0 } });
 		expect(sentJson(server)).toEqual([
 			{ model: 'step-image-edit-2', prompt: 'A red shoe', response_format: 'b64_json' },
 		]);
 	});
 
-	test('an option that only another model has is left behind when the model changes', async () => {
+	test('An option that only another model has is left behind when the model changes', async () => {
 		await runGenerate(server, {
 			model: 'step-2x-large',
 			options: { negativePrompt: 'blurry', textMode: true, steps: 30 },
@@ -154,8 +160,8 @@ describe('Generate: each option of each model goes out under the name that the A
 	});
 });
 
-describe('expressions', () => {
-	test('texts become the numbers and booleans that they spell', async () => {
+describe('Options: expressions', () => {
+	test('Texts of expressions become the numbers and booleans that they spell', async () => {
 		await runGenerate(
 			server,
 			{
@@ -181,7 +187,7 @@ describe('expressions', () => {
 		]);
 	});
 
-	test.each(['', '   ', null])('a field that an expression leaves at %j is not sent', async (v) => {
+	test.each(['', '   ', null])('A field that an expression leaves at %j is not sent', async (v) => {
 		const given = '={{ $json.v }}';
 		await runGenerate(
 			server,
@@ -210,7 +216,7 @@ describe('expressions', () => {
 		['maxTries', '  '],
 		['giveUpAfter', ''],
 		['giveUpAfter', '  '],
-	])('the option %s that an expression leaves at %j keeps its default', async (option, v) => {
+	])('The option %s that an expression leaves at %j keeps its default', async (option, v) => {
 		// One failure that passes; with the defaults the image comes at the second try.
 		server.setFaults([{ when: { nth: 1 }, fault: { status: 503, retryAfter: 0.01 } }]);
 		const { items, error } = await runGenerate(
@@ -223,7 +229,7 @@ describe('expressions', () => {
 		expect(items[0].json.tries).toBe(2);
 	});
 
-	test('a field that does not exist on the item is not sent', async () => {
+	test('An option whose field does not exist on the item is not sent', async () => {
 		await runGenerate(server, {
 			size: '={{ $json.size }}',
 			options: { steps: '={{ $json.steps }}', seed: '={{ $json.seed }}' },
@@ -233,7 +239,7 @@ describe('expressions', () => {
 		]);
 	});
 
-	test('everything may differ from item to item', async () => {
+	test('Everything may differ from item to item', async () => {
 		await runGenerate(
 			server,
 			{
@@ -277,7 +283,7 @@ describe('expressions', () => {
 		]);
 	});
 
-	test('the model given by an expression keeps the sizes of that model', async () => {
+	test('A model given by an expression keeps the sizes of that model', async () => {
 		await runGenerate(server, { model: '={{ "step-2x-large" }}', size: '1280x800' });
 		expect(sentJson(server)).toMatchObject([{ model: 'step-2x-large', size: '1280x800' }]);
 	});
@@ -294,8 +300,8 @@ describe('expressions', () => {
 	});
 });
 
-describe("a model of the user's own server, given by an expression", () => {
-	test('gets everything that is set, as it is set', async () => {
+describe("Options of a model of one's own", () => {
+	test("A model of one's own gets everything that is set, as it is set", async () => {
 		const { items, error } = await runGenerate(server, {
 			model: `={{ "${OWN_MODEL}" }}`,
 			prompt: `${'long '.repeat(200)}prompt`,
@@ -329,7 +335,7 @@ describe("a model of the user's own server, given by an expression", () => {
 		]);
 	});
 
-	test('gets numbers and booleans where expressions gave texts', async () => {
+	test("A model of one's own gets numbers and booleans where expressions gave texts", async () => {
 		await runGenerate(
 			server,
 			{
@@ -349,14 +355,14 @@ describe("a model of the user's own server, given by an expression", () => {
 		]);
 	});
 
-	test('gets nothing that is not set', async () => {
+	test("A model of one's own gets nothing that is not set", async () => {
 		await runGenerate(server, { model: `={{ "${OWN_MODEL}" }}` });
 		expect(sentJson(server)).toEqual([
 			{ model: OWN_MODEL, prompt: 'A red shoe', response_format: 'b64_json' },
 		]);
 	});
 
-	test('edits images, too', async () => {
+	test("A model of one's own edits images, too", async () => {
 		const item = await itemWithFile(await inputImage(40, 30));
 		const { items } = await runEdit(server, [item], {
 			model: `={{ "${OWN_MODEL}" }}`,
@@ -374,7 +380,7 @@ describe("a model of the user's own server, given by an expression", () => {
 	});
 });
 
-describe('Edit: each option of each model', () => {
+describe('Options of Edit', () => {
 	test.each<[string, INodeParameters, Record<string, string>]>([
 		['step-image-edit-2', {}, {}],
 		['step-image-edit-2', { options: { steps: 12 } }, { steps: '12' }],
@@ -391,20 +397,23 @@ describe('Edit: each option of each model', () => {
 		['step-1x-edit', { options: { steps: 28 } }, { steps: '28' }],
 		['step-1x-edit', { options: { cfgScale: 6 } }, { cfg_scale: '6' }],
 		['step-1x-edit', { options: { seed: 5 } }, { seed: '5' }],
-	])('%s with %j', async (model, parameters, onWire) => {
-		const item = await itemWithFile(await inputImage(128, 96));
-		const { items } = await runEdit(server, [item], { model, ...parameters });
-		expect(sentFields(server)).toEqual({
-			model,
-			prompt: 'Make it blue',
-			response_format: 'b64_json',
-			...onWire,
-		});
-		expect(items).toHaveLength(1);
-		expect(server.requests[0].status).toBe(200);
-	});
+	])(
+		'Edit sends the options of %s under the names that the API has for them: %j',
+		async (model, parameters, onWire) => {
+			const item = await itemWithFile(await inputImage(128, 96));
+			const { items } = await runEdit(server, [item], { model, ...parameters });
+			expect(sentFields(server)).toEqual({
+				model,
+				prompt: 'Make it blue',
+				response_format: 'b64_json',
+				...onWire,
+			});
+			expect(items).toHaveLength(1);
+			expect(server.requests[0].status).toBe(200);
+		},
+	);
 
-	test('a size left over from another model is not sent to step-image-edit-2', async () => {
+	test('A size left over from another model is not sent to step-image-edit-2', async () => {
 		const item = await itemWithFile(await inputImage(128, 96));
 		await runEdit(server, [item], { model: '={{ "step-image-edit-2" }}', size: '768x768' });
 		expect(sentFields(server)).toEqual({
@@ -416,7 +425,7 @@ describe('Edit: each option of each model', () => {
 });
 
 test.each(['={{ 100 / 3 }}', 1.005, 3_000_000, 1e12])(
-	'a Timeout of %p seconds is taken',
+	'A Timeout of %p seconds is taken',
 	async (timeout) => {
 		const { error } = await runGenerate(server, {
 			options: { timeout, giveUpAfter: timeout, maxTries: 1 },
@@ -425,8 +434,8 @@ test.each(['={{ 100 / 3 }}', 1.005, 3_000_000, 1e12])(
 	},
 );
 
-describe("n8n's own Request Options", () => {
-	test('their timeout holds for the whole request', async () => {
+describe("Options: n8n's own Request Options", () => {
+	test('The timeout of Request Options holds for the whole request', async () => {
 		server.setFaults([{ fault: { delayMs: 3000 } }]);
 		const { error } = await runGenerate(server, {
 			requestOptions: { timeout: 200 },
@@ -436,12 +445,12 @@ describe("n8n's own Request Options", () => {
 		expect(error?.message).toBe('The service did not answer completely within 0.2 seconds');
 	});
 
-	test('a timeout of any number of milliseconds is taken', async () => {
+	test('The timeout of Request Options takes any number of milliseconds', async () => {
 		const { error } = await runGenerate(server, { requestOptions: { timeout: 1005 } });
 		expect(error?.message).toBeUndefined();
 	});
 
-	test("the node's own timeout goes before it", async () => {
+	test("The node's own timeout goes before that of Request Options", async () => {
 		server.setFaults([{ fault: { delayMs: 400 } }]);
 		const { error, items } = await runGenerate(server, {
 			requestOptions: { timeout: 200 },
@@ -452,7 +461,7 @@ describe("n8n's own Request Options", () => {
 		expect(items).toHaveLength(1);
 	});
 
-	test('batching starts the items one after another, and all of them are sent', async () => {
+	test('Batching of Request Options starts the items one after another, and all of them are sent', async () => {
 		const { items, error } = await runGenerate(
 			server,
 			{
@@ -472,7 +481,7 @@ describe("n8n's own Request Options", () => {
 		expect(starts[2] - starts[0]).toBeGreaterThan(100);
 	});
 
-	test('a proxy carries the request', async () => {
+	test('The proxy of Request Options carries the request', async () => {
 		const { host } = new URL(server.origin);
 		// A plain proxy is sent the whole address; the local server serves paths only, so it is not found.
 		const { error } = await runGenerate(

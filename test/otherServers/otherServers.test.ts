@@ -25,7 +25,7 @@ async function run(output: string, reply: unknown) {
 
 const fileUrl = () => `${server.origin}/file.png`;
 
-test('an answer with the image alone: what is missing is null', async () => {
+test('An answer with the image alone puts out null for what is missing', async () => {
 	const { items, error } = await run('file', {
 		data: [{ b64_json: picture.toString('base64') }],
 	});
@@ -47,7 +47,7 @@ test('an answer with the image alone: what is missing is null', async () => {
 	expect((await bytesOf(items[0].binary?.data)).equals(picture)).toBe(true);
 });
 
-describe('the image text', () => {
+describe('Other servers: the text of an image', () => {
 	const base64 = () => picture.toString('base64');
 	const body = (image: string) => `{"data":[{"b64_json":"${image}"}]}`;
 
@@ -71,7 +71,7 @@ describe('the image text', () => {
 			() => `{"data":[{"b64_json":"${base64()}"},{"b64_json":"AAAA"}]}`,
 		],
 		['after a byte order mark', () => `\uFEFF${body(base64())}`],
-	])('%s', async (_, spelled) => {
+	])('The image is read when it comes %s', async (_, spelled) => {
 		const { items, error } = await run('file', spelled());
 		expect(error?.message).toBeUndefined();
 		expect((await bytesOf(items[0].binary?.data)).equals(picture)).toBe(true);
@@ -81,13 +81,13 @@ describe('the image text', () => {
 		['no Base64', '%%%%%%%%%%%%'],
 		['text in Base64', Buffer.from('no picture at all').toString('base64')],
 		['an SVG', Buffer.from('<svg xmlns="http://www.w3.org/2000/svg"/>').toString('base64')],
-	])('%s is not an image', async (_, image) => {
+	])('What comes as the image but is %s fails as no image', async (_, image) => {
 		const { error, items } = await run('file', body(image));
 		expect(error?.message).toMatch(/^What came as the image is not an image/);
 		expect(items).toEqual([]);
 	});
 
-	test('half a picture is not taken for a whole one', async () => {
+	test('Half a picture is not taken for a whole one', async () => {
 		const half = picture.subarray(0, picture.length >> 1).toString('base64');
 		const { error, items } = await run('file', body(half));
 		expect(error?.message).toBe(
@@ -97,8 +97,8 @@ describe('the image text', () => {
 	});
 });
 
-describe('servers that do not look at response_format', () => {
-	test('Image File, the server gives a link: it is downloaded', async () => {
+describe('Other servers: response_format is not looked at', () => {
+	test('Image File downloads the link of a server that gives a link', async () => {
 		const { items, error } = await run('file', { data: [{ url: fileUrl() }] });
 		expect(error?.message).toBeUndefined();
 		expect((await bytesOf(items[0].binary?.data)).equals(picture)).toBe(true);
@@ -107,7 +107,7 @@ describe('servers that do not look at response_format', () => {
 		).toEqual([['/file.png', undefined]]);
 	});
 
-	test('Image File and URL, the server gives Base64: the file without a link', async () => {
+	test('Image File and URL puts out the file without a link when the server gives Base64', async () => {
 		const { items, error } = await run('fileAndUrl', {
 			data: [{ b64_json: picture.toString('base64') }],
 		});
@@ -116,7 +116,7 @@ describe('servers that do not look at response_format', () => {
 		expect(items[0].json.url).toBeUndefined();
 	});
 
-	test('Image URL, the server gives Base64: the paid image is not lost, nor nameless', async () => {
+	test('Image URL keeps the paid image, under a name, when the server gives Base64', async () => {
 		const { items, error } = await run('url', {
 			data: [{ b64_json: picture.toString('base64') }],
 		});
@@ -125,7 +125,7 @@ describe('servers that do not look at response_format', () => {
 		expect((await bytesOf(items[0].binary?.data)).equals(picture)).toBe(true);
 	});
 
-	test('both at once with Image URL: only the link leaves', async () => {
+	test('Image URL puts out only the link when the server gives both', async () => {
 		const { items } = await run('url', {
 			data: [{ url: fileUrl(), b64_json: picture.toString('base64') }],
 		});
@@ -134,7 +134,7 @@ describe('servers that do not look at response_format', () => {
 	});
 
 	test.each(['/relative.png', 'ftp://host/file.png', 'data:image/png;base64,AAAA', ''])(
-		'the link %j is no link',
+		'The link %j is taken for none',
 		async (link) => {
 			const { error } = await run('url', { data: [{ url: link }] });
 			expect(error?.message).toBe('The service answered without an image');
@@ -142,7 +142,7 @@ describe('servers that do not look at response_format', () => {
 	);
 });
 
-describe('answers that are no answers', () => {
+describe('Other servers: answers without an image', () => {
 	test.each<[string, unknown]>([
 		['a list', []],
 		['null', null],
@@ -151,13 +151,13 @@ describe('answers that are no answers', () => {
 		['an image that is null', { data: [{ b64_json: null }] }],
 		['an image that is empty', { data: [{ b64_json: '' }] }],
 		['an image that is a number', { data: [{ b64_json: 5 }] }],
-	])('%s', async (_, reply) => {
+	])('An answer that is %s fails as one without an image', async (_, reply) => {
 		const { error } = await run('file', reply);
 		expect(error?.message).toBe('The service answered without an image');
 		expect(error?.httpCode).toBe('200');
 	});
 
-	test('an error with status 200 is told in its own words', async () => {
+	test('An error with status 200 is told in its own words', async () => {
 		const { error } = await run('file', { error: { message: 'model is loading' } });
 		expect(error?.message).toContain('model is loading');
 	});

@@ -26,6 +26,9 @@ test.each([
 	['https://images.example.com/v1', 'step-image-edit-2', undefined],
 	['https://api.stepfun.com/v1', 'step-1x-edit', undefined],
 	['https://api.stepfun.com/v1', 'our-own-model', undefined],
-])('an image from %s with %s', (baseURL, model, cost) => {
-	expect(costAt(baseURL, model)).toEqual(cost);
-});
+])(
+	'The estimated cost of an image from %s with %s is that of the price list',
+	(baseURL, model, cost) => {
+		expect(costAt(baseURL, model)).toEqual(cost);
+	},
+);

@@ -7,7 +7,7 @@ beforeAll(async () => (server = await startStepFunServer({ drawing: 'once' })));
 afterEach(() => server.reset());
 afterAll(async () => await server.close());
 
-describe('file names', () => {
+describe('File names made by the node', () => {
 	test.each([
 		['A red shoe', 'a-red-shoe-1.png'],
 		['../../etc/passwd', 'etc-passwd-1.png'],
@@ -19,7 +19,7 @@ describe('file names', () => {
 			'a very long prompt that goes on and on about a single red shoe',
 			'a-very-long-prompt-that-goes-on-and-on-about-a-1.png',
 		],
-	])('%s → %s', async (prompt, fileName) => {
+	])('The prompt %s becomes the file name %s', async (prompt, fileName) => {
 		const { items } = await runGenerate(
 			server,
 			{ prompt: '={{ $json.prompt }}' },
@@ -34,14 +34,14 @@ describe('file names', () => {
 		['IMG 0042.final.JPG', 'img-0042-final-edited-1.png'],
 		['红鞋.webp', '红鞋-edited-1.png'],
 		['noextension', 'noextension-edited-1.png'],
-	])('edited: %s → %s', async (input, fileName) => {
+	])('An edit of %s is named %s', async (input, fileName) => {
 		const item = await itemWithFile(await inputImage(64, 64), input);
 		const { items } = await runEdit(server, [item]);
 		expect(items[0].json.fileName).toBe(fileName);
 	});
 });
 
-describe('File Name', () => {
+describe('Option File Name', () => {
 	test.each([
 		['={{ $json.sku }}-front', 'A1-front.png'],
 		['shoe.jpg', 'shoe.png'],
@@ -53,7 +53,7 @@ describe('File Name', () => {
 		['x'.repeat(300), `${'x'.repeat(120)}.png`],
 		['...', 'a-red-shoe-1.png'],
 		['  ', 'a-red-shoe-1.png'],
-	])('%p becomes %p', async (fileName, expected) => {
+	])('The File Name %p becomes the file name %p', async (fileName, expected) => {
 		const { items } = await runGenerate(
 			server,
 			{ options: { fileName } },
@@ -63,7 +63,7 @@ describe('File Name', () => {
 		expect(items[0].binary?.data.fileName).toBe(expected);
 	});
 
-	test('numbers several images', async () => {
+	test('A File Name for several images gets their numbers', async () => {
 		const { items } = await runGenerate(server, {
 			options: { fileName: 'shoe', numberOfImages: 2 },
 		});

@@ -36,8 +36,8 @@ async function expectHarmless(fileName: unknown): Promise<void> {
 	expect(await readdir(folder)).toContain(name);
 }
 
-describe('the name of the image file is harmless', () => {
-	test('when it is made from a hostile prompt', async () => {
+describe('File names: hostile input', () => {
+	test('The file name is harmless when it is made from a hostile prompt', async () => {
 		const { items } = await runGenerate(
 			server,
 			{ model: 'step-2x-large', size: '256x256', prompt: '={{ $json.prompt }}' },
@@ -50,7 +50,7 @@ describe('the name of the image file is harmless', () => {
 		}
 	});
 
-	test('when File Name is hostile', async () => {
+	test('The file name is harmless when File Name is hostile', async () => {
 		const { items } = await runGenerate(
 			server,
 			{
@@ -67,7 +67,7 @@ describe('the name of the image file is harmless', () => {
 		}
 	});
 
-	test("when the input file's is hostile, and it adds nothing to the form", async () => {
+	test("The file name is harmless when the input file's is hostile, and it adds nothing to the form", async () => {
 		const files = await Promise.all(
 			HOSTILE_NAMES.map(async (name) => await itemWithFile(image, name)),
 		);

@@ -26,8 +26,8 @@ beforeEach(() => {
 
 afterAll(async () => await server.close());
 
-describe('the fields of an item', () => {
-	test('Image File: facts in json, the picture in binary, no link', async () => {
+describe('Output: the fields of an item', () => {
+	test('Image File puts out facts in json and the picture in binary, and no link', async () => {
 		const before = Math.floor(Date.now() / 1000);
 		const { items } = await runGenerate(server, { size: '1360x768', options: { seed: 77 } });
 		const [bytes] = server.sentImages;
@@ -58,7 +58,7 @@ describe('the fields of an item', () => {
 		expect(server.resultRequests).toEqual([]);
 	});
 
-	test('Image URL: the link, nothing downloaded', async () => {
+	test('Image URL puts out the link, and downloads nothing', async () => {
 		const { items } = await runGenerate(server, { output: 'url', options: { seed: 77 } });
 		const { created, url, ...json } = items[0].json;
 		expect(json).toEqual({
@@ -77,7 +77,7 @@ describe('the fields of an item', () => {
 		expect(Buffer.from(await response.arrayBuffer()).equals(server.sentImages[0])).toBe(true);
 	});
 
-	test('Image File and URL: both, and the other host never sees the key', async () => {
+	test('Image File and URL puts out both, and the other host never sees the key', async () => {
 		const { items } = await runGenerate(server, { output: 'fileAndUrl' });
 		const { url, width, height, fileSize } = items[0].json;
 		expect(String(url).startsWith(`${server.resultOrigin}/image_gen/`)).toBe(true);
@@ -91,12 +91,12 @@ describe('the fields of an item', () => {
 		expect(JSON.stringify(download.headers)).not.toContain('local-stepfun-key');
 	});
 
-	test('the seed is the one that was used, also where the service drew it', async () => {
+	test('The seed of an item is the one that was used, also where the service drew it', async () => {
 		const { items } = await runGenerate(server, {});
 		expect(items[0].json.seed).toBe(server.billed[0].seed);
 	});
 
-	test('the input json does not come back, the input binary neither', async () => {
+	test('The input json does not come back, the input binary neither', async () => {
 		const item = await itemWithFile(await inputImage(64, 64));
 		item.json = { sku: 'A-1' };
 		const { items } = await runEdit(server, [item], { outputField: 'edited' });
@@ -105,8 +105,8 @@ describe('the fields of an item', () => {
 	});
 });
 
-describe('Include Input Fields', () => {
-	test('keeps JSON and files beside the result', async () => {
+describe('Output: Include Input Fields', () => {
+	test('Include Input Fields keeps JSON and files beside the result', async () => {
 		const item = await itemWithFile(await inputImage(80, 60));
 		const { items } = await runEdit(server, [{ ...item, json: { sku: 'A1', seed: 'own' } }], {
 			outputField: 'edited',
@@ -116,19 +116,22 @@ describe('Include Input Fields', () => {
 		expect(Object.keys(items[0].binary ?? {})).toEqual(['data', 'edited']);
 	});
 
-	test('is off by default', async () => {
+	test('Include Input Fields is off by default', async () => {
 		const { items } = await runGenerate(server, {}, { items: [{ sku: 'A1' }] });
 		expect(items[0].json).not.toHaveProperty('sku');
 	});
 });
 
-describe('the output field', () => {
-	test.each(['image', 'my picture', ' padded '])('%j', async (outputField) => {
-		const { items } = await runGenerate(server, { outputField });
-		expect(Object.keys(items[0].binary ?? {})).toEqual([outputField.trim()]);
-	});
+describe('Output: Put Output File in Field', () => {
+	test.each(['image', 'my picture', ' padded '])(
+		'Put Output File in Field takes the name %j',
+		async (outputField) => {
+			const { items } = await runGenerate(server, { outputField });
+			expect(Object.keys(items[0].binary ?? {})).toEqual([outputField.trim()]);
+		},
+	);
 
-	test('may come from the item', async () => {
+	test('Put Output File in Field may come from the item', async () => {
 		const { items } = await runGenerate(
 			server,
 			{ outputField: '={{ $json.field }}' },
@@ -138,12 +141,12 @@ describe('the output field', () => {
 	});
 });
 
-describe('formats that the server may send', () => {
+describe('Output: formats that the server may send', () => {
 	test.each([
 		['png', 'image/png', 'a-red-shoe-1.png'],
 		['jpeg', 'image/jpeg', 'a-red-shoe-1.jpg'],
 		['webp', 'image/webp', 'a-red-shoe-1.webp'],
-	] as const)('%s', async (format, mimeType, fileName) => {
+	] as const)('A server that sends %s', async (format, mimeType, fileName) => {
 		const other = await startStepFunServer({ image: { format } });
 		for (const output of ['file', 'fileAndUrl']) {
 			const { items } = await runGenerate(other, { output, size: '1184x896' });
@@ -156,26 +159,29 @@ describe('formats that the server may send', () => {
 		await other.close();
 	});
 
-	test('the type is that of the bytes, whatever the download claims', async () => {
+	test('The type of an output file is that of the bytes, whatever the download claims', async () => {
 		server.setResultFaults([{ fault: { contentType: 'application/octet-stream' } }]);
 		const { items } = await runGenerate(server, { output: 'fileAndUrl' });
 		expect(items[0].binary?.data.mimeType).toBe('image/png');
 	});
 
-	test.each([100_000, 3_000_001, 8_000_002])('pictures of about %i bytes', async (bytes) => {
-		const large = await startStepFunServer({ image: { bytes }, drawing: 'once' });
-		for (const output of ['file', 'fileAndUrl']) {
-			const { items } = await runGenerate(large, { output });
-			const [sent] = large.sentImages;
-			expect(sent.length).toBeGreaterThan(bytes * 0.9);
-			expect(items[0].json.fileSize).toBe(sent.length);
-			expect((await bytesOf(items[0].binary?.data)).equals(sent)).toBe(true);
-		}
-		await large.close();
-	});
+	test.each([100_000, 3_000_001, 8_000_002])(
+		'Pictures of about %i bytes arrive whole',
+		async (bytes) => {
+			const large = await startStepFunServer({ image: { bytes }, drawing: 'once' });
+			for (const output of ['file', 'fileAndUrl']) {
+				const { items } = await runGenerate(large, { output });
+				const [sent] = large.sentImages;
+				expect(sent.length).toBeGreaterThan(bytes * 0.9);
+				expect(items[0].json.fileSize).toBe(sent.length);
+				expect((await bytesOf(items[0].binary?.data)).equals(sent)).toBe(true);
+			}
+			await large.close();
+		},
+	);
 });
 
-describe('every spelling of the JSON means the same', () => {
+describe('Output: spellings of the JSON', () => {
 	const spellings: JsonSpelling[] = [
 		'compact',
 		'pretty',
@@ -185,7 +191,7 @@ describe('every spelling of the JSON means the same', () => {
 		'image-last',
 	];
 
-	test.each(spellings)('%s', async (jsonSpelling) => {
+	test.each(spellings)('An answer in the spelling %s means the same', async (jsonSpelling) => {
 		const other = await startStepFunServer({ drawing: 'once', jsonSpelling });
 		for (const output of ['file', 'url', 'fileAndUrl']) {
 			other.reset();
@@ -205,8 +211,8 @@ describe('every spelling of the JSON means the same', () => {
 	});
 });
 
-describe('where n8n keeps the file', () => {
-	test('filesystem: the execution data holds a reference', async () => {
+describe('Output: where n8n keeps the file', () => {
+	test('In the binary mode filesystem the execution data holds a reference', async () => {
 		const { items } = await runGenerate(server, {}, { binaryMode: 'filesystem' });
 		const file = items[0].binary?.data as IBinaryData;
 		expect(file.id).toMatch(/^filesystem-v2:/);
@@ -214,23 +220,26 @@ describe('where n8n keeps the file', () => {
 		expect((await bytesOf(file)).equals(server.sentImages[0])).toBe(true);
 	});
 
-	test('default: the execution data holds the file', async () => {
+	test('In the binary mode default the execution data holds the file', async () => {
 		const { items } = await runGenerate(server, {}, { binaryMode: 'default' });
 		const file = items[0].binary?.data as IBinaryData;
 		expect(file.id).toBeUndefined();
 		expect(Buffer.from(file.data, 'base64').equals(server.sentImages[0])).toBe(true);
 	});
 
-	(COMBINES_BINARY ? test : test.skip)('combined: the file stands in the json', async () => {
-		const { items } = await runGenerate(server, {}, { combineBinary: true });
-		expect(items[0].binary).toBeUndefined();
-		const { data } = items[0].json._files as unknown as Record<string, IBinaryData>;
-		expect(data).toMatchObject({ mimeType: 'image/png', fileName: 'a-red-shoe-1.png' });
-		expect((await bytesOf(data)).equals(server.sentImages[0])).toBe(true);
-	});
+	(COMBINES_BINARY ? test : test.skip)(
+		'In combined binary mode the file stands in the json',
+		async () => {
+			const { items } = await runGenerate(server, {}, { combineBinary: true });
+			expect(items[0].binary).toBeUndefined();
+			const { data } = items[0].json._files as unknown as Record<string, IBinaryData>;
+			expect(data).toMatchObject({ mimeType: 'image/png', fileName: 'a-red-shoe-1.png' });
+			expect((await bytesOf(data)).equals(server.sentImages[0])).toBe(true);
+		},
+	);
 
 	(COMBINES_BINARY ? test : test.skip)(
-		'combined: what Generate leaves is what Edit takes',
+		'In combined binary mode what Generate leaves is what Edit takes',
 		async () => {
 			const generated = await runGenerate(server, { size: '1360x768' }, { combineBinary: true });
 			const { items, error } = await runEdit(
@@ -246,7 +255,7 @@ describe('where n8n keeps the file', () => {
 	);
 });
 
-describe('the download of Image File and URL fails', () => {
+describe('Output: the download of Image File and URL fails', () => {
 	const atOnce = { output: 'fileAndUrl', options: { maxTries: 1, giveUpAfter: 0 } };
 
 	test.each<[string, ResultFault, string, string | null]>([
@@ -272,34 +281,37 @@ describe('the download of Image File and URL fails', () => {
 			'The connection broke while the answer arrived',
 			'200',
 		],
-	])('%s: the link is in the error, for the image was paid', async (_, fault, reason, httpCode) => {
-		server.setResultFaults([{ fault }]);
-		const { error, items } = await runGenerate(server, atOnce);
-		expect(error?.message).toMatch(/^The image was made, but could not be downloaded: /);
-		expect(error?.message).toContain(reason);
-		expect(error?.description).toContain(`${server.resultOrigin}/image_gen/`);
-		expect(error?.description).toContain('The image has been charged');
-		expect(error?.httpCode ?? null).toBe(httpCode);
-		expect(error?.context.itemIndex).toBe(0);
-		expect(items).toEqual([]);
-		expect(server.billed).toHaveLength(1);
-	});
+	])(
+		'A download that fails with %s leaves the link in the error, for the image was paid',
+		async (_, fault, reason, httpCode) => {
+			server.setResultFaults([{ fault }]);
+			const { error, items } = await runGenerate(server, atOnce);
+			expect(error?.message).toMatch(/^The image was made, but could not be downloaded: /);
+			expect(error?.message).toContain(reason);
+			expect(error?.description).toContain(`${server.resultOrigin}/image_gen/`);
+			expect(error?.description).toContain('The image has been charged');
+			expect(error?.httpCode ?? null).toBe(httpCode);
+			expect(error?.context.itemIndex).toBe(0);
+			expect(items).toEqual([]);
+			expect(server.billed).toHaveLength(1);
+		},
+	);
 
-	test('the only image of a run does not speak of others that were lost', async () => {
+	test('A failed download of the only image of a run does not speak of others that were lost', async () => {
 		server.setResultFaults([{ fault: { status: 404 } }]);
 		const { error } = await runGenerate(server, atOnce);
 		expect(error?.description).toContain('The image has been charged');
 		expect(error?.description).not.toContain('n8n discards');
 	});
 
-	test('a broken download names the host that broke, not the API', async () => {
+	test('A broken download names the host that broke, not the API', async () => {
 		server.setResultFaults([{ fault: { drop: 'before-answer' } }]);
 		const { error } = await runGenerate(server, atOnce);
 		expect(error?.message).toContain(new URL(server.resultOrigin).host);
 		expect(error?.message).not.toContain(new URL(server.origin).host);
 	});
 
-	test('an expired link names the link, not the API', async () => {
+	test('An expired link names the link, not the API', async () => {
 		const short = await startStepFunServer({ drawing: 'once', urlLifetimeMs: 0 });
 		const { error } = await runGenerate(short, atOnce);
 		await short.close();
@@ -307,13 +319,13 @@ describe('the download of Image File and URL fails', () => {
 		expect(error?.message).not.toContain('This key may not use the model');
 	});
 
-	test('a missing file is not said to be a missing API endpoint', async () => {
+	test('A missing file is not said to be a missing API endpoint', async () => {
 		server.setResultFaults([{ fault: { status: 404 } }]);
 		const { error } = await runGenerate(server, atOnce);
 		expect(error?.message).not.toContain('/images/generations');
 	});
 
-	test('a slow download ends with the timeout', async () => {
+	test('A slow download ends with the timeout', async () => {
 		server.setResultFaults([{ fault: { hang: true } }]);
 		const { error } = await runGenerate(server, {
 			output: 'fileAndUrl',
@@ -322,7 +334,7 @@ describe('the download of Image File and URL fails', () => {
 		expect(error?.message).toContain('did not send all of it within 0.3 seconds');
 	});
 
-	test('the image is downloaded again, never made again', async () => {
+	test('An image whose download fails is downloaded again, never made again', async () => {
 		server.setResultFaults([{ times: 1, fault: { status: 503, retryAfter: 0.01 } }]);
 		const { items } = await runGenerate(server, { output: 'fileAndUrl' });
 		expect((await bytesOf(items[0].binary?.data)).equals(server.sentImages[0])).toBe(true);

@@ -11,8 +11,8 @@ beforeAll(async () => (server = await startStepFunServer()));
 afterEach(() => server.reset());
 afterAll(async () => await server.close());
 
-(SIGNS_LINKS ? describe : describe.skip)('Temporary Link', () => {
-	test('is signed by n8n for the stored image, and no file leaves the node', async () => {
+(SIGNS_LINKS ? describe : describe.skip)('Output: Temporary Link', () => {
+	test('A Temporary Link is signed by n8n for the stored image, and no file leaves the node', async () => {
 		const { items } = await runGenerate(server, { output: 'n8nLink', linkLifetime: '1 hour' });
 		const { json, binary } = items[0];
 		expect(binary).toBeUndefined();
@@ -30,7 +30,7 @@ afterAll(async () => await server.close());
 		expect(exp - iat).toBe(3600);
 	});
 
-	test('and the file, for a workflow that keeps the picture and sends a link to it', async () => {
+	test('Image File and Temporary Link puts out the file and a link to it', async () => {
 		const { items } = await runGenerate(server, {
 			output: 'fileAndN8nLink',
 			outputField: 'photo',
@@ -52,7 +52,7 @@ afterAll(async () => await server.close());
 		expect(server.resultRequests).toEqual([]);
 	});
 
-	test('and the files of several images in one item', async () => {
+	test('Image File and Temporary Link puts out the files of several images in one item', async () => {
 		const { items } = await runGenerate(server, {
 			output: 'fileAndN8nLink',
 			options: { numberOfImages: 2, severalImagesAs: 'fields' },
@@ -69,7 +69,7 @@ afterAll(async () => await server.close());
 	});
 
 	test.each(['n8nLink', 'fileAndN8nLink'])(
-		'%s cannot be made where n8n keeps files in memory; the paid image leaves as a file',
+		'The link of %s cannot be made where n8n keeps files in memory; the paid image leaves as a file',
 		async (output) => {
 			const { items } = await runGenerate(server, { output }, { binaryMode: 'default' });
 			expect(items[0].json.link).toBeNull();
@@ -78,8 +78,8 @@ afterAll(async () => await server.close());
 	);
 });
 
-(SIGNS_LINKS ? describe.skip : describe)('Temporary Link, in an n8n that cannot serve one', () => {
-	test('is refused before anything is paid for', async () => {
+(SIGNS_LINKS ? describe.skip : describe)('Output: Temporary Link in an older n8n', () => {
+	test('A Temporary Link is refused before anything is paid for where n8n cannot serve one', async () => {
 		const { error } = await runGenerate(server, { output: 'n8nLink' });
 		expect(error?.message).toBe("'Temporary Link' needs a newer n8n");
 		expect(error?.description).toContain('Update n8n');

@@ -50,7 +50,7 @@ const COMMON = [
 	'When Moderated',
 ];
 
-describe('what the editor shows', () => {
+describe('Panel: fields', () => {
 	test.each<[string, string, string[], string[]]>([
 		[
 			'generate',
@@ -111,16 +111,19 @@ describe('what the editor shows', () => {
 			],
 			['CFG Scale', 'Negative Prompt', 'Seed', 'Steps', 'Text Mode', ...COMMON],
 		],
-	])('%s with %s', (operation, model, fields, entries) => {
-		expect(labels({ operation, model })).toEqual(['Resource', 'Operation', 'Model', ...fields]);
-		expect(
-			options({ operation, model })
-				.map(({ displayName }) => displayName)
-				.sort(),
-		).toEqual([...entries].sort());
-	});
+	])(
+		'The panel of %s with %s shows the fields and options of that model',
+		(operation, model, fields, entries) => {
+			expect(labels({ operation, model })).toEqual(['Resource', 'Operation', 'Model', ...fields]);
+			expect(
+				options({ operation, model })
+					.map(({ displayName }) => displayName)
+					.sort(),
+			).toEqual([...entries].sort());
+		},
+	);
 
-	test('a fresh node generates with step-image-edit-2 into the field data', () => {
+	test('A fresh node generates with step-image-edit-2 into the field data', () => {
 		expect(withDefaults({})).toEqual({
 			resource: 'image',
 			operation: 'generate',
@@ -143,7 +146,7 @@ describe('what the editor shows', () => {
 		['fileAndUrl', true, false],
 		['fileAndN8nLink', true, true],
 		['n8nLink', false, true],
-	])('%s asks for what it needs', (output, field, lifetime) => {
+	])('The output %s asks for what it needs', (output, field, lifetime) => {
 		for (const operation of ['generate', 'edit', 'imageToImage']) {
 			const shown = labels({ operation, output });
 			expect(shown.includes('Put Output File in Field')).toBe(field);
@@ -154,14 +157,14 @@ describe('what the editor shows', () => {
 	test.each([
 		['generate', ['step-image-edit-2', 'step-2x-large']],
 		['edit', ['step-image-edit-2', 'step-1x-edit']],
-	])('the models of %s', (operation, models) => {
+	])('The panel of %s offers its models', (operation, models) => {
 		const field = visible({ operation }).find(({ name }) => name === 'model');
 		expect((field?.options as INodePropertyOptions[]).map(({ value }) => value)).toEqual(models);
 		expect(field?.default).toBe('step-image-edit-2');
 	});
 });
 
-describe('ranges and defaults are those of the model', () => {
+describe('Panel: ranges and defaults of the model', () => {
 	test.each<[string, string, string, number, number, number]>([
 		['generate', 'step-image-edit-2', 'steps', 1, 50, 8],
 		['generate', 'step-image-edit-2', 'cfgScale', 1, 10, 1],
@@ -174,14 +177,17 @@ describe('ranges and defaults are those of the model', () => {
 		['edit', 'step-1x-edit', 'steps', 1, 50, 28],
 		['edit', 'step-1x-edit', 'cfgScale', 1, 10, 6],
 		['edit', 'step-1x-edit', 'seed', 0, 2147483647, 1],
-	])('%s, %s, %s: %d to %d, starting at %d', (operation, model, name, min, max, start) => {
-		const option = options({ operation, model }).find((each) => each.name === name);
-		expect(option?.typeOptions?.minValue).toBe(min);
-		expect(option?.typeOptions?.maxValue).toBe(max);
-		expect(option?.default).toBe(start);
-	});
+	])(
+		'The panel of %s with %s gives %s from %d to %d, starting at %d',
+		(operation, model, name, min, max, start) => {
+			const option = options({ operation, model }).find((each) => each.name === name);
+			expect(option?.typeOptions?.minValue).toBe(min);
+			expect(option?.typeOptions?.maxValue).toBe(max);
+			expect(option?.default).toBe(start);
+		},
+	);
 
-	test('a model of an own server has no ranges', () => {
+	test("The panel of a model of one's own has no ranges", () => {
 		const own = options({ operation: 'generate', model: 'our-own-model' });
 		for (const name of ['steps', 'cfgScale']) {
 			const option = own.find((each) => each.name === name);
@@ -193,7 +199,7 @@ describe('ranges and defaults are those of the model', () => {
 	});
 
 	test.each<Operation>(['generate', 'edit'])(
-		'%s: every fact of the catalogue is offered',
+		'The panel of %s offers every fact of the catalogue',
 		(operation) => {
 			const models = modelsFor(operation);
 			expect(models.length).toBeGreaterThan(1);
@@ -219,13 +225,13 @@ describe('ranges and defaults are those of the model', () => {
 	);
 });
 
-describe('sizes are offered with width first, whatever the API calls them', () => {
+describe('Panel: sizes', () => {
 	const sizeChoices = (operation: string, model: string) => {
 		const field = visible({ operation, model }).find(({ name }) => name === 'size');
 		return (field?.options as INodePropertyOptions[]).map(({ name, value }) => [name, value]);
 	};
 
-	test('generate, step-image-edit-2', () => {
+	test('The sizes of Generate with step-image-edit-2 stand with the width first', () => {
 		expect(sizeChoices('generate', 'step-image-edit-2')).toEqual([
 			['Model Default (1024 × 1024)', ''],
 			['Square 1:1 (1024 × 1024)', '1024x1024'],
@@ -236,7 +242,7 @@ describe('sizes are offered with width first, whatever the API calls them', () =
 		]);
 	});
 
-	test('generate, step-2x-large', () => {
+	test('The sizes of Generate with step-2x-large stand with the width first', () => {
 		expect(sizeChoices('generate', 'step-2x-large')).toEqual([
 			['Model Default', ''],
 			['Square 1:1 (1024 × 1024)', '1024x1024'],
@@ -248,7 +254,7 @@ describe('sizes are offered with width first, whatever the API calls them', () =
 		]);
 	});
 
-	test('edit, step-1x-edit: an area', () => {
+	test('The sizes of Edit with step-1x-edit stand as an area', () => {
 		expect(sizeChoices('edit', 'step-1x-edit')).toEqual([
 			['Model Default (512 × 512)', ''],
 			['About 512 × 512 Pixels', '512x512'],
@@ -257,14 +263,14 @@ describe('sizes are offered with width first, whatever the API calls them', () =
 		]);
 	});
 
-	test('a model of an own server takes any text', () => {
+	test("The size of a model of one's own takes any text", () => {
 		const field = visible({ operation: 'generate', model: 'our-own-model' }).find(
 			({ name }) => name === 'size',
 		);
 		expect([field?.type, field?.default]).toEqual(['string', '']);
 	});
 
-	test('every ratio is close to its pixels', () => {
+	test('The ratio of every size is close to its pixels', () => {
 		for (const operation of ['generate', 'edit'] as const) {
 			for (const { facts } of modelsFor(operation)) {
 				for (const size of facts.sizes ?? []) {
@@ -277,37 +283,43 @@ describe('sizes are offered with width first, whatever the API calls them', () =
 	});
 });
 
-describe('the notice that a negative prompt does nothing', () => {
+describe('Panel: the notice that a negative prompt does nothing', () => {
 	const shown = (operation: string, model: string, set: INodeParameters) =>
 		visible({ operation, model, options: set }).some(({ type }) => type === 'notice');
 
-	describe.each(['generate', 'edit'])('%s with step-image-edit-2', (operation) => {
-		test.each<[boolean, INodeParameters]>([
-			[false, {}],
-			[false, { cfgScale: 1 }],
-			[false, { cfgScale: 5 }],
-			[false, { negativePrompt: '' }],
-			[true, { negativePrompt: 'blurry' }],
-			[true, { negativePrompt: 'blurry', cfgScale: 1 }],
-			[true, { negativePrompt: '={{ $json.not }}' }],
-			[false, { negativePrompt: 'blurry', cfgScale: 1.1 }],
-			[false, { negativePrompt: 'blurry', cfgScale: 5 }],
-			[false, { negativePrompt: 'blurry', cfgScale: '={{ $json.cfg }}' }],
-		])('%s for %j', (expected, set) => {
-			expect(shown(operation, 'step-image-edit-2', set)).toBe(expected);
-		});
-	});
+	describe.each(['generate', 'edit'])(
+		'Panel: the notice, %s with step-image-edit-2',
+		(operation) => {
+			test.each<[boolean, INodeParameters]>([
+				[false, {}],
+				[false, { cfgScale: 1 }],
+				[false, { cfgScale: 5 }],
+				[false, { negativePrompt: '' }],
+				[true, { negativePrompt: 'blurry' }],
+				[true, { negativePrompt: 'blurry', cfgScale: 1 }],
+				[true, { negativePrompt: '={{ $json.not }}' }],
+				[false, { negativePrompt: 'blurry', cfgScale: 1.1 }],
+				[false, { negativePrompt: 'blurry', cfgScale: 5 }],
+				[false, { negativePrompt: 'blurry', cfgScale: '={{ $json.cfg }}' }],
+			])('The notice that a negative prompt does nothing is shown (%s) for %j', (expected, set) => {
+				expect(shown(operation, 'step-image-edit-2', set)).toBe(expected);
+			});
+		},
+	);
 
 	test.each([
 		['generate', 'step-2x-large'],
 		['edit', 'step-1x-edit'],
 		['generate', 'our-own-model'],
-	])('never for %s with %s', (operation, model) => {
-		expect(shown(operation, model, { negativePrompt: 'blurry', cfgScale: 1 })).toBe(false);
-	});
+	])(
+		'The notice that a negative prompt does nothing is never shown for %s with %s',
+		(operation, model) => {
+			expect(shown(operation, model, { negativePrompt: 'blurry', cfgScale: 1 })).toBe(false);
+		},
+	);
 });
 
-describe("n8n's conventions", () => {
+describe("Panel: n8n's conventions", () => {
 	type Field = INodeProperties & { options?: Array<INodeProperties | INodePropertyOptions> };
 
 	const all = (properties: Field[]): Field[] =>
@@ -320,7 +332,7 @@ describe("n8n's conventions", () => {
 		.filter(({ type }) => type === 'options')
 		.flatMap(({ options: entries }) => (entries ?? []) as INodePropertyOptions[]);
 
-	test('labels are in title case', () => {
+	test('Labels are in title case', () => {
 		const small = new Set(['a', 'an', 'and', 'as', 'for', 'in', 'of', 'on', 'or', 'the', 'to']);
 		const wrong = fields
 			.filter(({ type }) => type !== 'notice')
@@ -334,7 +346,7 @@ describe("n8n's conventions", () => {
 		expect(wrong).toEqual([]);
 	});
 
-	test('a description of one sentence has no period at its end, one of several has', () => {
+	test('A description of one sentence has no period at its end, one of several has', () => {
 		const texts = [...fields, ...choices]
 			.map(({ description: text }) => text)
 			.filter((text): text is string => text !== undefined)
@@ -347,7 +359,7 @@ describe("n8n's conventions", () => {
 		expect(wrong).toEqual([]);
 	});
 
-	test('entries of Options are sorted by their labels', () => {
+	test('Entries of Options are sorted by their labels', () => {
 		const collections = fields.filter(({ type }) => type === 'collection');
 		expect(collections.length).toBeGreaterThan(5);
 		for (const { options: entries } of collections) {
@@ -357,13 +369,13 @@ describe("n8n's conventions", () => {
 		}
 	});
 
-	test('a boolean is described with Whether', () => {
+	test('A boolean is described with Whether', () => {
 		const booleans = fields.filter(({ type }) => type === 'boolean');
 		expect(booleans.length).toBeGreaterThan(0);
 		for (const field of booleans) expect(field.description).toMatch(/^Whether /);
 	});
 
-	test('a condition names a field, a path from the root, or a fact of the node; n8n 1.x loads no workflow otherwise', () => {
+	test('A condition names a field, a path from the root, or a fact of the node; n8n 1.x loads no workflow otherwise', () => {
 		const names = new Set(description.properties.map(({ name }) => name));
 		const conditions = description.properties.flatMap(({ displayOptions }) =>
 			Object.values(displayOptions ?? {}).flatMap((rule) => Object.keys(rule)),
@@ -372,7 +384,7 @@ describe("n8n's conventions", () => {
 		expect(conditions.filter((name) => !names.has(name) && !/^[/@]/.test(name))).toEqual([]);
 	});
 
-	test('works as a tool of an AI agent, with one input and one output', () => {
+	test('The node works as a tool of an AI agent, with one input and one output', () => {
 		expect(description.usableAsTool).toBe(true);
 		expect([description.inputs, description.outputs]).toEqual([['main'], ['main']]);
 		expect(description.credentials).toEqual([{ name: 'stepFunApi', required: true }]);

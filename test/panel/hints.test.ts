@@ -58,7 +58,7 @@ function shownHints(parameters: INodeParameters, input?: IDataObject[]): NodeHin
 const named = (word: string, parameters: INodeParameters, input?: IDataObject[]) =>
 	shownHints(parameters, input).some(({ message }) => message.includes(word));
 
-describe('the hint to turn on Text Mode', () => {
+describe('Panel: the hint to turn on Text Mode', () => {
 	const shown = (parameters: INodeParameters, input?: IDataObject[]) =>
 		named('Text Mode', parameters, input);
 
@@ -74,7 +74,7 @@ describe('the hint to turn on Text Mode', () => {
 		'"SALE"',
 		'Two lines:\n"SUMMER\nSALE"',
 		'A 5" shelf with a sign "SALE"',
-	])('is there for %j', (prompt) => {
+	])('The hint to turn on Text Mode is there for %j', (prompt) => {
 		expect(shown({ prompt })).toBe(true);
 		expect(shown({ operation: 'edit', prompt })).toBe(true);
 	});
@@ -88,7 +88,7 @@ describe('the hint to turn on Text Mode', () => {
 		'A quote " that never ends',
 		"l'été d'or",
 		'《西游记》',
-	])('is not there for %j', (prompt) => {
+	])('The hint to turn on Text Mode is not there for %j', (prompt) => {
 		expect(shown({ prompt })).toBe(false);
 	});
 
@@ -103,11 +103,11 @@ describe('the hint to turn on Text Mode', () => {
 		[false, { operation: 'imageToImage', model: 'step-2x-large' }],
 		[false, { model: 'our-own-model' }],
 		[false, { resource: 'account', operation: 'getBalance' }],
-	])('%s with %j', (expected, parameters) => {
+	])('The hint to turn on Text Mode is shown (%s) with %j', (expected, parameters) => {
 		expect(shown({ prompt: 'It says "SALE"', ...parameters })).toBe(expected);
 	});
 
-	test('looks through an expression, also before the nodes in front have run', () => {
+	test('The hint to turn on Text Mode looks through an expression, also before the nodes in front have run', () => {
 		const prompt = '=A poster that says "{{ $json.slogan }}"';
 		expect(shown({ prompt })).toBe(true);
 		expect(shown({ prompt }, [{ slogan: 'SALE' }])).toBe(true);
@@ -115,7 +115,7 @@ describe('the hint to turn on Text Mode', () => {
 	});
 
 	test.each(['={{ $json.prompt }}', "={{ $('Previous').first().json.prompt }}"])(
-		'sees the quotes that the data brings to %s',
+		'The hint to turn on Text Mode sees the quotes that the data brings to %s',
 		(prompt) => {
 			expect(shown({ prompt }, [{ prompt: 'A poster that says "SALE"' }])).toBe(true);
 			expect(shown({ prompt }, [{ prompt: 'A red shoe' }])).toBe(false);
@@ -125,7 +125,7 @@ describe('the hint to turn on Text Mode', () => {
 	);
 
 	test.each(["={{ $fromAI('Prompt', `in \"quotes\"`, 'string') }}", '={{ $json. }}'])(
-		'is not there, and nothing breaks, for %s',
+		'The hint to turn on Text Mode is not there, and nothing breaks, for %s',
 		(prompt) => {
 			expect(shown({ prompt })).toBe(false);
 			expect(shown({ prompt }, [{}])).toBe(false);
@@ -133,13 +133,13 @@ describe('the hint to turn on Text Mode', () => {
 	);
 });
 
-describe('the hint that Size does nothing', () => {
+describe('Panel: the hint that Size does nothing', () => {
 	const shown = (parameters: INodeParameters, input?: IDataObject[]) =>
 		named('Size', { prompt: 'x', ...parameters }, input);
 	const model = '={{ $json.model }}';
 	const size = '768x768';
 
-	test('is there when an expression chose a model without sizes', () => {
+	test('The hint that Size does nothing is there when an expression chose a model without sizes', () => {
 		expect(shown({ operation: 'edit', model, size }, [{ model: 'step-image-edit-2' }])).toBe(true);
 	});
 
@@ -150,12 +150,12 @@ describe('the hint that Size does nothing', () => {
 		[{ operation: 'generate', model, size }, 'step-image-edit-2'],
 		// Left over from another model; the editor does not show it.
 		[{ operation: 'edit', model: 'step-image-edit-2', size }, ''],
-	])('is not there for %j with %j', (parameters, chosen) => {
+	])('The hint that Size does nothing is not there for %j with %j', (parameters, chosen) => {
 		expect(shown(parameters, [{ model: chosen }])).toBe(false);
 	});
 });
 
-test('a hint is seen above the output, before a run and after it', () => {
+test('A hint is seen above the output, before a run and after it', () => {
 	expect(hints.map(({ location, whenToDisplay }) => [location, whenToDisplay])).toEqual([
 		['outputPane', 'always'],
 		['outputPane', 'always'],

@@ -22,6 +22,6 @@ test.each<[INodeParameters, string]>([
 		{ resource: 'account', operation: 'getBalance', model: 'step-2x-large' },
 		'get balance: account',
 	],
-])('%j is shown as "%s"', (parameters, shown) => {
+])('The subtitle of a node with %j is "%s"', (parameters, shown) => {
 	expect(subtitleFor(parameters)).toBe(shown);
 });

@@ -206,29 +206,32 @@ const ECHOES: Array<[string, (said: string) => Attack]> = [
 	],
 ];
 
-test.each(KEYS)('%s that a server says back stands in no item, and no log', async (_name, key) => {
-	const { text, result } = await everythingOf(
-		key,
-		(request, response, body) => {
-			const place = Number(/place (\d+)/.exec(body.toString())?.[1]);
-			ECHOES[place][1](secretsIn(request.headers))(request, response, body);
-		},
-		{
-			items: ECHOES.map((_echo, place) => ({ prompt: `place ${place}` })),
-			parameters: { prompt: '={{ $json.prompt }}' },
-			onError: 'continueRegularOutput',
-		},
-	);
-	expect(result.items).toHaveLength(ECHOES.length);
-	expect(server.requests.length).toBeGreaterThanOrEqual(ECHOES.length);
-	for (const { headers, url } of server.requests) {
-		expect(headers.authorization).toBe(`Bearer ${key.trim()}`);
-		expect(url).toBe('/v1/images/generations');
-	}
-	expectSecretsAreNowhere(text, [key, HEADER_SECRET]);
-});
+test.each(KEYS)(
+	'The key stands in no item, and no log: %s that a server says back',
+	async (_name, key) => {
+		const { text, result } = await everythingOf(
+			key,
+			(request, response, body) => {
+				const place = Number(/place (\d+)/.exec(body.toString())?.[1]);
+				ECHOES[place][1](secretsIn(request.headers))(request, response, body);
+			},
+			{
+				items: ECHOES.map((_echo, place) => ({ prompt: `place ${place}` })),
+				parameters: { prompt: '={{ $json.prompt }}' },
+				onError: 'continueRegularOutput',
+			},
+		);
+		expect(result.items).toHaveLength(ECHOES.length);
+		expect(server.requests.length).toBeGreaterThanOrEqual(ECHOES.length);
+		for (const { headers, url } of server.requests) {
+			expect(headers.authorization).toBe(`Bearer ${key.trim()}`);
+			expect(url).toBe('/v1/images/generations');
+		}
+		expectSecretsAreNowhere(text, [key, HEADER_SECRET]);
+	},
+);
 
-test.each(ECHOES)('a key said back %s stands nowhere in the error', async (_place, echo) => {
+test.each(ECHOES)('A key said back %s stands nowhere in the error', async (_place, echo) => {
 	const [, key] = KEYS[2];
 	const { text } = await everythingOf(key, (request, response, body) =>
 		echo(secretsIn(request.headers))(request, response, body),
@@ -239,7 +242,7 @@ test.each(ECHOES)('a key said back %s stands nowhere in the error', async (_plac
 
 const [, PLAIN_KEY] = KEYS[0];
 
-test('a key that moderation says back stands nowhere when the item is passed on', async () => {
+test('A key that moderation says back stands nowhere when the item is passed on', async () => {
 	const { text, result } = await everythingOf(
 		PLAIN_KEY,
 		(request, response, body) =>
@@ -261,7 +264,7 @@ test.each<[string, (said: string) => Attack]>([
 	],
 	['in a refusal', (said) => json(403, { error: { message: said } })],
 	['instead of an account', (said) => json(200, said)],
-])('a key said back %s stands nowhere', async (_place, echo) => {
+])('A key said back to a question for the balance, %s, stands nowhere', async (_place, echo) => {
 	const key = `${PLAIN_KEY}\n`;
 	const { text } = await everythingOf(
 		key,
@@ -272,7 +275,7 @@ test.each<[string, (said: string) => Attack]>([
 	expectSecretsAreNowhere(text, [key, HEADER_SECRET]);
 });
 
-test('a link that carries the key is not opened with it', async () => {
+test('A link that carries the key is not opened with it', async () => {
 	const { text, result } = await everythingOf(PLAIN_KEY, (request, response) => {
 		if (request.method === 'GET') return void response.writeHead(404).end();
 		response.end(answerWithLink(`${server.origin}/picture?key=${PLAIN_KEY}`));
@@ -290,7 +293,7 @@ test.each([
 	['nobody listens', 'http://127.0.0.1:1/v1'],
 	['there is no such name', 'http://stepfun.invalid/v1'],
 	['the other side speaks no TLS', () => server.url.replace('http:', 'https:')],
-])('the key stands nowhere when %s', async (_case, baseUrl) => {
+])('The key stands nowhere when %s', async (_case, baseUrl) => {
 	const { text, result } = await everythingOf(
 		PLAIN_KEY,
 		(_request, response) => response.destroy(),
@@ -303,7 +306,7 @@ test.each([
 	expectSecretsAreNowhere(text, [PLAIN_KEY, HEADER_SECRET]);
 });
 
-test('the password of a Base URL stands nowhere', async () => {
+test('The password of a Base URL stands nowhere', async () => {
 	const password = 'p4ss-9Wd3Qk7Zr1Xm';
 	const { text, result } = await everythingOf(PLAIN_KEY, json(404, {}), {
 		credential: { baseUrl: server.url.replace('//', `//user:${password}@`) },
@@ -316,7 +319,7 @@ test.each([
 	['a line break', 'sk-3fN8qLw1\r\nX-Injected: ZbYx6TgRk2Vp'],
 	['a character beyond Latin', 'sk-3fN8qLw1钥ZbYx6TgRk2Vp'],
 	['a NUL', 'sk-3fN8qLw1\0ZbYx6TgRk2Vp'],
-])('a key with %s inside makes no header of its own, and stands nowhere', async (_what, key) => {
+])('A key with %s inside makes no header of its own, and stands nowhere', async (_what, key) => {
 	const { text } = await everythingOf(key, (request, response, body) =>
 		json(403, { error: { message: secretsIn(request.headers) } })(request, response, body),
 	);
@@ -328,8 +331,8 @@ test.each([
 	expectSecretsAreNowhere(text, [key, sent, HEADER_SECRET]);
 });
 
-describe('a proxy under Request Options', () => {
-	test('that fails tells nobody the key', async () => {
+describe('Redaction: a proxy under Request Options', () => {
+	test('A proxy under Request Options that fails tells nobody the key', async () => {
 		const { text, result } = await everythingOf(PLAIN_KEY, json(200, {}), {
 			parameters: {
 				requestOptions: { proxy: 'http://user:proxy-password@127.0.0.1:1' },
@@ -341,7 +344,7 @@ describe('a proxy under Request Options', () => {
 	});
 });
 
-test('a short word in place of a key is no secret, and spoils no message and no link', async () => {
+test('A short word in place of a key is no secret, and spoils no message and no link', async () => {
 	const { result } = await everythingOf('EMPTY', (request, response) => {
 		if (request.method === 'GET') return void response.end(Buffer.from(picture, 'base64'));
 		response.end(answerWithLink(`${server.origin}/EMPTY/picture.png`));

@@ -52,12 +52,12 @@ const elsewhere = (): Array<[string, string]> => [
 const EDITING = { operation: 'edit', inputSource: 'text' };
 const BALANCE = { resource: 'account', operation: 'getBalance' };
 
-describe.each(STATUSES)('a redirect %d of the API', (status) => {
+describe.each(STATUSES)('Redirects: %d of the API', (status) => {
 	test.each<[string, INodeParameters]>([
 		['Generate', {}],
 		['Edit', EDITING],
 		['Get Balance', BALANCE],
-	])('of %s is followed nowhere', async (_operation, parameters) => {
+	])('A redirect of %s is followed nowhere', async (_operation, parameters) => {
 		for (const [, origin] of elsewhere()) {
 			server.attackWith((_request, response) => {
 				response.writeHead(status, { Location: `${origin}/v1/images/generations` }).end();
@@ -73,7 +73,7 @@ describe.each(STATUSES)('a redirect %d of the API', (status) => {
 		}
 	});
 
-	test("of the credential's test is followed nowhere", async () => {
+	test('A redirect of the connection test is followed nowhere', async () => {
 		server.attackWith((_request, response) => {
 			response.writeHead(status, { Location: `${other.origin}/v1/models` }).end();
 		});
@@ -83,7 +83,7 @@ describe.each(STATUSES)('a redirect %d of the API', (status) => {
 	});
 });
 
-describe.each(STATUSES)('a redirect %d of a link', (status) => {
+describe.each(STATUSES)('Redirects: %d of a link', (status) => {
 	/** Answers with a link, redirects who follows it, and sends the picture to who follows that. */
 	const attackWithRedirectTo = (origin: string) =>
 		server.attackWith((request, response) => {
@@ -95,7 +95,7 @@ describe.each(STATUSES)('a redirect %d of a link', (status) => {
 			}
 		});
 
-	test('is followed without the key', async () => {
+	test('A redirect of a link is followed without the key', async () => {
 		for (const origin of [other.origin, `http://localhost:${server.port}`, server.origin]) {
 			attackWithRedirectTo(origin);
 			const { items, error } = await run();
@@ -107,7 +107,7 @@ describe.each(STATUSES)('a redirect %d of a link', (status) => {
 		for (const { headers } of downloads) expectNoSecret(headers);
 	});
 
-	test('to the image to edit is followed without the key', async () => {
+	test('A redirect of the image to edit is followed without the key', async () => {
 		server.attackWith((request, response) => {
 			if (request.method === 'GET') {
 				response.writeHead(status, { Location: `${other.origin}/picture.png` }).end();
@@ -137,7 +137,7 @@ test.each<[string, INodeParameters, RegExp]>([
 		{ operation: 'edit', inputSource: 'url' },
 		/^The image behind 'Image URL' could not be downloaded: .*Maximum number of redirects/,
 	],
-])('redirects in a circle %s end, and are not tried again', async (_what, parameters, message) => {
+])('Redirects in a circle %s end, and are not tried again', async (_what, parameters, message) => {
 	server.attackWith((request, response) => {
 		if (request.method === 'GET') {
 			response.writeHead(302, { Location: `/round/${server.requests.length}` }).end();
@@ -158,7 +158,7 @@ test.each([
 	'ftp://127.0.0.1/x',
 	'//127.0.0.1/x',
 	'javascript:1',
-])('a link to %s is none, and a redirect there is not followed', async (url) => {
+])('A link to %s is none, and a redirect there is not followed', async (url) => {
 	server.attackWith((_request, response) => {
 		response.end(answerWithLink(url));
 	});
@@ -174,7 +174,7 @@ test.each([
 	expect(error?.message).toMatch(/^The image was made, but could not be downloaded/);
 });
 
-describe("with n8n's protection of the internal network", () => {
+describe("Redirects: n8n's protection of the internal network", () => {
 	const config = Container.get(SsrfProtectionConfig);
 	beforeAll(() => {
 		config.enabled = true;
@@ -192,7 +192,7 @@ describe("with n8n's protection of the internal network", () => {
 			'the image to edit',
 			() => ({ operation: 'edit', inputSource: 'url', inputUrl: other.origin }),
 		],
-	])('%s is refused there at once', async (_what, parameters) => {
+	])("n8n's protection of the internal network refuses %s at once", async (_what, parameters) => {
 		server.attackWith((_request, response) => void response.end());
 		const { error } = await run(parameters());
 		expect(error?.message).toMatch(refused);
@@ -204,7 +204,7 @@ describe("with n8n's protection of the internal network", () => {
 	test.each([
 		['a link', () => `${other.origin}/picture.png`],
 		['a redirect of a link', () => `http://localhost:${server.port}/redirect`],
-	])('%s is refused there at once', async (_what, url) => {
+	])("n8n's protection of the internal network refuses %s at once", async (_what, url) => {
 		server.attackWith((request, response) => {
 			if (request.method === 'GET') response.writeHead(302, { Location: other.origin }).end();
 			else response.end(answerWithLink(url()));

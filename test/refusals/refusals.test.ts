@@ -20,7 +20,7 @@ beforeEach(() => server.reset());
 
 afterAll(async () => await server.close());
 
-describe('what Generate refuses, without a request', () => {
+describe('Refusals of Generate', () => {
 	test.each<[string, INodeParameters, string, string]>([
 		[
 			'an empty prompt',
@@ -166,7 +166,7 @@ describe('what Generate refuses, without a request', () => {
 			"'Give Up After (Seconds)' must be a number of at least 0, but is -1",
 			"Change 'Give Up After (Seconds)'",
 		],
-	])('%s', async (_, parameters, message, advice) => {
+	])('Generate refuses %s without a request', async (_, parameters, message, advice) => {
 		const { error, status } = await runGenerate(server, parameters);
 		expect(error?.message).toBe(message);
 		expect(error?.description).toContain(advice);
@@ -178,19 +178,22 @@ describe('what Generate refuses, without a request', () => {
 	(NAMES_EMPTY_FIELDS ? test : test.skip).each([
 		['Prompt', { prompt: '' }],
 		['Put Output File in Field', { outputField: '' }],
-	])('a required field that was never filled in: n8n itself says so (%s)', async (label, given) => {
-		await expect(runGenerate(server, given)).rejects.toThrow(`Parameter "${label}" is required.`);
-		expect(server.requests).toEqual([]);
-	});
+	])(
+		'A required field that was never filled in is named by n8n itself (%s)',
+		async (label, given) => {
+			await expect(runGenerate(server, given)).rejects.toThrow(`Parameter "${label}" is required.`);
+			expect(server.requests).toEqual([]);
+		},
+	);
 
-	test('an output that does not exist', async () => {
+	test('Generate refuses an output that does not exist', async () => {
 		const { error } = await runGenerate(server, { output: '={{ "png" }}' });
 		expect(error?.message).toContain("'Output'");
 		expect(server.requests).toEqual([]);
 	});
 
 	test.each(['', '   ', 'images.example.com/v1', 'ftp://images.example.com', 'https://'])(
-		'the Base URL %j',
+		'Generate refuses the Base URL %j',
 		async (baseUrl) => {
 			const { error } = await runGenerate(server, {}, { credential: { baseUrl } });
 			expect(error?.message).toBe("The credential's 'Base URL' is not a web address");
@@ -199,7 +202,7 @@ describe('what Generate refuses, without a request', () => {
 		},
 	);
 
-	test.each(['', '   '])('the API key %j', async (apiKey) => {
+	test.each(['', '   '])('Generate refuses the API key %j', async (apiKey) => {
 		const { error } = await runGenerate(
 			server,
 			{ options: { maxTries: 1 } },
@@ -210,18 +213,18 @@ describe('what Generate refuses, without a request', () => {
 	});
 });
 
-describe('what is just short enough', () => {
+describe('Refusals: what is just short enough', () => {
 	test.each([
 		['512 Latin letters', 'a'.repeat(512)],
 		['512 Chinese characters', '鞋'.repeat(512)],
 		['512 emoji', '👟'.repeat(512)],
-	])('%s', async (_, prompt) => {
+	])('A prompt of %s is sent', async (_, prompt) => {
 		const { error } = await runGenerate(server, { prompt });
 		expect(error?.message).toBeUndefined();
 		expect(server.requests[0].status).toBe(200);
 	});
 
-	test('an emoji of several parts is one character; if the service counts its parts, it says so and charges nothing', async () => {
+	test('An emoji of several parts is one character; if the service counts its parts, it says so and charges nothing', async () => {
 		const family = '👨‍👩‍👧';
 		const { error } = await runGenerate(server, { prompt: family.repeat(200) });
 		expect(error?.message).toBe(
@@ -231,7 +234,7 @@ describe('what is just short enough', () => {
 	});
 });
 
-describe('what Edit refuses, without a request', () => {
+describe('Refusals of Edit', () => {
 	test.each<[string, INodeParameters, string, string]>([
 		[
 			'an empty prompt',
@@ -281,7 +284,7 @@ describe('what Edit refuses, without a request', () => {
 			"'Input Data Field Name' is",
 			'The item has: data.',
 		],
-	])('%s', async (_, parameters, message, advice) => {
+	])('Edit refuses %s without a request', async (_, parameters, message, advice) => {
 		const { error } = await runEdit(server, [picture], parameters);
 		expect(error?.message.startsWith(message)).toBe(true);
 		expect(error?.description).toContain(advice);
@@ -290,7 +293,7 @@ describe('what Edit refuses, without a request', () => {
 	});
 });
 
-describe('only item 3 of 5 is bad', () => {
+describe('Refusals: one bad item among several', () => {
 	const prompts = ['one', 'two', '', 'four', 'five'].map((prompt) => ({ prompt }));
 	const parameters = { prompt: '={{ $json.prompt }}' };
 	const failing = {
@@ -305,7 +308,7 @@ describe('only item 3 of 5 is bad', () => {
 		outputField: "={{ $json.prompt ? 'data' : $('Nowhere').item.json.field }}",
 	};
 
-	test('stop mode: nothing is sent, the error is that of item 3', async () => {
+	test('Stop Workflow sends nothing when item 3 of 5 is bad, and the error is that of item 3', async () => {
 		const { error, items, status } = await runGenerate(server, parameters, { items: prompts });
 		expect(error?.message).toBe("'Prompt' is empty");
 		expect(error?.context.itemIndex).toBe(2);
@@ -317,15 +320,18 @@ describe('only item 3 of 5 is bad', () => {
 		['the prompt', failing],
 		['an option', failingOption],
 		['the output field', failingField],
-	])('stop mode, the expression of %s fails: nothing is sent', async (_, given) => {
-		const { error, items, status } = await runGenerate(server, given, { items: prompts });
-		expect(error?.message).toMatch(/Nowhere|referenced node/i);
-		expect(error?.context.itemIndex).toBe(2);
-		expect([status, items]).toEqual(['error', []]);
-		expect(server.requests).toEqual([]);
-	});
+	])(
+		'Stop Workflow sends nothing when the expression of %s fails for one item',
+		async (_, given) => {
+			const { error, items, status } = await runGenerate(server, given, { items: prompts });
+			expect(error?.message).toMatch(/Nowhere|referenced node/i);
+			expect(error?.context.itemIndex).toBe(2);
+			expect([status, items]).toEqual(['error', []]);
+			expect(server.requests).toEqual([]);
+		},
+	);
 
-	test('stop mode, several are bad: the error is that of the first', async () => {
+	test('Stop Workflow tells the error of the first of several bad items', async () => {
 		const { error } = await runGenerate(server, parameters, {
 			items: [{ prompt: 'one' }, { prompt: '' }, { prompt: 'x'.repeat(600) }],
 		});
@@ -334,7 +340,7 @@ describe('only item 3 of 5 is bad', () => {
 		expect(server.requests).toEqual([]);
 	});
 
-	test('stop mode, a bad image: nothing is sent', async () => {
+	test('Stop Workflow sends nothing when one item has a bad image', async () => {
 		const { error } = await runEdit(server, [
 			picture,
 			picture,
@@ -347,7 +353,7 @@ describe('only item 3 of 5 is bad', () => {
 		expect(server.requests).toEqual([]);
 	});
 
-	test('stop mode, item 30 of 40 is bad: nothing is sent', async () => {
+	test('Stop Workflow sends nothing when item 30 of 40 is bad', async () => {
 		const many = Array.from({ length: 40 }, (_, index) => ({
 			prompt: index === 29 ? ' ' : `shoe ${index + 1}`,
 		}));
@@ -356,7 +362,7 @@ describe('only item 3 of 5 is bad', () => {
 		expect(server.requests).toEqual([]);
 	});
 
-	test('continue: the four good ones are sent, the bad one becomes an error item', async () => {
+	test('Continue sends the good items, and the bad one becomes an error item', async () => {
 		const { error, items } = await runGenerate(server, parameters, {
 			items: prompts,
 			onError: 'continueRegularOutput',
@@ -380,7 +386,7 @@ describe('only item 3 of 5 is bad', () => {
 		);
 	});
 
-	test('continue with error output: the bad one leaves there, with its input', async () => {
+	test('Continue (using error output) puts the bad item out there, with its input', async () => {
 		const { items, errorItems } = await runGenerate(server, parameters, {
 			items: prompts.map((item, index) => ({ ...item, row: index + 1 })),
 			onError: 'continueErrorOutput',
@@ -407,23 +413,26 @@ describe('only item 3 of 5 is bad', () => {
 		['the prompt', failing],
 		['an option', failingOption],
 		['the output field', failingField],
-	])('continue, the expression of %s fails: the four good ones are sent', async (_, given) => {
-		const { items } = await runGenerate(server, given, {
-			items: prompts,
-			onError: 'continueRegularOutput',
-		});
-		expect(server.requests.map(({ status }) => status)).toEqual([200, 200, 200, 200]);
-		expect(items).toHaveLength(5);
-		expect(items.map(({ binary }) => binary !== undefined)).toEqual([
-			true,
-			true,
-			false,
-			true,
-			true,
-		]);
-		expect(String(items[2].json.error)).toMatch(/Nowhere|referenced node/i);
-		expect(items.map(({ pairedItem }) => pairedItem)).toEqual(
-			[0, 1, 2, 3, 4].map((item) => ({ item })),
-		);
-	});
+	])(
+		'Continue sends the good items when the expression of %s fails for one item',
+		async (_, given) => {
+			const { items } = await runGenerate(server, given, {
+				items: prompts,
+				onError: 'continueRegularOutput',
+			});
+			expect(server.requests.map(({ status }) => status)).toEqual([200, 200, 200, 200]);
+			expect(items).toHaveLength(5);
+			expect(items.map(({ binary }) => binary !== undefined)).toEqual([
+				true,
+				true,
+				false,
+				true,
+				true,
+			]);
+			expect(String(items[2].json.error)).toMatch(/Nowhere|referenced node/i);
+			expect(items.map(({ pairedItem }) => pairedItem)).toEqual(
+				[0, 1, 2, 3, 4].map((item) => ({ item })),
+			);
+		},
+	);
 });

@@ -30,7 +30,7 @@ test('an image whose Base64 goes wrong in a later piece is not asked for again',
 	expect(server.requests).toHaveLength(1);
 });
 
-test('a whole answer with half an image is not asked for again', async () => {
+test('A whole answer with half an image is not asked for again', async () => {
 	server.attackWith((_request, response) => {
 		response.end(answerWith(png.subarray(0, png.length >> 1).toString('base64')));
 	});
@@ -54,7 +54,7 @@ test.each<[string, () => Buffer]>([
 });
 
 test.each([1, 2, 3, 5, 7, 11])(
-	'the end of an image is found also where one of %i characters is escaped, which cuts it in small pieces',
+	'The end of an image is found also where one of %i characters is escaped, which cuts it in small pieces',
 	async (nth) => {
 		const escaped = [...png.toString('base64')].map((character, index) =>
 			index % nth === 0 ? `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}` : character,

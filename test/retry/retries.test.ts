@@ -33,27 +33,30 @@ const generate = async (
 const promptsSent = () =>
 	server.requests.map(({ json }) => (json as { prompt: string } | undefined)?.prompt);
 
-describe('what passes is tried again', () => {
-	test.each([408, 429, 500, 502, 503, 504])('status %i', async (status) => {
-		const key = await start({ faults: [{ when: { nth: 2 }, times: 1, fault: { status } }] });
-		const { items, error } = await generate(key);
-		expect(error).toBeUndefined();
-		expect(items.map(({ json }) => json.tries).sort()).toEqual([1, 1, 2]);
-		expect(items.map(({ pairedItem }) => pairedItem)).toEqual([
-			{ item: 0 },
-			{ item: 1 },
-			{ item: 2 },
-		]);
-		expect(server.requests).toHaveLength(4);
-		expect(server.billed).toHaveLength(3);
-	});
+describe('Retry: failures that can pass', () => {
+	test.each([408, 429, 500, 502, 503, 504])(
+		'A request that fails with status %i is tried again',
+		async (status) => {
+			const key = await start({ faults: [{ when: { nth: 2 }, times: 1, fault: { status } }] });
+			const { items, error } = await generate(key);
+			expect(error).toBeUndefined();
+			expect(items.map(({ json }) => json.tries).sort()).toEqual([1, 1, 2]);
+			expect(items.map(({ pairedItem }) => pairedItem)).toEqual([
+				{ item: 0 },
+				{ item: 1 },
+				{ item: 2 },
+			]);
+			expect(server.requests).toHaveLength(4);
+			expect(server.billed).toHaveLength(3);
+		},
+	);
 
 	test.each([
 		['a connection dropped before the answer', { drop: 'before-answer' as const }],
 		['a connection dropped after the headers', { drop: 'after-headers' as const }],
 		['a connection dropped in the body', { drop: 'mid-body' as const }],
 		['a body that is cut', { cutBody: true as const }],
-	])('%s', async (_what, fault) => {
+	])('A request that meets %s is tried again', async (_what, fault) => {
 		const key = await start({ faults: [{ when: { nth: 1 }, times: 1, fault }] });
 		const { items, error } = await generate(key);
 		expect(error).toBeUndefined();
@@ -63,7 +66,7 @@ describe('what passes is tried again', () => {
 		}
 	});
 
-	test('as often as Max Tries says, and then the error says how often', async () => {
+	test('A request is tried as often as Max Tries says, and then the error says how often', async () => {
 		const key = await start({ faults: [{ fault: { status: 500 } }] });
 		const { error } = await generate(key, { items: [{}], options: { maxTries: 2 } });
 		expect(server.requests).toHaveLength(2);
@@ -71,14 +74,14 @@ describe('what passes is tried again', () => {
 		expect(error?.description).toContain('Tried 2 times.');
 	});
 
-	test('not beyond the time after which to give up', async () => {
+	test('A request is not tried again beyond the time after which to give up', async () => {
 		const key = await start({ faults: [{ fault: { status: 503, retryAfter: 30 } }] });
 		const { error } = await generate(key, { items: [{}], options: { giveUpAfter: 5 } });
 		expect(server.requests).toHaveLength(1);
 		expect(error?.httpCode).toBe('503');
 	});
 
-	test('with a 429 costing time but no try', async () => {
+	test('A 429 costs time but no try', async () => {
 		const key = await start({
 			faults: [{ times: 3, fault: { status: 429, retryAfter: 0.01 } }],
 		});
@@ -88,11 +91,11 @@ describe('what passes is tried again', () => {
 	});
 });
 
-describe('Retry-After is honoured', () => {
+describe('Retry: Retry-After', () => {
 	test.each([
 		['in seconds', () => '1'],
 		['as a date', () => new Date(Date.now() + 2_000).toUTCString()],
-	])('%s', async (_form, retryAfter) => {
+	])('Retry-After %s is honoured', async (_form, retryAfter) => {
 		const key = await start({
 			faults: [{ when: { nth: 1 }, fault: { status: 503, retryAfter: retryAfter() } }],
 		});
@@ -103,7 +106,7 @@ describe('Retry-After is honoured', () => {
 		expect(second.receivedAt - first.receivedAt).toBeGreaterThanOrEqual(980);
 	});
 
-	test('by the whole account after a 429', async () => {
+	test('Retry-After of a 429 is honoured by all requests of the key', async () => {
 		const key = await start({
 			latencyMs: 50,
 			faults: [{ when: { nth: 2 }, fault: { status: 429, retryAfter: 1 } }],
@@ -119,20 +122,23 @@ describe('Retry-After is honoured', () => {
 	});
 });
 
-describe('what does not pass is never tried again', () => {
-	test.each([400, 401, 402, 404, 451])('status %i', async (status) => {
-		const key = await start({ faults: [{ fault: { status } }] });
-		const { error } = await generate(key, { items: [{}] });
-		expect(error?.httpCode).toBe(String(status));
-		expect(server.requests).toHaveLength(1);
-	});
+describe('Retry: failures that do not pass', () => {
+	test.each([400, 401, 402, 404, 451])(
+		'A request that fails with status %i is never tried again',
+		async (status) => {
+			const key = await start({ faults: [{ fault: { status } }] });
+			const { error } = await generate(key, { items: [{}] });
+			expect(error?.httpCode).toBe(String(status));
+			expect(server.requests).toHaveLength(1);
+		},
+	);
 
 	test.each([
 		['content_filtered', { contentFiltered: true as const }],
 		['an answer without an image', { noImage: true as const }],
 		['an image that is none', { notAnImage: true as const }],
 		['an answer that is no JSON', { html: true as const }],
-	])('%s', async (_what, fault) => {
+	])('A request that ends in %s is never tried again', async (_what, fault) => {
 		const key = await start({ faults: [{ fault }] });
 		const { error } = await generate(key, { items: [{}] });
 		expect(error).toBeDefined();
@@ -140,12 +146,12 @@ describe('what does not pass is never tried again', () => {
 	});
 });
 
-describe('an image that was made and is a link', () => {
+describe('Retry: the download of an image that was made', () => {
 	test.each([
 		['a failing server', { status: 503 }],
 		['a cut file', { cutBody: true as const }],
 		['a broken connection', { drop: 'mid-body' as const }],
-	])('is downloaded again after %s, and not made again', async (_what, fault) => {
+	])('An image is downloaded again after %s, and not made again', async (_what, fault) => {
 		const key = await start({ resultFaults: [{ times: 1, fault }] });
 		const { items, error } = await generate(key, {
 			items: [{}],
@@ -157,7 +163,7 @@ describe('an image that was made and is a link', () => {
 		expect(server.resultRequests).toHaveLength(2);
 	});
 
-	test('is named in the error when the download fails for good', async () => {
+	test('An image whose download fails for good is named in the error', async () => {
 		const key = await start({ resultFaults: [{ fault: { status: 404 } }] });
 		const { error } = await generate(key, { items: [{}], parameters: { output: 'fileAndUrl' } });
 		expect(error?.message).toContain('could not be downloaded');
@@ -166,8 +172,8 @@ describe('an image that was made and is a link', () => {
 	});
 });
 
-describe('the account', () => {
-	test('holds its limit over the runs of several workflows', async () => {
+describe('Retry: the limits of a key', () => {
+	test('The limit of a key holds over the runs of several workflows', async () => {
 		const key = await start({ latencyMs: 60, concurrency: 3 });
 		const credential = { concurrentRequests: 3 };
 		const items = Array.from({ length: 6 }, () => ({}));
@@ -179,7 +185,7 @@ describe('the account', () => {
 		expect(server.rejected429).toBe(0);
 	});
 
-	test('finds the pace of a service that takes less than the credential says', async () => {
+	test('The requests of a key find the pace of a service that takes less than the credential says', async () => {
 		const key = await start({ latencyMs: 100, concurrency: 2 });
 		const { items, error } = await generate(key, {
 			items: Array.from({ length: 12 }, () => ({})),
@@ -192,8 +198,8 @@ describe('the account', () => {
 	});
 });
 
-describe('a failure that makes the rest pointless', () => {
-	test.each([401, 402, 404])('ends the run in continue mode after status %i', async (status) => {
+describe('Retry: failures that make the rest pointless', () => {
+	test.each([401, 402, 404])('A status %i ends the run in continue mode', async (status) => {
 		const key = await start({ faults: [{ when: { nth: 2 }, fault: { status } }] });
 		const { items } = await generate(key, {
 			items: Array.from({ length: 6 }, () => ({})),
@@ -210,7 +216,7 @@ describe('a failure that makes the rest pointless', () => {
 		}
 	});
 
-	test('concerns only its own model when the path or model is unknown', async () => {
+	test('An unknown path or model ends the run only for its own model', async () => {
 		const key = await start({
 			models: ['step-image-edit-2', 'unknown-model'],
 			faults: [{ when: { nth: 1 }, fault: { status: 404 } }],
@@ -225,7 +231,7 @@ describe('a failure that makes the rest pointless', () => {
 		expect(items.map(({ json }) => json.finishReason)).toEqual([undefined, undefined, 'success']);
 	});
 
-	test('does not end a run in continue mode when it concerns one item only', async () => {
+	test('A failure that concerns one item only does not end a run in continue mode', async () => {
 		const key = await start({ faults: [{ when: { nth: 2 }, fault: { status: 451 } }] });
 		const { items } = await generate(key, {
 			items: Array.from({ length: 4 }, () => ({})),
@@ -236,7 +242,7 @@ describe('a failure that makes the rest pointless', () => {
 		expect(items.filter(({ binary }) => binary)).toHaveLength(3);
 	});
 
-	test('in stop mode ends the run after any failure, and says what was paid for', async () => {
+	test('Any failure ends a run in stop mode, and the error says what was paid for', async () => {
 		const key = await start({ faults: [{ when: { nth: 3 }, fault: { status: 451 } }] });
 		const { error, items } = await generate(key, {
 			items: Array.from({ length: 8 }, () => ({})),
@@ -250,7 +256,7 @@ describe('a failure that makes the rest pointless', () => {
 		expect(error?.description).toContain("set 'On Error'");
 	});
 
-	test('surfaces with its own item although later items fail in flight, too', async () => {
+	test('A failure that ends a run is told with its own item although later items fail in flight, too', async () => {
 		const key = await start({
 			latencyMs: (nth) => (nth === 1 ? 200 : 20),
 			faults: [
@@ -264,8 +270,8 @@ describe('a failure that makes the rest pointless', () => {
 	});
 });
 
-describe("n8n's Retry On Fail", () => {
-	test('sends the whole run again, each try on its own', async () => {
+describe("Retry: n8n's Retry On Fail", () => {
+	test('Retry On Fail sends the whole run again, each try on its own', async () => {
 		const key = await start({ faults: [{ when: { nth: 2 }, fault: { status: 400 } }] });
 		const { items, error } = await generate(key, {
 			credential: { concurrentRequests: 1 },
@@ -278,8 +284,8 @@ describe("n8n's Retry On Fail", () => {
 	});
 });
 
-describe('time', () => {
-	test('is limited for one request, also while the body arrives', async () => {
+describe('Retry: time', () => {
+	test('The time of one request is limited, also while the body arrives', async () => {
 		for (const fault of [{ hang: true as const }, { endlessBody: true as const }]) {
 			const key = await start({ faults: [{ fault }] });
 			const { error } = await generate(key, {
@@ -292,7 +298,7 @@ describe('time', () => {
 		await start();
 	});
 
-	test('ends at once when the execution is cancelled', async () => {
+	test('A run ends at once when the execution is cancelled', async () => {
 		const key = await start({ latencyMs: 10_000 });
 		const before = Date.now();
 		let cancelledAt = 0;
