@@ -7,7 +7,7 @@ import { inputImage, itemWithFile } from '../kit/images';
 import { startHostileServer } from '../kit/hostileServer';
 import { runNode, type NodeRun } from '../kit/runNode';
 import { waitFor } from '../kit/waitFor';
-import { localCredential } from '../kit/localRuns';
+import { localCredential } from '../kit/stepFunCredential';
 import { startStepFunServer, type StepFunServer } from '../stepfun-server/server';
 import type { Fault } from '../stepfun-server/types';
 

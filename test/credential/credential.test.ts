@@ -1,7 +1,7 @@
 import { NodeHelpers, type INode, type INodeParameters } from 'n8n-workflow';
 
 import { StepFunApi } from '../../credentials/StepFunApi.credentials';
-import { localCredential } from '../kit/localRuns';
+import { localCredential } from '../kit/stepFunCredential';
 import { testCredential } from '../kit/testCredential';
 import { LOCAL_API_KEY, startStepFunServer, type StepFunServer } from '../stepfun-server/server';
 

@@ -10,6 +10,7 @@ import {
 	type ChatServer,
 } from '../examples/chatServer';
 import { checkPng, FinishedRun } from '../kit/finishedRun';
+import { createStepFunCredential } from '../kit/stepFunCredential';
 import { CREDENTIAL_TYPE, findTrigger, prepareExample } from '../n8n/example';
 import { startN8n, type N8nInstance, type WorkflowFile } from '../n8n/instance';
 import { startStepFunServer, type StepFunServer } from '../stepfun-server/server';
@@ -56,11 +57,7 @@ async function setUp({ installation, tarball, folder, cleanUp, log }: TestContex
 	log('starting n8n');
 	const n8n = await startN8n({ installation, tarball, userFolder: folder, filesFolder });
 	cleanUp(() => n8n.stop());
-	const account = await n8n.createCredential(CREDENTIAL_TYPE, 'StepFun account', {
-		service: 'custom',
-		baseUrl: server.url,
-		apiKey: key,
-	});
+	const account = await createStepFunCredential(n8n, server, { apiKey: key });
 	const openAiApi = await n8n.createCredential('openAiApi', 'Chat model account', {
 		apiKey: CHAT_API_KEY,
 		url: chat.url,

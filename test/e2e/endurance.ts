@@ -5,6 +5,7 @@ import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { median } from '../bench/results';
 import { forkServer } from '../bench/server';
+import { createStepFunCredential } from '../kit/stepFunCredential';
 import { CREDENTIAL_TYPE } from '../n8n/example';
 import {
 	findFreePort,
@@ -207,12 +208,11 @@ async function endure(
 	const inspector = await attachInspector(inspectorPort);
 	cleanUp(async () => inspector.close());
 
-	const credential = await n8n.createCredential(CREDENTIAL_TYPE, 'StepFun account', {
-		service: 'custom',
-		baseUrl: server.baseUrl,
-		apiKey: server.key,
-		concurrentRequests: AT_ONCE,
-	});
+	const credential = await createStepFunCredential(
+		n8n,
+		{ url: server.baseUrl },
+		{ apiKey: server.key, concurrentRequests: AT_ONCE },
+	);
 	const workflow = makeWorkflow(name, makeSteps(credential));
 	await activate(n8n, await n8n.createWorkflow(workflow), name);
 

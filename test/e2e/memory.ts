@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { forkServer } from '../bench/server';
 import { FinishedRun } from '../kit/finishedRun';
-import { CREDENTIAL_TYPE } from '../n8n/example';
+import { createStepFunCredential } from '../kit/stepFunCredential';
 import { findFreePort, startN8n, type FinishedExecution } from '../n8n/instance';
 import { LOCAL_API_KEY } from '../stepfun-server/server';
 import {
@@ -91,12 +91,11 @@ export const memorySuite: Suite = {
 		// The limit is that of the old generation; the young one comes on top of it.
 		ok(heapLimit < 1.5 * HEAP_MEGABYTES * 2 ** 20, `the heap may hold ${megabytes(heapLimit)}`);
 
-		const credential = await n8n.createCredential(CREDENTIAL_TYPE, 'StepFun account', {
-			service: 'custom',
-			baseUrl,
-			apiKey: key,
-			concurrentRequests: 5,
-		});
+		const credential = await createStepFunCredential(
+			n8n,
+			{ url: baseUrl },
+			{ apiKey: key, concurrentRequests: 5 },
+		);
 		const runOf = async (count: number) => {
 			const steps = [TRIGGER, ...promptSteps(count), imagesStep(credential)];
 			const workflowId = await n8n.createWorkflow(chain(`${count} images`, steps));

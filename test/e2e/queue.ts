@@ -1,6 +1,6 @@
 import { strictEqual } from 'node:assert';
 import { join } from 'node:path';
-import { CREDENTIAL_TYPE } from '../n8n/example';
+import { createStepFunCredential } from '../kit/stepFunCredential';
 import type { CredentialReference } from '../n8n/instance';
 import { startStepFunServer } from '../stepfun-server/server';
 import type { StepFunServer } from '../stepfun-server/types';
@@ -274,12 +274,7 @@ async function run(testContext: TestContext): Promise<void> {
 		server,
 		minuteServer,
 		createCredential: async ({ url }, limits) =>
-			await main.createCredential(CREDENTIAL_TYPE, 'StepFun account', {
-				service: 'custom',
-				baseUrl: url,
-				apiKey: key,
-				...limits,
-			}),
+			await createStepFunCredential(main, { url }, { apiKey: key, ...limits }),
 		log,
 	};
 

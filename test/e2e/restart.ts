@@ -4,7 +4,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FinishedRun, itemsOf } from '../kit/finishedRun';
-import { CREDENTIAL_TYPE } from '../n8n/example';
+import { createStepFunCredential } from '../kit/stepFunCredential';
 import {
 	startN8n,
 	type CredentialReference,
@@ -274,9 +274,7 @@ export const restartSuite: Suite = {
 		const key = makeKey();
 		const context = await setUpContext(testContext, key);
 		const first = await context.start();
-		const credential = await first.createCredential(CREDENTIAL_TYPE, 'StepFun account', {
-			service: 'custom',
-			baseUrl: context.server.url,
+		const credential = await createStepFunCredential(first, context.server, {
 			apiKey: key,
 			concurrentRequests: AT_ONCE,
 		});

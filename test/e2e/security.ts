@@ -7,6 +7,7 @@ import type { INodeParameters } from 'n8n-workflow';
 import { inputImage } from '../kit/images';
 import { watchProcess } from '../kit/processFigures';
 import { FinishedRun } from '../kit/finishedRun';
+import { createStepFunCredential } from '../kit/stepFunCredential';
 import { CREDENTIAL_TYPE } from '../n8n/example';
 import { startN8n, type CredentialReference, type N8nInstance } from '../n8n/instance';
 import { chain, imagesStep, itemSteps, step, TRIGGER, type Step } from '../kit/workflowBuilder';
@@ -129,16 +130,8 @@ async function createAccount(
 	baseUrl: string,
 	more: Record<string, string | boolean> = {},
 ): Promise<CredentialReference> {
-	return await n8n.createCredential(
-		CREDENTIAL_TYPE,
-		`StepFun account ${randomBytes(3).toString('hex')}`,
-		{
-			service: 'custom',
-			baseUrl,
-			apiKey: key,
-			...more,
-		},
-	);
+	const name = `StepFun account ${randomBytes(3).toString('hex')}`;
+	return await createStepFunCredential(n8n, { url: baseUrl }, { apiKey: key, ...more }, name);
 }
 
 const asLocalhost = (url: string) => url.replace('127.0.0.1', 'localhost');

@@ -2,6 +2,7 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { withCleanUp } from '../n8n/clean-up';
+import { createStepFunCredential } from '../kit/stepFunCredential';
 import { CREDENTIAL_TYPE, prepareExample } from '../n8n/example';
 import { installN8n } from '../n8n/install';
 import { startN8n } from '../n8n/instance';
@@ -130,10 +131,7 @@ async function main(): Promise<void> {
 		const n8n = await startN8n({ installation, tarball, userFolder: workFolder, filesFolder });
 		cleanUp(() => n8n.stop());
 		const access = { baseUrl: server.url, apiKey: LOCAL_API_KEY };
-		const credential = await n8n.createCredential(CREDENTIAL_TYPE, 'StepFun account', {
-			service: 'custom',
-			...access,
-		});
+		const credential = await createStepFunCredential(n8n, server);
 		const exampleId = await n8n.createWorkflow(
 			await prepareExample('product-photos', {
 				credentials: { [CREDENTIAL_TYPE]: credential },

@@ -6,11 +6,12 @@ import { launchChromium } from '../editor/chromium';
 import { openEditor } from '../editor/editor';
 import { savePicture } from '../editor/savePicture';
 import { withCleanUp, type CleanUp } from '../n8n/clean-up';
+import { createStepFunCredential } from '../kit/stepFunCredential';
 import { CREDENTIAL_TYPE, findTrigger, prepareExample } from '../n8n/example';
 import { installN8n } from '../n8n/install';
 import { startN8n, type N8nInstance, type WorkflowFile } from '../n8n/instance';
 import { packPackage } from '../package/pack';
-import { LOCAL_API_KEY, startStepFunServer } from '../stepfun-server/server';
+import { startStepFunServer } from '../stepfun-server/server';
 import { CHAT_API_KEY, startChatServer, type ChatServer } from './chatServer';
 import { EXPECTED_RUNS, type ExpectedRun } from './checks';
 import { FinishedRun } from '../kit/finishedRun';
@@ -59,14 +60,9 @@ async function setUp(cleanUp: CleanUp, log: (line: string) => void): Promise<Tes
 	const n8n = await startN8n({ installation, tarball, userFolder, filesFolder });
 	cleanUp(() => n8n.stop());
 
-	const createAccount = async (name: string, baseUrl: string) =>
-		await n8n.createCredential(CREDENTIAL_TYPE, name, {
-			service: 'custom',
-			baseUrl,
-			apiKey: LOCAL_API_KEY,
-		});
-	const account = await createAccount('StepFun account', server.url);
-	const shortAccount = await createAccount('StepFun account with little money', shortServer.url);
+	const account = await createStepFunCredential(n8n, server);
+	const shortName = 'StepFun account with little money';
+	const shortAccount = await createStepFunCredential(n8n, shortServer, {}, shortName);
 	const openAiApi = await n8n.createCredential('openAiApi', 'Chat model account', {
 		apiKey: CHAT_API_KEY,
 		url: chat.url,

@@ -2,7 +2,7 @@ import type { INodeParameters } from 'n8n-workflow';
 
 import { inputImage, itemWithFile } from '../kit/images';
 import { bytesOf, runNode } from '../kit/runNode';
-import { localCredential } from '../kit/localRuns';
+import { localCredential } from '../kit/stepFunCredential';
 import { startStepFunServer, type StepFunServer } from '../stepfun-server/server';
 
 let server: StepFunServer;

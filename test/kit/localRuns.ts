@@ -5,21 +5,12 @@ import type {
 } from 'n8n-workflow';
 
 import { runNode, type NodeRun, type NodeRunResult } from './runNode';
-import { LOCAL_API_KEY, type StepFunServer } from '../stepfun-server/server';
-
-/** Anything with a base URL: the local server, or its Step Plan address. */
-type Target = Pick<StepFunServer, 'url'>;
+import { localCredential, type Target } from './stepFunCredential';
+import type { StepFunServer } from '../stepfun-server/server';
 
 type Rest = Partial<Omit<NodeRun, 'parameters' | 'credential'>> & {
 	credential?: ICredentialDataDecryptedObject;
 };
-
-export function localCredential(
-	server: Target,
-	changes: ICredentialDataDecryptedObject = {},
-): ICredentialDataDecryptedObject {
-	return { service: 'custom', baseUrl: server.url, apiKey: LOCAL_API_KEY, ...changes };
-}
 
 /** Runs the node's Generate with a prompt, against the local server. */
 export async function runGenerate(

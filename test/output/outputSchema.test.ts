@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import { inputImage, itemWithFile } from '../kit/images';
 import { runNode } from '../kit/runNode';
 import { startStepFunServer, type StepFunServer } from '../stepfun-server/server';
-import { localCredential } from '../kit/localRuns';
+import { localCredential } from '../kit/stepFunCredential';
 
 // The editor offers these fields before a first run, so they must be what a run brings.
 

@@ -231,36 +231,44 @@ describe('Panel: sizes', () => {
 		return (field?.options as INodePropertyOptions[]).map(({ name, value }) => [name, value]);
 	};
 
-	test('The sizes of Generate with step-image-edit-2 stand with the width first', () => {
-		expect(sizeChoices('generate', 'step-image-edit-2')).toEqual([
-			['Model Default (1024 × 1024)', ''],
-			['Square 1:1 (1024 × 1024)', '1024x1024'],
-			['Landscape 16:9 (1360 × 768)', '1360x768'],
-			['Landscape 4:3 (1184 × 896)', '1184x896'],
-			['Portrait 3:4 (896 × 1184)', '896x1184'],
-			['Portrait 9:16 (768 × 1360)', '768x1360'],
-		]);
-	});
-
-	test('The sizes of Generate with step-2x-large stand with the width first', () => {
-		expect(sizeChoices('generate', 'step-2x-large')).toEqual([
-			['Model Default', ''],
-			['Square 1:1 (1024 × 1024)', '1024x1024'],
-			['Square 1:1 (768 × 768)', '768x768'],
-			['Square 1:1 (512 × 512)', '512x512'],
-			['Square 1:1 (256 × 256)', '256x256'],
-			['Landscape 16:10 (1280 × 800)', '1280x800'],
-			['Portrait 10:16 (800 × 1280)', '800x1280'],
-		]);
-	});
-
-	test('The sizes of Edit with step-1x-edit stand as an area', () => {
-		expect(sizeChoices('edit', 'step-1x-edit')).toEqual([
-			['Model Default (512 × 512)', ''],
-			['About 512 × 512 Pixels', '512x512'],
-			['About 768 × 768 Pixels', '768x768'],
-			['About 1024 × 1024 Pixels', '1024x1024'],
-		]);
+	test.each<[string, string, string[][]]>([
+		[
+			'generate',
+			'step-image-edit-2',
+			[
+				['Model Default (1024 × 1024)', ''],
+				['Square 1:1 (1024 × 1024)', '1024x1024'],
+				['Landscape 16:9 (1360 × 768)', '1360x768'],
+				['Landscape 4:3 (1184 × 896)', '1184x896'],
+				['Portrait 3:4 (896 × 1184)', '896x1184'],
+				['Portrait 9:16 (768 × 1360)', '768x1360'],
+			],
+		],
+		[
+			'generate',
+			'step-2x-large',
+			[
+				['Model Default', ''],
+				['Square 1:1 (1024 × 1024)', '1024x1024'],
+				['Square 1:1 (768 × 768)', '768x768'],
+				['Square 1:1 (512 × 512)', '512x512'],
+				['Square 1:1 (256 × 256)', '256x256'],
+				['Landscape 16:10 (1280 × 800)', '1280x800'],
+				['Portrait 10:16 (800 × 1280)', '800x1280'],
+			],
+		],
+		[
+			'edit',
+			'step-1x-edit',
+			[
+				['Model Default (512 × 512)', ''],
+				['About 512 × 512 Pixels', '512x512'],
+				['About 768 × 768 Pixels', '768x768'],
+				['About 1024 × 1024 Pixels', '1024x1024'],
+			],
+		],
+	])('The sizes of %s with %s stand with the width first', (operation, model, choices) => {
+		expect(sizeChoices(operation, model)).toEqual(choices);
 	});
 
 	test("The size of a model of one's own takes any text", () => {

@@ -3,7 +3,8 @@ import { Container } from '@n8n/di';
 import type { INodeParameters } from 'n8n-workflow';
 
 import { inputImage } from '../kit/images';
-import { localCredential, runGenerate } from '../kit/localRuns';
+import { runGenerate } from '../kit/localRuns';
+import { localCredential } from '../kit/stepFunCredential';
 import { testCredential } from '../kit/testCredential';
 import { answerWithLink, startHostileServer, type HostileServer } from '../kit/hostileServer';
 

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { INodeParameters } from 'n8n-workflow';
 import { itemsOf } from '../../kit/finishedRun';
 import { chain, IMAGES, imagesStep, TRIGGER } from '../../kit/workflowBuilder';
+import { createStepFunCredential } from '../../kit/stepFunCredential';
 import { CREDENTIAL_TYPE, NODE_TYPE } from '../../n8n/example';
 import type { N8nInstallation } from '../../n8n/install';
 import {
@@ -12,7 +13,7 @@ import {
 	type FinishedExecution,
 	type N8nInstance,
 } from '../../n8n/instance';
-import { LOCAL_API_KEY, startStepFunServer } from '../../stepfun-server/server';
+import { startStepFunServer } from '../../stepfun-server/server';
 import type { StepFunServer } from '../../stepfun-server/types';
 
 const EXECUTION_TIMEOUT_MS = 120_000;
@@ -54,11 +55,7 @@ export async function runInN8n(
 	for (const type of [NODE_TYPE, `${NODE_TYPE}Tool`]) {
 		ok(nodeTypes.includes(type), `n8n has not loaded ${type}`);
 	}
-	const credential = await n8n.createCredential(CREDENTIAL_TYPE, 'StepFun account', {
-		service: 'custom',
-		baseUrl: server.url,
-		apiKey: LOCAL_API_KEY,
-	});
+	const credential = await createStepFunCredential(n8n, server);
 	deepStrictEqual((await n8n.testCredential(credential, CREDENTIAL_TYPE)).status, 'OK');
 
 	const operations = await runOperations(n8n, server, credential);
