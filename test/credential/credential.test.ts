@@ -83,17 +83,14 @@ describe('Credential: the connection test', () => {
 		['an HTML page', { html: true }],
 		['JSON without a list of models', { status: 200, body: '{"hello":"world"}' }],
 		['an empty answer', { emptyBody: true }],
-	] as const)(
-		'The connection test says that there is no image API when it gets %s with status 200',
-		async (_, fault) => {
-			server.setFaults([{ when: { path: '/models' }, fault }]);
-			expect(await testLocal()).toEqual({
-				status: 'Error',
-				message:
-					'The server answers, but not as an image API: there is no list of models at this address. Check the Base URL; it usually ends in /v1.',
-			});
-		},
-	);
+	] as const)('The connection test refuses %s with status 200', async (_, fault) => {
+		server.setFaults([{ when: { path: '/models' }, fault }]);
+		expect(await testLocal()).toEqual({
+			status: 'Error',
+			message:
+				'The server answers, but not as an image API: there is no list of models at this address. Check the Base URL; it usually ends in /v1.',
+		});
+	});
 
 	test('The connection test shows the status of a server that fails', async () => {
 		server.setFaults([{ when: { path: '/models' }, fault: { status: 503 } }]);

@@ -403,30 +403,24 @@ describe('Edit: images beyond a limit never leave n8n', () => {
 		],
 	];
 
-	describe.each(['filesystem', 'default'] as const)(
-		'Edit: limits, binary mode %s',
-		(binaryMode) => {
-			test.each(refusals)(
-				'Refused by %s: %s',
-				async (model, _, makeImage, claims, message, advice) => {
-					const { fileName = 'shoe.png', mimeType = 'image/png' } = claims;
-					const data = await storeFile(await makeImage(), fileName, mimeType, binaryMode);
-					const { error } = await runEdit(
-						server,
-						[{ json: {}, binary: { data } }],
-						{ model },
-						{
-							binaryMode,
-						},
-					);
-					expect(error?.message).toBe(message);
-					expect(error?.description).toContain(advice);
-					expect(error?.context.itemIndex).toBe(0);
-					expect(server.requests).toEqual([]);
+	describe.each(['filesystem', 'default'] as const)('Edit: limits, mode %s', (binaryMode) => {
+		test.each(refusals)('%s refuses: %s', async (model, _, makeImage, claims, message, advice) => {
+			const { fileName = 'shoe.png', mimeType = 'image/png' } = claims;
+			const data = await storeFile(await makeImage(), fileName, mimeType, binaryMode);
+			const { error } = await runEdit(
+				server,
+				[{ json: {}, binary: { data } }],
+				{ model },
+				{
+					binaryMode,
 				},
 			);
-		},
-	);
+			expect(error?.message).toBe(message);
+			expect(error?.description).toContain(advice);
+			expect(error?.context.itemIndex).toBe(0);
+			expect(server.requests).toEqual([]);
+		});
+	});
 
 	test('An image that is one byte over 10 MB is said to be over it, not 10.0 MB of 10.0 MB', async () => {
 		const image = await pngOfBytes(10 * MEGABYTE + 1);

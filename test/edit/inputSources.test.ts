@@ -115,18 +115,15 @@ describe('Edit: an image as Base64 text', () => {
 		['Base64', () => image.toString('base64')],
 		['a data URI', () => `data:image/jpeg;base64,${image.toString('base64')}`],
 		['Base64 in lines', () => image.toString('base64').replace(/.{76}/g, '$&\r\n')],
-	])(
-		'An image as %s is uploaded with the type that it has, not the one it claims',
-		async (_form, text) => {
-			const { error } = await fromText(text());
-			expect(error?.message).toBeUndefined();
-			expect(server.requests[0].file).toEqual({
-				name: 'image.png',
-				type: 'image/png',
-				bytes: image,
-			});
-		},
-	);
+	])('An image as %s is uploaded with its own type, not the claimed one', async (_form, text) => {
+		const { error } = await fromText(text());
+		expect(error?.message).toBeUndefined();
+		expect(server.requests[0].file).toEqual({
+			name: 'image.png',
+			type: 'image/png',
+			bytes: image,
+		});
+	});
 
 	test.each([
 		['', "'Base64 Text' is empty"],

@@ -31,37 +31,34 @@ describe('Edit: several input images of one item', () => {
 		['names with commas between them', 'front, back', ['front.png', 'back.png']],
 		['all images of the item', '*', ['front.png', 'back.png']],
 		['one of them', 'back', ['back.png']],
-	])(
-		'Input Data Field Name as %s makes one edit of each image',
-		async (_what, binaryPropertyName, sent) => {
-			const front = await itemWithFile(await inputImage(80, 60), 'front.png');
-			const back = await itemWithFile(await inputImage(60, 80), 'back.png');
-			const note = await itemWithFile(Buffer.from('not an image'), 'note.txt', 'text/plain');
-			const { items, error } = await runEdit(
-				server,
-				[
-					{
-						json: {},
-						binary: {
-							front: front.binary!.data,
-							back: back.binary!.data,
-							note: note.binary!.data,
-						},
+	])('Input Data Field Name as %s edits each image', async (_what, binaryPropertyName, sent) => {
+		const front = await itemWithFile(await inputImage(80, 60), 'front.png');
+		const back = await itemWithFile(await inputImage(60, 80), 'back.png');
+		const note = await itemWithFile(Buffer.from('not an image'), 'note.txt', 'text/plain');
+		const { items, error } = await runEdit(
+			server,
+			[
+				{
+					json: {},
+					binary: {
+						front: front.binary!.data,
+						back: back.binary!.data,
+						note: note.binary!.data,
 					},
-				],
-				{ binaryPropertyName },
-			);
-			expect(error?.message).toBeUndefined();
-			expect(server.requests.map(({ file }) => file?.name).sort()).toEqual([...sent].sort());
-			expect(items.map(({ json }) => json.fileName)).toEqual(
-				sent.map((name, index) =>
-					sent.length === 1
-						? `${name.replace('.png', '')}-edited-1.png`
-						: `${name.replace('.png', '')}-edited-1-${index + 1}.png`,
-				),
-			);
-		},
-	);
+				},
+			],
+			{ binaryPropertyName },
+		);
+		expect(error?.message).toBeUndefined();
+		expect(server.requests.map(({ file }) => file?.name).sort()).toEqual([...sent].sort());
+		expect(items.map(({ json }) => json.fileName)).toEqual(
+			sent.map((name, index) =>
+				sent.length === 1
+					? `${name.replace('.png', '')}-edited-1.png`
+					: `${name.replace('.png', '')}-edited-1-${index + 1}.png`,
+			),
+		);
+	});
 
 	test('A missing one of several input fields is named before anything is sent', async () => {
 		const item = await itemWithFile(await inputImage(80, 60));

@@ -45,34 +45,31 @@ describe('Edit: a server that answers before it has read the upload', () => {
 				response.end(tooLarge, () => setTimeout(() => request.destroy(), 50));
 			},
 		],
-	])(
-		'The words of a server that answers an upload early %s arrive, and no file stays open',
-		async (_, answer) => {
-			const { url, server } = await serve(answer);
-			try {
-				const file = await itemWithFile(await pngOfBytes(20 * MEGABYTE));
-				const items: INodeExecutionData[] = Array.from({ length: 8 }, () => file);
-				const before = await countOpenFiles(process.pid);
-				const result = await runEdit(
-					{ url },
-					items,
-					{ model: MODEL_OF_AN_OWN_SERVER },
-					{ onError: 'continueRegularOutput' },
-				);
+	])('The words of an early answer %s arrive, and no file stays open', async (_, answer) => {
+		const { url, server } = await serve(answer);
+		try {
+			const file = await itemWithFile(await pngOfBytes(20 * MEGABYTE));
+			const items: INodeExecutionData[] = Array.from({ length: 8 }, () => file);
+			const before = await countOpenFiles(process.pid);
+			const result = await runEdit(
+				{ url },
+				items,
+				{ model: MODEL_OF_AN_OWN_SERVER },
+				{ onError: 'continueRegularOutput' },
+			);
 
-				expect(result.items).toHaveLength(8);
-				for (const { json } of result.items) {
-					expect(JSON.stringify(json)).toContain('The image is over 10 MB.');
-				}
-				await close(server);
-				await waitFor(
-					'the end of every connection',
-					async () => (await countOpenFiles(process.pid)) <= before,
-					{ timeoutMs: 5_000 },
-				);
-			} finally {
-				await close(server).catch(() => undefined);
+			expect(result.items).toHaveLength(8);
+			for (const { json } of result.items) {
+				expect(JSON.stringify(json)).toContain('The image is over 10 MB.');
 			}
-		},
-	);
+			await close(server);
+			await waitFor(
+				'the end of every connection',
+				async () => (await countOpenFiles(process.pid)) <= before,
+				{ timeoutMs: 5_000 },
+			);
+		} finally {
+			await close(server).catch(() => undefined);
+		}
+	});
 });

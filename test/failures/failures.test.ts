@@ -49,24 +49,21 @@ describe('Failures: error statuses', () => {
 		[503, 'The service is overloaded or out of service: Fault 503', 'Run this item again later.'],
 		[504, 'The service took too long and gave up: Fault 504', 'or use fewer steps'],
 		[418, 'The service refused the request with status 418: Fault 418', 'Check the Base URL'],
-	])(
-		'Status %i fails with its message, advice, httpCode and trace ID',
-		async (status, message, advice) => {
-			server.setFaults([{ fault: { status } }]);
-			const result = await runGenerate(server, AT_ONCE);
-			const { error } = result;
+	])('Status %i fails with its message, advice and trace ID', async (status, message, advice) => {
+		server.setFaults([{ fault: { status } }]);
+		const result = await runGenerate(server, AT_ONCE);
+		const { error } = result;
 
-			expect(error?.name).toBe('NodeApiError');
-			expect(error?.message).toBe(message);
-			expect(error?.description).toContain(advice);
-			expect(error?.description).toContain(`Trace ID: ${server.requests[0].traceId}.`);
-			expect(error?.description).not.toContain('StepFun announced');
-			expect(error?.httpCode).toBe(String(status));
-			expect(error?.context.itemIndex).toBe(0);
-			expect([result.status, result.items]).toEqual(['error', []]);
-			expect(server.requests).toHaveLength(1);
-		},
-	);
+		expect(error?.name).toBe('NodeApiError');
+		expect(error?.message).toBe(message);
+		expect(error?.description).toContain(advice);
+		expect(error?.description).toContain(`Trace ID: ${server.requests[0].traceId}.`);
+		expect(error?.description).not.toContain('StepFun announced');
+		expect(error?.httpCode).toBe(String(status));
+		expect(error?.context.itemIndex).toBe(0);
+		expect([result.status, result.items]).toEqual(['error', []]);
+		expect(server.requests).toHaveLength(1);
+	});
 
 	test('A 404 names the address that does not exist', async () => {
 		const baseUrl = `${server.origin}/v2`;
@@ -207,19 +204,16 @@ describe('Failures: answers with status 200 that bring no image', () => {
 			'200',
 		],
 		['nothing at all', { emptyBody: true }, 'The server answered, but not as an image API', '200'],
-	])(
-		'An answer with status 200 and %s fails with a message of its own',
-		async (_, fault, message, httpCode) => {
-			server.setFaults([{ fault }]);
-			const { error, items } = await runGenerate(server, AT_ONCE);
-			expect(error?.name).toBe('NodeApiError');
-			expect(error?.message).toBe(message);
-			expect(error?.description).toContain(`Trace ID: ${server.requests[0].traceId}.`);
-			expect(error?.httpCode).toBe(httpCode);
-			expect(error?.context.itemIndex).toBe(0);
-			expect(items).toEqual([]);
-		},
-	);
+	])('Status 200 with %s fails with its own message', async (_, fault, message, httpCode) => {
+		server.setFaults([{ fault }]);
+		const { error, items } = await runGenerate(server, AT_ONCE);
+		expect(error?.name).toBe('NodeApiError');
+		expect(error?.message).toBe(message);
+		expect(error?.description).toContain(`Trace ID: ${server.requests[0].traceId}.`);
+		expect(error?.httpCode).toBe(httpCode);
+		expect(error?.context.itemIndex).toBe(0);
+		expect(items).toEqual([]);
+	});
 
 	test.each(['no image', 'text as the image', 'filtered'])(
 		'A failure by %s carries the ID of the answer, which support asks for',
@@ -260,18 +254,15 @@ describe('Failures: connections', () => {
 			/^The image was made, but did not arrive whole: /,
 		],
 		['cut body', { cutBody: true }, /^The image was made, but did not arrive whole: /],
-	])(
-		'A connection that is broken off fails with a message that speaks of the charge: %s',
-		async (_, fault, message) => {
-			server.setFaults([{ fault }]);
-			const { error, items } = await runGenerate(server, AT_ONCE);
-			expect(error?.name).toBe('NodeApiError');
-			expect(error?.message).toMatch(message);
-			expect(error?.description).toMatch(/charged/);
-			expect(error?.context.itemIndex).toBe(0);
-			expect(items).toEqual([]);
-		},
-	);
+	])('A broken connection tells of the charge: %s', async (_, fault, message) => {
+		server.setFaults([{ fault }]);
+		const { error, items } = await runGenerate(server, AT_ONCE);
+		expect(error?.name).toBe('NodeApiError');
+		expect(error?.message).toMatch(message);
+		expect(error?.description).toMatch(/charged/);
+		expect(error?.context.itemIndex).toBe(0);
+		expect(items).toEqual([]);
+	});
 
 	test('An address where nobody listens fails with the host and the advice to check it', async () => {
 		const { port } = new URL(server.url);
@@ -332,14 +323,11 @@ describe('Failures: n8n cannot keep the image', () => {
 		},
 	);
 
-	test.each(['file', 'fileAndUrl'])(
-		"The failure of output %s says that it is n8n's store",
-		async (output) => {
-			const { error } = await runGenerate(server, { output, ...AT_ONCE });
-			expect(error?.message).toMatch(/^The image [a-z ,]*but n8n could not keep it: /);
-			expect(error?.description).toContain("settings of n8n's binary data storage");
-		},
-	);
+	test.each(['file', 'fileAndUrl'])("A failure of %s names n8n's store", async (output) => {
+		const { error } = await runGenerate(server, { output, ...AT_ONCE });
+		expect(error?.message).toMatch(/^The image [a-z ,]*but n8n could not keep it: /);
+		expect(error?.description).toContain("settings of n8n's binary data storage");
+	});
 });
 
 describe('Failures: On Error', () => {
@@ -443,31 +431,26 @@ describe('Failures: On Error', () => {
 		expect(errorItems[0].json).toMatchObject({ prompt: 'three', row: 3 });
 	});
 
-	test.each([401, 402])(
-		'Continue does not send the items that still wait after a %i',
-		async (status) => {
-			server.setFaults([{ when: { nth: 2 }, fault: { status } }]);
-			const { items } = await runGenerate(server, parameters, {
-				items: prompts,
-				onError: 'continueRegularOutput',
-				credential: { concurrentRequests: 1 },
-			});
-			expect(server.requests).toHaveLength(2);
-			expect(items.map(({ json }) => typeof json.error)).toEqual([
-				'undefined',
-				'string',
-				'string',
-				'string',
-			]);
-			expect(items[1].json.error).toMatch(new RegExp(`Fault ${status}$`));
-			expect(items[2].json.error).toMatch(
-				/^Not sent, because an earlier request of this run failed/,
-			);
-			expect(items.map(({ pairedItem }) => pairedItem)).toEqual(
-				[0, 1, 2, 3].map((item) => ({ item })),
-			);
-		},
-	);
+	test.each([401, 402])('Continue does not send what still waits after a %i', async (status) => {
+		server.setFaults([{ when: { nth: 2 }, fault: { status } }]);
+		const { items } = await runGenerate(server, parameters, {
+			items: prompts,
+			onError: 'continueRegularOutput',
+			credential: { concurrentRequests: 1 },
+		});
+		expect(server.requests).toHaveLength(2);
+		expect(items.map(({ json }) => typeof json.error)).toEqual([
+			'undefined',
+			'string',
+			'string',
+			'string',
+		]);
+		expect(items[1].json.error).toMatch(new RegExp(`Fault ${status}$`));
+		expect(items[2].json.error).toMatch(/^Not sent, because an earlier request of this run failed/);
+		expect(items.map(({ pairedItem }) => pairedItem)).toEqual(
+			[0, 1, 2, 3].map((item) => ({ item })),
+		);
+	});
 
 	test('Continue lets every item fail on its own where the failure is its own', async () => {
 		server.setFaults([{ fault: { status: 400 } }]);
@@ -512,29 +495,23 @@ describe('Failures: the API key stays secret', () => {
 
 	const echo = (text: string) => JSON.stringify({ error: { message: text } });
 
-	describe.each(['stopWorkflow', 'continueErrorOutput'] as const)(
-		'Failures: the API key, On Error %s',
-		(onError) => {
-			test.each<[string, Fault]>([
-				['an answer', { delayMs: 1 }],
-				['an error that echoes the key', { status: 401, body: echo(`Bad key ${apiKey}!`) }],
-				['an error that echoes the header', { status: 400, body: echo(`Bearer ${apiKey}`) }],
-				['an HTML page that echoes the key', { status: 500, body: `<title>${apiKey}</title>` }],
-				['a long text that ends in the key', { status: 500, body: `${'x'.repeat(290)}${apiKey}` }],
-				[
-					'a redirect that carries the key',
-					{ redirectTo: `http://elsewhere.invalid/?k=${apiKey}` },
-				],
-				['a dropped connection', { drop: 'before-answer' }],
-				['a cut answer', { cutBody: true }],
-			])('The API key leaves in no item and no error after %s', async (_, fault) => {
-				const { all, status } = await everythingThatLeaves(fault, onError);
-				if (!('drop' in fault)) expect(status).toBe('status' in fault ? fault.status : status);
-				expect(all).not.toContain(apiKey);
-				expect(all).not.toContain('very-secret');
-			});
-		},
-	);
+	describe.each(['stopWorkflow', 'continueErrorOutput'] as const)('On Error %s', (onError) => {
+		test.each<[string, Fault]>([
+			['an answer', { delayMs: 1 }],
+			['an error that echoes the key', { status: 401, body: echo(`Bad key ${apiKey}!`) }],
+			['an error that echoes the header', { status: 400, body: echo(`Bearer ${apiKey}`) }],
+			['an HTML page that echoes the key', { status: 500, body: `<title>${apiKey}</title>` }],
+			['a long text that ends in the key', { status: 500, body: `${'x'.repeat(290)}${apiKey}` }],
+			['a redirect that carries the key', { redirectTo: `http://elsewhere.invalid/?k=${apiKey}` }],
+			['a dropped connection', { drop: 'before-answer' }],
+			['a cut answer', { cutBody: true }],
+		])('The API key leaves in no item and no error after %s', async (_, fault) => {
+			const { all, status } = await everythingThatLeaves(fault, onError);
+			if (!('drop' in fault)) expect(status).toBe('status' in fault ? fault.status : status);
+			expect(all).not.toContain(apiKey);
+			expect(all).not.toContain('very-secret');
+		});
+	});
 
 	test('An API key that an error says back is replaced in the message', async () => {
 		const fault = { status: 401, body: echo(`Incorrect API key ${apiKey} provided`) };
@@ -566,23 +543,20 @@ describe('Failures: the announcement of StepFun', () => {
 		'https://api.stepfun.ai/v1',
 		'https://api.stepfun.com/step_plan/v1',
 		'https://api.stepfun.ai/step_plan/v1',
-	])(
-		"StepFun's announcement stands in a 404 and a 503 of %s, and in no other failure",
-		(baseURL) => {
-			for (const status of [404, 503]) {
-				const error = failing(baseURL, { kind: 'status', status, text: '' });
-				expect(error).toBeInstanceOf(NodeApiError);
-				expect(error.description).toContain('pause from 2026-10-10');
-				expect(error.description).toContain('choose Custom as Service');
-				expect(error.httpCode).toBe(String(status));
-				expect(error.context.itemIndex).toBe(4);
-			}
-			for (const status of [400, 401, 402, 429, 451, 500]) {
-				const error = failing(baseURL, { kind: 'status', status, text: '' });
-				expect(error.description).not.toContain('2026-10-10');
-			}
-		},
-	);
+	])("StepFun's announcement stands in a 404 and a 503 of %s, in no other failure", (baseURL) => {
+		for (const status of [404, 503]) {
+			const error = failing(baseURL, { kind: 'status', status, text: '' });
+			expect(error).toBeInstanceOf(NodeApiError);
+			expect(error.description).toContain('pause from 2026-10-10');
+			expect(error.description).toContain('choose Custom as Service');
+			expect(error.httpCode).toBe(String(status));
+			expect(error.context.itemIndex).toBe(4);
+		}
+		for (const status of [400, 401, 402, 429, 451, 500]) {
+			const error = failing(baseURL, { kind: 'status', status, text: '' });
+			expect(error.description).not.toContain('2026-10-10');
+		}
+	});
 
 	test.each(['https://images.example.com/v1', 'https://api.stepfun.com.example.com/v1'])(
 		"StepFun's announcement does not stand in a failure of %s",

@@ -115,14 +115,11 @@ describe('Hostile servers: an answer without an end', () => {
 		expect(message).toMatch(/did not answer completely within 1 seconds|larger than/);
 	});
 
-	test.each([403, 500])(
-		'An answer without an end of status %d ends the request',
-		async (status) => {
-			expect(await expectSafeFailure(endless(() => '', '<p>no</p>', undefined, status))).toMatch(
-				/^(This key may not use|The service failed with status 500)/,
-			);
-		},
-	);
+	test.each([403, 500])('An answer without end of status %d ends the request', async (status) => {
+		expect(await expectSafeFailure(endless(() => '', '<p>no</p>', undefined, status))).toMatch(
+			/^(This key may not use|The service failed with status 500)/,
+		);
+	});
 
 	test('An answer without an end to a question for the balance ends the request', async () => {
 		const parameters = { resource: 'account', operation: 'getBalance' };
@@ -181,14 +178,11 @@ describe('Hostile servers: an answer that goes wrong behind its picture', () => 
 				`{"data":[{"b64_json":"${picture.toString('base64')}","finish_reason":"content_filtered"}]}`,
 			/stopped by moderation/,
 		],
-	])(
-		'An answer that is %s behind its picture leaves no picture',
-		async (_what, answer, message) => {
-			expect(await expectSafeFailure((_request, response) => void response.end(answer()))).toMatch(
-				message,
-			);
-		},
-	);
+	])('An answer %s behind its picture leaves no picture', async (_what, answer, message) => {
+		expect(await expectSafeFailure((_request, response) => void response.end(answer()))).toMatch(
+			message,
+		);
+	});
 });
 
 describe('Hostile servers: a byte now and then', () => {

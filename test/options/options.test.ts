@@ -90,16 +90,13 @@ describe('Options of Generate: names on the wire', () => {
 		['step-2x-large', 'Steps', { steps: 50 }, { steps: 50 }],
 		['step-2x-large', 'CFG Scale', { cfgScale: 6 }, { cfg_scale: 6 }],
 		['step-2x-large', 'Seed', { seed: 7 }, { seed: 7 }],
-	])(
-		'%s sends %s under the name that the API has for it: %j',
-		async (model, _label, options, onWire) => {
-			const { items } = await runGenerate(server, { model, options });
-			expect(sentJson(server)).toEqual([
-				{ model, prompt: 'A red shoe', ...onWire, response_format: 'b64_json' },
-			]);
-			expect(items).toHaveLength(1);
-		},
-	);
+	])('%s sends %s under its API name: %j', async (model, _label, options, onWire) => {
+		const { items } = await runGenerate(server, { model, options });
+		expect(sentJson(server)).toEqual([
+			{ model, prompt: 'A red shoe', ...onWire, response_format: 'b64_json' },
+		]);
+		expect(items).toHaveLength(1);
+	});
 
 	test('All options of Generate go out together', async () => {
 		await runGenerate(server, {
@@ -397,21 +394,18 @@ describe('Options of Edit', () => {
 		['step-1x-edit', { options: { steps: 28 } }, { steps: '28' }],
 		['step-1x-edit', { options: { cfgScale: 6 } }, { cfg_scale: '6' }],
 		['step-1x-edit', { options: { seed: 5 } }, { seed: '5' }],
-	])(
-		'Edit sends the options of %s under the names that the API has for them: %j',
-		async (model, parameters, onWire) => {
-			const item = await itemWithFile(await inputImage(128, 96));
-			const { items } = await runEdit(server, [item], { model, ...parameters });
-			expect(sentFields(server)).toEqual({
-				model,
-				prompt: 'Make it blue',
-				response_format: 'b64_json',
-				...onWire,
-			});
-			expect(items).toHaveLength(1);
-			expect(server.requests[0].status).toBe(200);
-		},
-	);
+	])('Edit sends options of %s by their API names: %j', async (model, parameters, onWire) => {
+		const item = await itemWithFile(await inputImage(128, 96));
+		const { items } = await runEdit(server, [item], { model, ...parameters });
+		expect(sentFields(server)).toEqual({
+			model,
+			prompt: 'Make it blue',
+			response_format: 'b64_json',
+			...onWire,
+		});
+		expect(items).toHaveLength(1);
+		expect(server.requests[0].status).toBe(200);
+	});
 
 	test('A size left over from another model is not sent to step-image-edit-2', async () => {
 		const item = await itemWithFile(await inputImage(128, 96));
@@ -424,15 +418,12 @@ describe('Options of Edit', () => {
 	});
 });
 
-test.each(['={{ 100 / 3 }}', 1.005, 3_000_000, 1e12])(
-	'A Timeout of %p seconds is taken',
-	async (timeout) => {
-		const { error } = await runGenerate(server, {
-			options: { timeout, giveUpAfter: timeout, maxTries: 1 },
-		});
-		expect(error?.message).toBeUndefined();
-	},
-);
+test.each(['={{ 100 / 3 }}', 1.005, 3_000_000, 1e12])('Timeout takes %p', async (timeout) => {
+	const { error } = await runGenerate(server, {
+		options: { timeout, giveUpAfter: timeout, maxTries: 1 },
+	});
+	expect(error?.message).toBeUndefined();
+});
 
 describe("Options: n8n's own Request Options", () => {
 	test('The timeout of Request Options holds for the whole request', async () => {

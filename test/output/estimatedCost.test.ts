@@ -26,9 +26,6 @@ test.each([
 	['https://images.example.com/v1', 'step-image-edit-2', undefined],
 	['https://api.stepfun.com/v1', 'step-1x-edit', undefined],
 	['https://api.stepfun.com/v1', 'our-own-model', undefined],
-])(
-	'The estimated cost of an image from %s with %s is that of the price list',
-	(baseURL, model, cost) => {
-		expect(costAt(baseURL, model)).toEqual(cost);
-	},
-);
+])('The estimated cost of an image from %s with %s is the listed one', (baseURL, model, cost) => {
+	expect(costAt(baseURL, model)).toEqual(cost);
+});

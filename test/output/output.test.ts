@@ -165,20 +165,17 @@ describe('Output: formats that the server may send', () => {
 		expect(items[0].binary?.data.mimeType).toBe('image/png');
 	});
 
-	test.each([100_000, 3_000_001, 8_000_002])(
-		'Pictures of about %i bytes arrive whole',
-		async (bytes) => {
-			const large = await startStepFunServer({ image: { bytes }, drawing: 'once' });
-			for (const output of ['file', 'fileAndUrl']) {
-				const { items } = await runGenerate(large, { output });
-				const [sent] = large.sentImages;
-				expect(sent.length).toBeGreaterThan(bytes * 0.9);
-				expect(items[0].json.fileSize).toBe(sent.length);
-				expect((await bytesOf(items[0].binary?.data)).equals(sent)).toBe(true);
-			}
-			await large.close();
-		},
-	);
+	test.each([100_000, 3_000_001, 8_000_002])('Pictures of %i bytes arrive whole', async (bytes) => {
+		const large = await startStepFunServer({ image: { bytes }, drawing: 'once' });
+		for (const output of ['file', 'fileAndUrl']) {
+			const { items } = await runGenerate(large, { output });
+			const [sent] = large.sentImages;
+			expect(sent.length).toBeGreaterThan(bytes * 0.9);
+			expect(items[0].json.fileSize).toBe(sent.length);
+			expect((await bytesOf(items[0].binary?.data)).equals(sent)).toBe(true);
+		}
+		await large.close();
+	});
 });
 
 describe('Output: spellings of the JSON', () => {
@@ -227,16 +224,13 @@ describe('Output: where n8n keeps the file', () => {
 		expect(Buffer.from(file.data, 'base64').equals(server.sentImages[0])).toBe(true);
 	});
 
-	(COMBINES_BINARY ? test : test.skip)(
-		'In combined binary mode the file stands in the json',
-		async () => {
-			const { items } = await runGenerate(server, {}, { combineBinary: true });
-			expect(items[0].binary).toBeUndefined();
-			const { data } = items[0].json._files as unknown as Record<string, IBinaryData>;
-			expect(data).toMatchObject({ mimeType: 'image/png', fileName: 'a-red-shoe-1.png' });
-			expect((await bytesOf(data)).equals(server.sentImages[0])).toBe(true);
-		},
-	);
+	(COMBINES_BINARY ? test : test.skip)('In combined mode the file stands in the json', async () => {
+		const { items } = await runGenerate(server, {}, { combineBinary: true });
+		expect(items[0].binary).toBeUndefined();
+		const { data } = items[0].json._files as unknown as Record<string, IBinaryData>;
+		expect(data).toMatchObject({ mimeType: 'image/png', fileName: 'a-red-shoe-1.png' });
+		expect((await bytesOf(data)).equals(server.sentImages[0])).toBe(true);
+	});
 
 	(COMBINES_BINARY ? test : test.skip)(
 		'In combined binary mode what Generate leaves is what Edit takes',

@@ -36,24 +36,21 @@ test.each([
 	['generate', {}],
 	['edit', {}],
 	['imageToImage', { model: 'step-2x-large' }],
-])(
-	'The output schema of image/%s has the fields that a run brings',
-	async (operation, parameters) => {
-		const { items, error } = await runNode({
-			items: [await itemWithFile(await inputImage(80, 60))],
-			parameters: { operation, prompt: 'A chair', ...parameters },
-			credential: localCredential(server),
-		});
-		expect(error?.message).toBeUndefined();
-		const { properties = {} } = schemaOf(`image/${operation}`);
-		expect([...Object.keys(items[0].json), ...OPTIONAL].sort()).toEqual(
-			Object.keys(properties).sort(),
-		);
-		for (const [name, value] of Object.entries(items[0].json)) {
-			expect([name, typeOf(value)]).toEqual([name, properties[name].type]);
-		}
-	},
-);
+])('The output schema of image/%s has the fields of a run', async (operation, parameters) => {
+	const { items, error } = await runNode({
+		items: [await itemWithFile(await inputImage(80, 60))],
+		parameters: { operation, prompt: 'A chair', ...parameters },
+		credential: localCredential(server),
+	});
+	expect(error?.message).toBeUndefined();
+	const { properties = {} } = schemaOf(`image/${operation}`);
+	expect([...Object.keys(items[0].json), ...OPTIONAL].sort()).toEqual(
+		Object.keys(properties).sort(),
+	);
+	for (const [name, value] of Object.entries(items[0].json)) {
+		expect([name, typeOf(value)]).toEqual([name, properties[name].type]);
+	}
+});
 
 test('The output schema of account/getBalance has the fields that a run brings', async () => {
 	const { items } = await runNode({

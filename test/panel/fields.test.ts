@@ -111,17 +111,14 @@ describe('Panel: fields', () => {
 			],
 			['CFG Scale', 'Negative Prompt', 'Seed', 'Steps', 'Text Mode', ...COMMON],
 		],
-	])(
-		'The panel of %s with %s shows the fields and options of that model',
-		(operation, model, fields, entries) => {
-			expect(labels({ operation, model })).toEqual(['Resource', 'Operation', 'Model', ...fields]);
-			expect(
-				options({ operation, model })
-					.map(({ displayName }) => displayName)
-					.sort(),
-			).toEqual([...entries].sort());
-		},
-	);
+	])('The panel of %s with %s is that of the model', (operation, model, fields, entries) => {
+		expect(labels({ operation, model })).toEqual(['Resource', 'Operation', 'Model', ...fields]);
+		expect(
+			options({ operation, model })
+				.map(({ displayName }) => displayName)
+				.sort(),
+		).toEqual([...entries].sort());
+	});
 
 	test('A fresh node generates with step-image-edit-2 into the field data', () => {
 		expect(withDefaults({})).toEqual({
@@ -198,31 +195,28 @@ describe('Panel: ranges and defaults of the model', () => {
 		}
 	});
 
-	test.each<Operation>(['generate', 'edit'])(
-		'The panel of %s offers every fact of the catalogue',
-		(operation) => {
-			const models = modelsFor(operation);
-			expect(models.length).toBeGreaterThan(1);
-			for (const { id: model, facts } of models) {
-				const offered = options({ operation, model });
-				const named = (name: string) => offered.find((option) => option.name === name);
-				expect(named('steps')).toMatchObject({
-					default: facts.steps.default,
-					typeOptions: { minValue: facts.steps.min, maxValue: facts.steps.max },
-				});
-				expect(named('cfgScale')).toMatchObject({
-					default: facts.cfgScale.default,
-					typeOptions: { minValue: facts.cfgScale.min, maxValue: facts.cfgScale.max },
-				});
-				expect(named('seed')?.typeOptions).toMatchObject({
-					minValue: SEED_RANGE.min,
-					maxValue: SEED_RANGE.max,
-				});
-				expect(named('textMode') !== undefined).toBe(facts.textMode);
-				expect(named('negativePrompt') !== undefined).toBe(facts.negativePrompt !== undefined);
-			}
-		},
-	);
+	test.each<Operation>(['generate', 'edit'])('The panel of %s offers every fact', (operation) => {
+		const models = modelsFor(operation);
+		expect(models.length).toBeGreaterThan(1);
+		for (const { id: model, facts } of models) {
+			const offered = options({ operation, model });
+			const named = (name: string) => offered.find((option) => option.name === name);
+			expect(named('steps')).toMatchObject({
+				default: facts.steps.default,
+				typeOptions: { minValue: facts.steps.min, maxValue: facts.steps.max },
+			});
+			expect(named('cfgScale')).toMatchObject({
+				default: facts.cfgScale.default,
+				typeOptions: { minValue: facts.cfgScale.min, maxValue: facts.cfgScale.max },
+			});
+			expect(named('seed')?.typeOptions).toMatchObject({
+				minValue: SEED_RANGE.min,
+				maxValue: SEED_RANGE.max,
+			});
+			expect(named('textMode') !== undefined).toBe(facts.textMode);
+			expect(named('negativePrompt') !== undefined).toBe(facts.negativePrompt !== undefined);
+		}
+	});
 });
 
 describe('Panel: sizes', () => {
@@ -295,36 +289,30 @@ describe('Panel: the notice that a negative prompt does nothing', () => {
 	const shown = (operation: string, model: string, set: INodeParameters) =>
 		visible({ operation, model, options: set }).some(({ type }) => type === 'notice');
 
-	describe.each(['generate', 'edit'])(
-		'Panel: the notice, %s with step-image-edit-2',
-		(operation) => {
-			test.each<[boolean, INodeParameters]>([
-				[false, {}],
-				[false, { cfgScale: 1 }],
-				[false, { cfgScale: 5 }],
-				[false, { negativePrompt: '' }],
-				[true, { negativePrompt: 'blurry' }],
-				[true, { negativePrompt: 'blurry', cfgScale: 1 }],
-				[true, { negativePrompt: '={{ $json.not }}' }],
-				[false, { negativePrompt: 'blurry', cfgScale: 1.1 }],
-				[false, { negativePrompt: 'blurry', cfgScale: 5 }],
-				[false, { negativePrompt: 'blurry', cfgScale: '={{ $json.cfg }}' }],
-			])('The notice that a negative prompt does nothing is shown (%s) for %j', (expected, set) => {
-				expect(shown(operation, 'step-image-edit-2', set)).toBe(expected);
-			});
-		},
-	);
+	describe.each(['generate', 'edit'])('Panel: notice, %s with step-image-edit-2', (operation) => {
+		test.each<[boolean, INodeParameters]>([
+			[false, {}],
+			[false, { cfgScale: 1 }],
+			[false, { cfgScale: 5 }],
+			[false, { negativePrompt: '' }],
+			[true, { negativePrompt: 'blurry' }],
+			[true, { negativePrompt: 'blurry', cfgScale: 1 }],
+			[true, { negativePrompt: '={{ $json.not }}' }],
+			[false, { negativePrompt: 'blurry', cfgScale: 1.1 }],
+			[false, { negativePrompt: 'blurry', cfgScale: 5 }],
+			[false, { negativePrompt: 'blurry', cfgScale: '={{ $json.cfg }}' }],
+		])('The notice that a negative prompt does nothing is shown (%s) for %j', (expected, set) => {
+			expect(shown(operation, 'step-image-edit-2', set)).toBe(expected);
+		});
+	});
 
 	test.each([
 		['generate', 'step-2x-large'],
 		['edit', 'step-1x-edit'],
 		['generate', 'our-own-model'],
-	])(
-		'The notice that a negative prompt does nothing is never shown for %s with %s',
-		(operation, model) => {
-			expect(shown(operation, model, { negativePrompt: 'blurry', cfgScale: 1 })).toBe(false);
-		},
-	);
+	])('The notice that a negative prompt does nothing is absent for %s, %s', (operation, model) => {
+		expect(shown(operation, model, { negativePrompt: 'blurry', cfgScale: 1 })).toBe(false);
+	});
 });
 
 describe("Panel: n8n's conventions", () => {

@@ -206,30 +206,27 @@ const ECHOES: Array<[string, (said: string) => Attack]> = [
 	],
 ];
 
-test.each(KEYS)(
-	'The key stands in no item, and no log: %s that a server says back',
-	async (_name, key) => {
-		const { text, result } = await everythingOf(
-			key,
-			(request, response, body) => {
-				const place = Number(/place (\d+)/.exec(body.toString())?.[1]);
-				ECHOES[place][1](secretsIn(request.headers))(request, response, body);
-			},
-			{
-				items: ECHOES.map((_echo, place) => ({ prompt: `place ${place}` })),
-				parameters: { prompt: '={{ $json.prompt }}' },
-				onError: 'continueRegularOutput',
-			},
-		);
-		expect(result.items).toHaveLength(ECHOES.length);
-		expect(server.requests.length).toBeGreaterThanOrEqual(ECHOES.length);
-		for (const { headers, url } of server.requests) {
-			expect(headers.authorization).toBe(`Bearer ${key.trim()}`);
-			expect(url).toBe('/v1/images/generations');
-		}
-		expectSecretsAreNowhere(text, [key, HEADER_SECRET]);
-	},
-);
+test.each(KEYS)('The key stands in no item and no log: %s said back', async (_name, key) => {
+	const { text, result } = await everythingOf(
+		key,
+		(request, response, body) => {
+			const place = Number(/place (\d+)/.exec(body.toString())?.[1]);
+			ECHOES[place][1](secretsIn(request.headers))(request, response, body);
+		},
+		{
+			items: ECHOES.map((_echo, place) => ({ prompt: `place ${place}` })),
+			parameters: { prompt: '={{ $json.prompt }}' },
+			onError: 'continueRegularOutput',
+		},
+	);
+	expect(result.items).toHaveLength(ECHOES.length);
+	expect(server.requests.length).toBeGreaterThanOrEqual(ECHOES.length);
+	for (const { headers, url } of server.requests) {
+		expect(headers.authorization).toBe(`Bearer ${key.trim()}`);
+		expect(url).toBe('/v1/images/generations');
+	}
+	expectSecretsAreNowhere(text, [key, HEADER_SECRET]);
+});
 
 test.each(ECHOES)('A key said back %s stands nowhere in the error', async (_place, echo) => {
 	const [, key] = KEYS[2];

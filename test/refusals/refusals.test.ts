@@ -178,13 +178,10 @@ describe('Refusals of Generate', () => {
 	(NAMES_EMPTY_FIELDS ? test : test.skip).each([
 		['Prompt', { prompt: '' }],
 		['Put Output File in Field', { outputField: '' }],
-	])(
-		'A required field that was never filled in is named by n8n itself (%s)',
-		async (label, given) => {
-			await expect(runGenerate(server, given)).rejects.toThrow(`Parameter "${label}" is required.`);
-			expect(server.requests).toEqual([]);
-		},
-	);
+	])('A required field that was never filled in is named by n8n (%s)', async (label, given) => {
+		await expect(runGenerate(server, given)).rejects.toThrow(`Parameter "${label}" is required.`);
+		expect(server.requests).toEqual([]);
+	});
 
 	test('Generate refuses an output that does not exist', async () => {
 		const { error } = await runGenerate(server, { output: '={{ "png" }}' });
@@ -320,16 +317,13 @@ describe('Refusals: one bad item among several', () => {
 		['the prompt', failing],
 		['an option', failingOption],
 		['the output field', failingField],
-	])(
-		'Stop Workflow sends nothing when the expression of %s fails for one item',
-		async (_, given) => {
-			const { error, items, status } = await runGenerate(server, given, { items: prompts });
-			expect(error?.message).toMatch(/Nowhere|referenced node/i);
-			expect(error?.context.itemIndex).toBe(2);
-			expect([status, items]).toEqual(['error', []]);
-			expect(server.requests).toEqual([]);
-		},
-	);
+	])('Stop Workflow sends nothing when the expression of %s fails once', async (_, given) => {
+		const { error, items, status } = await runGenerate(server, given, { items: prompts });
+		expect(error?.message).toMatch(/Nowhere|referenced node/i);
+		expect(error?.context.itemIndex).toBe(2);
+		expect([status, items]).toEqual(['error', []]);
+		expect(server.requests).toEqual([]);
+	});
 
 	test('Stop Workflow tells the error of the first of several bad items', async () => {
 		const { error } = await runGenerate(server, parameters, {
@@ -413,26 +407,23 @@ describe('Refusals: one bad item among several', () => {
 		['the prompt', failing],
 		['an option', failingOption],
 		['the output field', failingField],
-	])(
-		'Continue sends the good items when the expression of %s fails for one item',
-		async (_, given) => {
-			const { items } = await runGenerate(server, given, {
-				items: prompts,
-				onError: 'continueRegularOutput',
-			});
-			expect(server.requests.map(({ status }) => status)).toEqual([200, 200, 200, 200]);
-			expect(items).toHaveLength(5);
-			expect(items.map(({ binary }) => binary !== undefined)).toEqual([
-				true,
-				true,
-				false,
-				true,
-				true,
-			]);
-			expect(String(items[2].json.error)).toMatch(/Nowhere|referenced node/i);
-			expect(items.map(({ pairedItem }) => pairedItem)).toEqual(
-				[0, 1, 2, 3, 4].map((item) => ({ item })),
-			);
-		},
-	);
+	])('Continue sends the good items when the expression of %s fails once', async (_, given) => {
+		const { items } = await runGenerate(server, given, {
+			items: prompts,
+			onError: 'continueRegularOutput',
+		});
+		expect(server.requests.map(({ status }) => status)).toEqual([200, 200, 200, 200]);
+		expect(items).toHaveLength(5);
+		expect(items.map(({ binary }) => binary !== undefined)).toEqual([
+			true,
+			true,
+			false,
+			true,
+			true,
+		]);
+		expect(String(items[2].json.error)).toMatch(/Nowhere|referenced node/i);
+		expect(items.map(({ pairedItem }) => pairedItem)).toEqual(
+			[0, 1, 2, 3, 4].map((item) => ({ item })),
+		);
+	});
 });

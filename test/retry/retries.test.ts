@@ -34,22 +34,19 @@ const promptsSent = () =>
 	server.requests.map(({ json }) => (json as { prompt: string } | undefined)?.prompt);
 
 describe('Retry: failures that can pass', () => {
-	test.each([408, 429, 500, 502, 503, 504])(
-		'A request that fails with status %i is tried again',
-		async (status) => {
-			const key = await start({ faults: [{ when: { nth: 2 }, times: 1, fault: { status } }] });
-			const { items, error } = await generate(key);
-			expect(error).toBeUndefined();
-			expect(items.map(({ json }) => json.tries).sort()).toEqual([1, 1, 2]);
-			expect(items.map(({ pairedItem }) => pairedItem)).toEqual([
-				{ item: 0 },
-				{ item: 1 },
-				{ item: 2 },
-			]);
-			expect(server.requests).toHaveLength(4);
-			expect(server.billed).toHaveLength(3);
-		},
-	);
+	test.each([408, 429, 500, 502, 503, 504])('Status %i is tried again', async (status) => {
+		const key = await start({ faults: [{ when: { nth: 2 }, times: 1, fault: { status } }] });
+		const { items, error } = await generate(key);
+		expect(error).toBeUndefined();
+		expect(items.map(({ json }) => json.tries).sort()).toEqual([1, 1, 2]);
+		expect(items.map(({ pairedItem }) => pairedItem)).toEqual([
+			{ item: 0 },
+			{ item: 1 },
+			{ item: 2 },
+		]);
+		expect(server.requests).toHaveLength(4);
+		expect(server.billed).toHaveLength(3);
+	});
 
 	test.each([
 		['a connection dropped before the answer', { drop: 'before-answer' as const }],
@@ -123,15 +120,12 @@ describe('Retry: Retry-After', () => {
 });
 
 describe('Retry: failures that do not pass', () => {
-	test.each([400, 401, 402, 404, 451])(
-		'A request that fails with status %i is never tried again',
-		async (status) => {
-			const key = await start({ faults: [{ fault: { status } }] });
-			const { error } = await generate(key, { items: [{}] });
-			expect(error?.httpCode).toBe(String(status));
-			expect(server.requests).toHaveLength(1);
-		},
-	);
+	test.each([400, 401, 402, 404, 451])('Status %i is never tried again', async (status) => {
+		const key = await start({ faults: [{ fault: { status } }] });
+		const { error } = await generate(key, { items: [{}] });
+		expect(error?.httpCode).toBe(String(status));
+		expect(server.requests).toHaveLength(1);
+	});
 
 	test.each([
 		['content_filtered', { contentFiltered: true as const }],
