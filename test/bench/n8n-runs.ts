@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import type { N8nInstallation } from '../n8n/install';
 import { startN8n, type N8nInstance, type WorkflowFile } from '../n8n/instance';
 import { LOCAL_API_KEY } from '../stepfun-server/server';
-import { watchProcess, type ProcessTree } from './processes';
+import { watchProcess, type ProcessTree } from '../kit/processFigures';
 import type { RunResult } from './results';
 import { makeEmptyWorkflow, TRIGGER, type Service } from './workflows';
 

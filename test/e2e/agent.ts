@@ -8,14 +8,15 @@ import {
 	toolAnswersOf,
 	type ChatScript,
 	type ChatServer,
-} from '../examples/chat-server';
-import { checkPng, FinishedRun } from '../examples/finished-run';
+} from '../examples/chatServer';
+import { checkPng, FinishedRun } from '../kit/finishedRun';
+import { createStepFunCredential } from '../kit/stepFunCredential';
 import { CREDENTIAL_TYPE, findTrigger, prepareExample } from '../n8n/example';
 import { startN8n, type N8nInstance, type WorkflowFile } from '../n8n/instance';
 import { startStepFunServer, type StepFunServer } from '../stepfun-server/server';
-import { saveExecutions } from './executions';
-import type { Part, Surroundings } from './part';
-import { checkKeyIsNowhere, makeKey } from './secrets';
+import { saveExecutions } from '../kit/savedExecutions';
+import type { Suite, TestContext } from './suite';
+import { checkKeyIsNowhere, makeKey } from '../kit/secrets';
 
 const EXECUTION_TIMEOUT_MS = 180_000;
 
@@ -26,7 +27,7 @@ const REFUSED_WORD = 'forbidden-451';
 const BAD_SIZE = '1920x1080';
 
 /** An agent with the tool, and what is on either side of it. */
-interface Stage {
+interface AgentTestContext {
 	n8n: N8nInstance;
 	chat: ChatServer;
 	server: StepFunServer;
@@ -44,7 +45,7 @@ interface AgentRun {
 	toolAnswers: string[];
 }
 
-async function setUp({ installation, tarball, folder, cleanUp, log }: Surroundings) {
+async function setUp({ installation, tarball, folder, cleanUp, log }: TestContext) {
 	const key = makeKey();
 	const server = await startStepFunServer({ keys: [key], refusedWords: [REFUSED_WORD] });
 	cleanUp(() => server.close());
@@ -56,11 +57,7 @@ async function setUp({ installation, tarball, folder, cleanUp, log }: Surroundin
 	log('starting n8n');
 	const n8n = await startN8n({ installation, tarball, userFolder: folder, filesFolder });
 	cleanUp(() => n8n.stop());
-	const account = await n8n.createCredential(CREDENTIAL_TYPE, 'StepFun account', {
-		service: 'custom',
-		baseUrl: server.url,
-		apiKey: key,
-	});
+	const account = await createStepFunCredential(n8n, server, { apiKey: key });
 	const openAiApi = await n8n.createCredential('openAiApi', 'Chat model account', {
 		apiKey: CHAT_API_KEY,
 		url: chat.url,
@@ -75,8 +72,8 @@ async function setUp({ installation, tarball, folder, cleanUp, log }: Surroundin
 }
 
 /** Runs the agent with a model that plays this script. Fails unless the workflow ends well. */
-async function runAgent(stage: Stage, script: ChatScript): Promise<AgentRun> {
-	const { n8n, chat, server, workflow, workflowId, userFolder, key } = stage;
+async function runAgent(context: AgentTestContext, script: ChatScript): Promise<AgentRun> {
+	const { n8n, chat, server, workflow, workflowId, userFolder, key } = context;
 	chat.play(script);
 	server.reset();
 	const trigger = findTrigger(workflow);
@@ -91,7 +88,11 @@ async function runAgent(stage: Stage, script: ChatScript): Promise<AgentRun> {
 }
 
 /** Opens the answer's link without a login. Fails unless it brings the image that the server sent last. */
-async function checkLink({ answer }: AgentRun, { server }: Stage, size: string): Promise<string> {
+async function checkLink(
+	{ answer }: AgentRun,
+	{ server }: AgentTestContext,
+	size: string,
+): Promise<string> {
 	const link = /http\S+/.exec(answer)?.[0];
 	ok(link, `the agent's answer has no link: ${answer}`);
 	const opened = await fetch(link);
@@ -104,7 +105,7 @@ async function checkLink({ answer }: AgentRun, { server }: Stage, size: string):
 }
 
 /** Fails unless n8n keeps what needs a login, and what a link's signature does not cover, to itself. */
-async function checkOnlyTheLinkOpens(link: string, { n8n }: Stage): Promise<void> {
+async function checkOnlyTheLinkOpens(link: string, { n8n }: AgentTestContext): Promise<void> {
 	strictEqual((await fetch(`${n8n.url}/rest/workflows`)).status, 401);
 	const signature = new URL(link);
 	const token = signature.searchParams.get('token') ?? '';
@@ -121,26 +122,26 @@ function checkReadable(text: string): void {
 	doesNotMatch(text, /[A-Za-z0-9+/]{200}/, 'the tool hands the model a Base64 image');
 }
 
-async function makePicture(stage: Stage): Promise<string> {
-	const result = await runAgent(stage, { first: TOOL_ARGUMENTS });
-	const [declared] = stage.chat.requests[0].tools ?? [];
+async function makePicture(context: AgentTestContext): Promise<string> {
+	const result = await runAgent(context, { first: TOOL_ARGUMENTS });
+	const [declared] = context.chat.requests[0].tools ?? [];
 	deepStrictEqual(
 		Object.keys(declared.function.parameters.properties ?? {}),
 		Object.keys(TOOL_ARGUMENTS),
 	);
 	strictEqual(result.toolAnswers.length, 1);
 	checkReadable(result.toolAnswers[0]);
-	strictEqual(stage.server.billed.length, 1);
-	strictEqual(stage.server.billed[0].prompt, TOOL_ARGUMENTS.Prompt);
-	const link = await checkLink(result, stage, TOOL_ARGUMENTS.Size);
+	strictEqual(context.server.billed.length, 1);
+	strictEqual(context.server.billed[0].prompt, TOOL_ARGUMENTS.Prompt);
+	const link = await checkLink(result, context, TOOL_ARGUMENTS.Size);
 	ok(result.toolAnswers[0].includes(link), 'the link is not the one that the tool gave');
-	await checkOnlyTheLinkOpens(link, stage);
+	await checkOnlyTheLinkOpens(link, context);
 	return `a call with a prompt and a size, and a link that opens a ${TOOL_ARGUMENTS.Size} PNG without a login`;
 }
 
 /** Moderation refuses the first prompt; the model reads so, and changes it. */
-async function recoverFromRefusal(stage: Stage): Promise<string> {
-	const result = await runAgent(stage, {
+async function recoverFromRefusal(context: AgentTestContext): Promise<string> {
+	const result = await runAgent(context, {
 		first: { ...TOOL_ARGUMENTS, Prompt: `${TOOL_ARGUMENTS.Prompt}, ${REFUSED_WORD}` },
 		correct: (text) => (/Change the prompt/.test(text) ? TOOL_ARGUMENTS : undefined),
 	});
@@ -149,17 +150,17 @@ async function recoverFromRefusal(stage: Stage): Promise<string> {
 	match(refusal, /The same request would be refused again/);
 	checkReadable(refusal);
 	strictEqual(result.toolAnswers.length, 2, 'the model did not call the tool twice');
-	const statuses = imageRequests(stage).map(({ status }) => status);
+	const statuses = imageRequests(context).map(({ status }) => status);
 	deepStrictEqual(statuses, [451, 200]);
-	strictEqual(stage.server.billed.length, 1);
-	await checkLink(result, stage, TOOL_ARGUMENTS.Size);
+	strictEqual(context.server.billed.length, 1);
+	await checkLink(result, context, TOOL_ARGUMENTS.Size);
 	return `"${refusal}"`;
 }
 
 /** No model has the first size; the model takes one of those that the tool names. */
-async function recoverFromBadSize(stage: Stage): Promise<string> {
+async function recoverFromBadSize(context: AgentTestContext): Promise<string> {
 	let chosen = '';
-	const result = await runAgent(stage, {
+	const result = await runAgent(context, {
 		first: { ...TOOL_ARGUMENTS, Size: BAD_SIZE },
 		correct(text) {
 			const offered = text.split('Use one of its sizes')[1]?.match(/\d+x\d+/g) ?? [];
@@ -173,25 +174,25 @@ async function recoverFromBadSize(stage: Stage): Promise<string> {
 	strictEqual(result.toolAnswers.length, 2, 'the model did not call the tool twice');
 	// A size that cannot be is found out before anything is sent.
 	deepStrictEqual(
-		imageRequests(stage).map(({ status }) => status),
+		imageRequests(context).map(({ status }) => status),
 		[200],
 	);
-	await checkLink(result, stage, chosen);
+	await checkLink(result, context, chosen);
 	return `"${problem}"; the model took ${chosen}`;
 }
 
 /** A model that does not go on after an error tells its user what the tool told it. */
-async function reportRefusal(stage: Stage): Promise<string> {
-	const { answer, toolAnswers } = await runAgent(stage, {
+async function reportRefusal(context: AgentTestContext): Promise<string> {
+	const { answer, toolAnswers } = await runAgent(context, {
 		first: { ...TOOL_ARGUMENTS, Prompt: REFUSED_WORD },
 	});
 	strictEqual(toolAnswers.length, 1);
 	ok(answer.includes('Moderation refused the request'), answer);
-	strictEqual(stage.server.billed.length, 0);
+	strictEqual(context.server.billed.length, 0);
 	return 'the user is told, and nothing is billed';
 }
 
-function imageRequests({ server }: Stage) {
+function imageRequests({ server }: AgentTestContext) {
 	return server.requests.filter(({ path }) => path.includes('/images/'));
 }
 
@@ -200,25 +201,25 @@ function aspectOf(size: string): number {
 	return width / height;
 }
 
-async function run(surroundings: Surroundings): Promise<void> {
-	const { folder, log } = surroundings;
-	const stage = await setUp(surroundings);
-	log(`a picture: ${await makePicture(stage)}`);
-	log(`a refused prompt, corrected: ${await recoverFromRefusal(stage)}`);
-	log(`a size that is none, corrected: ${await recoverFromBadSize(stage)}`);
-	log(`a refused prompt, reported: ${await reportRefusal(stage)}`);
+async function run(testContext: TestContext): Promise<void> {
+	const { folder, log } = testContext;
+	const context = await setUp(testContext);
+	log(`a picture: ${await makePicture(context)}`);
+	log(`a refused prompt, corrected: ${await recoverFromRefusal(context)}`);
+	log(`a size that is none, corrected: ${await recoverFromBadSize(context)}`);
+	log(`a refused prompt, reported: ${await reportRefusal(context)}`);
 
-	const executions = await saveExecutions(stage.n8n, join(folder, 'executions'));
+	const executions = await saveExecutions(context.n8n, join(folder, 'executions'));
 	strictEqual(executions, 4);
-	await stage.n8n.stop();
-	const searched = await checkKeyIsNowhere(stage.key, [folder], [stage.server], {
+	await context.n8n.stop();
+	const searched = await checkKeyIsNowhere(context.key, [folder], [context.server], {
 		[join(folder, '.n8n')]: TOOL_ARGUMENTS.Prompt,
 	});
 	log(`the key is in none of ${searched} files of n8n, ${executions} executions among them`);
 }
 
 /** n8n's AI Agent with the node as its tool, and a chat model that follows a script. */
-export const agentPart: Part = {
+export const agentSuite: Suite = {
 	title: 'an AI agent makes a picture with the tool, and goes on after its errors',
 	run,
 };

@@ -5,15 +5,15 @@ import { inspect, parseArgs } from 'node:util';
 import { withCleanUp } from '../n8n/clean-up';
 import { installN8n } from '../n8n/install';
 import { packPackage } from '../package/pack';
-import type { Part, Surroundings } from './part';
-import { PARTS } from './parts';
+import type { Suite, TestContext } from './suite';
+import { SUITES } from './suites';
 
 type Log = (line: string) => void;
 
-/** Runs one part in a folder of its own, and undoes what it set up. */
-async function runPart(
-	{ run }: Part,
-	packed: Pick<Surroundings, 'installation' | 'tarball' | 'save'>,
+/** Runs one suite in a folder of its own, and undoes what it set up. */
+async function runSuite(
+	{ run }: Suite,
+	packed: Pick<TestContext, 'installation' | 'tarball' | 'save'>,
 	log: Log,
 ): Promise<void> {
 	const folder = await mkdtemp(join(tmpdir(), 'stepfun-image-e2e-'));
@@ -23,13 +23,13 @@ async function runPart(
 	});
 }
 
-function choose(only: string | undefined): Array<[string, Part]> {
-	const all = Object.entries(PARTS);
+function choose(only: string | undefined): Array<[string, Suite]> {
+	const all = Object.entries(SUITES);
 	if (only === undefined) return all;
 	const names = only.split(',');
-	const unknown = names.filter((name) => !(name in PARTS));
+	const unknown = names.filter((name) => !(name in SUITES));
 	if (unknown.length > 0) {
-		throw new Error(`No part ${unknown.join(', ')}. There are: ${Object.keys(PARTS).join(', ')}`);
+		throw new Error(`No suite ${unknown.join(', ')}. There are: ${Object.keys(SUITES).join(', ')}`);
 	}
 	return all.filter(([name]) => names.includes(name));
 }
@@ -38,7 +38,7 @@ async function main(): Promise<void> {
 	const { values: options } = parseArgs({
 		options: { only: { type: 'string' }, save: { type: 'boolean', default: false } },
 	});
-	const parts = choose(options.only);
+	const suites = choose(options.only);
 	const startedAt = Date.now();
 	const log: Log = (line) =>
 		console.log(`[${String(Math.round((Date.now() - startedAt) / 1000)).padStart(4)} s] ${line}`);
@@ -51,18 +51,18 @@ async function main(): Promise<void> {
 			save: options.save,
 		};
 		const failed: string[] = [];
-		for (const [name, part] of parts) {
-			log(`--- ${name}: ${part.title}`);
+		for (const [name, suite] of suites) {
+			log(`--- ${name}: ${suite.title}`);
 			try {
-				await runPart(part, packed, (line) => log(`${name}: ${line}`));
+				await runSuite(suite, packed, (line) => log(`${name}: ${line}`));
 				log(`ok      ${name}`);
 			} catch (error) {
 				failed.push(name);
 				log(`FAILED  ${name}: ${inspect(error)}`);
 			}
 		}
-		if (failed.length > 0) throw new Error(`${failed.join(', ')} of ${parts.length} parts`);
-		log(`All ${parts.length} parts hold: ${parts.map(([name]) => name).join(', ')}`);
+		if (failed.length > 0) throw new Error(`${failed.join(', ')} of ${suites.length} suites`);
+		log(`All ${suites.length} suites hold: ${suites.map(([name]) => name).join(', ')}`);
 	} finally {
 		await rm(packFolder, { recursive: true, force: true });
 	}

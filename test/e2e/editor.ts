@@ -13,9 +13,9 @@ import { EDIT_NODE, useEdit } from './editor/edit';
 import { GENERATE_NODE, PROMPT, useGenerate } from './editor/generate';
 import { createPictures } from './editor/pictures';
 import type { Session } from './editor/session';
-import { saveExecutions } from './executions';
-import type { Part, Surroundings } from './part';
-import { checkKeyIsNowhere, makeKey } from './secrets';
+import { saveExecutions } from '../kit/savedExecutions';
+import type { Suite, TestContext } from './suite';
+import { checkKeyIsNowhere, makeKey } from '../kit/secrets';
 
 const NODE_NAME = 'StepFun Image';
 
@@ -32,8 +32,8 @@ const ACTIONS = [
 
 const TRIGGER = { inList: 'Trigger manually', onCanvas: 'When clicking' };
 
-async function setUp(surroundings: Surroundings): Promise<Session> {
-	const { installation, tarball, folder, cleanUp, log } = surroundings;
+async function setUp(testContext: TestContext): Promise<Session> {
+	const { installation, tarball, folder, cleanUp, log } = testContext;
 	const browser = await launchChromium();
 	cleanUp(() => browser.close());
 	const key = makeKey();
@@ -119,9 +119,9 @@ async function clickThrough(session: Session): Promise<void> {
 	await executeAll(session);
 }
 
-async function run(surroundings: Surroundings): Promise<void> {
-	const { folder, log } = surroundings;
-	const session = await setUp(surroundings);
+async function run(testContext: TestContext): Promise<void> {
+	const { folder, log } = testContext;
+	const session = await setUp(testContext);
 	const { editor, n8n, server, key, wrongKey } = session;
 	try {
 		await clickThrough(session);
@@ -148,7 +148,7 @@ async function run(surroundings: Surroundings): Promise<void> {
  * n8n's editor in a real browser, from an empty canvas to a workflow that runs. With a folder's name in
  * E2E_PICTURES, it leaves a picture of each step there, light and dark.
  */
-export const editorPart: Part = {
+export const editorSuite: Suite = {
 	title: 'a person sets up the credential, Generate and Edit in the editor, and runs them',
 	run,
 };

@@ -5,6 +5,7 @@ import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { median } from '../bench/results';
 import { forkServer } from '../bench/server';
+import { createStepFunCredential } from '../kit/stepFunCredential';
 import { CREDENTIAL_TYPE } from '../n8n/example';
 import {
 	findFreePort,
@@ -13,12 +14,20 @@ import {
 	type N8nInstance,
 } from '../n8n/instance';
 import { LOCAL_API_KEY } from '../stepfun-server/server';
-import { drawEndurance } from './endurance-chart';
-import { chain, imagesStep, PROMPT_START, promptSteps, type Step } from './image-workflow';
+import { drawEndurance } from './enduranceChart';
+import {
+	chain,
+	imagesStep,
+	PROMPT_START,
+	promptSteps,
+	step,
+	type Step,
+} from '../kit/workflowBuilder';
 import { attachInspector, type Inspector } from './inspector';
-import type { Part, Surroundings } from './part';
-import { countOpenFiles, readResidentBytes } from './process-figures';
-import { checkKeyIsNowhere, makeKey } from './secrets';
+import type { Suite, TestContext } from './suite';
+import { countOpenFiles, readResidentBytes } from '../kit/processFigures';
+import { waitFor } from '../kit/waitFor';
+import { checkKeyIsNowhere, makeKey } from '../kit/secrets';
 
 const RUNS = 100;
 const ITEMS = 50;
@@ -52,11 +61,11 @@ export interface Sample {
 function httpRequestSteps(credential: CredentialReference, baseUrl: string): Step[] {
 	const body = `{ model: '${MODEL.model}', size: '${MODEL.size}', prompt: $json.prompt, response_format: 'b64_json' }`;
 	return [
-		{
-			name: 'Request',
-			type: 'n8n-nodes-base.httpRequest',
-			typeVersion: 4.2,
-			parameters: {
+		step(
+			'Request',
+			'n8n-nodes-base.httpRequest',
+			4.2,
+			{
 				method: 'POST',
 				url: `${baseUrl}/images/generations`,
 				authentication: 'predefinedCredentialType',
@@ -66,51 +75,39 @@ function httpRequestSteps(credential: CredentialReference, baseUrl: string): Ste
 				jsonBody: `={{ JSON.stringify(${body}) }}`,
 				options: {},
 			},
-			credentials: { [CREDENTIAL_TYPE]: credential },
-		},
-		{
-			name: 'To File',
-			type: 'n8n-nodes-base.convertToFile',
-			typeVersion: 1.1,
-			parameters: {
-				operation: 'toBinary',
-				sourceProperty: 'data[0].b64_json',
-				binaryPropertyName: 'data',
-				options: { mimeType: 'image/png' },
-			},
-		},
+			{ credentials: { [CREDENTIAL_TYPE]: credential } },
+		),
+		step('To File', 'n8n-nodes-base.convertToFile', 1.1, {
+			operation: 'toBinary',
+			sourceProperty: 'data[0].b64_json',
+			binaryPropertyName: 'data',
+			options: { mimeType: 'image/png' },
+		}),
 	];
 }
 
 /** Called from outside again and again, like a workflow in production; answers with the number of files and bytes. */
 function makeWorkflow(path: string, images: Step[]) {
-	const webhook: Step = {
-		name: 'Webhook',
-		type: 'n8n-nodes-base.webhook',
-		typeVersion: 2,
-		webhookId: randomUUID(),
-		parameters: { httpMethod: 'POST', path, responseMode: 'lastNode', options: {} },
-	};
-	const files: Step = {
-		name: 'Files',
-		type: 'n8n-nodes-base.set',
-		typeVersion: 3.4,
-		parameters: { mode: 'raw', jsonOutput: '={{ { "bytes": $binary.data.bytes } }}' },
-	};
-	const sum: Step = {
-		name: 'Sum',
-		type: 'n8n-nodes-base.summarize',
-		typeVersion: 1.1,
-		parameters: {
-			fieldsToSummarize: {
-				values: [
-					{ aggregation: 'count', field: 'bytes' },
-					{ aggregation: 'sum', field: 'bytes' },
-				],
-			},
-			options: {},
+	const webhook = step(
+		'Webhook',
+		'n8n-nodes-base.webhook',
+		2,
+		{ httpMethod: 'POST', path, responseMode: 'lastNode', options: {} },
+		{ webhookId: randomUUID() },
+	);
+	const files = step('Files', 'n8n-nodes-base.set', 3.4, {
+		mode: 'raw',
+		jsonOutput: '={{ { "bytes": $binary.data.bytes } }}',
+	});
+	const sum = step('Sum', 'n8n-nodes-base.summarize', 1.1, {
+		fieldsToSummarize: {
+			values: [
+				{ aggregation: 'count', field: 'bytes' },
+				{ aggregation: 'sum', field: 'bytes' },
+			],
 		},
-	};
+		options: {},
+	});
 	return chain(path, [webhook, ...promptSteps(ITEMS), ...images, files, sum]);
 }
 
@@ -121,15 +118,16 @@ async function activate(n8n: N8nInstance, workflowId: string, path: string): Pro
 		`/rest/workflows/${workflowId}`,
 	);
 	await n8n.request('POST', `/rest/workflows/${workflowId}/activate`, { versionId });
-	const deadline = Date.now() + RUN_TIMEOUT_MS;
-	for (;;) {
-		const answer = await fetch(`${n8n.url}/webhook/${path}`, { headers: { connection: 'close' } });
-		// Asked with the wrong method, n8n names the right one, and runs nothing.
-		const text = await answer.text();
-		if (text.includes('not registered for GET')) return;
-		if (Date.now() > deadline) throw new Error(`the webhook is not there: ${text}`);
-		await sleep(250);
-	}
+	await waitFor(
+		'the webhook',
+		async () => {
+			const url = `${n8n.url}/webhook/${path}`;
+			const answer = await fetch(url, { headers: { connection: 'close' } });
+			// Asked with the wrong method, n8n names the right one, and runs nothing.
+			return (await answer.text()).includes('not registered for GET');
+		},
+		{ timeoutMs: RUN_TIMEOUT_MS },
+	);
 }
 
 /** Runs the workflow once; fails unless every image came whole. Returns the bytes of an image. */
@@ -183,12 +181,12 @@ async function countLeftFiles(folder: string): Promise<number> {
 /** Starts an n8n of its own, and has it make images for a long time. */
 async function endure(
 	name: string,
-	surroundings: Surroundings,
+	testContext: TestContext,
 	server: { baseUrl: string; key: string },
 	makeSteps: (credential: CredentialReference) => Step[],
 ): Promise<Sample[]> {
-	const { installation, tarball, log, cleanUp } = surroundings;
-	const folder = join(surroundings.folder, name);
+	const { installation, tarball, log, cleanUp } = testContext;
+	const folder = join(testContext.folder, name);
 	await mkdir(folder);
 	const inspectorPort = await findFreePort();
 	const n8n = await startN8n({
@@ -210,12 +208,11 @@ async function endure(
 	const inspector = await attachInspector(inspectorPort);
 	cleanUp(async () => inspector.close());
 
-	const credential = await n8n.createCredential(CREDENTIAL_TYPE, 'StepFun account', {
-		service: 'custom',
-		baseUrl: server.baseUrl,
-		apiKey: server.key,
-		concurrentRequests: AT_ONCE,
-	});
+	const credential = await createStepFunCredential(
+		n8n,
+		{ url: server.baseUrl },
+		{ apiKey: server.key, concurrentRequests: AT_ONCE },
+	);
 	const workflow = makeWorkflow(name, makeSteps(credential));
 	await activate(n8n, await n8n.createWorkflow(workflow), name);
 
@@ -234,11 +231,9 @@ async function endure(
 		}
 	}
 
-	const deadline = Date.now() + DELETION_TIMEOUT_MS;
-	while ((await countLeftFiles(folder)) > 0) {
-		if (Date.now() > deadline) throw new Error(`${await countLeftFiles(folder)} files are left`);
-		await sleep(250);
-	}
+	await waitFor('the deletion of all files', async () => (await countLeftFiles(folder)) === 0, {
+		timeoutMs: DELETION_TIMEOUT_MS,
+	});
 	// n8n would wait for it to leave.
 	inspector.close();
 	await n8n.stop();
@@ -256,16 +251,16 @@ interface Growth {
 
 /** The first quarter is the warm-up, in which code is compiled and caches fill. */
 function growthOf(samples: Sample[]): Growth {
-	const quarter = samples.length / 4;
-	const second = samples.slice(quarter, 2 * quarter);
-	const last = samples.slice(3 * quarter);
-	// n8n's own caches come and go between the samples; what stays is the floor under them.
-	const floor = (part: Sample[]) =>
-		Math.min(...part.map(({ heapBytes, bufferBytes }) => heapBytes + bufferBytes));
-	const resident = (part: Sample[]) => median(part.map(({ residentBytes }) => residentBytes));
-	const mostFiles = (part: Sample[]) => Math.max(...part.map(({ openFiles }) => openFiles));
+	const length = samples.length / 4;
+	const second = samples.slice(length, 2 * length);
+	const last = samples.slice(3 * length);
+	// n8n's own caches come and go between the samples; what stays is the baseline under them.
+	const baseline = (quarter: Sample[]) =>
+		Math.min(...quarter.map(({ heapBytes, bufferBytes }) => heapBytes + bufferBytes));
+	const resident = (quarter: Sample[]) => median(quarter.map(({ residentBytes }) => residentBytes));
+	const mostFiles = (quarter: Sample[]) => Math.max(...quarter.map(({ openFiles }) => openFiles));
 	return {
-		heapBytesPerImage: (floor(last) - floor(second)) / (last[0].images - second[0].images),
+		heapBytesPerImage: (baseline(last) - baseline(second)) / (last[0].images - second[0].images),
 		residentRatio: resident(last) / resident(second),
 		openFiles: mostFiles(last) - mostFiles(second),
 	};
@@ -279,10 +274,10 @@ function describe({ heapBytesPerImage, residentRatio, openFiles }: Growth): stri
 }
 
 /** 5,000 images by one n8n, and the same by n8n's own nodes. */
-export const endurancePart: Part = {
+export const enduranceSuite: Suite = {
 	title: `${RUNS * ITEMS} images by one n8n, ${ITEMS} in each run`,
-	async run(surroundings) {
-		const { folder, log, save, cleanUp } = surroundings;
+	async run(testContext) {
+		const { folder, log, save, cleanUp } = testContext;
 		const key = makeKey();
 		const server = forkServer();
 		cleanUp(() => server.stop());
@@ -291,10 +286,10 @@ export const endurancePart: Part = {
 		await server.reset();
 		// Side by side, so that whatever the machine does happens to both.
 		const [node, control] = await Promise.all([
-			endure('this-node', surroundings, { baseUrl, key }, (credential) => [
+			endure('this-node', testContext, { baseUrl, key }, (credential) => [
 				imagesStep(credential, MODEL),
 			]),
-			endure('http-request', surroundings, { baseUrl, key }, (credential) =>
+			endure('http-request', testContext, { baseUrl, key }, (credential) =>
 				httpRequestSteps(credential, baseUrl),
 			),
 		]);

@@ -1,17 +1,23 @@
 import { deepStrictEqual, ok } from 'node:assert';
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { forkServer } from '../bench/server';
-import { checkPng } from '../examples/finished-run';
-import { CREDENTIAL_TYPE } from '../n8n/example';
+import { FinishedRun } from '../kit/finishedRun';
+import { createStepFunCredential } from '../kit/stepFunCredential';
 import { findFreePort, startN8n, type FinishedExecution } from '../n8n/instance';
 import { LOCAL_API_KEY } from '../stepfun-server/server';
-import { chain, IMAGES, imagesStep, PROMPT_START, promptSteps, TRIGGER } from './image-workflow';
+import {
+	chain,
+	IMAGES,
+	imagesStep,
+	PROMPT_START,
+	promptSteps,
+	TRIGGER,
+} from '../kit/workflowBuilder';
 import { attachInspector } from './inspector';
-import type { Part } from './part';
-import { forgetPeak, readPeakBytes, readResidentBytes } from './process-figures';
-import { checkKeyIsNowhere, makeKey } from './secrets';
+import type { Suite } from './suite';
+import { forgetPeak, readPeakBytes, readResidentBytes } from '../kit/processFigures';
+import { checkKeyIsNowhere, makeKey } from '../kit/secrets';
 
 const IMAGES_MADE = 200;
 const IMAGE_BYTES = 3_000_000;
@@ -35,20 +41,17 @@ async function askForOne(baseUrl: string, key: string): Promise<Buffer> {
 
 /** Opens every image in n8n's binary store; fails unless each is whole and no image came twice. */
 async function checkFiles(
-	{ data }: FinishedExecution,
+	execution: FinishedExecution,
 	userFolder: string,
 	expectedBytes: number,
 ): Promise<number> {
-	const items = data.resultData.runData[IMAGES].flatMap((run) => run.data?.main[0] ?? []);
+	const run = new FinishedRun(execution, userFolder);
+	const items = run.items(IMAGES);
 	const hashes = new Set<string>();
-	for (const { json, binary } of items) {
-		const [, path] = (binary?.data.id ?? '').split('filesystem-v2:');
-		ok(path, 'an item has no file in the binary store');
-		const bytes = await readFile(join(userFolder, '.n8n/storage', path));
-		deepStrictEqual([bytes.length, json.fileSize], [expectedBytes, expectedBytes]);
-		checkPng(bytes, `${String(json.width)}x${String(json.height)}`);
-		hashes.add(createHash('sha256').update(bytes).digest('hex'));
-	}
+	await run.checkPictures(items, (picture, { json }) => {
+		deepStrictEqual([picture.length, json.fileSize], [expectedBytes, expectedBytes]);
+		hashes.add(createHash('sha256').update(picture).digest('hex'));
+	});
 	// The server makes every picture another one.
 	deepStrictEqual([items.length, hashes.size], [IMAGES_MADE, IMAGES_MADE]);
 	return items.length;
@@ -57,7 +60,7 @@ async function checkFiles(
 const megabytes = (bytes: number) => `${Math.round(bytes / 1e6)} MB`;
 
 /** Makes images that together weigh more than the heap that n8n is held to. */
-export const memoryPart: Part = {
+export const memorySuite: Suite = {
 	title: `${IMAGES_MADE} images of 3 MB in one execution, n8n's heap held to ${HEAP_MEGABYTES} MB`,
 	async run({ installation, tarball, folder, log, cleanUp }) {
 		const key = makeKey();
@@ -88,12 +91,11 @@ export const memoryPart: Part = {
 		// The limit is that of the old generation; the young one comes on top of it.
 		ok(heapLimit < 1.5 * HEAP_MEGABYTES * 2 ** 20, `the heap may hold ${megabytes(heapLimit)}`);
 
-		const credential = await n8n.createCredential(CREDENTIAL_TYPE, 'StepFun account', {
-			service: 'custom',
-			baseUrl,
-			apiKey: key,
-			concurrentRequests: 5,
-		});
+		const credential = await createStepFunCredential(
+			n8n,
+			{ url: baseUrl },
+			{ apiKey: key, concurrentRequests: 5 },
+		);
 		const runOf = async (count: number) => {
 			const steps = [TRIGGER, ...promptSteps(count), imagesStep(credential)];
 			const workflowId = await n8n.createWorkflow(chain(`${count} images`, steps));

@@ -1,10 +1,10 @@
 import { strictEqual } from 'node:assert';
 import { join } from 'node:path';
-import { CREDENTIAL_TYPE } from '../n8n/example';
+import { createStepFunCredential } from '../kit/stepFunCredential';
 import type { CredentialReference } from '../n8n/instance';
 import { startStepFunServer } from '../stepfun-server/server';
 import type { StepFunServer } from '../stepfun-server/types';
-import type { Part, Surroundings } from './part';
+import type { Suite, TestContext } from './suite';
 import {
 	checkAllDelivered,
 	checkImages,
@@ -15,10 +15,11 @@ import {
 	waitUntilEnded,
 	type ExecutionRow,
 } from './queue/batch';
-import { MANUAL_TRIGGER, publishImageWorkflow } from './queue/image-workflow';
-import { startQueueMode, type QueueMode, type Worker } from './queue/queue-mode';
-import { waitFor } from './queue/wait-for';
-import { checkKeyIsNowhere, makeKey } from './secrets';
+import { TRIGGER } from '../kit/workflowBuilder';
+import { publishImageWorkflow } from './queue/imageWorkflow';
+import { startQueueMode, type QueueMode, type Worker } from './queue/queueMode';
+import { waitFor } from '../kit/waitFor';
+import { checkKeyIsNowhere, makeKey } from '../kit/secrets';
 
 const EXECUTIONS = 20;
 const WORKERS = ['worker-1', 'worker-2'];
@@ -44,7 +45,7 @@ const LATENCY_MS = 300;
 const MANUAL_RUN_TIMEOUT_MS = 120_000;
 
 /** What the measurements share. */
-interface Bench {
+interface QueueTestContext {
 	queueMode: QueueMode;
 	/** Allows so many requests at once. */
 	server: StepFunServer;
@@ -84,7 +85,7 @@ async function checkShares(workers: Worker[], rows: ExecutionRow[]): Promise<str
 
 /** Twenty executions with one setting of the credential. */
 async function measureBatch(
-	{ queueMode, server, createCredential, log }: Bench,
+	{ queueMode, server, createCredential, log }: QueueTestContext,
 	workers: Worker[],
 	title: string,
 	concurrentRequests: number,
@@ -111,7 +112,7 @@ async function measurePerMinute({
 	minuteServer,
 	createCredential,
 	log,
-}: Bench): Promise<void> {
+}: QueueTestContext): Promise<void> {
 	const requestsPerMinute = ACCOUNT_PER_MINUTE / WORKERS.length;
 	const credential = await createCredential(minuteServer, {
 		concurrentRequests: ACCOUNT_CONCURRENCY,
@@ -135,7 +136,7 @@ async function measurePerMinute({
 
 /** A run by hand beside executions from the queue: by default n8n keeps it in the main instance. */
 async function measureRunByHand(
-	{ queueMode, server, createCredential, log }: Bench,
+	{ queueMode, server, createCredential, log }: QueueTestContext,
 	workers: Worker[],
 ): Promise<void> {
 	server.reset();
@@ -146,7 +147,7 @@ async function measureRunByHand(
 		startBatch(queueMode, credential, 'Beside a run by hand', EXECUTIONS / 2).then(
 			async (batch) => await waitUntilEnded(queueMode, batch),
 		),
-		main.executeWorkflow(manual.id, MANUAL_TRIGGER, MANUAL_RUN_TIMEOUT_MS),
+		main.executeWorkflow(manual.id, TRIGGER, MANUAL_RUN_TIMEOUT_MS),
 	]);
 	for (const row of [...rows, execution]) await checkImages(queueMode, server, row);
 	for (const { name, readExecutions } of workers) {
@@ -161,7 +162,7 @@ async function measureRunByHand(
 
 /** One of two workers is killed when half of the images are made. */
 async function measureDeath(
-	{ queueMode, server, createCredential, log }: Bench,
+	{ queueMode, server, createCredential, log }: QueueTestContext,
 	[victim, survivor]: Worker[],
 	title: string,
 ): Promise<void> {
@@ -226,7 +227,7 @@ async function measureRetry(
 
 /** Fails when the key can be found in anything that was written. */
 async function checkSecrets(
-	{ queueMode, server, minuteServer, log }: Bench,
+	{ queueMode, server, minuteServer, log }: QueueTestContext,
 	key: string,
 	folder: string,
 	stopped: () => Promise<void>,
@@ -249,8 +250,8 @@ async function checkSecrets(
 	log(`The key is in none of ${searched} files`);
 }
 
-async function run(surroundings: Surroundings): Promise<void> {
-	const { folder, log, cleanUp } = surroundings;
+async function run(testContext: TestContext): Promise<void> {
+	const { folder, log, cleanUp } = testContext;
 	const key = makeKey();
 	const server = await startStepFunServer({
 		keys: [key],
@@ -266,42 +267,37 @@ async function run(surroundings: Surroundings): Promise<void> {
 	cleanUp(() => minuteServer.close());
 
 	log('Starting Redis, PostgreSQL, n8n and its workers');
-	const queueMode = await startQueueMode(surroundings, { N8N_LOG_LEVEL: 'debug' });
+	const queueMode = await startQueueMode(testContext, { N8N_LOG_LEVEL: 'debug' });
 	const { main, startWorkers, postgres, redis } = queueMode;
-	const bench: Bench = {
+	const context: QueueTestContext = {
 		queueMode,
 		server,
 		minuteServer,
 		createCredential: async ({ url }, limits) =>
-			await main.createCredential(CREDENTIAL_TYPE, 'StepFun account', {
-				service: 'custom',
-				baseUrl: url,
-				apiKey: key,
-				...limits,
-			}),
+			await createStepFunCredential(main, { url }, { apiKey: key, ...limits }),
 		log,
 	};
 
 	const workers = await startWorkers(WORKERS, DEFAULT_CONCURRENCY);
-	await measureBatch(bench, workers, 'As it comes', ACCOUNT_CONCURRENCY);
+	await measureBatch(context, workers, 'As it comes', ACCOUNT_CONCURRENCY);
 	await Promise.all([
-		measurePerMinute(bench),
+		measurePerMinute(context),
 		(async () => {
-			await measureBatch(bench, workers, 'Divided', DIVIDED_CONCURRENCY);
+			await measureBatch(context, workers, 'Divided', DIVIDED_CONCURRENCY);
 			strictEqual(server.rejected429, 0);
-			await measureRunByHand(bench, workers);
+			await measureRunByHand(context, workers);
 		})(),
 	]);
-	await measureDeath(bench, workers, 'A worker dies');
+	await measureDeath(context, workers, 'A worker dies');
 	await workers[1].stop();
 
 	const fewer = await startWorkers(['worker-3', 'worker-4'], LOW_CONCURRENCY);
-	await measureDeath(bench, fewer, `A worker with --concurrency=${LOW_CONCURRENCY} dies`);
-	await checkSecrets(bench, key, folder, async () => {
+	await measureDeath(context, fewer, `A worker with --concurrency=${LOW_CONCURRENCY} dies`);
+	await checkSecrets(context, key, folder, async () => {
 		await fewer[1].stop();
 		await main.stop();
 		await Promise.all([postgres.stop(), redis.stop()]);
 	});
 }
 
-export const queuePart: Part = { title: 'queue mode: one main, two workers', run };
+export const queueSuite: Suite = { title: 'queue mode: one main, two workers', run };

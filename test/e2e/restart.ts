@@ -3,8 +3,8 @@ import { randomBytes } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { FinishedRun } from '../examples/finished-run';
-import { CREDENTIAL_TYPE } from '../n8n/example';
+import { FinishedRun, itemsOf } from '../kit/finishedRun';
+import { createStepFunCredential } from '../kit/stepFunCredential';
 import {
 	startN8n,
 	type CredentialReference,
@@ -23,9 +23,10 @@ import {
 	PROMPT_START,
 	promptSteps,
 	TRIGGER,
-} from './image-workflow';
-import type { Part, Surroundings } from './part';
-import { checkKeyIsNowhere, makeKey } from './secrets';
+} from '../kit/workflowBuilder';
+import { waitFor } from '../kit/waitFor';
+import type { Suite, TestContext } from './suite';
+import { checkKeyIsNowhere, makeKey } from '../kit/secrets';
 
 const ITEMS = 50;
 const BATCH = 10;
@@ -36,26 +37,17 @@ const TIMEOUT_MS = 120_000;
 /** Shorter than the 50 items take. */
 const SHORT_GRACE_SECONDS = 3;
 
-/** What all steps of this part share. */
-interface Stage {
-	surroundings: Surroundings;
+/** What all steps of this suite share. */
+interface RestartTestContext {
+	testContext: TestContext;
 	server: StepFunServer;
 	filesFolder: string;
-	/** Starts n8n in the part's folder, the first time and again. */
+	/** Starts n8n in the suite's folder, the first time and again. */
 	start(graceSeconds?: number): Promise<N8nInstance>;
 }
 
-/** Waits for something to become true; fails with these words when it does not. */
-async function until(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
-	const deadline = Date.now() + TIMEOUT_MS;
-	while (!(await condition())) {
-		if (Date.now() > deadline) throw new Error(`not within ${TIMEOUT_MS / 1000} s: ${what}`);
-		await sleep(50);
-	}
-}
-
-async function setUpStage(surroundings: Surroundings, key: string): Promise<Stage> {
-	const { installation, tarball, folder, cleanUp } = surroundings;
+async function setUpContext(testContext: TestContext, key: string): Promise<RestartTestContext> {
+	const { installation, tarball, folder, cleanUp } = testContext;
 	const server = await startStepFunServer({
 		keys: [key],
 		latencyMs: LATENCY_MS,
@@ -66,7 +58,7 @@ async function setUpStage(surroundings: Surroundings, key: string): Promise<Stag
 	const encryptionKey = randomBytes(16).toString('hex');
 	let owner: Owner | undefined;
 	return {
-		surroundings,
+		testContext,
 		server,
 		filesFolder: folder,
 		async start(graceSeconds) {
@@ -113,7 +105,7 @@ function countRequests({ requests }: StepFunServer) {
 
 /** Fails unless every connection is closed and nothing more comes for longer than a request takes. */
 async function checkSilence(server: StepFunServer) {
-	await until('no connection is open', () =>
+	await waitFor('the end of every connection', () =>
 		server.requests.every(({ answeredAt }) => answeredAt !== undefined),
 	);
 	const counts = countRequests(server);
@@ -124,13 +116,9 @@ async function checkSilence(server: StepFunServer) {
 }
 
 /** The sum over the runs of the node, or nothing of a run that n8n did not keep. */
-function countKept({ data }: FinishedExecution): number {
-	const runs = data.resultData.runData[IMAGES] ?? [];
-	return runs.reduce((sum, run) => sum + (run.data?.main?.[0]?.filter(hasFile).length ?? 0), 0);
-}
-
-function hasFile({ binary }: { binary?: object }): boolean {
-	return binary !== undefined && Object.keys(binary).length > 0;
+function countKept(execution: FinishedExecution): number {
+	return itemsOf(execution, IMAGES).filter(({ binary }) => Object.keys(binary ?? {}).length > 0)
+		.length;
 }
 
 /** The image files of an execution in n8n's binary store, whether or not the execution knows of them. */
@@ -153,7 +141,7 @@ async function begin(n8n: N8nInstance, workflow: WorkflowFile): Promise<string> 
 
 async function read(n8n: N8nInstance, executionId: string): Promise<FinishedExecution> {
 	let execution: FinishedExecution | undefined;
-	await until(`execution ${executionId} has ended`, async () => {
+	await waitFor(`the end of execution ${executionId}`, async () => {
 		execution = await n8n.findFinishedExecution(executionId);
 		return execution !== undefined;
 	});
@@ -161,23 +149,27 @@ async function read(n8n: N8nInstance, executionId: string): Promise<FinishedExec
 }
 
 /** Fails unless n8n makes images now, all of them, whatever was before. */
-async function checkHealth(stage: Stage, n8n: N8nInstance, workflow: WorkflowFile): Promise<void> {
-	const { server, surroundings, filesFolder } = stage;
+async function checkHealth(
+	context: RestartTestContext,
+	n8n: N8nInstance,
+	workflow: WorkflowFile,
+): Promise<void> {
+	const { server, testContext, filesFolder } = context;
 	server.reset();
 	const execution = await read(n8n, await begin(n8n, workflow));
 	deepStrictEqual([execution.status, countKept(execution)], ['success', BATCH]);
 	deepStrictEqual(countRequests(server), { sent: BATCH, answered: BATCH, brokenOff: 0 });
 	// Places of requests that were broken off must not stay taken.
 	deepStrictEqual(server.maxInFlight, AT_ONCE);
-	const run = new FinishedRun(execution, surroundings.folder, filesFolder);
+	const run = new FinishedRun(execution, testContext.folder, filesFolder);
 	await run.checkPictures(run.items(IMAGES));
 }
 
 /** SIGTERM while there is time to finish. */
-async function checkWaiting(stage: Stage, n8n: N8nInstance, workflow: WorkflowFile) {
-	const { server, surroundings, filesFolder } = stage;
+async function checkWaiting(context: RestartTestContext, n8n: N8nInstance, workflow: WorkflowFile) {
+	const { server, testContext, filesFolder } = context;
 	const executionId = await begin(n8n, workflow);
-	await until('some images are made', () => server.billed.length >= 2 * AT_ONCE);
+	await waitFor('the first images', () => server.billed.length >= 2 * AT_ONCE);
 	const billedBefore = server.billed.length;
 	ok(billedBefore < ITEMS, 'the run was over before the signal');
 	const { code, seconds } = await terminate(n8n);
@@ -185,12 +177,12 @@ async function checkWaiting(stage: Stage, n8n: N8nInstance, workflow: WorkflowFi
 	const counts = await checkSilence(server);
 	deepStrictEqual(counts, { sent: ITEMS, answered: ITEMS, brokenOff: 0 });
 
-	const again = await stage.start(SHORT_GRACE_SECONDS);
+	const again = await context.start(SHORT_GRACE_SECONDS);
 	const execution = await read(again, executionId);
 	deepStrictEqual([execution.status, countKept(execution)], ['success', ITEMS]);
-	const run = new FinishedRun(execution, surroundings.folder, filesFolder);
+	const run = new FinishedRun(execution, testContext.folder, filesFolder);
 	await run.checkPictures(run.items(IMAGES));
-	surroundings.log(
+	testContext.log(
 		`SIGTERM after ${billedBefore} of ${ITEMS} images, n8n's default of 30 s: n8n finished the run and exited with ` +
 			`code ${code} after ${seconds.toFixed(1)} s; after the restart the execution is "${execution.status}" with ` +
 			`${countKept(execution)} images`,
@@ -199,8 +191,12 @@ async function checkWaiting(stage: Stage, n8n: N8nInstance, workflow: WorkflowFi
 }
 
 /** SIGTERM without the time to finish: one run all at once, and one in Loop Over Items whose progress is saved. */
-async function checkKilling(stage: Stage, n8n: N8nInstance, credential: CredentialReference) {
-	const { server, surroundings } = stage;
+async function checkKilling(
+	context: RestartTestContext,
+	n8n: N8nInstance,
+	credential: CredentialReference,
+) {
+	const { server, testContext } = context;
 	server.reset();
 	const steps = [TRIGGER, ...promptSteps(ITEMS), imagesStep(credential)];
 	const plainId = await begin(n8n, chain('All at once', steps));
@@ -209,7 +205,7 @@ async function checkKilling(stage: Stage, n8n: N8nInstance, credential: Credenti
 		loop('In batches', steps, BATCH, { saveExecutionProgress: true }),
 	);
 	// The runs take turns, so that the loop has by then finished its first batch.
-	await until('a batch is made', () => server.billed.length >= 3 * BATCH);
+	await waitFor('the first batch', () => server.billed.length >= 3 * BATCH);
 	const { code, seconds } = await terminate(n8n);
 	deepStrictEqual(code, 1);
 	const billedAtExit = server.billed.length;
@@ -217,23 +213,23 @@ async function checkKilling(stage: Stage, n8n: N8nInstance, credential: Credenti
 	ok(counts.sent < 2 * ITEMS, 'n8n finished the runs, so that nothing was put to the test');
 	ok(counts.brokenOff <= AT_ONCE, `${counts.brokenOff} requests were under way at once`);
 
-	const again = await stage.start();
+	const again = await context.start();
 	const [plain, looped] = [await read(again, plainId), await read(again, loopId)];
 	deepStrictEqual([plain.status, countKept(plain)], ['crashed', 0]);
 	deepStrictEqual(looped.status, 'crashed');
 	const keptByLoop = countKept(looped);
 	ok(keptByLoop >= BATCH && keptByLoop % BATCH === 0, `the loop kept ${keptByLoop} images`);
 	const files = await Promise.all(
-		[plainId, loopId].map(async (id) => await countFiles(surroundings.folder, id)),
+		[plainId, loopId].map(async (id) => await countFiles(testContext.folder, id)),
 	);
 	// Nothing is sent a second time by n8n's recovery.
 	deepStrictEqual(countRequests(server), counts);
-	surroundings.log(
+	testContext.log(
 		`SIGTERM with N8N_GRACEFUL_SHUTDOWN_TIMEOUT=${SHORT_GRACE_SECONDS}: exit with code ${code} after ` +
 			`${seconds.toFixed(1)} s; the server got ${counts.sent} requests, answered ${counts.answered}, saw ` +
 			`${counts.brokenOff} broken off, billed ${billedAtExit} by the exit and ${server.billed.length} in the end, and got none after the exit`,
 	);
-	surroundings.log(
+	testContext.log(
 		`after the restart: all at once "${plain.status}", ${countKept(plain)} images in the execution, ${files[0]} files ` +
 			`left in n8n's store, error "${plain.data.resultData.error?.message}"; Loop Over Items by ${BATCH} with saved ` +
 			`progress "${looped.status}", ${keptByLoop} images in the execution, ${files[1]} files`,
@@ -242,11 +238,15 @@ async function checkKilling(stage: Stage, n8n: N8nInstance, credential: Credenti
 }
 
 /** The user's own Stop button. */
-async function checkStopping(stage: Stage, n8n: N8nInstance, workflow: WorkflowFile) {
-	const { server, surroundings } = stage;
+async function checkStopping(
+	context: RestartTestContext,
+	n8n: N8nInstance,
+	workflow: WorkflowFile,
+) {
+	const { server, testContext } = context;
 	server.reset();
 	const executionId = await begin(n8n, workflow);
-	await until('some images are made', () => server.billed.length >= 2 * AT_ONCE);
+	await waitFor('the first images', () => server.billed.length >= 2 * AT_ONCE);
 	const stopped = await n8n.request<{ status: string }>(
 		'POST',
 		`/rest/executions/${executionId}/stop`,
@@ -258,8 +258,8 @@ async function checkStopping(stage: Stage, n8n: N8nInstance, workflow: WorkflowF
 	const execution = await read(n8n, executionId);
 	deepStrictEqual(execution.status, 'canceled');
 	deepStrictEqual(countKept(execution), 0, 'a stopped run keeps images, which the documents deny');
-	const files = await countFiles(surroundings.folder, executionId);
-	surroundings.log(
+	const files = await countFiles(testContext.folder, executionId);
+	testContext.log(
 		`Stop: ${counts.sent} of ${ITEMS} requests sent, ${counts.answered} answered, ${counts.brokenOff} broken off, ` +
 			`none after it; billed ${server.billed.length}; the execution is "${execution.status}", keeps ` +
 			`no image, ${files} files are left in n8n's store`,
@@ -267,29 +267,27 @@ async function checkStopping(stage: Stage, n8n: N8nInstance, workflow: WorkflowF
 }
 
 /** Restarts and stops n8n in the middle of a run of 50 images. */
-export const restartPart: Part = {
+export const restartSuite: Suite = {
 	title: 'n8n is restarted, and the run is stopped, in the middle of 50 images',
-	async run(surroundings) {
-		const { folder, log } = surroundings;
+	async run(testContext) {
+		const { folder, log } = testContext;
 		const key = makeKey();
-		const stage = await setUpStage(surroundings, key);
-		const first = await stage.start();
-		const credential = await first.createCredential(CREDENTIAL_TYPE, 'StepFun account', {
-			service: 'custom',
-			baseUrl: stage.server.url,
+		const context = await setUpContext(testContext, key);
+		const first = await context.start();
+		const credential = await createStepFunCredential(first, context.server, {
 			apiKey: key,
 			concurrentRequests: AT_ONCE,
 		});
 		const workflowOf = (count: number) =>
 			chain(`${count} images`, [TRIGGER, ...promptSteps(count), imagesStep(credential)]);
 
-		const second = await checkWaiting(stage, first, workflowOf(ITEMS));
-		const third = await checkKilling(stage, second, credential);
-		await checkHealth(stage, third, workflowOf(BATCH));
-		await checkStopping(stage, third, workflowOf(ITEMS));
-		await checkHealth(stage, third, workflowOf(BATCH));
+		const second = await checkWaiting(context, first, workflowOf(ITEMS));
+		const third = await checkKilling(context, second, credential);
+		await checkHealth(context, third, workflowOf(BATCH));
+		await checkStopping(context, third, workflowOf(ITEMS));
+		await checkHealth(context, third, workflowOf(BATCH));
 		await third.stop();
-		const searched = await checkKeyIsNowhere(key, [folder], [stage.server], {
+		const searched = await checkKeyIsNowhere(key, [folder], [context.server], {
 			[join(folder, '.n8n')]: PROMPT_START,
 		});
 		log(`the key is in none of ${searched} files`);

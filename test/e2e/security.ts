@@ -3,26 +3,24 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { INodeParameters } from 'n8n-workflow';
+import { inputImage } from '../kit/images';
+import { watchProcess } from '../kit/processFigures';
+import { FinishedRun } from '../kit/finishedRun';
+import { createStepFunCredential } from '../kit/stepFunCredential';
+import { CREDENTIAL_TYPE } from '../n8n/example';
+import { startN8n, type CredentialReference, type N8nInstance } from '../n8n/instance';
+import { chain, imagesStep, itemSteps, step, TRIGGER, type Step } from '../kit/workflowBuilder';
+import { HOSTILE_NAMES } from '../kit/hostileNames';
 import {
-	NodeConnectionTypes,
-	type INodeParameters,
-	type INodeTypeBaseDescription,
-} from 'n8n-workflow';
-import { watchProcess } from '../bench/processes';
-import { FinishedRun } from '../examples/finished-run';
-import { CREDENTIAL_TYPE, findTrigger, NODE_TYPE } from '../n8n/example';
-import {
-	startN8n,
-	type CredentialReference,
-	type N8nInstance,
-	type WorkflowFile,
-} from '../n8n/instance';
-import { HOSTILE_NAMES } from '../security/hostile-names';
-import { sendEndlessly, startHostileServer, type HostileServer } from '../security/hostile-server';
+	answerWithLink,
+	sendEndlessly,
+	startHostileServer,
+	type HostileServer,
+} from '../kit/hostileServer';
 import { startStepFunServer, type StepFunServer } from '../stepfun-server/server';
-import { inputImage } from '../stepfun-server/test-requests';
-import type { Part, Surroundings } from './part';
-import { checkKeyIsNowhere, makeKey } from './secrets';
+import type { Suite, TestContext } from './suite';
+import { checkKeyIsNowhere, makeKey } from '../kit/secrets';
 
 const EXECUTION_TIMEOUT_MS = 120_000;
 const PROMPT = 'A red shoe';
@@ -32,7 +30,7 @@ const MEGABYTE = 1024 * 1024;
 const MOST_GROWTH = 300 * MEGABYTE;
 
 /** A running n8n and everything that its workflows talk to. */
-interface Scene {
+interface SecurityTestContext {
 	n8n: N8nInstance;
 	userFolder: string;
 	filesFolder: string;
@@ -43,97 +41,69 @@ interface Scene {
 	log: (line: string) => void;
 }
 
-interface Step {
-	type: INodeTypeBaseDescription['name'];
-	typeVersion: number;
-	parameters: INodeParameters;
-	credential?: CredentialReference;
-}
+/** How the only image node of a run is called. */
+const NODE = 'Step 1';
 
-const generate = (credential: CredentialReference, parameters: INodeParameters = {}): Step => ({
-	type: NODE_TYPE,
-	typeVersion: 1,
-	credential,
-	parameters: {
-		resource: 'image',
-		operation: 'generate',
-		prompt: PROMPT,
-		options: { maxTries: 1, timeout: 60 },
-		...parameters,
-	},
-});
+const generate = (credential: CredentialReference, parameters: INodeParameters = {}): Step =>
+	imagesStep(
+		credential,
+		{ prompt: PROMPT, options: { maxTries: 1, timeout: 60 }, ...parameters },
+		NODE,
+	);
 
 const editFrom = (credential: CredentialReference, inputUrl: string): Step =>
 	generate(credential, { operation: 'edit', inputSource: 'url', inputUrl });
 
-const httpRequest = (url: string, credential?: CredentialReference): Step => ({
-	type: 'n8n-nodes-base.httpRequest',
-	typeVersion: 4.2,
-	credential,
-	parameters: {
-		url,
-		...(credential
-			? { authentication: 'predefinedCredentialType', nodeCredentialType: CREDENTIAL_TYPE }
-			: // Not with a key: n8n then saves the request with its headers in the execution's data.
-				{ options: { response: { response: { responseFormat: 'file' } } } }),
-	},
-});
+const httpRequest = (url: string, credential?: CredentialReference): Step =>
+	credential
+		? // No file is asked for with a key: n8n then saves the request with its headers in the execution's data.
+			step(
+				NODE,
+				'n8n-nodes-base.httpRequest',
+				4.2,
+				{ url, authentication: 'predefinedCredentialType', nodeCredentialType: CREDENTIAL_TYPE },
+				{ credentials: { [CREDENTIAL_TYPE]: credential } },
+			)
+		: step(NODE, 'n8n-nodes-base.httpRequest', 4.2, {
+				url,
+				options: { response: { response: { responseFormat: 'file' } } },
+			});
 
 /** Runs these steps one after another. */
-async function run({ n8n, userFolder, filesFolder }: Scene, steps: Step[]): Promise<FinishedRun> {
-	const names = ['Start', ...steps.map((_step, index) => `Step ${index + 1}`)];
-	const workflow: WorkflowFile = {
-		name: 'Security',
-		nodes: names.map((name, index) => {
-			const { type, typeVersion, parameters, credential }: Step =
-				index === 0
-					? { type: 'n8n-nodes-base.manualTrigger', typeVersion: 1, parameters: {} }
-					: steps[index - 1];
-			return {
-				id: `node-${index}`,
-				name,
-				type,
-				typeVersion,
-				parameters,
-				position: [index * 200, 0],
-				...(credential ? { credentials: { [CREDENTIAL_TYPE]: credential } } : {}),
-			};
-		}),
-		connections: Object.fromEntries(
-			names
-				.slice(1)
-				.map((name, index) => [
-					names[index],
-					{ main: [[{ node: name, type: NodeConnectionTypes.Main, index: 0 }]] },
-				]),
-		),
-		settings: {},
-	};
+async function run(
+	{ n8n, userFolder, filesFolder }: SecurityTestContext,
+	steps: Step[],
+): Promise<FinishedRun> {
+	const workflow = chain('Security', [TRIGGER, ...steps]);
 	const id = await n8n.createWorkflow(workflow);
-	const execution = await n8n.executeWorkflow(id, findTrigger(workflow), EXECUTION_TIMEOUT_MS);
+	const execution = await n8n.executeWorkflow(id, TRIGGER, EXECUTION_TIMEOUT_MS);
 	return new FinishedRun(execution, userFolder, filesFolder);
 }
 
 /** Runs a step that has to fail with a message of this kind. */
-async function expectFailure(scene: Scene, step: Step, message: RegExp): Promise<string> {
-	const { execution, errorMessage = '' } = await run(scene, [step]);
+async function expectFailure(
+	context: SecurityTestContext,
+	step: Step,
+	message: RegExp,
+): Promise<string> {
+	const { execution, errorMessage = '' } = await run(context, [step]);
 	strictEqual(execution.status, 'error', `expected a failure like ${message.source}`);
 	match(errorMessage, message);
 	return errorMessage;
 }
 
 /** Runs a step that has to succeed with one item. */
-async function expectSuccess(scene: Scene, step: Step): Promise<void> {
-	const finished = await run(scene, [step]);
+async function expectSuccess(context: SecurityTestContext, step: Step): Promise<void> {
+	const finished = await run(context, [step]);
 	strictEqual(finished.errorMessage, undefined);
-	strictEqual(finished.items('Step 1').length, 1);
+	strictEqual(finished.items(NODE).length, 1);
 }
 
 async function setUp(
-	{ installation, tarball, folder, log, cleanUp }: Surroundings,
+	{ installation, tarball, folder, log, cleanUp }: TestContext,
 	name: string,
 	environment: Record<string, string>,
-): Promise<Scene> {
+): Promise<SecurityTestContext> {
 	const userFolder = join(folder, name);
 	const filesFolder = join(folder, `${name}-files`);
 	await mkdir(userFolder);
@@ -141,7 +111,7 @@ async function setUp(
 	const key = makeKey();
 	const server = await startStepFunServer({ keys: [key], drawing: 'once' });
 	cleanUp(() => server.close());
-	const hostile = await startHostileServer((_request, response) => void response.end());
+	const hostile = await startHostileServer();
 	cleanUp(() => hostile.close());
 	const n8n = await startN8n({
 		installation,
@@ -156,31 +126,23 @@ async function setUp(
 }
 
 async function createAccount(
-	{ n8n, key }: Scene,
+	{ n8n, key }: SecurityTestContext,
 	baseUrl: string,
 	more: Record<string, string | boolean> = {},
 ): Promise<CredentialReference> {
-	return await n8n.createCredential(
-		CREDENTIAL_TYPE,
-		`StepFun account ${randomBytes(3).toString('hex')}`,
-		{
-			service: 'custom',
-			baseUrl,
-			apiKey: key,
-			...more,
-		},
-	);
+	const name = `StepFun account ${randomBytes(3).toString('hex')}`;
+	return await createStepFunCredential(n8n, { url: baseUrl }, { apiKey: key, ...more }, name);
 }
 
 const asLocalhost = (url: string) => url.replace('127.0.0.1', 'localhost');
 
 /** Answers as the API does, with a link to an address, and sends the picture to who opens one. */
-function answerWithLink({ hostile, picture }: Scene, url: string): void {
+function attackWithLink({ hostile, picture }: SecurityTestContext, url: string): void {
 	hostile.attackWith((request, response) => {
 		if (request.url === '/redirect') {
 			response.writeHead(302, { Location: `${hostile.origin}/secret.png` }).end();
 		} else if (request.method === 'GET') response.end(picture);
-		else response.end(JSON.stringify({ data: [{ finish_reason: 'success', url }] }));
+		else response.end(answerWithLink(url));
 	});
 }
 
@@ -197,30 +159,36 @@ const LOCAL_HOSTS = [
 
 const BLOCKED = /The request was blocked because it resolves to a restricted IP address/;
 
-async function checkProtectedNetwork(scene: Scene): Promise<void> {
-	const { hostile } = scene;
-	hostile.attackWith((_request, response) => void response.end(scene.picture));
+async function checkProtectedNetwork(context: SecurityTestContext): Promise<void> {
+	const { hostile } = context;
+	hostile.attackWith((_request, response) => void response.end(context.picture));
 	for (const host of LOCAL_HOSTS) {
 		const address = `http://${host}:${hostile.port}`;
-		const account = await createAccount(scene, `${address}/v1`);
-		await expectFailure(scene, httpRequest(`${address}/secret.png`), BLOCKED);
-		const ofBaseUrl = await expectFailure(scene, generate(account), BLOCKED);
+		const account = await createAccount(context, `${address}/v1`);
+		await expectFailure(context, httpRequest(`${address}/secret.png`), BLOCKED);
+		const ofBaseUrl = await expectFailure(context, generate(account), BLOCKED);
 		match(ofBaseUrl, /^n8n refuses to open/);
-		const ofInput = await expectFailure(scene, editFrom(account, `${address}/secret.png`), BLOCKED);
+		const ofInput = await expectFailure(
+			context,
+			editFrom(account, `${address}/secret.png`),
+			BLOCKED,
+		);
 		match(ofInput, /^The image behind 'Image URL' could not be downloaded: n8n refuses to open/);
 	}
-	const account = await createAccount(scene, hostile.url);
-	const verdict = await scene.n8n.testCredential(account, CREDENTIAL_TYPE);
+	const account = await createAccount(context, hostile.url);
+	const verdict = await context.n8n.testCredential(account, CREDENTIAL_TYPE);
 	strictEqual(verdict.status, 'Error');
-	scene.log(`the credential's test is refused: "${verdict.message}"`);
+	context.log(`the credential's test is refused: "${verdict.message}"`);
 	deepStrictEqual(hostile.requests, [], 'something was sent into the network that is protected');
-	scene.log(`HTTP Request, Base URL and Image URL are refused alike for ${LOCAL_HOSTS.join(', ')}`);
+	context.log(
+		`HTTP Request, Base URL and Image URL are refused alike for ${LOCAL_HOSTS.join(', ')}`,
+	);
 }
 
 /** The API is allowed by its name; where its links lead is not. */
-async function checkProtectedLinks(scene: Scene): Promise<void> {
-	const { hostile } = scene;
-	const account = await createAccount(scene, asLocalhost(hostile.url));
+async function checkProtectedLinks(context: SecurityTestContext): Promise<void> {
+	const { hostile } = context;
+	const account = await createAccount(context, asLocalhost(hostile.url));
 	const secret = `${hostile.origin}/secret.png`;
 	const redirect = `${asLocalhost(hostile.origin)}/redirect`;
 
@@ -228,87 +196,71 @@ async function checkProtectedLinks(scene: Scene): Promise<void> {
 		['a link', secret],
 		['a redirect', redirect],
 	]) {
-		answerWithLink(scene, url);
-		const message = await expectFailure(scene, generate(account), BLOCKED);
+		attackWithLink(context, url);
+		const message = await expectFailure(context, generate(account), BLOCKED);
 		match(message, /^The image was made, but could not be downloaded: n8n refuses to open/);
-		await expectFailure(scene, httpRequest(url), BLOCKED);
-		await expectFailure(scene, editFrom(account, url), BLOCKED);
+		await expectFailure(context, httpRequest(url), BLOCKED);
+		await expectFailure(context, editFrom(account, url), BLOCKED);
 		const opened = hostile.requests.filter(({ url: path }) => path === '/secret.png');
 		deepStrictEqual(opened, [], `${what} into the protected network was opened`);
 	}
 	const allowed = `${asLocalhost(hostile.origin)}/picture.png`;
-	answerWithLink(scene, allowed);
-	await expectSuccess(scene, generate(account));
-	await expectSuccess(scene, httpRequest(allowed));
-	scene.log('links and redirects into the network are refused; what is allowed by name opens');
+	attackWithLink(context, allowed);
+	await expectSuccess(context, generate(account));
+	await expectSuccess(context, httpRequest(allowed));
+	context.log('links and redirects into the network are refused; what is allowed by name opens');
 }
 
-async function checkOpenNetwork(scene: Scene): Promise<void> {
-	const { hostile, server } = scene;
+async function checkOpenNetwork(context: SecurityTestContext): Promise<void> {
+	const { hostile, server } = context;
 	const address = `${hostile.origin}/picture.png`;
-	answerWithLink(scene, `${hostile.origin}/redirect`);
-	await expectSuccess(scene, httpRequest(address));
-	await expectSuccess(scene, generate(await createAccount(scene, hostile.url)));
-	await expectSuccess(scene, editFrom(await createAccount(scene, server.url), address));
+	attackWithLink(context, `${hostile.origin}/redirect`);
+	await expectSuccess(context, httpRequest(address));
+	await expectSuccess(context, generate(await createAccount(context, hostile.url)));
+	await expectSuccess(context, editFrom(await createAccount(context, server.url), address));
 	for (const { method, headers } of hostile.requests) {
 		strictEqual(headers.authorization !== undefined, method === 'POST');
 	}
-	scene.log('without the protection all of them open, and links without the key');
+	context.log('without the protection all of them open, and links without the key');
 }
 
 /** n8n puts its restriction of domains into every credential that authenticates requests. */
-async function checkAllowedDomains(scene: Scene): Promise<void> {
-	const { hostile, server } = scene;
+async function checkAllowedDomains(context: SecurityTestContext): Promise<void> {
+	const { hostile, server } = context;
 	const models = `${asLocalhost(server.url)}/models`;
-	const open = await createAccount(scene, server.url);
-	await expectSuccess(scene, httpRequest(models, open));
+	const open = await createAccount(context, server.url);
+	await expectSuccess(context, httpRequest(models, open));
 
 	for (const [mode, message] of [
 		['domains', /Domain not allowed: This credential is restricted from accessing localhost/],
 		['none', /This credential is configured to prevent use within an HTTP Request/],
 	] as const) {
-		const restricted = await createAccount(scene, server.url, {
+		const restricted = await createAccount(context, server.url, {
 			allowedHttpRequestDomains: mode,
 			...(mode === 'domains' ? { allowedDomains: 'images.example.com' } : {}),
 		});
 		const before = server.requests.length;
-		await expectFailure(scene, httpRequest(models, restricted), message);
+		await expectFailure(context, httpRequest(models, restricted), message);
 		strictEqual(server.requests.length, before, 'the key left for a domain that is not allowed');
 		// The credential's own address is always allowed to its own node, and a link needs no credential.
-		await expectSuccess(scene, generate(restricted, { output: 'fileAndUrl' }));
+		await expectSuccess(context, generate(restricted, { output: 'fileAndUrl' }));
 		const [download] = server.resultRequests.slice(-1);
 		strictEqual(download?.headers.authorization, undefined);
-		await expectSuccess(scene, editFrom(restricted, `${hostile.origin}/picture.png`));
+		await expectSuccess(context, editFrom(restricted, `${hostile.origin}/picture.png`));
 	}
-	scene.log('allowed domains bind HTTP Request; the node keeps to the address of the credential');
+	context.log('allowed domains bind HTTP Request; the node keeps to the address of the credential');
 }
 
-async function checkFileNames(scene: Scene): Promise<void> {
-	const { server, filesFolder } = scene;
-	const account = await createAccount(scene, server.url, { concurrentRequests: '20' });
-	const items: Step[] = [
-		{
-			type: 'n8n-nodes-base.set',
-			typeVersion: 3.4,
-			parameters: { mode: 'raw', jsonOutput: JSON.stringify({ name: HOSTILE_NAMES }), options: {} },
-		},
-		{
-			type: 'n8n-nodes-base.splitOut',
-			typeVersion: 1,
-			parameters: { fieldToSplitOut: 'name', options: {} },
-		},
-	];
-	const write: Step = {
-		type: 'n8n-nodes-base.readWriteFile',
-		typeVersion: 1.1,
-		parameters: {
-			operation: 'write',
-			// A number in front keeps names apart that a disk without capitals takes for one.
-			fileName: `=${filesFolder}/{{ $itemIndex }} {{ $binary.data.fileName }}`,
-			dataPropertyName: 'data',
-			options: {},
-		},
-	};
+async function checkFileNames(context: SecurityTestContext): Promise<void> {
+	const { server, filesFolder } = context;
+	const account = await createAccount(context, server.url, { concurrentRequests: '20' });
+	const write = step('Write', 'n8n-nodes-base.readWriteFile', 1.1, {
+		operation: 'write',
+		// A number in front keeps names apart that a disk without capitals takes for one.
+		fileName: `=${filesFolder}/{{ $itemIndex }} {{ $binary.data.fileName }}`,
+		dataPropertyName: 'data',
+		options: {},
+	});
 	const around = await readdir(join(filesFolder, '..'));
 	for (const [how, parameters] of Object.entries<INodeParameters>({
 		'File Name': { options: { fileName: '={{ $json.name }}' } },
@@ -316,13 +268,13 @@ async function checkFileNames(scene: Scene): Promise<void> {
 	})) {
 		const written = (await readdir(filesFolder)).length;
 		const small = { model: 'step-2x-large', size: '256x256' };
-		const finished = await run(scene, [
-			...items,
+		const finished = await run(context, [
+			...itemSteps('name', [...HOSTILE_NAMES]),
 			generate(account, { ...small, ...parameters }),
 			write,
 		]);
 		strictEqual(finished.errorMessage, undefined, how);
-		const images = finished.items('Step 3');
+		const images = finished.items(NODE);
 		strictEqual(images.length, HOSTILE_NAMES.length);
 		await finished.checkPictures(images);
 		const files = await readdir(filesFolder);
@@ -336,14 +288,14 @@ async function checkFileNames(scene: Scene): Promise<void> {
 		around,
 		'something was written elsewhere',
 	);
-	scene.log(`${2 * HOSTILE_NAMES.length} files of hostile names are where they should be`);
+	context.log(`${2 * HOSTILE_NAMES.length} files of hostile names are where they should be`);
 }
 
 /** Servers that say back what they were sent, in a refusal, a success and a link. */
-async function checkEchoes(scene: Scene): Promise<void> {
-	const { hostile, picture } = scene;
+async function checkEchoes(context: SecurityTestContext): Promise<void> {
+	const { hostile, picture } = context;
 	const headerSecret = makeKey();
-	const account = await createAccount(scene, hostile.url, {
+	const account = await createAccount(context, hostile.url, {
 		addCustomHeader: true,
 		headerName: 'X-Gateway-Token',
 		headerSecret,
@@ -373,33 +325,46 @@ async function checkEchoes(scene: Scene): Promise<void> {
 			response.writeHead(status, { 'X-Trace-Id': said }).end(body);
 		});
 		const parameters = { options: { maxTries: 2, whenModerated: 'passOn' } };
-		await run(scene, [generate(account, parameters)]);
+		await run(context, [generate(account, parameters)]);
 		strictEqual(hostile.requests[0]?.headers['x-gateway-token'], headerSecret);
 		for (const { method, url, headers } of hostile.requests.slice(1)) {
 			const told = method === 'GET' && JSON.stringify({ url, headers });
-			ok(!told || !(told.includes(scene.key) || told.includes(headerSecret)), `told: ${url}`);
+			ok(!told || !(told.includes(context.key) || told.includes(headerSecret)), `told: ${url}`);
 		}
 	}
 	hostile.attackWith((_request, response) => {
 		response.writeHead(307, { Location: `${asLocalhost(hostile.origin)}/v1` }).end();
 	});
-	await expectFailure(scene, generate(account), /^The server sends the request to another address/);
+	await expectFailure(
+		context,
+		generate(account),
+		/^The server sends the request to another address/,
+	);
 	strictEqual(hostile.requests.length, 1);
-	await checkKeyIsNowhere(headerSecret, [scene.userFolder, scene.filesFolder], [scene.server], {
-		[join(scene.userFolder, '.n8n')]: PROMPT,
-	});
-	scene.log('what a server says back of the key and the header is struck out');
+	await checkKeyIsNowhere(
+		headerSecret,
+		[context.userFolder, context.filesFolder],
+		[context.server],
+		{
+			[join(context.userFolder, '.n8n')]: PROMPT,
+		},
+	);
+	context.log('what a server says back of the key and the header is struck out');
 }
 
 /** Runs a step that has to fail, and n8n has to live: it goes on answering, and its memory stays bounded. */
-async function expectSurvival(scene: Scene, step: Step, message: RegExp): Promise<number> {
-	const memory = watchProcess(scene.n8n.pid);
+async function expectSafeFailure(
+	context: SecurityTestContext,
+	step: Step,
+	message: RegExp,
+): Promise<number> {
+	const memory = watchProcess(context.n8n.pid);
 	await memory.forgetPeak();
 	const before = await memory.peakBytes();
 	let done = false;
 	const watching = (async () => {
 		while (!done) {
-			const answer = await fetch(`${scene.n8n.url}/healthz`, {
+			const answer = await fetch(`${context.n8n.url}/healthz`, {
 				signal: AbortSignal.timeout(20_000),
 			});
 			ok(answer.ok, 'n8n answers no more');
@@ -409,24 +374,24 @@ async function expectSurvival(scene: Scene, step: Step, message: RegExp): Promis
 	// Awaited below; until then a failure of it must not end the process.
 	watching.catch(() => undefined);
 	try {
-		await expectFailure(scene, step, message);
+		await expectFailure(context, step, message);
 	} finally {
 		done = true;
 	}
 	await watching;
-	await scene.hostile.untilNobodyIsConnected();
+	await context.hostile.untilNobodyIsConnected();
 	const growth = (await memory.peakBytes()) - before;
 	ok(growth < MOST_GROWTH, `n8n grew by ${Math.round(growth / MEGABYTE)} MB`);
 	return growth;
 }
 
-async function checkFloods(scene: Scene): Promise<void> {
-	const { hostile, picture } = scene;
-	const account = await createAccount(scene, hostile.url);
+async function checkFloods(context: SecurityTestContext): Promise<void> {
+	const { hostile, picture } = context;
+	const account = await createAccount(context, hostile.url);
 	const growths: number[] = [];
 	for (const encoding of [undefined, 'gzip', 'deflate', 'br', 'zstd'] as const) {
 		hostile.attackWith((_request, response) => sendEndlessly(response, '{"id":"', 'x', encoding));
-		growths.push(await expectSurvival(scene, generate(account), /^The answer is far larger/));
+		growths.push(await expectSafeFailure(context, generate(account), /^The answer is far larger/));
 	}
 	for (const encoding of ['gzip', 'zstd'] as const) {
 		hostile.attackWith((request, response) => {
@@ -435,8 +400,8 @@ async function checkFloods(scene: Scene): Promise<void> {
 			} else sendEndlessly(response, picture.subarray(0, 99), '\0', encoding);
 		});
 		growths.push(
-			await expectSurvival(
-				scene,
+			await expectSafeFailure(
+				context,
 				generate(account),
 				/could not be downloaded: The image is larger than 256 MB/,
 			),
@@ -452,15 +417,21 @@ async function checkFloods(scene: Scene): Promise<void> {
 		);
 	});
 	const crafted = editFrom(account, `${hostile.origin}/shoe.jpg`);
-	growths.push(await expectSurvival(scene, crafted, /is not an image that can be edited/));
+	growths.push(await expectSafeFailure(context, crafted, /is not an image that can be edited/));
 	const most = Math.round(Math.max(...growths) / MEGABYTE);
-	scene.log(
+	context.log(
 		`${growths.length} floods ended, n8n answered all the while and grew by ${most} MB at most`,
 	);
 }
 
 /** The key is in no file of n8n's and was sent to no result host. */
-async function checkKey({ key, userFolder, filesFolder, server, log }: Scene): Promise<void> {
+async function checkKey({
+	key,
+	userFolder,
+	filesFolder,
+	server,
+	log,
+}: SecurityTestContext): Promise<void> {
 	const files = await checkKeyIsNowhere(key, [userFolder, filesFolder], [server], {
 		[join(userFolder, '.n8n')]: PROMPT,
 	});
@@ -468,10 +439,10 @@ async function checkKey({ key, userFolder, filesFolder, server, log }: Scene): P
 }
 
 /** The node's security where only a real n8n can show it. */
-export const securityPart: Part = {
+export const securitySuite: Suite = {
 	title: 'keys stay secret, networks closed, disks and memory whole',
-	async run(surroundings) {
-		const open = await setUp(surroundings, 'open', {});
+	async run(testContext) {
+		const open = await setUp(testContext, 'open', {});
 		await checkOpenNetwork(open);
 		await checkAllowedDomains(open);
 		await checkFileNames(open);
@@ -480,12 +451,12 @@ export const securityPart: Part = {
 		await checkKey(open);
 		await open.n8n.stop();
 
-		const closed = await setUp(surroundings, 'closed', { N8N_SSRF_PROTECTION_ENABLED: 'true' });
+		const closed = await setUp(testContext, 'closed', { N8N_SSRF_PROTECTION_ENABLED: 'true' });
 		await checkProtectedNetwork(closed);
 		await checkKey(closed);
 		await closed.n8n.stop();
 
-		const half = await setUp(surroundings, 'half-open', {
+		const half = await setUp(testContext, 'half-open', {
 			N8N_SSRF_PROTECTION_ENABLED: 'true',
 			N8N_SSRF_ALLOWED_HOSTNAMES: 'localhost',
 		});

@@ -2,17 +2,17 @@ import { deepStrictEqual } from 'node:assert';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { installN8n, type N8nInstallation } from '../n8n/install';
-import type { Part, Surroundings } from './part';
-import { runInN8n } from './versions/real-runs';
+import type { Suite, TestContext } from './suite';
+import { runInN8n } from './versions/realRuns';
 import { RELEASES } from './versions/releases';
 import { versionsOf, type VersionResult } from './versions/results';
-import { runUnitSuite } from './versions/unit-suite';
+import { runUnitSuite } from './versions/unitSuite';
 
 const RESULTS_FILE = resolve(__dirname, 'versions/results.json');
 
 async function tryRelease(
 	installation: N8nInstallation,
-	{ folder, tarball, cleanUp, log }: Surroundings,
+	{ folder, tarball, cleanUp, log }: TestContext,
 ): Promise<VersionResult> {
 	const found = await versionsOf(installation);
 	const name = `n8n ${found.n8n} (n8n-core ${found.n8nCore}, Node.js ${found.node})`;
@@ -45,17 +45,17 @@ async function compareWithSaved(results: VersionResult[]): Promise<void> {
 }
 
 /** The package on n8n 1.85.4 and on n8n 2.41.1. */
-export const versionsPart: Part = {
+export const versionsSuite: Suite = {
 	title: 'the package loads and runs on n8n 1.85.4 and 2.41.1, and the unit suite passes',
-	async run(surroundings) {
+	async run(testContext) {
 		const results: VersionResult[] = [];
 		for (const release of RELEASES) {
-			const installation = await installN8n(surroundings.log, release);
-			results.push(await tryRelease(installation, surroundings));
+			const installation = await installN8n(testContext.log, release);
+			results.push(await tryRelease(installation, testContext));
 		}
-		if (surroundings.save) {
+		if (testContext.save) {
 			await writeFile(RESULTS_FILE, `${JSON.stringify(results, null, '\t')}\n`);
-			surroundings.log(`Wrote ${RESULTS_FILE}; "npm run readme" makes the table of it`);
+			testContext.log(`Wrote ${RESULTS_FILE}; "npm run readme" makes the table of it`);
 		} else await compareWithSaved(results);
 	},
 };

@@ -2,14 +2,16 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { withCleanUp } from '../n8n/clean-up';
+import { createStepFunCredential } from '../kit/stepFunCredential';
 import { CREDENTIAL_TYPE, prepareExample } from '../n8n/example';
 import { installN8n } from '../n8n/install';
-import { startN8n, type WorkflowFile } from '../n8n/instance';
+import { startN8n } from '../n8n/instance';
 import { packPackage } from '../package/pack';
 import { LOCAL_API_KEY, startStepFunServer } from '../stepfun-server/server';
+import { chain, step, TRIGGER } from '../kit/workflowBuilder';
 import { launchChromium } from './chromium';
 import { openEditor, type Editor } from './editor';
-import { savePicture } from './save-picture';
+import { savePicture } from './savePicture';
 
 const REPOSITORY = resolve(__dirname, '../..');
 const PICTURES_FOLDER = join(REPOSITORY, 'docs/images');
@@ -27,21 +29,9 @@ const NODE_LIST_PART = { maxHeight: 480 };
 type Save = (name: string, screenshot: Buffer) => Promise<void>;
 
 /** A workflow to build one's first own node in. */
-const EMPTY_WORKFLOW: WorkflowFile = {
-	name: 'My first picture',
-	nodes: [
-		{
-			id: '0f9b3c52-6a0e-4f0f-9a51-7f3d1c0e2a11',
-			name: "When clicking 'Execute workflow'",
-			type: 'n8n-nodes-base.manualTrigger',
-			typeVersion: 1,
-			position: [0, 0],
-			parameters: {},
-		},
-	],
-	connections: {},
-	settings: { executionOrder: 'v1' },
-};
+const EMPTY_WORKFLOW = chain('My first picture', [
+	step("When clicking 'Execute workflow'", TRIGGER.type, 1),
+]);
 
 /** The example, run in the editor: the canvas and the panels of both operations. */
 async function shootExample(editor: Editor, save: Save, log: (line: string) => void) {
@@ -141,10 +131,7 @@ async function main(): Promise<void> {
 		const n8n = await startN8n({ installation, tarball, userFolder: workFolder, filesFolder });
 		cleanUp(() => n8n.stop());
 		const access = { baseUrl: server.url, apiKey: LOCAL_API_KEY };
-		const credential = await n8n.createCredential(CREDENTIAL_TYPE, 'StepFun account', {
-			service: 'custom',
-			...access,
-		});
+		const credential = await createStepFunCredential(n8n, server);
 		const exampleId = await n8n.createWorkflow(
 			await prepareExample('product-photos', {
 				credentials: { [CREDENTIAL_TYPE]: credential },

@@ -1,7 +1,7 @@
 import { deepStrictEqual, match, ok } from 'node:assert';
 import { readdir } from 'node:fs/promises';
-import { TOOL_ARGUMENTS, type ChatServer } from './chat-server';
-import { checkPng, type FinishedRun } from './finished-run';
+import { TOOL_ARGUMENTS, type ChatServer } from './chatServer';
+import { checkPng, type FinishedRun } from '../kit/finishedRun';
 
 /** What must come out of an example. Fails, or returns a line about what it found. */
 type Check = (run: FinishedRun, chat: ChatServer) => Promise<string>;

@@ -4,16 +4,17 @@ import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { launchChromium } from '../editor/chromium';
 import { openEditor } from '../editor/editor';
-import { savePicture } from '../editor/save-picture';
+import { savePicture } from '../editor/savePicture';
 import { withCleanUp, type CleanUp } from '../n8n/clean-up';
+import { createStepFunCredential } from '../kit/stepFunCredential';
 import { CREDENTIAL_TYPE, findTrigger, prepareExample } from '../n8n/example';
 import { installN8n } from '../n8n/install';
 import { startN8n, type N8nInstance, type WorkflowFile } from '../n8n/instance';
 import { packPackage } from '../package/pack';
-import { LOCAL_API_KEY, startStepFunServer } from '../stepfun-server/server';
-import { CHAT_API_KEY, startChatServer, type ChatServer } from './chat-server';
+import { startStepFunServer } from '../stepfun-server/server';
+import { CHAT_API_KEY, startChatServer, type ChatServer } from './chatServer';
 import { EXPECTED_RUNS, type ExpectedRun } from './checks';
-import { FinishedRun } from './finished-run';
+import { FinishedRun } from '../kit/finishedRun';
 
 const REPOSITORY = resolve(__dirname, '../..');
 const PICTURES_FOLDER = join(REPOSITORY, 'docs/images');
@@ -23,7 +24,7 @@ const EXECUTION_TIMEOUT_MS = 120_000;
 const SHORT_BALANCE = 0.05;
 
 /** Everything around the examples. */
-interface Surroundings {
+interface TestContext {
 	n8n: N8nInstance;
 	chat: ChatServer;
 	userFolder: string;
@@ -40,7 +41,7 @@ async function checkCompleteness(): Promise<void> {
 	if (unchecked.length > 0) throw new Error(`No check in test/examples/checks.ts: ${unchecked}`);
 }
 
-async function setUp(cleanUp: CleanUp, log: (line: string) => void): Promise<Surroundings> {
+async function setUp(cleanUp: CleanUp, log: (line: string) => void): Promise<TestContext> {
 	const userFolder = await mkdtemp(join(tmpdir(), 'stepfun-image-examples-'));
 	cleanUp(() => rm(userFolder, { recursive: true, force: true, maxRetries: 3 }));
 	const filesFolder = join(userFolder, 'pictures');
@@ -59,14 +60,9 @@ async function setUp(cleanUp: CleanUp, log: (line: string) => void): Promise<Sur
 	const n8n = await startN8n({ installation, tarball, userFolder, filesFolder });
 	cleanUp(() => n8n.stop());
 
-	const createAccount = async (name: string, baseUrl: string) =>
-		await n8n.createCredential(CREDENTIAL_TYPE, name, {
-			service: 'custom',
-			baseUrl,
-			apiKey: LOCAL_API_KEY,
-		});
-	const account = await createAccount('StepFun account', server.url);
-	const shortAccount = await createAccount('StepFun account with little money', shortServer.url);
+	const account = await createStepFunCredential(n8n, server);
+	const shortName = 'StepFun account with little money';
+	const shortAccount = await createStepFunCredential(n8n, shortServer, {}, shortName);
 	const openAiApi = await n8n.createCredential('openAiApi', 'Chat model account', {
 		apiKey: CHAT_API_KEY,
 		url: chat.url,
@@ -88,7 +84,7 @@ async function setUp(cleanUp: CleanUp, log: (line: string) => void): Promise<Sur
 /** Runs an example and looks at what came out of it. Returns the id of the workflow. */
 async function runExample(
 	expected: ExpectedRun,
-	{ n8n, chat, userFolder, filesFolder, prepare }: Surroundings,
+	{ n8n, chat, userFolder, filesFolder, prepare }: TestContext,
 ): Promise<{ workflowId: string; summary: string }> {
 	const folder = await mkdtemp(join(filesFolder, `${expected.example}-`));
 	const workflow = await prepare(expected, folder);
@@ -138,13 +134,13 @@ async function main(): Promise<void> {
 
 	await checkCompleteness();
 	await withCleanUp(async (cleanUp) => {
-		const surroundings = await setUp(cleanUp, log);
+		const context = await setUp(cleanUp, log);
 		const workflowIds = new Map<string, string>();
 		let failed = 0;
 		for (const expected of EXPECTED_RUNS) {
 			const title = `${expected.example}${expected.withShortAccount ? ' with little money' : ''}`;
 			try {
-				const { workflowId, summary } = await runExample(expected, surroundings);
+				const { workflowId, summary } = await runExample(expected, context);
 				log(`ok      ${title}: ${summary}`);
 				// One of the runs that end with an error makes no good picture.
 				if (!expected.fails) workflowIds.set(expected.example, workflowId);
@@ -157,7 +153,7 @@ async function main(): Promise<void> {
 		log(`${EXPECTED_RUNS.length} runs of ${workflowIds.size} examples did what they should`);
 		// The README has a picture of this one, taken by npm run screenshots.
 		workflowIds.delete('product-photos');
-		if (options.pictures) await takePictures(surroundings.n8n, workflowIds, log);
+		if (options.pictures) await takePictures(context.n8n, workflowIds, log);
 	});
 }
 

@@ -1,6 +1,6 @@
 import { deepStrictEqual, match, ok, strictEqual } from 'node:assert';
 import { modelsFor, sizeValue, type ImageSize } from '../../../nodes/StepFunImage/catalogue/models';
-import { checkModels } from './model-fields';
+import { checkModels } from './modelFields';
 import { checkResult, lastImageRequest } from './results';
 import type { Session } from './session';
 

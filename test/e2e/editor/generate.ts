@@ -6,7 +6,7 @@ import {
 	sizeValue,
 	type ImageSize,
 } from '../../../nodes/StepFunImage/catalogue/models';
-import { checkModels } from './model-fields';
+import { checkModels } from './modelFields';
 import { checkResult, countImageRequests, lastImageRequest } from './results';
 import type { Session } from './session';
 

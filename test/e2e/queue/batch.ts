@@ -3,9 +3,11 @@ import { createHash } from 'node:crypto';
 import type { ExecutionStatus } from 'n8n-workflow';
 import type { CredentialReference } from '../../n8n/instance';
 import type { StepFunServer } from '../../stepfun-server/types';
-import { IMAGE_NODE, publishImageWorkflow, type ImageWorkflow } from './image-workflow';
-import type { QueueMode } from './queue-mode';
-import { waitFor } from './wait-for';
+import { itemsOf } from '../../kit/finishedRun';
+import { IMAGES } from '../../kit/workflowBuilder';
+import { publishImageWorkflow, type ImageWorkflow } from './imageWorkflow';
+import type { QueueMode } from './queueMode';
+import { waitFor } from '../../kit/waitFor';
 
 /** Items of one execution. */
 export const ITEMS = 10;
@@ -90,14 +92,10 @@ export async function checkImages(
 	{ images }: StepFunServer,
 	{ id, status }: ExecutionRow,
 ): Promise<DeliveredImage[]> {
-	const { data } = await main.readExecution(id);
-	strictEqual(
-		status,
-		'success',
-		`execution ${id} ended as "${status}": ${data.resultData.error?.message}`,
-	);
-	const items = data.resultData.runData[IMAGE_NODE]?.[0].data?.main[0] ?? [];
-	const delivered = items.map(({ json, binary }): DeliveredImage => {
+	const execution = await main.readExecution(id);
+	const { error } = execution.data.resultData;
+	strictEqual(status, 'success', `execution ${id} ended as "${status}": ${error?.message}`);
+	const delivered = itemsOf(execution, IMAGES).map(({ json, binary }): DeliveredImage => {
 		const [mode, fileId] = (binary?.data.id ?? '').split(':');
 		strictEqual(mode, 'database', `an image of execution ${id} is not in the database: ${mode}`);
 		return { id: String(json.id), fileId, tries: Number(json.tries) };

@@ -2,8 +2,8 @@ import { execFile } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { promisify } from 'node:util';
 import type { N8nInstallation } from '../../n8n/install';
-import type { RealRuns } from './real-runs';
-import type { SuiteResult } from './unit-suite';
+import type { RealRuns } from './realRuns';
+import type { SuiteResult } from './unitSuite';
 
 /** What one release of n8n was found to do, as results.json keeps it. */
 export interface VersionResult extends RealRuns {

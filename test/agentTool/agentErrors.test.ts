@@ -1,0 +1,32 @@
+import type { INode } from 'n8n-workflow';
+
+import { inputError, requestError } from '../../nodes/StepFunImage/errors/nodeErrors';
+import { RequestFailure } from '../../nodes/StepFunImage/errors/requestFailure';
+
+const redactor = { text: (text: string) => text, link: (link: string) => link };
+const node = { type: 'n8n-nodes-stepfun-image.stepFunImage', name: 'StepFun Image' } as INode;
+// The whole way of an error to an agent is run by `npm run examples`.
+const agent = { node, itemIndex: 0, isTool: true };
+const workflow = { node, itemIndex: 0, isTool: false };
+
+const refused = new RequestFailure('status', { status: 451, text: 'no' });
+const request = {
+	path: '/images/generations',
+	baseUrl: 'https://images.example/v1',
+	image: { operation: 'generate' as const, model: 'step-image-edit-2', hasInputImage: false },
+};
+
+test('An error of the tool tells an agent, which sees the message alone, in it how to go on', () => {
+	expect(requestError(agent, request, refused, redactor).message).toBe(
+		'Moderation refused the request: no. Change the prompt. The same request would be refused again, so the node does not repeat it.',
+	);
+	expect(inputError(agent, "'Prompt' is empty", 'Write what the image should show.').message).toBe(
+		"'Prompt' is empty. Write what the image should show.",
+	);
+});
+
+test('An error of the node tells a person how to go on in its description, and not twice', () => {
+	const error = requestError(workflow, request, refused, redactor);
+	expect(error.message).toBe('Moderation refused the request: no');
+	expect(error.description).toContain('Change the prompt.');
+});

@@ -1,0 +1,21 @@
+import { agentSuite } from './agent';
+import { editorSuite } from './editor';
+import { enduranceSuite } from './endurance';
+import { memorySuite } from './memory';
+import type { Suite } from './suite';
+import { queueSuite } from './queue';
+import { restartSuite } from './restart';
+import { securitySuite } from './security';
+import { versionsSuite } from './versions';
+
+/** The suites of the end-to-end run, by the names that --only takes, in the order they run. */
+export const SUITES: Record<string, Suite> = {
+	editor: editorSuite,
+	agent: agentSuite,
+	restart: restartSuite,
+	memory: memorySuite,
+	endurance: enduranceSuite,
+	queue: queueSuite,
+	security: securitySuite,
+	versions: versionsSuite,
+};

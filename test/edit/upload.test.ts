@@ -1,0 +1,75 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+import type { INodeExecutionData } from 'n8n-workflow';
+
+import { itemWithFile, pngOfBytes } from '../kit/images';
+import { runEdit } from '../kit/localRuns';
+import { countOpenFiles } from '../kit/processFigures';
+import { waitFor } from '../kit/waitFor';
+
+const MEGABYTE = 1024 * 1024;
+
+jest.setTimeout(60_000);
+
+const MODEL_OF_AN_OWN_SERVER = 'image-model';
+
+async function serve(
+	answer: (request: IncomingMessage, response: ServerResponse) => void,
+): Promise<{ url: string; server: Server }> {
+	const server = createServer(answer);
+	await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+	return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`, server };
+}
+
+async function close(server: Server): Promise<void> {
+	server.closeAllConnections();
+	await new Promise((resolve) => server.close(resolve));
+}
+
+describe('Edit: a server that answers before it has read the upload', () => {
+	const tooLarge = JSON.stringify({ error: { message: 'The image is over 10 MB.' } });
+
+	it.each<[string, (request: IncomingMessage, response: ServerResponse) => void]>([
+		[
+			'and then reads on',
+			(request, response) => {
+				response.writeHead(413, { 'content-type': 'application/json' }).end(tooLarge);
+				request.resume();
+			},
+		],
+		[
+			'and then closes the connection',
+			(request, response) => {
+				response.writeHead(413, { 'content-type': 'application/json', connection: 'close' });
+				response.end(tooLarge, () => setTimeout(() => request.destroy(), 50));
+			},
+		],
+	])('The words of an early answer %s arrive, and no file stays open', async (_, answer) => {
+		const { url, server } = await serve(answer);
+		try {
+			const file = await itemWithFile(await pngOfBytes(20 * MEGABYTE));
+			const items: INodeExecutionData[] = Array.from({ length: 8 }, () => file);
+			const before = await countOpenFiles(process.pid);
+			const result = await runEdit(
+				{ url },
+				items,
+				{ model: MODEL_OF_AN_OWN_SERVER },
+				{ onError: 'continueRegularOutput' },
+			);
+
+			expect(result.items).toHaveLength(8);
+			for (const { json } of result.items) {
+				expect(JSON.stringify(json)).toContain('The image is over 10 MB.');
+			}
+			await close(server);
+			await waitFor(
+				'the end of every connection',
+				async () => (await countOpenFiles(process.pid)) <= before,
+				{ timeoutMs: 5_000 },
+			);
+		} finally {
+			await close(server).catch(() => undefined);
+		}
+	});
+});
