@@ -1,6 +1,7 @@
 import { agentPart } from './agent';
 import { editorPart } from './editor';
 import { endurancePart } from './endurance';
+import { gatewayPart } from './gateway';
 import { memoryPart } from './memory';
 import type { Part } from './part';
 import { queuePart } from './queue';
@@ -17,5 +18,6 @@ export const PARTS: Record<string, Part> = {
 	endurance: endurancePart,
 	queue: queuePart,
 	security: securityPart,
+	gateway: gatewayPart,
 	versions: versionsPart,
 };
