@@ -7,7 +7,8 @@ import type { Answer, Imitation, ReceivedRequest, Tools } from './types';
 //   /images/edits), core/schema/openai.go (`step`), core/http/app.go and render.go (errors), core/http/auth/middleware.go.
 // `older` answers an unknown model with 500 instead of 404, as releases before that check did.
 // An input picture goes as Base64 in `file`, `files` or `ref_images` of a generation, which this imitation takes.
-// Not confirmed: the texts that Go's JSON decoder gives for a value of another type.
+// Not confirmed: the texts that Go's JSON decoder gives for a value of another type, and how many pictures one model
+// draws at a time.
 
 const TYPES: Record<string, string> = {
 	model: 'string',

@@ -5,7 +5,7 @@ import type { Answer, Imitation, ReceivedRequest, Tools } from './types';
 // The endpoints were experimental, from v0.14.3 on, and are gone since v0.32.6 (issue 17893 calls it temporary; the
 // source of v0.33.0-rc2 has none). `older`, the default, has them; `older: false` answers 404 as the newer ones do.
 // An edit is JSON with the picture as a data: URI. n and response_format are read and not used.
-// Not confirmed: the size of a picture where none is sent.
+// Not confirmed: the size of a picture where none is sent, and whether a client that left stops one.
 
 function refuse(status: number, message: string): Answer {
 	const type = status === 400 ? 'invalid_request_error' : 'not_found_error';
