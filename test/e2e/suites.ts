@@ -1,6 +1,7 @@
 import { agentSuite } from './agent';
 import { editorSuite } from './editor';
 import { enduranceSuite } from './endurance';
+import { gatewaySuite } from './gateway';
 import { memorySuite } from './memory';
 import type { Suite } from './suite';
 import { queueSuite } from './queue';
@@ -17,5 +18,6 @@ export const SUITES: Record<string, Suite> = {
 	endurance: enduranceSuite,
 	queue: queueSuite,
 	security: securitySuite,
+	gateway: gatewaySuite,
 	versions: versionsSuite,
 };

@@ -69,9 +69,6 @@ describe('step-image-edit-2 generate', () => {
 		['response_format png', { response_format: 'png' }, /'response_format' must be one of/],
 		['response_format empty', { response_format: '' }, /'response_format' must be one of/],
 		['n 2', { n: 2 }, /'n' must be from 1 to 1/],
-		['an image', { image: 'AAAA' }, /'image' is not supported/],
-		['a parameter of others', { quality: 'high' }, /'quality' is not supported/],
-		['an inherited name', { constructor: 'x' }, /'constructor' is not supported/],
 	])('refuses %s', async (_, changes, message) => {
 		expectRefusal(await generate(server, changes), 400, message);
 	});
@@ -85,6 +82,16 @@ describe('step-image-edit-2 generate', () => {
 	])('takes %s', async (_, changes) => {
 		expect((await generate(server, changes)).status).toBe(200);
 		expect(server.billed).toHaveLength(1);
+	});
+
+	test('takes what the documentation is silent about, without effect, and names it', async () => {
+		const silent = { quality: 'high', style: 'vivid', user: null, image: 'AAAA', constructor: 'x' };
+		const { status, body } = await generate(server, { seed: 7, ...silent });
+		expect([status, body.data?.[0].seed]).toEqual([200, 7]);
+		expect(server.requests[0].unknown).toEqual(Object.keys(silent));
+		server.reset();
+		await generate(server, { seed: 7 });
+		expect(server.requests[0]).not.toHaveProperty('unknown');
 	});
 
 	test.each<[string, string, string]>([
@@ -118,8 +125,6 @@ describe('step-image-edit-2 edit', () => {
 		['cfg_scale 11', { cfg_scale: '11' }, /'cfg_scale' must be from/],
 		['text_mode yes', { text_mode: 'yes' }, /'text_mode' must be true or false/],
 		['seed -1', { seed: '-1' }, /'seed' must be from/],
-		['n', { n: '1' }, /'n' is not supported/],
-		['a mask', { mask: 'x' }, /'mask' is not supported/],
 		['text that is no Base64', { image: 'an image' }, /'image' must be a file or Base64/],
 		['Base64 of text', { image: 'dGV4dCE=' }, /could not be read/],
 	])('refuses %s', async (_, changes, message) => {
@@ -190,6 +195,14 @@ describe('step-image-edit-2 edit', () => {
 		const base64 = (await inputImage(100, 80)).toString('base64');
 		const changes = { image: base64, size: 'any', text_mode: 'True', negative_prompt: 'blur' };
 		expect((await edit(server, changes)).status).toBe(200);
+		expect(server.requests[0]).not.toHaveProperty('unknown');
+	});
+
+	test('takes n, a mask and Base64 with line breaks, and names them', async () => {
+		const base64 = (await inputImage(100, 80)).toString('base64');
+		const lines = base64.replace(/.{76}/g, '$&\r\n');
+		expect((await edit(server, { image: lines, n: '1', mask: image })).status).toBe(200);
+		expect(server.requests[0].unknown).toEqual(['n', 'mask', 'image (line breaks in Base64)']);
 	});
 });
 
@@ -376,6 +389,16 @@ describe('key, path and moderation', () => {
 			'/step_plan/v1/images/generations',
 			'/step_plan/v1/images/edits',
 		]);
+	});
+
+	test('Step Plan has no step-2x-large and no image2image', async () => {
+		const plan = { url: server.stepPlanUrl };
+		expectRefusal(await generate(plan, { model: 'step-2x-large' }), 400, /Step Plan/);
+		server.reset();
+		const request = { model: 'step-2x-large', prompt: 'in oil', source_weight: 0.5 };
+		expectRefusal(await postJson(plan, 'images/image2image', request), 400, /Step Plan/);
+		const models = (await (await get(plan, 'models')).json()) as { data: Array<{ id: string }> };
+		expect(models.data.map(({ id }) => id)).toEqual(['step-image-edit-2', 'step-1x-edit']);
 	});
 
 	test('a model that only this server offers is not judged', async () => {

@@ -5,6 +5,7 @@ import {
 	DOCUMENTED_MODELS,
 	errorType,
 	MAX_SEED,
+	NOT_IN_STEP_PLAN,
 	RULES,
 	STEP_1X_EDIT_SIDES,
 	STEP_2X_LARGE_SIZES,
@@ -27,12 +28,24 @@ export function isProblem(result: object): result is Problem {
 	return 'status' in result && 'message' in result;
 }
 
-/** Judges an image request by every documented rule and fills in the defaults. */
+/** Where a request came in, and what is offered there. */
+export interface Offer {
+	models: readonly string[];
+	isStepPlan: boolean;
+}
+
+/**
+ * Judges an image request by every documented rule and fills in the defaults. What the documentation is silent about is
+ * not refused: the result names it, and it has no effect.
+ */
 export async function checkRequest(
 	operation: Operation,
 	body: ParsedBody,
-	offeredModels: readonly string[],
+	offer: Offer,
 ): Promise<CheckedRequest | Problem> {
+	if (offer.isStepPlan && NOT_IN_STEP_PLAN.operations.includes(operation)) {
+		return problem(400, `${operation} is not offered in Step Plan`);
+	}
 	const wantedKind = operation === 'edit' ? 'multipart' : 'json';
 	if (body.kind === 'unreadable') return problem(400, body.reason);
 	if (body.kind !== wantedKind) {
@@ -45,7 +58,10 @@ export async function checkRequest(
 	const model = values.get('model');
 	if (model === undefined) return problem(400, "'model' is required");
 	if (typeof model !== 'string') return problem(400, "'model' must be a string");
-	if (!offeredModels.includes(model)) return problem(400, `model '${model}' does not exist`);
+	if (!offer.models.includes(model)) return problem(400, `model '${model}' does not exist`);
+	if (offer.isStepPlan && NOT_IN_STEP_PLAN.models.includes(model)) {
+		return problem(400, `model '${model}' is not offered in Step Plan`);
+	}
 	if (!(DOCUMENTED_MODELS as readonly string[]).includes(model)) {
 		return await takeUnchecked(operation, model, values);
 	}
@@ -54,11 +70,23 @@ export async function checkRequest(
 
 	const wrong = checkFields(values, rules, body.kind === 'multipart');
 	if (wrong !== undefined) return problem(400, wrong);
-	const input = await readInput(values, INPUT_IMAGE_RULES[model]);
+	const known = new Map([...values].filter(([name]) => Object.hasOwn(rules.fields, name)));
+	const input = await readInput(known, INPUT_IMAGE_RULES[model]);
 	if (typeof input === 'string') return problem(400, input);
 
-	const request = withDefaults(operation, model, values, rules);
-	return { ...request, ...pictureSize(request, input), input: input?.bytes };
+	const request = withDefaults(operation, model, known, rules);
+	const unknown = unknownFields(values, rules);
+	return { ...request, ...pictureSize(request, input), input: input?.bytes, unknown };
+}
+
+/** What a request holds that the documentation neither allows nor forbids. */
+function unknownFields(values: Map<string, Value>, { fields }: OperationRules): string[] {
+	const unknown = [...values.keys()].filter((name) => !Object.hasOwn(fields, name));
+	const wrapped = ['image', 'source_url'].filter((name) => {
+		const value = values.get(name);
+		return typeof value === 'string' && /[\r\n]/.test(value);
+	});
+	return [...unknown, ...wrapped.map((name) => `${name} (line breaks in Base64)`)];
 }
 
 function jsonValues(body: unknown): Map<string, Value> | Problem {
@@ -89,8 +117,8 @@ function checkFields(
 		if (rule.required && !values.has(name)) return `'${name}' is required`;
 	}
 	for (const [name, value] of values) {
-		const rule = Object.hasOwn(rules.fields, name) ? rules.fields[name] : undefined;
-		if (rule === undefined) return `'${name}' is not supported`;
+		if (!Object.hasOwn(rules.fields, name)) continue;
+		const rule = rules.fields[name];
 		const wrong = checkField(isMultipart ? typedFromText(value, rule) : value, rule);
 		if (wrong !== undefined) return `'${name}' ${wrong}`;
 	}
@@ -140,12 +168,16 @@ function checkField(value: Value, rule: FieldRule): string | undefined {
 		case 'source':
 			if (typeof value === 'string' && /^(https?:\/\/|data:image\/)/.test(value)) return undefined;
 			return 'must be a URL or data:image/...;base64,...';
+		case 'unsupported':
+			return 'is not supported';
 	}
 }
 
 function isBase64(value: Value): boolean {
-	if (typeof value !== 'string' || value.length === 0 || value.length % 4 !== 0) return false;
-	return /^[A-Za-z0-9+/]+={0,2}$/.test(value);
+	if (typeof value !== 'string') return false;
+	const characters = value.replace(/[\r\n]/g, '');
+	if (characters.length === 0 || characters.length % 4 !== 0) return false;
+	return /^[A-Za-z0-9+/]+={0,2}$/.test(characters);
 }
 
 async function readInput(
@@ -182,7 +214,7 @@ function withDefaults(
 	model: string,
 	values: Map<string, Value>,
 	rules: OperationRules,
-): Omit<CheckedRequest, 'width' | 'height' | 'input'> {
+): Omit<CheckedRequest, 'width' | 'height' | 'input' | 'unknown'> {
 	const { defaults } = rules;
 	const seed = values.has('seed') ? Number(values.get('seed')) : undefined;
 	const isRandom = seed === undefined || (seed === 0 && rules.zeroSeedIsRandom);
@@ -240,5 +272,6 @@ async function takeUnchecked(
 	const [, width, height] = /^(\d{2,4})x(\d{2,4})$/.exec(request.size ?? '') ?? [];
 	const asked = width ? { width: Number(width), height: Number(height) } : undefined;
 	const pixels = asked ?? input ?? { width: 1024, height: 1024 };
-	return { ...request, width: pixels.width, height: pixels.height, input: input?.bytes };
+	const { width: drawnWidth, height: drawnHeight } = pixels;
+	return { ...request, width: drawnWidth, height: drawnHeight, input: input?.bytes, unknown: [] };
 }

@@ -17,7 +17,7 @@ import { createLimits } from './limits';
 import { parseBody, readBody, type ParsedBody } from './request-body';
 import { checkRequest, isProblem, problem } from './request-rules';
 import { createResultOrigin, NOT_AN_IMAGE } from './result-origin';
-import { DOCUMENTED_MODELS, errorType } from './specification';
+import { DOCUMENTED_MODELS, errorType, NOT_IN_STEP_PLAN } from './specification';
 import type {
 	BilledImage,
 	CheckedRequest,
@@ -34,7 +34,8 @@ export type * from './types';
 export const LOCAL_API_KEY = 'local-stepfun-key';
 
 const HOST = '127.0.0.1';
-const BASE_PATHS = ['/v1', '/step_plan/v1'];
+const STEP_PLAN_PATH = '/step_plan/v1';
+const BASE_PATHS = ['/v1', STEP_PLAN_PATH];
 const OPERATIONS: Record<string, Operation> = {
 	'/images/generations': 'generate',
 	'/images/edits': 'edit',
@@ -140,7 +141,10 @@ export async function startStepFunServer(
 		record: RecordedRequest,
 		response: ServerResponse,
 	): Promise<void> {
-		const value = endpoint === '/accounts' ? account.describe() : modelList(models);
+		const offered = isStepPlan(record.path)
+			? models.filter((model) => !NOT_IN_STEP_PLAN.models.includes(model))
+			: models;
+		const value = endpoint === '/accounts' ? account.describe() : modelList(offered);
 		const answer = jsonAnswer(200, spell(value, jsonSpelling));
 		const fault = faults.next({ path: record.path });
 		if (fault?.delayMs !== undefined) await pause(fault.delayMs, closing.signal);
@@ -153,8 +157,10 @@ export async function startStepFunServer(
 		record: RecordedRequest,
 		response: ServerResponse,
 	): Promise<void> {
-		const checked = await checkRequest(operation, body, models);
+		const offer = { models, isStepPlan: isStepPlan(record.path) };
+		const checked = await checkRequest(operation, body, offer);
 		if (isProblem(checked)) return await refuse(record, response, checked.status, checked.message);
+		if (checked.unknown.length > 0) record.unknown = checked.unknown;
 		if (refusedWords.some((word) => checked.prompt.includes(word))) {
 			return await refuse(record, response, 451, 'The prompt did not pass moderation');
 		}
@@ -360,6 +366,10 @@ function retryAfterHeader(retryAfter: number | string | undefined): OutgoingHttp
 function endpointOf(path: string): string | undefined {
 	const base = BASE_PATHS.find((candidate) => path.startsWith(`${candidate}/`));
 	return base === undefined ? undefined : path.slice(base.length);
+}
+
+function isStepPlan(path: string): boolean {
+	return path.startsWith(`${STEP_PLAN_PATH}/`);
 }
 
 function bearerKey(request: IncomingMessage): string | undefined {

@@ -10,6 +10,8 @@ export type FieldRule = { required?: boolean } & (
 	| { kind: 'choice'; of: readonly string[] }
 	| { kind: 'image'; allowsBase64: boolean }
 	| { kind: 'source' }
+	/** Documented as not supported, so sending it is an error. */
+	| { kind: 'unsupported' }
 );
 
 export interface Pixels {
@@ -23,6 +25,12 @@ export interface OperationRules {
 	/** A seed of 0 asks for a random one. */
 	zeroSeedIsRandom: boolean;
 }
+
+/** What the page of Step Plan says is answered with 400 there. */
+export const NOT_IN_STEP_PLAN = {
+	models: ['step-2x-large'] as readonly string[],
+	operations: ['image2image'] as readonly Operation[],
+};
 
 export const DOCUMENTED_MODELS = ['step-image-edit-2', 'step-1x-edit', 'step-2x-large'] as const;
 
@@ -70,12 +78,16 @@ const prompt: FieldRule = { kind: 'text', min: 1, max: 512, required: true };
 const onlyOne: FieldRule = { kind: 'integer', min: 1, max: 1 };
 const negative_prompt: FieldRule = { kind: 'text', min: 0, max: 512 };
 const text_mode: FieldRule = { kind: 'boolean' };
+const unsupported: FieldRule = { kind: 'unsupported' };
 
 function choiceOf(sizes: object): FieldRule {
 	return { kind: 'choice', of: Object.keys(sizes) };
 }
 
-/** The documented operations of each model with their parameters; anything absent is refused. */
+/**
+ * The documented operations of each model with their parameters. An operation that is absent is refused. A parameter that
+ * is absent is one that the documentation says nothing about: it has no effect.
+ */
 export const RULES: Record<string, Partial<Record<Operation, OperationRules>>> = {
 	'step-image-edit-2': {
 		generate: {
@@ -123,6 +135,8 @@ export const RULES: Record<string, Partial<Record<Operation, OperationRules>>> =
 				cfg_scale,
 				seed,
 				response_format,
+				negative_prompt: unsupported,
+				text_mode: unsupported,
 			},
 			defaults: { size: '512x512', steps: 28, cfgScale: 6 },
 			zeroSeedIsRandom: true,
@@ -139,6 +153,8 @@ export const RULES: Record<string, Partial<Record<Operation, OperationRules>>> =
 				seed,
 				response_format,
 				n: onlyOne,
+				negative_prompt: unsupported,
+				text_mode: unsupported,
 			},
 			defaults: { size: '1024x1024', steps: 50, cfgScale: 6 },
 			zeroSeedIsRandom: true,
@@ -154,6 +170,8 @@ export const RULES: Record<string, Partial<Record<Operation, OperationRules>>> =
 				cfg_scale,
 				seed,
 				response_format,
+				negative_prompt: unsupported,
+				text_mode: unsupported,
 			},
 			defaults: { size: '1024x1024', steps: 50, cfgScale: 6 },
 			zeroSeedIsRandom: true,

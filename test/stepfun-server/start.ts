@@ -40,8 +40,17 @@ async function main(): Promise<void> {
 		latencyMs: wholeNumber('latency', values.latency),
 		// Kept running for days, it should not collect every picture twice.
 		recordBodies: false,
-		onRequest: ({ method, path, status, problem, receivedAt, answeredAt = receivedAt }) => {
-			const outcome = [status ?? 'no answer', problem].filter(Boolean).join(' ');
+		onRequest: ({
+			method,
+			path,
+			status,
+			problem,
+			unknown,
+			receivedAt,
+			answeredAt = receivedAt,
+		}) => {
+			const unknownFields = unknown && `(unknown: ${unknown.join(', ')})`;
+			const outcome = [status ?? 'no answer', problem, unknownFields].filter(Boolean).join(' ');
 			process.stdout.write(`${method} ${path}  ${outcome}  ${answeredAt - receivedAt} ms\n`);
 		},
 	});

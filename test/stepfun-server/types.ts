@@ -171,6 +171,8 @@ export interface RecordedRequest {
 	status?: number;
 	/** Message of the error, if the answer was one. */
 	problem?: string;
+	/** Fields that the documentation says nothing about. They were taken and had no effect. */
+	unknown?: string[];
 	billed: boolean;
 	traceId: string;
 	/** The client closed the connection before the answer was complete. */
@@ -258,4 +260,6 @@ export interface CheckedRequest {
 	/** Size of the picture to draw, in pixels. */
 	width: number;
 	height: number;
+	/** What the request holds that the documentation says nothing about. */
+	unknown: string[];
 }

@@ -16,6 +16,8 @@ export async function findProgram(name: string, debianPackage: string): Promise<
 		// The programs of one version fit together, so they go before wrappers on the search path.
 		...newestFirst.map((version) => join(POSTGRES_FOLDER, version, 'bin')),
 		...(process.env.PATH ?? '').split(delimiter),
+		// Where Debian puts servers, which is not on everyone's search path.
+		'/usr/sbin',
 	];
 	const found = folders.map((folder) => join(folder, name)).find((file) => existsSync(file));
 	if (found) return found;
