@@ -1,5 +1,5 @@
 /**
- * Waits until n8n has stored an execution, and prints what stands in the database. Asking n8n itself would make it
+ * Waits until n8n has stored an execution, and prints what the database holds of it. Asking n8n itself would make it
  * read the data back, and be measured doing so. Runs on n8n's Node.js, which has node:sqlite.
  */
 // @ts-expect-error: the types of the Node.js that this repository supports do not have it yet.
