@@ -33,7 +33,7 @@ ${sections.join('\n\n')}
 
 - **All figures are medians** over the runs that the tables give. The clients of a case take turns. Each has run two items before in the same n8n, so that loading its code is not counted.
 - **Wall time** runs from the start of the execution to its end, as n8n's list of executions shows it. **Ideal** is what a client needs at least that knows the server's limits and has no work of its own.
-- **Longest stall** is the longest time for which n8n's event loop could answer nobody, from the start of the execution until it is stored. It is measured inside n8n's process, with Node.js's \`monitorEventLoopDelay\` at a resolution of 1 ms.
+- **Longest stall** is the longest time for which n8n's event loop could answer nobody, from the start of the execution until it is stored. It is measured inside n8n's process, with Node.js's \`monitorEventLoopDelay\` at a resolution of 5 ms, which is the smallest figure it gives.
 - **Delivered** counts the images in the items of an execution that succeeded. An execution that fails hands nothing on, so what it had made is lost, and billed.
 - **Memory** is the highest resident memory (VmHWM) of n8n and its children from the start of the execution until it is stored, less that of an empty workflow in the same process. **Processor time** is theirs as well, less an empty workflow's. Both are given where every run has an n8n of its own.
 - **Saved** is the execution's row in n8n's SQLite database. The images lie in n8n's binary store, as files.
