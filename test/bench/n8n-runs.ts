@@ -85,7 +85,9 @@ export async function startMeasuredN8n(setup: N8nSetup): Promise<MeasuredN8n> {
 		},
 		async run(workflow, inputs, imageBytes) {
 			const { executionId, ...measured } = await runOnce(watched, setup, workflow);
-			const files = await takeBinaryFiles(join(userFolder, '.n8n'), executionId, imageBytes);
+			const names = await askDatabase<string[]>(setup, 'files', executionId);
+			const n8nFolder = join(userFolder, '.n8n');
+			const files = await takeBinaryFiles(n8nFolder, executionId, new Set(names), imageBytes);
 			return {
 				...measured,
 				// n8n discards what an execution that failed had brought.
@@ -105,11 +107,7 @@ interface Watched {
 	eventLoop: EventLoopMonitor;
 }
 
-async function runOnce(
-	{ n8n, tree, eventLoop }: Watched,
-	{ installation, storedExecution, userFolder }: N8nSetup,
-	workflow: WorkflowFile,
-) {
+async function runOnce({ n8n, tree, eventLoop }: Watched, setup: N8nSetup, workflow: WorkflowFile) {
 	const workflowId = await n8n.createWorkflow(workflow);
 	await eventLoop.start();
 	await tree.forgetPeak();
@@ -120,18 +118,12 @@ async function runOnce(
 		`/rest/workflows/${workflowId}/run`,
 		{ triggerToStartFrom: TRIGGER },
 	);
-	const { stdout } = await promisify(execFile)(
-		installation.nodeBinary,
-		[
-			'--no-warnings',
-			storedExecution,
-			join(userFolder, '.n8n/database.sqlite'),
-			executionId,
-			String(RUN_TIMEOUT_MS),
-		],
-		{ timeout: RUN_TIMEOUT_MS + 10_000 },
+	const stored = await askDatabase<{ status: string; wallMs: number; savedBytes: number }>(
+		setup,
+		'wait',
+		executionId,
+		String(RUN_TIMEOUT_MS),
 	);
-	const stored = JSON.parse(stdout) as { status: string; wallMs: number; savedBytes: number };
 	return {
 		executionId,
 		...stored,
@@ -141,10 +133,29 @@ async function runOnce(
 	};
 }
 
-/** Counts the images that n8n keeps for an execution, and removes them, as hundreds of runs would fill the disk. */
+/** Asks stored-execution.ts. */
+async function askDatabase<T>(
+	{ installation, storedExecution, userFolder }: N8nSetup,
+	command: 'wait' | 'files',
+	...parameters: string[]
+): Promise<T> {
+	const database = join(userFolder, '.n8n/database.sqlite');
+	const { stdout } = await promisify(execFile)(
+		installation.nodeBinary,
+		['--no-warnings', storedExecution, command, database, ...parameters],
+		{ timeout: RUN_TIMEOUT_MS + 10_000 },
+	);
+	return JSON.parse(stdout) as T;
+}
+
+/**
+ * Counts the images that the items of an execution have. What n8n keeps beside them, such as the images of a try that
+ * failed, does not count. All are removed, as hundreds of runs would fill the disk.
+ */
 async function takeBinaryFiles(
 	n8nFolder: string,
 	executionId: string,
+	names: Set<string>,
 	imageBytes: number,
 ): Promise<number> {
 	const entries = await readdir(n8nFolder, { recursive: true, withFileTypes: true });
@@ -157,7 +168,7 @@ async function takeBinaryFiles(
 	let images = 0;
 	for (const { parentPath, name } of files) {
 		const path = join(parentPath, name);
-		if ((await stat(path)).size > imageBytes / 2) images++;
+		if (names.has(name) && (await stat(path)).size > imageBytes / 2) images++;
 		await rm(path);
 	}
 	return images;
