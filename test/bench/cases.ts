@@ -94,7 +94,7 @@ export const CASES: BenchmarkCase[] = [
 		idealMs: 4_000,
 		baseline: { concurrency: 5 },
 		freshN8n: false,
-		clients: [{ client: 'baseline', runs: 3 }, ...n8nClients({ node: 5, loop: 5, others: 1 })],
+		clients: [...n8nClients({ node: 5, loop: 5, others: 1 }), { client: 'baseline', runs: 3 }],
 	},
 	{
 		name: 'lower-limit',
@@ -107,7 +107,7 @@ export const CASES: BenchmarkCase[] = [
 		idealMs: 10_000,
 		baseline: { concurrency: 2 },
 		freshN8n: false,
-		clients: [{ client: 'baseline', runs: 1 }, ...n8nClients({ node: 3, loop: 1, others: 1 })],
+		clients: [...n8nClients({ node: 3, loop: 1, others: 1 }), { client: 'baseline', runs: 1 }],
 	},
 	{
 		name: 'rate',
@@ -120,7 +120,7 @@ export const CASES: BenchmarkCase[] = [
 		idealMs: 10_000 + SCALED_LATENCY_MS,
 		baseline: { concurrency: 5, perWindow: 10, windowMs: 2_000 },
 		freshN8n: false,
-		clients: [{ client: 'baseline', runs: 1 }, ...n8nClients({ node: 3, loop: 1, others: 1 })],
+		clients: [...n8nClients({ node: 3, loop: 1, others: 1 }), { client: 'baseline', runs: 1 }],
 	},
 	{
 		name: 'faults',

@@ -193,7 +193,7 @@ function drawPanel(panel: Panel): string {
 	const scale = (PANEL_WIDTH - NAMES_WIDTH - LABELS_WIDTH) / longest;
 	const rows = bars.map((bar, index) => {
 		const y = HEAD_HEIGHT + index * ROW_HEIGHT;
-		const length = Math.max(1, bar.value * scale);
+		const length = bar.value === 0 ? 0 : Math.max(1, bar.value * scale);
 		const middle = y + BAR_HEIGHT / 2 + 4.5;
 		const weight = bar.client === 'node' ? ' font-weight="bold"' : '';
 		// Beside the line of the mark, should the bar end just before it.

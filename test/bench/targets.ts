@@ -256,7 +256,7 @@ function judgeOne(target: Target, results: BenchmarkResults): Verdict | undefine
 	return {
 		caseName,
 		target: target.target,
-		measured: `${ratio.toFixed(2)} × (${format(figure)} to ${format(divisor)})`,
+		measured: `${ratio.toFixed(3)} × (${format(figure)} to ${format(divisor)})`,
 		isMet: isWithin(ratio),
 	};
 }
