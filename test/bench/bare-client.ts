@@ -1,5 +1,5 @@
 /**
- * The floor: undici and nothing else, streaming answers to files as fast as the server's limits, which it knows,
+ * The baseline: undici and nothing else, streaming answers to files as fast as the server's limits, which it knows,
  * allow. With `decode` it writes the images instead of the JSON around their Base64 text.
  */
 import { createWriteStream, openAsBlob } from 'node:fs';

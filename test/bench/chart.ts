@@ -1,4 +1,4 @@
-import { CASES, type BenchCase } from './cases';
+import { CASES, type BenchmarkCase } from './cases';
 import {
 	CLIENT_TITLES,
 	median,
@@ -7,6 +7,7 @@ import {
 	type ClientResult,
 	type RunResult,
 } from './results';
+import { peakTarget } from './targets';
 
 interface Bar {
 	client: ClientName;
@@ -34,28 +35,31 @@ const ROW_HEIGHT = 30;
 const HEAD_HEIGHT = 66;
 const TOP = 56;
 
-const COLOURS = { node: '#d4572a', other: '#5b7fa6', floor: '#8a9a5b', failed: '#d8d8d8' };
+/** Of middling lightness, so that they can be read on white and on black: the picture has no ground of its own. */
+const COLOURS = { node: '#d4572a', other: '#5b7fa6', baseline: '#8a9a5b', text: '#757d86' };
 
 const SHORT_TITLES: Partial<Record<ClientName, string>> = {
 	http: 'HTTP Request',
 	'http-batched': 'HTTP Request, 5 per 1.5 s',
 	'http-loop': 'HTTP Request in a loop by 5',
-	'read-only': 'reading the inputs alone',
-	floor: 'bare undici client',
+	'no-requests': 'no requests',
+	baseline: 'bare undici client',
 };
 
-/** The benchmark as a picture: four panels of bars, this node first. */
+/** The benchmark as a picture: panels of bars, this node first. */
 export function toSvg(results: BenchmarkResults): string {
 	const panels = [
+		stallPanel(results, 'stall'),
 		timePanel(results, 'concurrency'),
-		memoryPanel(results, 'memory', 60),
 		deliveryPanel(results, 'faults'),
-		memoryPanel(results, 'edits', 250),
+		billingPanel(results, 'faults-retry'),
+		memoryPanel(results, 'memory'),
+		memoryPanel(results, 'edits'),
 	].filter((panel) => panel !== undefined);
-	const rows = [panels.slice(0, 2), panels.slice(2)].filter((row) => row.length > 0);
 	let top = TOP;
 	const drawn: string[] = [];
-	for (const row of rows) {
+	for (let index = 0; index < panels.length; index += 2) {
+		const row = panels.slice(index, index + 2);
 		row.forEach((panel, column) =>
 			drawn.push(
 				`<g transform="translate(${column * (PANEL_WIDTH + GAP)} ${top})">${drawPanel(panel)}</g>`,
@@ -63,17 +67,29 @@ export function toSvg(results: BenchmarkResults): string {
 		);
 		top += Math.max(...row.map(panelHeight)) + 24;
 	}
-	return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="-20 0 ${WIDTH + 40} ${top + 10}" font-family="Helvetica, Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif" font-size="13" fill="#222">
-<rect x="-20" y="0" width="${WIDTH + 40}" height="${top + 10}" fill="#fff"/>
-<text x="0" y="30" font-size="18" font-weight="bold">Images in n8n: this node beside what one would use without it</text>
-<text x="${WIDTH}" y="30" text-anchor="end" fill="#666">${escape(results.date)}, medians; shorter is better unless it says otherwise</text>
+	return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="-20 0 ${WIDTH + 40} ${top + 10}" font-family="Helvetica, Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif" font-size="14" fill="${COLOURS.text}">
+<text x="0" y="30" font-size="19" font-weight="bold">Images in n8n: this node beside what one would use without it</text>
+<text x="${WIDTH}" y="30" text-anchor="end">${escape(results.date)}, medians</text>
 ${drawn.join('\n')}
 </svg>
 `;
 }
 
+function stallPanel(results: BenchmarkResults, name: string): Panel | undefined {
+	return makePanel(results, name, ({ items, title }, value) => ({
+		title: 'Longest time for which n8n answers nobody',
+		subtitle: title,
+		bar: (result) => {
+			const stallMs = value(result, (run) => run.stallMs ?? 0);
+			const failed = isIncomplete(result, items, value);
+			const text = `${Math.round(stallMs).toLocaleString('en')} ms`;
+			return { value: stallMs, failed, label: failed ? `${text}, fails` : text };
+		},
+	}));
+}
+
 function timePanel(results: BenchmarkResults, name: string): Panel | undefined {
-	return makePanel(results, name, ({ items, idealMs, title }, value) => ({
+	return makePanel(results, name, ({ items, idealMs = 0, title }, value) => ({
 		title: 'Time',
 		subtitle: title,
 		mark: { value: idealMs, label: 'ideal' },
@@ -90,18 +106,15 @@ function timePanel(results: BenchmarkResults, name: string): Panel | undefined {
 	}));
 }
 
-function memoryPanel(
-	results: BenchmarkResults,
-	name: string,
-	targetMegabytes: number,
-): Panel | undefined {
+function memoryPanel(results: BenchmarkResults, name: string): Panel | undefined {
+	const target = peakTarget(name);
 	return makePanel(results, name, ({ items, title }, value) => ({
 		title: 'Peak memory over an empty workflow',
 		subtitle: title,
-		mark: { value: targetMegabytes * 1e6, label: 'target' },
+		mark: target === undefined ? undefined : { value: target, label: 'target' },
 		bar: (result) => {
 			const peak = value(result, (run) => run.peakBytes);
-			const failed = result.client !== 'read-only' && value(result, (run) => run.delivered) < items;
+			const failed = isIncomplete(result, items, value);
 			const text = `${Math.round(peak / 1e6).toLocaleString('en')} MB`;
 			return { value: peak, failed, label: failed ? `${text}, fails` : text };
 		},
@@ -124,23 +137,47 @@ function deliveryPanel(results: BenchmarkResults, name: string): Panel | undefin
 	}));
 }
 
+function billingPanel(results: BenchmarkResults, name: string): Panel | undefined {
+	return makePanel(results, name, ({ items, title }, value) => ({
+		title: 'Images paid for',
+		subtitle: title,
+		mark: { value: items, label: 'wanted' },
+		bar: (result) => {
+			const delivered = value(result, (run) => run.delivered);
+			const billed = value(result, (run) => run.billed);
+			const failed = delivered < items;
+			return {
+				value: billed,
+				failed,
+				label: failed ? `${billed}, fails` : String(billed),
+			};
+		},
+	}));
+}
+
+function isIncomplete(result: ClientResult, items: number, value: Median): boolean {
+	return result.client !== 'no-requests' && value(result, (run) => run.delivered) < items;
+}
+
 type Median = (result: ClientResult, value: (run: RunResult) => number) => number;
 
 function makePanel(
 	results: BenchmarkResults,
 	name: string,
 	describe: (
-		benchCase: BenchCase,
+		benchmarkCase: BenchmarkCase,
 		value: Median,
 	) => Omit<Panel, 'bars'> & { bar: (result: ClientResult) => Omit<Bar, 'client'> },
 ): Panel | undefined {
-	const benchCase = CASES.find((each) => each.name === name);
+	const benchmarkCase = CASES.find((each) => each.name === name);
 	const clients = results.cases[name];
-	if (!benchCase || !clients) return undefined;
-	const { bar, ...panel } = describe(benchCase, (result, value) => median(result.runs.map(value)));
-	const order = benchCase.clients.map(({ client }) => client);
+	if (!benchmarkCase || !clients) return undefined;
+	const { bar, ...panel } = describe(benchmarkCase, (result, value) =>
+		median(result.runs.map(value)),
+	);
+	const order = benchmarkCase.clients.map(({ client }) => client);
 	const bars = [...clients]
-		.filter(({ client }) => client !== 'floor-decoding')
+		.filter(({ client }) => client !== 'baseline-decoding')
 		.sort((a, b) => order.indexOf(a.client) - order.indexOf(b.client))
 		.map((result) => ({ client: result.client, ...bar(result) }));
 	return { ...panel, bars };
@@ -156,32 +193,34 @@ function drawPanel(panel: Panel): string {
 	const scale = (PANEL_WIDTH - NAMES_WIDTH - LABELS_WIDTH) / longest;
 	const rows = bars.map((bar, index) => {
 		const y = HEAD_HEIGHT + index * ROW_HEIGHT;
-		const length = Math.max(1, bar.value * scale);
+		const length = bar.value === 0 ? 0 : Math.max(1, bar.value * scale);
 		const middle = y + BAR_HEIGHT / 2 + 4.5;
 		const weight = bar.client === 'node' ? ' font-weight="bold"' : '';
 		// Beside the line of the mark, should the bar end just before it.
 		const markAt = (mark?.value ?? 0) * scale;
 		const labelAt = markAt > length - 4 && markAt < length + 60 ? markAt : length;
 		return `<text x="${NAMES_WIDTH - 10}" y="${middle}" text-anchor="end"${weight}>${escape(SHORT_TITLES[bar.client] ?? CLIENT_TITLES[bar.client])}</text>
-<rect x="${NAMES_WIDTH}" y="${y}" width="${length.toFixed(1)}" height="${BAR_HEIGHT}" fill="${colourOf(bar)}"/>
+<rect x="${NAMES_WIDTH}" y="${y}" width="${length.toFixed(1)}" height="${BAR_HEIGHT}" ${paintOf(bar)}/>
 <text x="${(NAMES_WIDTH + labelAt + 7).toFixed(1)}" y="${middle}"${weight}>${escape(bar.label)}</text>`;
 	});
 	const line = mark ? drawMark(mark, NAMES_WIDTH + mark.value * scale, panelHeight(panel)) : '';
 	return `<text x="0" y="16" font-size="15" font-weight="bold">${escape(title)}</text>
-<text x="0" y="35" fill="#666">${escape(subtitle)}</text>
+<text x="0" y="36">${escape(subtitle)}</text>
 ${rows.join('\n')}
 ${line}`;
 }
 
 function drawMark({ label }: { label: string }, x: number, bottom: number): string {
-	return `<line x1="${x.toFixed(1)}" y1="${HEAD_HEIGHT - 6}" x2="${x.toFixed(1)}" y2="${bottom - 4}" stroke="#222" stroke-dasharray="3 3"/>
-<text x="${x.toFixed(1)}" y="${HEAD_HEIGHT - 10}" text-anchor="middle" font-size="11" fill="#444">${escape(label)}</text>`;
+	return `<line x1="${x.toFixed(1)}" y1="${HEAD_HEIGHT - 6}" x2="${x.toFixed(1)}" y2="${bottom - 4}" stroke="${COLOURS.text}" stroke-dasharray="3 3"/>
+<text x="${x.toFixed(1)}" y="${HEAD_HEIGHT - 10}" text-anchor="middle" font-size="12">${escape(label)}</text>`;
 }
 
-function colourOf({ client, failed }: Bar): string {
-	if (failed) return COLOURS.failed;
-	if (client === 'node') return COLOURS.node;
-	return client === 'floor' || client === 'read-only' ? COLOURS.floor : COLOURS.other;
+/** What a client did that brought no result is an outline only: its length is no achievement. */
+function paintOf({ client, failed }: Bar): string {
+	if (failed) return `fill="none" stroke="${COLOURS.text}" stroke-dasharray="4 3"`;
+	if (client === 'node') return `fill="${COLOURS.node}"`;
+	const isReference = client === 'baseline' || client === 'no-requests';
+	return `fill="${isReference ? COLOURS.baseline : COLOURS.other}"`;
 }
 
 function escape(text: string): string {

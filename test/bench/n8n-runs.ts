@@ -7,19 +7,22 @@ import type { N8nInstallation } from '../n8n/install';
 import { startN8n, type N8nInstance, type WorkflowFile } from '../n8n/instance';
 import { LOCAL_API_KEY } from '../stepfun-server/server';
 import { watchProcess, type ProcessTree } from '../kit/processFigures';
+import { createEventLoopMonitor, type EventLoopMonitor } from './event-loop';
 import type { RunResult } from './results';
 import { makeEmptyWorkflow, TRIGGER, type Service } from './workflows';
 
 const RUN_TIMEOUT_MS = 240_000;
 /** After its start n8n goes on loading for a while, and it cleans up after an execution. */
-const SETTLE_MS = 2_000;
+export const SETTLE_MS = 2_000;
 
 /** What running n8n takes. */
 export interface N8nSetup {
 	installation: N8nInstallation;
 	tarball: string;
-	/** The bundled database-probe.ts. */
-	probe: string;
+	/** The bundled stored-execution.ts. */
+	storedExecution: string;
+	/** The bundled event-loop-monitor.ts. */
+	eventLoopMonitor: string;
 	/** Where the input images lie, which workflows may read. */
 	inputFolder: string;
 	userFolder: string;
@@ -29,10 +32,16 @@ export interface N8nSetup {
 export interface MeasuredN8n {
 	/** Points the credentials at a server. */
 	connect(serverUrl: string): Promise<Service>;
-	/** Runs a workflow once; `inputs` counts the images which it reads itself. */
+	/**
+	 * Runs a workflow once.
+	 *
+	 * @param inputs how many images it reads itself
+	 * @param imageBytes the size of the images it brings
+	 */
 	run(
 		workflow: WorkflowFile,
 		inputs: number,
+		imageBytes: number,
 	): Promise<Omit<RunResult, 'billed' | 'rejected429' | 'maxInFlight'>>;
 	stop(): Promise<void>;
 }
@@ -41,14 +50,23 @@ export interface MeasuredN8n {
 export async function startMeasuredN8n(setup: N8nSetup): Promise<MeasuredN8n> {
 	const { installation, tarball, userFolder, inputFolder } = setup;
 	await mkdir(userFolder, { recursive: true });
-	const n8n = await startN8n({ installation, tarball, userFolder, filesFolder: inputFolder });
-	const tree = watchProcess(n8n.pid);
+	const eventLoop = createEventLoopMonitor(setup.eventLoopMonitor, userFolder);
+	const { nodeArguments, environment } = eventLoop;
+	const n8n = await startN8n({
+		installation,
+		tarball,
+		userFolder,
+		filesFolder: inputFolder,
+		nodeArguments,
+		environment,
+	});
+	const watched = { n8n, tree: watchProcess(n8n.pid), eventLoop };
 	await sleep(SETTLE_MS);
 
 	// The first execution loads code which every other one uses.
-	await runOnce(n8n, tree, setup, makeEmptyWorkflow());
+	await runOnce(watched, setup, makeEmptyWorkflow());
 	await sleep(SETTLE_MS);
-	const empty = await runOnce(n8n, tree, setup, makeEmptyWorkflow());
+	const empty = await runOnce(watched, setup, makeEmptyWorkflow());
 
 	return {
 		async connect(serverUrl) {
@@ -65,9 +83,11 @@ export async function startMeasuredN8n(setup: N8nSetup): Promise<MeasuredN8n> {
 			});
 			return { url: serverUrl, stepFun, openAi };
 		},
-		async run(workflow, inputs) {
-			const { executionId, ...measured } = await runOnce(n8n, tree, setup, workflow);
-			const files = await takeBinaryFiles(join(userFolder, '.n8n'), executionId);
+		async run(workflow, inputs, imageBytes) {
+			const { executionId, ...measured } = await runOnce(watched, setup, workflow);
+			const names = await askDatabase<string[]>(setup, 'files', executionId);
+			const n8nFolder = join(userFolder, '.n8n');
+			const files = await takeBinaryFiles(n8nFolder, executionId, new Set(names), imageBytes);
 			return {
 				...measured,
 				// n8n discards what an execution that failed had brought.
@@ -80,13 +100,16 @@ export async function startMeasuredN8n(setup: N8nSetup): Promise<MeasuredN8n> {
 	};
 }
 
-async function runOnce(
-	n8n: N8nInstance,
-	tree: ProcessTree,
-	{ installation, probe, userFolder }: N8nSetup,
-	workflow: WorkflowFile,
-) {
+/** An n8n and what looks at it. */
+interface Watched {
+	n8n: N8nInstance;
+	tree: ProcessTree;
+	eventLoop: EventLoopMonitor;
+}
+
+async function runOnce({ n8n, tree, eventLoop }: Watched, setup: N8nSetup, workflow: WorkflowFile) {
 	const workflowId = await n8n.createWorkflow(workflow);
+	await eventLoop.start();
 	await tree.forgetPeak();
 	const cpuBefore = await tree.cpuSeconds();
 	// Not executeWorkflow(): it waits by reading the execution's data again and again.
@@ -95,28 +118,46 @@ async function runOnce(
 		`/rest/workflows/${workflowId}/run`,
 		{ triggerToStartFrom: TRIGGER },
 	);
-	const { stdout } = await promisify(execFile)(
-		installation.nodeBinary,
-		[
-			'--no-warnings',
-			probe,
-			join(userFolder, '.n8n/database.sqlite'),
-			executionId,
-			String(RUN_TIMEOUT_MS),
-		],
-		{ timeout: RUN_TIMEOUT_MS + 10_000 },
+	const stored = await askDatabase<{ status: string; wallMs: number; savedBytes: number }>(
+		setup,
+		'wait',
+		executionId,
+		String(RUN_TIMEOUT_MS),
 	);
-	const stored = JSON.parse(stdout) as { status: string; wallMs: number; savedBytes: number };
 	return {
 		executionId,
 		...stored,
 		peakBytes: await tree.peakBytes(),
 		cpuSeconds: (await tree.cpuSeconds()) - cpuBefore,
+		stallMs: await eventLoop.stop(),
 	};
 }
 
-/** Counts the images that n8n keeps for an execution, and removes them, as hundreds of runs would fill the disk. */
-async function takeBinaryFiles(n8nFolder: string, executionId: string): Promise<number> {
+/** Asks stored-execution.ts. */
+async function askDatabase<T>(
+	{ installation, storedExecution, userFolder }: N8nSetup,
+	command: 'wait' | 'files',
+	...parameters: string[]
+): Promise<T> {
+	const database = join(userFolder, '.n8n/database.sqlite');
+	const { stdout } = await promisify(execFile)(
+		installation.nodeBinary,
+		['--no-warnings', storedExecution, command, database, ...parameters],
+		{ timeout: RUN_TIMEOUT_MS + 10_000 },
+	);
+	return JSON.parse(stdout) as T;
+}
+
+/**
+ * Counts the images that the items of an execution have. What n8n keeps beside them, such as the images of a try that
+ * failed, does not count. All are removed, as hundreds of runs would fill the disk.
+ */
+async function takeBinaryFiles(
+	n8nFolder: string,
+	executionId: string,
+	names: Set<string>,
+	imageBytes: number,
+): Promise<number> {
 	const entries = await readdir(n8nFolder, { recursive: true, withFileTypes: true });
 	const files = entries.filter(
 		(entry) =>
@@ -127,7 +168,7 @@ async function takeBinaryFiles(n8nFolder: string, executionId: string): Promise<
 	let images = 0;
 	for (const { parentPath, name } of files) {
 		const path = join(parentPath, name);
-		if ((await stat(path)).size > 100_000) images++;
+		if (names.has(name) && (await stat(path)).size > imageBytes / 2) images++;
 		await rm(path);
 	}
 	return images;

@@ -1,4 +1,4 @@
-import { CASES, type BenchCase } from './cases';
+import { CASES, type BenchmarkCase } from './cases';
 import {
 	CLIENT_TITLES,
 	median,
@@ -9,67 +9,60 @@ import {
 } from './results';
 import { judge } from './targets';
 
-/** The benchmark as a page: the targets first, then a table per case. */
+const LOAD_TITLE = "n8n's start and the package";
+
+/** The benchmark as a page: the chart and the targets, then a table and a paragraph for each case. */
 export function toMarkdown(results: BenchmarkResults): string {
-	const sections = CASES.filter(({ name }) => results.cases[name]).map((benchCase) =>
-		describeCase(benchCase, results.cases[benchCase.name]),
+	const sections = CASES.filter(({ name }) => results.cases[name]).map((benchmarkCase) =>
+		describeCase(benchmarkCase, results.cases[benchmarkCase.name]),
 	);
+	if (results.load) sections.push(describeLoad(results.load));
 	return `# Benchmark
 
-Measured on ${results.date} with \`${results.command}\`: ${results.machine}; ${results.versions}. Everything runs in real n8n with the packed package installed as a community package, against the local StepFun server in a process of its own. The figures behind the tables, run by run, are in [benchmark.json](benchmark.json).
-${describeParts(results)}
 ![The benchmark as a chart](benchmark.svg)
 
 ## Targets
 
 ${targetsTable(results)}
 
-### What is missed, and why
-
-- **Memory of 100 images.** The node holds a few chunks of five images, never an image. But Node allocates each chunk of an answer outside of V8's heap, V8 collects that only when some 64 MB have piled up, and which moment the peak catches differs from run to run. The bare client, which only passes the chunks on, is over the target for the same reason. 20 images hardly fill those 64 MB, so that 100 take more; [running-long.md](running-long.md) shows that thousands take no more than hundreds.
-- **Processor time.** The bare client sends a text that it has. For the node, n8n evaluates the prompt and the address of each item in an isolated V8, some 5 ms an item; authenticates; keeps each image as a temporary file, renames it and writes a file about it; and collects a heap of 180 MB instead of 10.
-- **Memory of 20 edits.** Five input images of 20 MB stand in memory while they are sent. Read from n8n's store while they were sent, they took 99 MB in an experiment. But then the words of a server that refuses an upload before it has read it were lost at times, and the image was sent again; a test keeps that from coming back.
-- **Load.** Sorting options as a language does took 9 of 13 ms and is gone. The rest is finding, reading and compiling the file, once in a start of some seconds.
-
+Measured on ${results.date} with \`${results.command}\`: ${results.machine}; ${results.versions}. Every client runs in real n8n, with the packed package installed as a community package, against the local StepFun server in a process of its own. The figures of every run are in [benchmark.json](benchmark.json).
+${describeParts(results)}
 ${sections.join('\n\n')}
-${results.load ? `\n${describeLoad(results.load)}\n` : ''}
+
 ## How it was measured
 
-- **Wall time** runs from the execution's start to its end, as n8n's list of executions shows it. **Ideal** is what a client needs at least that knows the server's limits and has no work of its own.
-- **Delivered** are the images that an execution which succeeded has in its items. An execution that fails hands nothing on, so whatever it had is lost, and billed.
-- **Memory** is the highest resident memory (VmHWM) of n8n and its children from the start of the execution until it is stored, less the same figure of an empty workflow in the same process. In the memory cases every run has a fresh n8n; in the others the clients share one, so it is not given.
-- **Saved** is the execution's row in n8n's SQLite database. The images themselves lie in n8n's binary store, as files.
-- **Processor time** is that of n8n and its children until the execution is stored, less an empty workflow's; like memory, it is given where every run has a fresh n8n.
-- **The bare client** is undici on the same Node.js, in a process of its own, which streams the answers' JSON to files; "images to files" decodes the Base64 text first. It knows the server's limits.
-- Every answer carries an image of its own: n8n stores equal texts of an execution once, which would flatter clients that keep images as text.
-- n8n's OpenAI node cannot edit with this API: for a model that is not OpenAI's its field for the input image is not there ("Could not get parameter binaryPropertyName"), so its execution fails before anything is sent.
-- All figures are medians over the number of runs in the tables. Memory and the slow or failing clients got fewer than five, because a run of theirs takes up to a minute.
+- **All figures are medians** over the runs that the tables give. The clients of a case take turns. Each has run two items before in the same n8n, so that loading its code is not counted.
+- **Wall time** runs from the start of the execution to its end, as n8n's list of executions shows it. **Ideal** is what a client needs at least that knows the server's limits and has no work of its own.
+- **Longest stall** is the longest time for which n8n's event loop could answer nobody, from the start of the execution until it is stored. It is measured inside n8n's process, with Node.js's \`monitorEventLoopDelay\` at a resolution of 5 ms, which is the smallest figure it gives.
+- **Delivered** counts the images in the items of an execution that succeeded. An execution that fails hands nothing on, so what it had made is lost, and billed.
+- **Memory** is the highest resident memory (VmHWM) of n8n and its children from the start of the execution until it is stored, less that of an empty workflow in the same process. **Processor time** is theirs as well, less an empty workflow's. Both are given where every run has an n8n of its own.
+- **Saved** is the execution's row in n8n's SQLite database. The images lie in n8n's binary store, as files.
+- **The bare client** is undici on the same Node.js, in a process of its own. It streams the answers' JSON to files; "images to files" decodes the Base64 text first. It knows the server's limits.
+- **Every answer carries an image of its own.** n8n stores equal texts of an execution once, which would flatter clients that keep images as text.
 `;
 }
 
 function describeParts({ measuredAgain }: BenchmarkResults): string {
 	if (measuredAgain.length === 0) return '';
-	return `\n**Not one run:** ${measuredAgain.join(', ')} were measured by themselves later (\`npm run bench -- --case <name> --save\`), when the package may have been another.\n`;
+	return `\n**Not one run:** ${measuredAgain.join(', ')} were measured by themselves later (\`npm run bench -- --only <case> --save\`), when the package may have been another.\n`;
 }
 
 function targetsTable(results: BenchmarkResults): string {
 	const rows = judge(results).map(({ caseName, target, measured, isMet }) => {
-		const title =
-			CASES.find(({ name }) => name === caseName)?.title ?? "n8n's start and the package";
+		const title = CASES.find(({ name }) => name === caseName)?.title ?? LOAD_TITLE;
 		return [title, target, measured, isMet ? 'met' : '**missed**'];
 	});
 	return table(['Case', 'Target', 'Measured', ''], rows);
 }
 
-function describeCase(benchCase: BenchCase, clients: ClientResult[]): string {
-	const order = benchCase.clients.map(({ client }) => client);
+function describeCase(benchmarkCase: BenchmarkCase, clients: ClientResult[]): string {
+	const { title, explanation, image, idealMs } = benchmarkCase;
+	const order = benchmarkCase.clients.map(({ client }) => client);
 	const rows = [...clients]
 		.sort((a, b) => order.indexOf(a.client) - order.indexOf(b.client))
-		.map((result) => describeClient(benchCase, result));
-	const seconds = benchCase.idealMs / 1000;
-	return `## ${benchCase.title}
-
-Images of ${megabytes(benchCase.imageBytes)}; ideal ${seconds.toFixed(2)} s.
+		.map((result) => describeClient(benchmarkCase, result));
+	const ideal = idealMs === undefined ? '' : `; the ideal time is ${(idealMs / 1000).toFixed(2)} s`;
+	return `## ${title}
 
 ${table(
 	[
@@ -77,48 +70,56 @@ ${table(
 		'Runs',
 		'Wall',
 		'To ideal',
+		'Longest stall',
 		'Delivered',
 		'Billed',
 		'429s',
 		'Memory over empty',
 		'Saved per item',
-		'Processor time per image',
+		'Processor time per item',
 	],
 	rows,
-)}`;
+)}
+
+${explanation} Images of ${size(image.bytes)}${ideal}.`;
 }
 
 function describeClient(
-	{ items, idealMs, measuresMemory }: BenchCase,
+	{ items, idealMs, freshN8n }: BenchmarkCase,
 	{ client, runs }: ClientResult,
 ): string[] {
 	const of = (value: (run: RunResult) => number) => median(runs.map(value));
+	const ofKnown = (value: (run: RunResult) => number | undefined) => {
+		const known = runs.map(value).filter((each) => each !== undefined);
+		return known.length > 0 ? median(known) : undefined;
+	};
 	const wallMs = of((run) => run.wallMs);
 	const delivered = of((run) => run.delivered);
-	const reads = client === 'read-only';
-	const hasRow = runs.every(({ savedBytes }) => savedBytes !== undefined);
-	const saved = of((run) => run.savedBytes ?? 0) / items;
+	const stallMs = ofKnown((run) => run.stallMs);
+	const saved = ofKnown((run) => run.savedBytes);
 	const cpuMs = (of((run) => run.cpuSeconds) / items) * 1000;
+	const fetches = client !== 'no-requests';
+	// How fast, or with what effort, a client fails is no measure of it.
+	const isComparable = fetches && delivered >= items;
 	return [
 		client === 'node' ? `**${CLIENT_TITLES[client]}**` : CLIENT_TITLES[client],
 		String(runs.length),
 		`${(wallMs / 1000).toFixed(2)} s`,
-		// How fast a client fails is no measure of its speed.
-		reads || delivered < items ? '–' : `${(wallMs / idealMs).toFixed(2)} ×`,
-		reads ? '–' : `${delivered} of ${items}`,
+		isComparable && idealMs !== undefined ? `${(wallMs / idealMs).toFixed(2)} ×` : '–',
+		stallMs === undefined ? '–' : `${Math.round(stallMs).toLocaleString('en')} ms`,
+		fetches ? `${delivered} of ${items}` : '–',
 		String(of((run) => run.billed)),
 		String(of((run) => run.rejected429)),
-		measuresMemory ? megabytes(of((run) => run.peakBytes)) : '–',
-		hasRow ? `${(saved / 1000).toFixed(2)} kB` : '–',
-		// Beside other clients in one n8n, its other work is as large as what is measured.
-		!measuresMemory || reads || delivered < items ? '–' : `${cpuMs.toFixed(0)} ms`,
+		freshN8n ? size(of((run) => run.peakBytes)) : '–',
+		saved === undefined ? '–' : `${(saved / items / 1000).toFixed(2)} kB`,
+		freshN8n && isComparable ? `${cpuMs.toFixed(1)} ms` : '–',
 	];
 }
 
 function describeLoad({ starts, require: required, loader, tarballBytes }: LoadResult): string {
 	const spread = (values: number[]) =>
 		`${(median(values) / 1000).toFixed(2)} s (${(Math.min(...values) / 1000).toFixed(2)} to ${(Math.max(...values) / 1000).toFixed(2)})`;
-	return `## n8n's start and the package
+	return `## ${LOAD_TITLE}
 
 ${table(
 	['', 'Median'],
@@ -139,14 +140,16 @@ ${table(
 		['tarball', `${(tarballBytes / 1000).toFixed(1)} kB`],
 	],
 )}
-`;
+
+n8n loads the package once, when it starts. The difference between two starts of some seconds is smaller than their spread, so the loading is also measured by itself, in fresh processes that have loaded n8n-core.`;
 }
 
-function megabytes(bytes: number): string {
+/** Kilobytes or megabytes, without decimals that say nothing. */
+function size(bytes: number): string {
+	if (bytes > 0 && bytes < 1e6) return `${Math.round(bytes / 1000)} kB`;
 	const value = bytes / 1e6;
-	const text =
-		Number.isInteger(value) || Math.abs(value) >= 10 ? value.toFixed(0) : value.toFixed(1);
-	return `${text} MB`;
+	const decimals = Number.isInteger(value) || Math.abs(value) >= 10 ? 0 : 1;
+	return `${value.toFixed(decimals)} MB`;
 }
 
 /** Padded as prettier pads tables. */

@@ -1,24 +1,25 @@
-/** Who fetches the images. */
-export type ClientName =
+/** Who fetches the images inside n8n. `no-requests` makes the items and fetches nothing. */
+export type N8nClientName =
 	| 'node'
 	| 'http'
 	| 'http-batched'
 	| 'http-loop'
 	| 'openai'
-	| 'read-only'
-	| 'floor'
-	| 'floor-decoding';
+	| 'no-requests';
+
+/** Who fetches the images; the baseline does so without n8n. */
+export type ClientName = N8nClientName | 'baseline' | 'baseline-decoding';
 
 /** How each client is called in tables and charts. */
 export const CLIENT_TITLES: Record<ClientName, string> = {
 	node: 'this node',
 	http: 'HTTP Request + Convert to File',
-	'http-batched': 'the same, batches of 5 per 1.5 s',
-	'http-loop': 'the same, in Loop Over Items by 5',
+	'http-batched': 'HTTP Request in batches of 5 per 1.5 s',
+	'http-loop': 'HTTP Request in Loop Over Items by 5',
 	openai: "n8n's OpenAI node",
-	'read-only': 'only reading the inputs (no requests)',
-	floor: 'bare undici client, answers to files',
-	'floor-decoding': 'bare undici client, images to files',
+	'no-requests': 'the items without any request',
+	baseline: 'bare undici client, answers to files',
+	'baseline-decoding': 'bare undici client, images to files',
 };
 
 /** What one run of one client took and brought. Memory is in bytes, above what was in use before. */
@@ -35,6 +36,8 @@ export interface RunResult {
 	/** The execution's row in n8n's database. */
 	savedBytes?: number;
 	cpuSeconds: number;
+	/** The longest time for which n8n's event loop could answer nobody; absent outside n8n. */
+	stallMs?: number;
 }
 
 /** The runs of one client in one case. */
@@ -63,6 +66,11 @@ export interface BenchmarkResults {
 	versions: string;
 	cases: Record<string, ClientResult[]>;
 	load?: LoadResult;
+}
+
+/** The runs of a client in a case; none if it was left out. */
+export function runsOf(results: BenchmarkResults, name: string, client: ClientName): RunResult[] {
+	return results.cases[name]?.find((result) => result.client === client)?.runs ?? [];
 }
 
 /** The middle value; of an even number the mean of the two in the middle. */

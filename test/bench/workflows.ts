@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { INode, INodeParameters, IConnections } from 'n8n-workflow';
 import type { CredentialReference, WorkflowFile } from '../n8n/instance';
-import type { BenchCase } from './cases';
-import type { ClientName } from './results';
+import type { BenchmarkCase } from './cases';
+import type { N8nClientName } from './results';
 
 /** The node that starts every workflow. */
 export const TRIGGER = { name: 'Start' };
@@ -16,9 +16,8 @@ export interface Service {
 	openAi: CredentialReference;
 }
 
-type Step = Pick<INode, 'name' | 'type' | 'typeVersion' | 'credentials'> & {
-	parameters: INodeParameters;
-};
+type Step = Pick<INode, 'name' | 'type' | 'typeVersion' | 'credentials'> &
+	Pick<INode, 'retryOnFail' | 'maxTries' | 'waitBetweenTries'> & { parameters: INodeParameters };
 
 function step(
 	name: string,
@@ -30,15 +29,21 @@ function step(
 	return { name, type, typeVersion, parameters, credentials };
 }
 
-/** The items that every client gets: prompts, or the files to edit. */
-function itemSteps(benchCase: BenchCase, inputPattern: string): Step[] {
+/** The items that every client gets: rows with a prompt, and what the options take, or the files to edit. */
+function itemSteps(benchmarkCase: BenchmarkCase, inputPattern: string): Step[] {
 	const start = step(TRIGGER.name, 'n8n-nodes-base.manualTrigger', 1);
-	if (benchCase.inputBytes) {
+	if (benchmarkCase.inputBytes) {
 		const parameters = { operation: 'read', fileSelector: inputPattern, options: {} };
 		return [start, step('Inputs', 'n8n-nodes-base.readWriteFile', 1.1, parameters)];
 	}
-	const rows = Array.from({ length: benchCase.items }, (_, index) => ({
+	const rows = Array.from({ length: benchmarkCase.items }, (_, index) => ({
 		prompt: `Product photo ${index + 1}`,
+		...(benchmarkCase.setsOptions && {
+			seed: index + 1,
+			negativePrompt: `blurry, watermark ${index + 1}`,
+			fileField: 'data',
+			asLink: false,
+		}),
 	}));
 	return [
 		start,
@@ -47,39 +52,41 @@ function itemSteps(benchCase: BenchCase, inputPattern: string): Step[] {
 	];
 }
 
-function thisNode(isEdit: boolean, { stepFun }: Service): Step[] {
-	const parameters = isEdit
+function thisNode(benchmarkCase: BenchmarkCase, { stepFun }: Service): Step[] {
+	const parameters = benchmarkCase.inputBytes
 		? { operation: 'edit', prompt: 'A sunny beach', binaryPropertyName: 'data' }
 		: { operation: 'generate', prompt: '={{ $json.prompt }}' };
+	const options = {
+		...(benchmarkCase.setsOptions && {
+			seed: '={{ $json.seed }}',
+			negativePrompt: '={{ $json.negativePrompt }}',
+		}),
+		...(benchmarkCase.retryOnFail && { maxTries: 1 }),
+	};
 	return [
 		step(
 			'StepFun',
 			'n8n-nodes-stepfun-image.stepFunImage',
 			1,
-			{ resource: 'image', model: MODEL, output: 'file', outputField: 'data', ...parameters },
+			{
+				resource: 'image',
+				model: MODEL,
+				output: 'file',
+				outputField: 'data',
+				...parameters,
+				options,
+			},
 			{ stepFunApi: stepFun },
 		),
 	];
 }
 
-function httpRequest(isEdit: boolean, { url, stepFun }: Service, options: INodeParameters): Step[] {
-	const field = (name: string, value: string) => ({ parameterType: 'formData', name, value });
-	const body: INodeParameters = isEdit
-		? {
-				contentType: 'multipart-form-data',
-				bodyParameters: {
-					parameters: [
-						field('model', MODEL),
-						field('prompt', 'A sunny beach'),
-						field('response_format', 'b64_json'),
-						{ parameterType: 'formBinaryData', name: 'image', inputDataFieldName: 'data' },
-					],
-				},
-			}
-		: {
-				specifyBody: 'json',
-				jsonBody: `={{ JSON.stringify({ model: '${MODEL}', prompt: $json.prompt, response_format: 'b64_json' }) }}`,
-			};
+function httpRequest(
+	benchmarkCase: BenchmarkCase,
+	{ url, stepFun }: Service,
+	options: INodeParameters = {},
+): Step[] {
+	const isEdit = benchmarkCase.inputBytes !== undefined;
 	return [
 		step(
 			'Request',
@@ -91,7 +98,7 @@ function httpRequest(isEdit: boolean, { url, stepFun }: Service, options: INodeP
 				authentication: 'predefinedCredentialType',
 				nodeCredentialType: 'stepFunApi',
 				sendBody: true,
-				...body,
+				...httpBody(benchmarkCase),
 				options,
 			},
 			{ stepFunApi: stepFun },
@@ -105,13 +112,48 @@ function httpRequest(isEdit: boolean, { url, stepFun }: Service, options: INodeP
 	];
 }
 
-function openAi(isEdit: boolean, { openAi: credential }: Service): Step[] {
+function httpBody({ inputBytes, setsOptions }: BenchmarkCase): INodeParameters {
+	const field = (name: string, value: string) => ({ name, value });
+	const common = [field('model', MODEL), field('response_format', 'b64_json')];
+	if (inputBytes) {
+		const parameters = [
+			...[...common, field('prompt', 'A sunny beach')].map((each) => ({
+				parameterType: 'formData',
+				...each,
+			})),
+			{ parameterType: 'formBinaryData', name: 'image', inputDataFieldName: 'data' },
+		];
+		return { contentType: 'multipart-form-data', bodyParameters: { parameters } };
+	}
+	if (setsOptions) {
+		const parameters = [
+			...common,
+			field('prompt', '={{ $json.prompt }}'),
+			field('seed', '={{ $json.seed }}'),
+			field('negative_prompt', '={{ $json.negativePrompt }}'),
+		];
+		return { specifyBody: 'keypair', bodyParameters: { parameters } };
+	}
+	return {
+		specifyBody: 'json',
+		jsonBody: `={{ JSON.stringify({ model: '${MODEL}', prompt: $json.prompt, response_format: 'b64_json' }) }}`,
+	};
+}
+
+function openAi(benchmarkCase: BenchmarkCase, { openAi: credential }: Service): Step[] {
 	const type = '@n8n/n8n-nodes-langchain.openAi';
 	const modelId = { __rl: true, mode: 'id', value: MODEL };
 	const credentials = { openAiApi: credential };
-	if (!isEdit) {
+	if (!benchmarkCase.inputBytes) {
 		const parameters = { resource: 'image', operation: 'generate', prompt: '={{ $json.prompt }}' };
-		return [step('OpenAI', type, 2.3, { ...parameters, modelId, options: {} }, credentials)];
+		// It has neither seed nor negative prompt: these are the options that it offers for a model of another's.
+		const options: INodeParameters = benchmarkCase.setsOptions
+			? {
+					returnImageUrls: '={{ $json.asLink }}',
+					binaryPropertyOutput: '={{ $json.fileField }}',
+				}
+			: {};
+		return [step('OpenAI', type, 2.3, { ...parameters, modelId, options }, credentials)];
 	}
 	// What one would try: the service refuses `n` and `size`, and for a model that is not OpenAI's the node asks for no
 	// file, so that the link has to be downloaded.
@@ -140,31 +182,47 @@ function openAi(isEdit: boolean, { openAi: credential }: Service): Step[] {
 	];
 }
 
-/** The workflow of a client of n8n for a case. */
+/** The steps of a client that fetch images for the items. */
+function clientSteps(
+	client: N8nClientName,
+	benchmarkCase: BenchmarkCase,
+	service: Service,
+): Step[] {
+	switch (client) {
+		case 'node':
+			return thisNode(benchmarkCase, service);
+		case 'openai':
+			return openAi(benchmarkCase, service);
+		case 'http':
+		case 'http-loop':
+			return httpRequest(benchmarkCase, service);
+		case 'http-batched':
+			return httpRequest(benchmarkCase, service, {
+				batching: { batch: { batchSize: 5, batchInterval: 1_500 } },
+			});
+		case 'no-requests':
+			return [];
+	}
+}
+
+/**
+ * The workflow of a client of n8n for a case.
+ *
+ * @param inputPattern the files that edits read
+ */
 export function makeWorkflow(
-	client: Exclude<ClientName, 'floor' | 'floor-decoding'>,
-	benchCase: BenchCase,
+	client: N8nClientName,
+	benchmarkCase: BenchmarkCase,
 	service: Service,
 	inputPattern: string,
 ): WorkflowFile {
-	const isEdit = benchCase.inputBytes !== undefined;
-	const items = itemSteps(benchCase, inputPattern);
+	const items = itemSteps(benchmarkCase, inputPattern);
+	const [request, ...others] = clientSteps(client, benchmarkCase, service);
 	const out = step('Out', 'n8n-nodes-base.noOp', 1);
-	const batching = { batching: { batch: { batchSize: 5, batchInterval: 1_500 } } };
-	switch (client) {
-		case 'node':
-			return chain(client, [...items, ...thisNode(isEdit, service), out]);
-		case 'http':
-			return chain(client, [...items, ...httpRequest(isEdit, service, {}), out]);
-		case 'http-batched':
-			return chain(client, [...items, ...httpRequest(isEdit, service, batching), out]);
-		case 'http-loop':
-			return loop(items, httpRequest(isEdit, service, {}), out);
-		case 'openai':
-			return chain(client, [...items, ...openAi(isEdit, service), out]);
-		case 'read-only':
-			return chain(client, [...items, out]);
-	}
+	if (!request) return chain(client, [...items, out]);
+	const retry = { retryOnFail: true, maxTries: 3, waitBetweenTries: 1_000 };
+	const body = [{ ...request, ...(benchmarkCase.retryOnFail && retry) }, ...others];
+	return client === 'http-loop' ? loop(items, body, out) : chain(client, [...items, ...body, out]);
 }
 
 /** A workflow that makes nothing: what n8n itself takes to run and save an execution. */

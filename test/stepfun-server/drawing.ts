@@ -15,6 +15,8 @@ export interface DrawingSettings {
 	format: ImageFormat;
 	/** Length to pad to. */
 	bytes?: number;
+	/** Of JPEG and WebP, 1 to 100; a low one makes small files. */
+	quality?: number;
 	/** Draw once per size instead of for each request. */
 	once: boolean;
 }
@@ -50,7 +52,7 @@ async function drawPicture(request: CheckedRequest, settings: DrawingSettings): 
 		: ({ edge: 'bottom', share: 0.62 } as const);
 	const overlays = await captionOverlays(captionText(request), request, place);
 	const composed = base.composite(overlays).removeAlpha().toColourspace('srgb');
-	const encoded = await encode(composed, settings.format).toBuffer({ resolveWithObject: true });
+	const encoded = await encode(composed, settings).toBuffer({ resolveWithObject: true });
 	if (encoded.info.width !== width || encoded.info.height !== height) {
 		throw new Error(`Drew ${encoded.info.width} x ${encoded.info.height} for ${width} x ${height}`);
 	}
@@ -93,8 +95,8 @@ async function tintedInput(request: CheckedRequest): Promise<Sharp> {
 	return sharp(pixels);
 }
 
-function encode(picture: Sharp, format: ImageFormat): Sharp {
-	if (format === 'jpeg') return picture.jpeg({ quality: 88 });
-	if (format === 'webp') return picture.webp({ quality: 85, effort: 2 });
+function encode(picture: Sharp, { format, quality }: DrawingSettings): Sharp {
+	if (format === 'jpeg') return picture.jpeg({ quality: quality ?? 88 });
+	if (format === 'webp') return picture.webp({ quality: quality ?? 85, effort: 2 });
 	return picture.png({ compressionLevel: 6 });
 }

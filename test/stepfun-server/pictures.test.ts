@@ -233,6 +233,19 @@ describe('picture settings', () => {
 		expect(names.slice(-2)).toEqual(['paDd', 'IEND']);
 	});
 
+	test.each(['jpeg', 'webp'] as const)('a low quality makes a small %s', async (format) => {
+		const [coarse, usual] = await Promise.all(
+			[10, undefined].map(async (quality) => {
+				const server = await startStepFunServer({ image: { format, quality } });
+				const picture = pictureOf(await generate(server, SMALL));
+				await server.close();
+				return picture;
+			}),
+		);
+		expect(coarse.length).toBeLessThan(usual.length / 2);
+		expect(await decoded(coarse)).toEqual({ format, width: 256, height: 256 });
+	});
+
 	test('drawing once sends one picture per size', async () => {
 		const quick = await startStepFunServer({ drawing: 'once' });
 		const draw = async (changes: object) =>

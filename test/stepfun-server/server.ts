@@ -62,6 +62,7 @@ export async function startStepFunServer(
 	const draw = createDrawing({
 		format: options.image?.format ?? 'png',
 		bytes: options.image?.bytes,
+		quality: options.image?.quality,
 		once: options.drawing === 'once',
 	});
 	const requests: RecordedRequest[] = [];

@@ -118,8 +118,8 @@ export interface StepFunServerOptions {
 	retryAfter?: number | string;
 	/** Time an image request takes, or a function of its 1-based number. */
 	latencyMs?: number | ((nth: number) => number);
-	/** Format of the pictures; `bytes` pads valid pictures to about this size. */
-	image?: { format?: ImageFormat; bytes?: number };
+	/** Format of the pictures; `bytes` pads valid pictures to about this size. `quality` is that of JPEG and WebP, 1 to 100. */
+	image?: { format?: ImageFormat; bytes?: number; quality?: number };
 	/** `once` draws one picture per size and sends it to every request, which costs no CPU in benchmarks. */
 	drawing?: 'each' | 'once';
 	faults?: FaultRule[];
