@@ -28,14 +28,6 @@ export class StepFunApi implements ICredentialType {
 
 	properties: INodeProperties[] = [
 		{
-			displayName: 'API Key',
-			name: 'apiKey',
-			type: 'string',
-			typeOptions: { password: true },
-			required: true,
-			default: '',
-		},
-		{
 			displayName: 'Service',
 			name: 'service',
 			type: 'options',
@@ -64,6 +56,14 @@ export class StepFunApi implements ICredentialType {
 			description:
 				'Address of the API up to and including its version. The node adds the rest, such as /images/generations.',
 			displayOptions: { show: { service: [CUSTOM_SERVICE] } },
+		},
+		{
+			displayName: 'API Key',
+			name: 'apiKey',
+			type: 'string',
+			typeOptions: { password: true },
+			required: true,
+			default: '',
 		},
 		{
 			displayName: 'Concurrent Requests',

@@ -1,4 +1,4 @@
-import { jsonParse, type IDataObject } from 'n8n-workflow';
+import { isResourceLocatorValue, jsonParse, type IDataObject } from 'n8n-workflow';
 
 import {
 	DEFAULT_LINK_LIFETIME,
@@ -134,8 +134,10 @@ function readRoutedValues(parameters: IDataObject, { fields }: Routing) {
 	});
 }
 
+/** The Model field is a resource locator; workflows from before hold the ID as text. */
 function readModel(item: ItemContext, { model }: IDataObject): string {
-	const id = typeof model === 'string' ? model.trim() : '';
+	const value = isResourceLocatorValue(model) ? model.value : model;
+	const id = typeof value === 'string' ? value.trim() : '';
 	if (id !== '') return id;
 	throw inputError(
 		item,
