@@ -6,7 +6,7 @@ import {
 	type INodeListSearchResult,
 } from 'n8n-workflow';
 
-import { modelsFor, type Model, type Operation } from '../catalogue/models';
+import { findModel, modelsFor, type Model, type Operation } from '../catalogue/models';
 import { currencyOf, isWebAddress, SERVICES, type Currency } from '../catalogue/services';
 import { inputError, requestError } from '../errors/nodeErrors';
 import { RequestFailure } from '../errors/requestFailure';
@@ -45,9 +45,10 @@ export async function searchModels(
 ): Promise<INodeListSearchResult> {
 	const credential = parseCredential(await this.getCredentials(CREDENTIAL_TYPE));
 	const isStepFun = SERVICES.some(({ baseUrl }) => baseUrl === credential.baseUrl);
+	const operation = this.getCurrentNodeParameter('operation') as Operation;
 	const models = isStepFun
-		? listCatalogue(this.getCurrentNodeParameter('operation') as Operation, credential)
-		: await listServer(this, credential);
+		? listCatalogue(operation, credential)
+		: await listServer(this, credential, operation);
 	const words = filter.toLowerCase().split(/\s+/);
 	return {
 		results: models.filter(({ name }) => words.every((word) => name.toLowerCase().includes(word))),
@@ -74,17 +75,22 @@ function priceOf(pricePerImage: Model['pricePerImage'], currency: Currency | und
 async function listServer(
 	functions: ILoadOptionsFunctions,
 	credential: Credential,
+	operation: Operation,
 ): Promise<INodeListSearchItems[]> {
 	const context = { node: functions.getNode(), itemIndex: 0, isTool: false };
 	const { baseUrl, redactor } = credential;
 	const fail = (reason: string): never => {
-		throw inputError(context, `${reason}. ${BY_ID_ADVICE}`, '');
+		throw inputError(context, reason, BY_ID_ADVICE);
 	};
 	if (!isWebAddress(baseUrl)) fail("The credential's 'Base URL' is not a web address");
 	try {
 		const answer = await requestModels(functions, credential);
-		const ids = readIds(answer);
-		if (ids.length === 0) fail(`${baseUrl}${MODELS_PATH} lists no models`);
+		// A model that the node knows, and knows not to offer the operation, would be refused.
+		const ids = readIds(answer).filter((id) => {
+			const model = findModel(id);
+			return model === undefined || model.operations[operation] !== undefined;
+		});
+		if (ids.length === 0) fail(`${baseUrl}${MODELS_PATH} lists no models for this operation`);
 		return ids.map((id) => ({ name: redactor.text(id), value: id }));
 	} catch (error) {
 		if (!(error instanceof RequestFailure)) throw error as Error;
