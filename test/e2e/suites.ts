@@ -6,6 +6,7 @@ import { memorySuite } from './memory';
 import type { Suite } from './suite';
 import { queueSuite } from './queue';
 import { restartSuite } from './restart';
+import { resumeSuite } from './resume';
 import { securitySuite } from './security';
 import { versionsSuite } from './versions';
 
@@ -14,6 +15,7 @@ export const SUITES: Record<string, Suite> = {
 	editor: editorSuite,
 	agent: agentSuite,
 	restart: restartSuite,
+	resume: resumeSuite,
 	memory: memorySuite,
 	endurance: enduranceSuite,
 	queue: queueSuite,
