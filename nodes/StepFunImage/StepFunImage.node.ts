@@ -7,6 +7,7 @@ import {
 	type INodeTypeDescription,
 } from 'n8n-workflow';
 
+import { testStepFunApi } from './actions/credentialTest';
 import { run } from './actions/run';
 import { searchModels } from './actions/searchModels';
 import { hints } from './descriptions/hints';
@@ -52,11 +53,11 @@ export class StepFunImage implements INodeType {
 		},
 		inputs: [NodeConnectionTypes.Main],
 		outputs: [NodeConnectionTypes.Main],
-		credentials: [{ name: 'stepFunApi', required: true }],
+		credentials: [{ name: 'stepFunApi', required: true, testedBy: 'testStepFunApi' }],
 		properties,
 	};
 
-	methods = { listSearch: { searchModels } };
+	methods = { credentialTest: { testStepFunApi }, listSearch: { searchModels } };
 
 	/** The properties say what is sent: each field its `routing.send`, each operation its `routing.request`. */
 	async execute(this: IExecuteFunctions): Promise<INodeExecutionData[][]> {

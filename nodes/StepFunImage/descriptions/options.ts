@@ -133,7 +133,7 @@ const OUTPUT_OPTIONS: INodeProperties[] = [
 			{
 				name: 'Fields of One Item',
 				value: 'fields',
-				description: 'One output item with a numbered binary field for each image',
+				description: 'One output item with the files in data_1, data_2 and so on',
 			},
 		],
 		default: 'items',
