@@ -70,10 +70,10 @@ async function openActions({ editor, log, shoot }: Session, after: string, searc
 	for (const text of searches) {
 		const { place, of } = await editor.searchNodes(text, NODE_NAME);
 		log(`the search for "${text}" shows the node at place ${place} of ${of}`);
-		await shoot(`search-${text}`, editor.nodeList);
 	}
+	await shoot('search', editor.nodeList);
 	await editor.chooseInNodeList(NODE_NAME);
-	await editor.nodeList.getByText(GENERATE_NODE).waitFor();
+	await editor.nodeList.getByText(GENERATE_NODE, { exact: true }).waitFor();
 }
 
 async function checkActions({ editor, shoot }: Session): Promise<void> {

@@ -476,6 +476,6 @@ describe("Panel: n8n's conventions", () => {
 	test('The node works as a tool of an AI agent, with one input and one output', () => {
 		expect(description.usableAsTool).toBe(true);
 		expect([description.inputs, description.outputs]).toEqual([['main'], ['main']]);
-		expect(description.credentials).toEqual([{ name: 'stepFunApi', required: true }]);
+		expect(description.credentials).toMatchObject([{ name: 'stepFunApi', required: true }]);
 	});
 });

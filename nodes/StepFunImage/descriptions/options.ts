@@ -99,15 +99,6 @@ const CREATIVE_OPTIONS: INodeProperties[] = [
 	},
 ];
 
-const INCLUDE_INPUT_FIELDS_OPTION: INodeProperties = {
-	displayName: 'Include Input Fields',
-	name: 'includeInputFields',
-	type: 'boolean',
-	default: false,
-	description:
-		"Whether to keep the input item's JSON and files beside the result. Without this option the JSON is kept and the files are not; turned off, neither is. A result field replaces an input field of the same name.",
-};
-
 // These shape what leaves the node; the API knows none of them.
 const OUTPUT_OPTIONS: INodeProperties[] = [
 	{
@@ -119,7 +110,14 @@ const OUTPUT_OPTIONS: INodeProperties[] = [
 		description:
 			"Name of the image file, also of the one behind a temporary link; the service's own links keep their names. The right extension is added, characters that no disk takes are replaced, and several images get a number. Empty: made from the prompt or the input file.",
 	},
-	INCLUDE_INPUT_FIELDS_OPTION,
+	{
+		displayName: 'Include Input Fields',
+		name: 'includeInputFields',
+		type: 'boolean',
+		default: false,
+		description:
+			"Whether to keep the input item's JSON and files beside the result. Without this option the JSON is kept and the files are not; turned off, neither is. A result field replaces an input field of the same name.",
+	},
 	{
 		displayName: 'Several Images As',
 		name: 'severalImagesAs',
@@ -222,5 +220,14 @@ export const imageOptionsField: INodeProperties = {
 export const balanceOptionsField: INodeProperties = {
 	...field,
 	displayOptions: { show: { resource: ['account'], operation: ['getBalance'] } },
-	options: [INCLUDE_INPUT_FIELDS_OPTION],
+	options: [
+		{
+			displayName: 'Include Input Fields',
+			name: 'includeInputFields',
+			type: 'boolean',
+			default: true,
+			description:
+				"Whether to keep the input item's JSON and files beside the balance. Without this option neither is kept.",
+		},
+	],
 };
