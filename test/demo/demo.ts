@@ -16,25 +16,43 @@ const OUTPUT_FOLDER = join(REPOSITORY, 'demo-output');
 const EXAMPLE = 'product-photos';
 const EXECUTION_TIMEOUT_MS = 300_000;
 
-/** The image service the demo uses: the real one with a key of yours, else the local stand-in. */
+/** The image service that the demo uses: the real one with a key of yours, else the local test server. */
 interface ImageService {
 	baseUrl: string;
 	apiKey: string;
 	description: string;
+	/** Whether its pictures are drawn by the test server of this repository. */
+	isTestServer: boolean;
 	close(): Promise<void>;
 }
+
+const TEST_PICTURES_NOTICE =
+	'These pictures come from a test server and are not real results: each is a stock landscape, labelled with what the node requested.';
+
+const HOW_TO_GET_REAL_PICTURES = `${TEST_PICTURES_NOTICE}
+To get real ones:
+  - Today: run one of the servers in docs/servers.md, and choose Custom as Service in the node's credential.
+  - When StepFun's image service is back: STEPFUN_API_KEY=... npm run demo
+    (with a key of platform.stepfun.ai, also STEPFUN_BASE_URL=https://api.stepfun.ai/v1)`;
 
 async function openImageService(): Promise<ImageService> {
 	const { STEPFUN_API_KEY: apiKey, STEPFUN_BASE_URL: baseUrl } = process.env;
 	if (apiKey) {
 		const realUrl = baseUrl || 'https://api.stepfun.com/v1';
-		return { baseUrl: realUrl, apiKey, description: realUrl, close: async () => {} };
+		return {
+			baseUrl: realUrl,
+			apiKey,
+			description: realUrl,
+			isTestServer: false,
+			close: async () => {},
+		};
 	}
 	const server = await startStepFunServer();
 	return {
 		baseUrl: server.url,
 		apiKey: LOCAL_API_KEY,
-		description: `the local StepFun server at ${server.url} (set STEPFUN_API_KEY for the real service)`,
+		description: `the test server of this repository, at ${server.url}`,
+		isTestServer: true,
 		close: () => server.close(),
 	};
 }
@@ -128,7 +146,10 @@ async function main(): Promise<void> {
 		const { url, products } = await runWorkflow(n8n, workflow);
 		await checkPictures(products);
 		await writeFile(join(OUTPUT_FOLDER, 'summary.json'), `${JSON.stringify(products, null, 2)}\n`);
-		await writeFile(join(OUTPUT_FOLDER, 'summary.md'), toMarkdown(products));
+		await writeFile(
+			join(OUTPUT_FOLDER, 'summary.md'),
+			toMarkdown(products, service.isTestServer ? TEST_PICTURES_NOTICE : undefined),
+		);
 
 		console.log('');
 		console.table(
@@ -141,6 +162,7 @@ async function main(): Promise<void> {
 		);
 		const pictures = products.flatMap(({ files }) => files).length;
 		log(`${pictures} pictures of ${products.length} products, and summary.md, are in demo-output/`);
+		if (service.isTestServer) console.log(`\n${HOW_TO_GET_REAL_PICTURES}`);
 
 		if (options.open) {
 			console.log(`\nThe workflow in n8n's editor: ${url}`);
