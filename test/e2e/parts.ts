@@ -4,6 +4,7 @@ import { endurancePart } from './endurance';
 import { memoryPart } from './memory';
 import type { Part } from './part';
 import { queuePart } from './queue';
+import { remotePart } from './remote';
 import { restartPart } from './restart';
 import { securityPart } from './security';
 import { versionsPart } from './versions';
@@ -12,6 +13,7 @@ import { versionsPart } from './versions';
 export const PARTS: Record<string, Part> = {
 	editor: editorPart,
 	agent: agentPart,
+	remote: remotePart,
 	restart: restartPart,
 	memory: memoryPart,
 	endurance: endurancePart,

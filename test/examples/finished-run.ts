@@ -9,9 +9,10 @@ import type { FinishedExecution } from '../n8n/instance';
 export class FinishedRun {
 	constructor(
 		readonly execution: FinishedExecution,
-		private readonly userFolder: string,
+		userFolder: string,
 		/** The folder which the example was told to write to. */
 		readonly filesFolder: string,
+		private readonly readBinary = async (id: string) => await readStored(userFolder, id),
 	) {}
 
 	/** The items that left a node's output; none if the node did not run. */
@@ -33,10 +34,9 @@ export class FinishedRun {
 	/** Opens the picture that each of these items carries; fails unless it is a PNG of the size in the item's JSON. */
 	async checkPictures(items: INodeExecutionData[]): Promise<void> {
 		for (const { json, binary } of items) {
-			const [, path] = (binary?.data.id ?? '').split('filesystem-v2:');
-			if (!path) throw new Error('an item has no picture in its field data');
-			const bytes = await readFile(join(this.userFolder, '.n8n/storage', path));
-			checkPng(bytes, `${String(json.width)}x${String(json.height)}`);
+			const id = binary?.data.id;
+			if (!id) throw new Error('an item has no picture in its field data');
+			checkPng(await this.readBinary(id), `${String(json.width)}x${String(json.height)}`);
 		}
 	}
 
@@ -46,6 +46,11 @@ export class FinishedRun {
 			checkPng(await readFile(join(this.filesFolder, file)), size);
 		}
 	}
+}
+
+/** The bytes behind a binary field, from where n8n keeps them on this machine. */
+async function readStored(userFolder: string, id: string): Promise<Buffer> {
+	return await readFile(join(userFolder, '.n8n/storage', id.replace(/^filesystem-v2:/, '')));
 }
 
 /** Fails unless these bytes are a PNG of this size, written as width x height. */
