@@ -31,8 +31,10 @@ function clean() {
 	return fs.rm('dist', { recursive: true, force: true });
 }
 
-function typecheck() {
-	return runTool('tsc', ['--project', 'tsconfig.json']);
+/** The sources as n8n-node build compiles them, then everything, the tests among it. */
+async function typecheck() {
+	await runTool('tsc', ['--noEmit']);
+	await runTool('tsc', ['--project', 'test/tsconfig.json']);
 }
 
 /**
@@ -124,10 +126,15 @@ async function scan() {
 		const { size } = await fs.stat(path.join(workFolder, tarball));
 		console.log(`Published package: ${(size / 1000).toFixed(1)} kB packed`);
 
+		const packageFolder = path.join(workFolder, 'package');
 		const sources = await analyzePackage(__dirname, SOURCE_FILE_PATTERNS);
-		const published = await analyzePackage(path.join(workFolder, 'package'));
+		const published = await analyzePackage(packageFolder);
 		const passed = [report('Sources', sources), report('Published package', published)];
 		if (passed.includes(false)) throw new Error("n8n's scan found violations");
+		await lintPackage(packageFolder);
+		for (const missing of await findMissingMetadata()) {
+			console.log(`NOTICE: before publication, set ${missing}`);
+		}
 	} finally {
 		await fs.rm(workFolder, { recursive: true, force: true });
 	}
@@ -144,8 +151,65 @@ function report(subject, { passed, message, details }) {
 	return false;
 }
 
+/** Whether package managers and Node.js understand the package as it is meant. */
+async function lintPackage(folder) {
+	const { publint } = await import('publint');
+	const { formatMessage } = await import('publint/utils');
+	const { messages } = await publint({ pkgDir: folder, pack: false });
+	if (messages.length === 0) {
+		console.log('Published package: publint finds nothing');
+		return;
+	}
+	throw new Error(messages.map((message) => formatMessage(message, packageJson)).join('\n'));
+}
+
+/**
+ * What only a publisher can fill in, as far as package.json still holds its placeholder. Fails when an address
+ * elsewhere is not that of package.json.
+ */
+async function findMissingMetadata() {
+	const { author, bugs, homepage, name, repository } = packageJson;
+	const address = repository.url.replace(/^git\+/, '').replace(/\.git$/, '');
+	const addresses = [
+		['homepage in package.json', homepage],
+		['bugs in package.json', bugs.url],
+	];
+	for (const file of ['CHANGELOG.md', ...(await listSources())]) {
+		const text = await fs.readFile(file, 'utf8');
+		for (const [found] of text.matchAll(/https:\/\/github\.com\/[^"'\s]+/g)) {
+			if (found.includes(`/${name}`)) addresses.push([file, found]);
+		}
+	}
+	const others = addresses.filter(([, found]) => !found.startsWith(address));
+	if (others.length > 0) {
+		const list = others.map(([place, found]) => `${place}: ${found}`).join('\n');
+		throw new Error(`package.json says that the repository is ${address}, but:\n${list}`);
+	}
+	return [
+		...(address.endsWith(`/${name}/${name}`) ? [`repository, now ${repository.url}`] : []),
+		...(author.email.endsWith('.example') ? [`author.email, now ${author.email}`] : []),
+	].map((missing) => `${missing}, in package.json`);
+}
+
+async function listSources() {
+	const folders = ['nodes', 'credentials'];
+	const lists = await Promise.all(
+		folders.map(async (folder) =>
+			(await fs.readdir(folder, { recursive: true })).map((file) => path.join(folder, file)),
+		),
+	);
+	return lists.flat().filter((file) => /\.(ts|json)$/.test(file));
+}
+
+/** Fails until everything is filled in that only a publisher can. */
+async function checkMetadata() {
+	const missing = await findMissingMetadata();
+	if (missing.length > 0) throw new Error(`Before publication, set:\n${missing.join('\n')}`);
+}
+
 exports.bundle = bundleAndCopy;
 exports.build = series(typecheck, bundleAndCopy);
 exports.typecheck = typecheck;
 exports.lint = series(lintAsN8nDoes, checkFormat);
+exports.metadata = checkMetadata;
 exports.scan = series(bundleAndCopy, scan);
