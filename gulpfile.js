@@ -6,8 +6,14 @@ const os = require('node:os');
 const path = require('node:path');
 const { pathToFileURL } = require('node:url');
 const esbuild = require('esbuild');
-const { dest, parallel, series, src } = require('gulp');
+const { dest, parallel, series, src, watch: watchFiles } = require('gulp');
 const packageJson = require('./package.json');
+
+/** npm run dev builds straight into a folder of n8n, and leaves dist/ alone. */
+const DIST = process.env.DIST_FOLDER ?? 'dist';
+
+const ICONS = 'icons/*.{svg,png}';
+const NODE_METADATA = ['nodes/**/*.node.json', 'nodes/**/__schema__/**/*.json'];
 
 /** Runs a program, its output in ours, and fails when it does. */
 function run(command, args, options = {}) {
@@ -28,7 +34,7 @@ function runTool(name, args, options) {
 }
 
 function clean() {
-	return fs.rm('dist', { recursive: true, force: true });
+	return fs.rm(DIST, { recursive: true, force: true });
 }
 
 /** The sources as n8n-node build compiles them, then everything, the tests among it. */
@@ -41,19 +47,24 @@ async function typecheck() {
  * One file per node and credential, with everything it imports inside: a verified community package may have no
  * dependencies. The code is not minified, so that whoever reviews the package can read what it does.
  */
+const bundleOptions = {
+	entryPoints: [...packageJson.n8n.nodes, ...packageJson.n8n.credentials].map((file) =>
+		file.replace(/^dist\//, '').replace(/\.js$/, '.ts'),
+	),
+	outdir: DIST,
+	outbase: '.',
+	bundle: true,
+	format: 'cjs',
+	platform: 'node',
+	target: 'node20',
+	// n8n brings it; a second copy would break instanceof checks on its error classes.
+	external: ['n8n-workflow'],
+	legalComments: 'inline',
+};
+
 async function bundle() {
-	const outputs = [...packageJson.n8n.nodes, ...packageJson.n8n.credentials];
 	const { metafile } = await esbuild.build({
-		entryPoints: outputs.map((file) => file.replace(/^dist\//, '').replace(/\.js$/, '.ts')),
-		outdir: 'dist',
-		outbase: '.',
-		bundle: true,
-		format: 'cjs',
-		platform: 'node',
-		target: 'node20',
-		// n8n brings it; a second copy would break instanceof checks on its error classes.
-		external: ['n8n-workflow'],
-		legalComments: 'inline',
+		...bundleOptions,
 		metafile: true,
 		logLevel: 'warning',
 	});
@@ -74,19 +85,28 @@ async function writeThirdPartyLicenses(bundledFiles) {
 		texts.push(`${name} ${version}\n\n${text.trim()}\n`);
 	}
 	if (texts.length > 0) {
-		await fs.writeFile('dist/THIRD-PARTY-LICENSES.txt', texts.join(`\n${'-'.repeat(72)}\n\n`));
+		await fs.writeFile(
+			path.join(DIST, 'THIRD-PARTY-LICENSES.txt'),
+			texts.join(`\n${'-'.repeat(72)}\n\n`),
+		);
 	}
 }
 
 function copyIcons() {
-	return src('icons/*.{svg,png}', { encoding: false }).pipe(dest('dist/icons'));
+	return src(ICONS, { encoding: false }).pipe(dest(path.join(DIST, 'icons')));
 }
 
 /** Codex files (category, aliases, links) and the output schemas which the editor shows before a first run. */
 function copyNodeMetadata() {
-	return src(['nodes/**/*.node.json', 'nodes/**/__schema__/**/*.json'], { base: '.' }).pipe(
-		dest('dist'),
-	);
+	return src(NODE_METADATA, { base: '.' }).pipe(dest(DIST));
+}
+
+/** Builds again whenever a source changes, until the process is ended. */
+async function watch() {
+	const context = await esbuild.context({ ...bundleOptions, logLevel: 'info' });
+	await context.watch();
+	watchFiles(ICONS, copyIcons);
+	watchFiles(NODE_METADATA, copyNodeMetadata);
 }
 
 const bundleAndCopy = series(clean, parallel(bundle, copyIcons, copyNodeMetadata));
@@ -210,6 +230,7 @@ async function checkMetadata() {
 exports.bundle = bundleAndCopy;
 exports.build = series(typecheck, bundleAndCopy);
 exports.typecheck = typecheck;
+exports.watch = series(clean, parallel(copyIcons, copyNodeMetadata), watch);
 exports.lint = series(lintAsN8nDoes, checkFormat);
 exports.metadata = checkMetadata;
 exports.scan = series(bundleAndCopy, scan);

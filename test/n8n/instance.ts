@@ -27,7 +27,7 @@ export interface N8nInstanceOptions {
 	environment?: Record<string, string>;
 	/** Options of Node.js, such as a limit of its heap. */
 	nodeArguments?: string[];
-	/** The login of a database that has an owner already, from an earlier instance in this folder. */
+	/** The login of the owner, whom an earlier instance in this folder may have set up; without it, one is made up. */
 	owner?: Owner;
 }
 
@@ -66,8 +66,7 @@ export async function startN8n(options: N8nInstanceOptions): Promise<N8nInstance
 	);
 	try {
 		await instance.waitUntilReady();
-		if (options.owner) await instance.logIn();
-		else await instance.setUpOwner();
+		await instance.signIn();
 	} catch (error) {
 		await instance.stop();
 		throw await startError(error, logFile);
@@ -258,19 +257,21 @@ export class N8nInstance {
 		await waitUntilReady(this.url, this.child, ['/healthz/readiness', '/rest/settings']);
 	}
 
-	/** Creates the first user of the fresh database and logs in as it. */
-	async setUpOwner(): Promise<void> {
-		await this.request('POST', '/rest/owner/setup', {
-			...this.owner,
-			firstName: 'Demo',
-			lastName: 'Owner',
-		});
-	}
-
-	/** Logs in as the owner that the database has already. */
-	async logIn(): Promise<void> {
+	/** Logs in as the owner, who is created first in a fresh database. */
+	async signIn(): Promise<void> {
+		const { userManagement } = await this.request<{
+			userManagement: { showSetupOnFirstLoad: boolean };
+		}>('GET', '/rest/settings');
 		const { email, password } = this.owner;
-		await this.request('POST', '/rest/login', { emailOrLdapLoginId: email, password });
+		if (userManagement.showSetupOnFirstLoad) {
+			await this.request('POST', '/rest/owner/setup', {
+				...this.owner,
+				firstName: 'Demo',
+				lastName: 'Owner',
+			});
+		} else {
+			await this.request('POST', '/rest/login', { emailOrLdapLoginId: email, password });
+		}
 	}
 
 	/** The node types that n8n has loaded, by their full names. */
