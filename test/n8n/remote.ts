@@ -119,10 +119,10 @@ export async function connectRemote(
 		await whileAnsweredWith(409, async () => await callApi('DELETE', `/workflows/${id}`));
 	}
 
-	await callApi('GET', '/workflows?limit=1');
-	await callApi('GET', `/credentials/schema/${CREDENTIAL_TYPE}`).catch((error: Error) => {
+	await callApi('GET', `/credentials/schema/${CREDENTIAL_TYPE}`).catch((error: unknown) => {
+		if (!(error instanceof RefusedRequest) || error.status !== 404) throw error;
 		throw new Error(
-			`StepFun Image is not installed in ${url}; docs/install.md says how to. ${error.message}`,
+			`The n8n at ${url} does not have StepFun Image. Install it there first (docs/install.md).`,
 			{ cause: error },
 		);
 	});
