@@ -59,7 +59,7 @@ export async function installN8n(
 				'--no-audit',
 				'--no-fund',
 			],
-			{ folder, environment: process.env, log },
+			{ folder, environment: withHeapLimit(process.env), log },
 		);
 		await buildDatabaseDriver(folder, release, log);
 		await writeFile(stampFile, stamp);
@@ -71,6 +71,12 @@ export async function installN8n(
 		n8nScript: join(folder, 'node_modules/n8n/bin/n8n'),
 		...findNode(folder, release),
 	};
+}
+
+/** With --before, npm reads the whole history of every package, and keeps up to 3.4 GB of it unless it has to be frugal. */
+function withHeapLimit(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+	const { NODE_OPTIONS = '' } = environment;
+	return { ...environment, NODE_OPTIONS: `${NODE_OPTIONS} --max-old-space-size=1500`.trim() };
 }
 
 function findNode(
