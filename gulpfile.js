@@ -97,6 +97,11 @@ function lintAsN8nDoes() {
 	});
 }
 
+/** Imports run in one direction: .dependency-cruiser.js says which. */
+function checkImports() {
+	return runTool('depcruise', ['--config', '.dependency-cruiser.js', 'nodes', 'credentials']);
+}
+
 function checkFormat() {
 	return runTool('prettier', [
 		'--check',
@@ -104,6 +109,7 @@ function checkFormat() {
 		'warn',
 		'{nodes,credentials,test}/**/*.ts',
 		'gulpfile.js',
+		'.dependency-cruiser.js',
 	]);
 }
 
@@ -147,5 +153,5 @@ function report(subject, { passed, message, details }) {
 exports.bundle = bundleAndCopy;
 exports.build = series(typecheck, bundleAndCopy);
 exports.typecheck = typecheck;
-exports.lint = series(lintAsN8nDoes, checkFormat);
+exports.lint = series(lintAsN8nDoes, checkImports, checkFormat);
 exports.scan = series(bundleAndCopy, scan);
