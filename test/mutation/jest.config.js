@@ -9,7 +9,7 @@ module.exports = {
 	...base,
 	rootDir: '../..',
 	testMatch: [
-		'answer/{base64Decoder,jsonImageScanner,responseReader}',
+		'answer/*',
 		'catalogue/*',
 		'credential/parseCredential',
 		'edit/{imageLimits,measure}',

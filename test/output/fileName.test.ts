@@ -57,6 +57,7 @@ describe('File name that the user chose', () => {
 		['CONOUT$', '_CONOUT$'],
 		['com1', '_com1'],
 		['lpt¹', '_lpt¹'],
+		['LPT1', '_LPT1'],
 		['com', 'com'],
 		['lpt', 'lpt'],
 		['com10', 'com10'],
