@@ -119,6 +119,11 @@ function lintAsN8nDoes() {
 	});
 }
 
+/** Imports run in one direction: .dependency-cruiser.js says which. */
+function checkImports() {
+	return runTool('depcruise', ['--config', '.dependency-cruiser.js', 'nodes', 'credentials']);
+}
+
 function checkFormat() {
 	return runTool('prettier', [
 		'--check',
@@ -126,6 +131,7 @@ function checkFormat() {
 		'warn',
 		'{nodes,credentials,test}/**/*.ts',
 		'gulpfile.js',
+		'.dependency-cruiser.js',
 	]);
 }
 
@@ -231,6 +237,6 @@ exports.bundle = bundleAndCopy;
 exports.build = series(typecheck, bundleAndCopy);
 exports.typecheck = typecheck;
 exports.watch = series(clean, parallel(copyIcons, copyNodeMetadata), watch);
-exports.lint = series(lintAsN8nDoes, checkFormat);
+exports.lint = series(lintAsN8nDoes, checkImports, checkFormat);
 exports.metadata = checkMetadata;
 exports.scan = series(bundleAndCopy, scan);
