@@ -103,7 +103,7 @@ export function createBalanceAction(state: RunState): Action {
 					const { baseUrl, redactor } = credential;
 					const shown = requestError(item, { baseUrl, path }, error, redactor);
 					if (!state.continueOnFail) state.scopes.abort(RUN_SCOPE, shown);
-					return { results: [], failures: [{ error: shown, wasCharged: false }] };
+					return { results: [], failures: [{ error: shown, wasCharged: false, mayPass: true }] };
 				}
 			};
 		},

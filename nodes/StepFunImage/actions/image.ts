@@ -28,6 +28,7 @@ import {
 	type ImageResult,
 	type RequestResult,
 } from './outputItems';
+import { requestKey } from './retryOnFail';
 import {
 	RUN_SCOPE,
 	type Action,
@@ -42,6 +43,8 @@ interface ImageTask {
 	request: ImageRequest;
 	outputOptions: OutputOptions;
 	state: RunState;
+	/** Names the request in the tries of n8n's Retry On Fail. */
+	key: string;
 	/** Ends the waiting for what has become pointless. */
 	signal: AbortSignal;
 }
@@ -66,7 +69,11 @@ export function createImageAction(state: RunState): Action {
 				state.routing,
 				credential,
 			);
-			return async () => await sendRequests(item, requests, outputOptions, state);
+			const { accountId, baseUrl } = credential;
+			// Made once: the parameters may hold an image as text.
+			const key =
+				state.tries.max > 1 ? requestKey(item.itemIndex, [accountId, baseUrl, parameters]) : '';
+			return async () => await sendRequests(item, requests, outputOptions, state, key);
 		},
 	};
 }
@@ -76,15 +83,17 @@ async function sendRequests(
 	requests: ImageRequest[],
 	outputOptions: OutputOptions,
 	state: RunState,
+	itemKey: string,
 ): Promise<ItemOutcome> {
 	const results: RequestResult[] = [];
 	const failures: ItemFailure[] = [];
 	const outcomes = await Promise.all(
-		requests.map(async (request) => {
+		requests.map(async (request, index) => {
 			const signal = state.scopes.signalOf(
 				Object.values(SCOPES).map((scopeOf) => scopeOf(request)),
 			);
-			return await deliver({ item, request, outputOptions, state, signal });
+			const key = `${itemKey} ${index}`;
+			return await deliver({ item, request, outputOptions, state, key, signal });
 		}),
 	);
 	for (const outcome of outcomes) {
@@ -106,22 +115,32 @@ const SKIPPED = {};
 
 /** Gets one image, and makes of it, or of what went wrong, what leaves the node. */
 async function deliver(task: ImageTask): Promise<RequestResult | ItemFailure | typeof SKIPPED> {
-	const { item, request, outputOptions, state } = task;
+	const { item, request, outputOptions, state, key } = task;
+	const { answers } = state.tries;
 	let wasCharged = false;
 	const charge = () => {
 		if (!wasCharged) state.charged++;
 		wasCharged = true;
 	};
 	try {
-		const { response, image, traceId, tries } = await requestImage(task);
+		const earlier = answers.get(key);
+		if (earlier instanceof RequestFailure) throw earlier;
+		const result = earlier ?? (await requestImage(task));
 		charge();
-		const { url } = response;
+		answers.set(key, result);
+		const { url } = result.response;
 		const wantsFile = outputOptions.output !== 'url';
-		const file = wantsFile && !image && url ? await downloadImage(task, url) : image;
+		const image = wantsFile && !result.image && url ? await downloadImage(task, url) : result.image;
+		answers.set(key, { ...result, image });
+		const { tries } = result;
 		log(task, 'an image is done', { tries, imagesOfThisRun: state.charged });
-		return toResult(item, request, { response, image: file, traceId, tries }, outputOptions);
+		return toResult(item, request, { ...result, image }, outputOptions);
 	} catch (error) {
-		if (error instanceof RequestFailure && error.charge === 'yes') charge();
+		if (error instanceof RequestFailure && error.charge === 'yes') {
+			charge();
+			if (!error.retryable && !answers.has(key)) answers.set(key, error);
+			else if (!answers.has(key)) state.tries.chargedInVain++;
+		}
 		if (error instanceof RequestFailure && error.isModerated) {
 			if (outputOptions.whenModerated === 'passOn') return toModeratedResult(request, error);
 		}
@@ -131,18 +150,19 @@ async function deliver(task: ImageTask): Promise<RequestResult | ItemFailure | t
 
 /** Says what an error means for the item, and for the rest of the run. */
 function fail(task: ImageTask, error: unknown, wasCharged: boolean): ItemFailure | typeof SKIPPED {
-	const { item, state, signal } = task;
-	const { continueOnFail, cancelSignal } = state;
+	const { item, state, key, signal } = task;
+	const { continueOnFail, cancelSignal, tries } = state;
+	const mayPass = !(tries.answers.get(key) instanceof RequestFailure);
 	const isEndedByAnother = !cancelSignal.aborted && error === signal.reason;
 	if (isEndedByAnother) {
 		return continueOnFail
-			? { error: notSentError(item, signal.reason as NodeError), wasCharged }
+			? { error: notSentError(item, signal.reason as NodeError), wasCharged, mayPass }
 			: SKIPPED;
 	}
 	const shown = endScopes(task, error);
 	// Where the workflow stops, the first failure is what the user should read, not what failed under way after it.
 	const isFirst = continueOnFail || state.stoppedBy === task;
-	return isFirst ? { error: shown, wasCharged } : SKIPPED;
+	return isFirst ? { error: shown, wasCharged, mayPass } : SKIPPED;
 }
 
 /**

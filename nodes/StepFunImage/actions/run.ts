@@ -1,4 +1,9 @@
-import type { IExecuteFunctions, INodeExecutionData, INodeProperties } from 'n8n-workflow';
+import {
+	sleep,
+	type IExecuteFunctions,
+	type INodeExecutionData,
+	type INodeProperties,
+} from 'n8n-workflow';
 import pLimit from 'p-limit';
 
 import { appendDiscardedImages, canceledError, errorItem, toNodeError } from '../errors/nodeErrors';
@@ -8,6 +13,7 @@ import type { ItemContext } from '../request/types';
 import { readCredential, type Credential } from '../transport/credential';
 import { createBalanceAction } from './balance';
 import { createImageAction } from './image';
+import { triesOf, type Tries } from './retryOnFail';
 import { createFailureScopes, type Action, type ItemOutcome, type RunState } from './runState';
 
 /** Items are prepared a few at a time, so that a thousand of them do not open a thousand files. */
@@ -28,19 +34,59 @@ export async function run(
 	functions: IExecuteFunctions,
 	properties: INodeProperties[],
 ): Promise<INodeExecutionData[][]> {
+	const cancelSignal = functions.getExecutionCancelSignal() ?? new AbortController().signal;
+	const context: RunContext = {
+		functions,
+		properties,
+		cancelSignal,
+		isTool: isToolExecution(functions),
+		continueOnFail: functions.continueOnFail(),
+	};
+	const tries = triesOf(functions, context.isTool);
+	while (tries.output === undefined) {
+		tries.begun++;
+		const { items, mayPass } = await runOnce(context, tries);
+		// Where the workflow goes on, n8n would run the node again for a failure of its first item alone.
+		if (!mayPass || tries.begun >= tries.max || !(await waits(tries.waitMs, cancelSignal))) {
+			tries.output = [items];
+			tries.answers.clear();
+		}
+	}
+	return tries.output;
+}
+
+interface RunContext {
+	functions: IExecuteFunctions;
+	properties: INodeProperties[];
+	cancelSignal: AbortSignal;
+	isTool: boolean;
+	continueOnFail: boolean;
+}
+
+/** Whether a wait came to its end. */
+async function waits(milliseconds: number, signal: AbortSignal): Promise<boolean> {
+	return await sleep(milliseconds, signal).then(
+		() => true,
+		() => false,
+	);
+}
+
+async function runOnce(
+	{ functions, properties, cancelSignal, isTool, continueOnFail }: RunContext,
+	tries: Tries,
+): Promise<{ items: INodeExecutionData[]; mayPass: boolean }> {
 	const node = functions.getNode();
 	const input = functions.getInputData();
-	const isTool = isToolExecution(functions);
-	const cancelSignal = functions.getExecutionCancelSignal() ?? new AbortController().signal;
 	const state: RunState = {
 		routing: readRouting(properties),
 		input,
-		continueOnFail: functions.continueOnFail(),
+		continueOnFail,
 		cancelSignal,
 		scopes: createFailureScopes(cancelSignal),
+		tries,
 		downloads: pLimit(DOWNLOADS_AT_ONCE),
 		inputImages: pLimit(INPUT_IMAGES_AT_ONCE),
-		charged: 0,
+		charged: tries.chargedInVain,
 	};
 	const action =
 		node.parameters.resource === 'account' ? createBalanceAction(state) : createImageAction(state);
@@ -52,7 +98,11 @@ export async function run(
 		throw refused.reason as Error;
 	}
 	const outcomes = await sendAll(items, prepared);
-	return [collect(items, outcomes, state)];
+	const failures = outcomes.flatMap((outcome) => outcome.failures);
+	return {
+		items: collect(items, outcomes, state),
+		mayPass: failures.some(({ mayPass }) => mayPass),
+	};
 }
 
 /** n8n tells it since 2.0; before, the name of the node's type does. */
@@ -91,14 +141,14 @@ async function sendAll(items: ItemContext[], prepared: Prepared[]): Promise<Item
 	const sent: Array<Promise<ItemOutcome>> = [];
 	for (const [index, each] of prepared.entries()) {
 		await takeTurn();
-		const failed = (error: unknown): ItemOutcome => ({
+		const failed = (error: unknown, mayPass: boolean): ItemOutcome => ({
 			results: [],
-			failures: [{ error: toNodeError(items[index], error), wasCharged: false }],
+			failures: [{ error: toNodeError(items[index], error), wasCharged: false, mayPass }],
 		});
 		sent.push(
 			each.status === 'rejected'
-				? Promise.resolve(failed(each.reason))
-				: each.value().catch((error: unknown) => failed(error)),
+				? Promise.resolve(failed(each.reason, false))
+				: each.value().catch((error: unknown) => failed(error, true)),
 		);
 	}
 	return await Promise.all(sent);
