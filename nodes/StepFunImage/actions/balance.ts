@@ -17,6 +17,7 @@ import {
 	sendWithKey,
 	withTimeout,
 	type ByteStream,
+	type Progress,
 } from '../transport/send';
 import { mergeInput } from './outputItems';
 import { RUN_SCOPE, type Action, type RunState } from './runState';
@@ -51,7 +52,7 @@ export function createBalanceAction(state: RunState): Action {
 				await rateLimiterFor(credential.accountId).schedule(
 					async () => {
 						onStart();
-						return await withTimeout(TIMEOUTS, signal, async (timedSignal, onAlive) => {
+						return await withTimeout(TIMEOUTS, signal, async (timedSignal, progress) => {
 							const { functions } = item;
 							const response = await sendWithKey(
 								functions,
@@ -60,7 +61,7 @@ export function createBalanceAction(state: RunState): Action {
 								timedSignal,
 							);
 							await assertOk(response);
-							return await readAccount(response.body as ByteStream, onAlive);
+							return await readAccount(response.body as ByteStream, progress);
 						});
 					},
 					{
@@ -110,9 +111,9 @@ export function createBalanceAction(state: RunState): Action {
 	};
 }
 
-async function readAccount(stream: ByteStream, onAlive: () => void): Promise<IDataObject> {
+async function readAccount(stream: ByteStream, progress: Progress): Promise<IDataObject> {
 	const bytes = await readAll(
-		readChunks(stream, onAlive),
+		readChunks(stream, progress),
 		MAX_BYTES,
 		'The answer is far larger than an account is',
 	);

@@ -1,7 +1,14 @@
 import type { IDataObject } from 'n8n-workflow';
 
+import { RETRY_DEFAULTS } from '../catalogue/defaults';
 import { isWebAddress } from '../catalogue/services';
-import { notSentError, requestError, toNodeError, type NodeError } from '../errors/nodeErrors';
+import {
+	inputError,
+	notSentError,
+	requestError,
+	toNodeError,
+	type NodeError,
+} from '../errors/nodeErrors';
 import { RequestFailure } from '../errors/requestFailure';
 import { readResponse, type ImageResponse } from '../image/responseReader';
 import { storeImage, type StoredImage } from '../image/store';
@@ -18,8 +25,12 @@ import {
 	readChunks,
 	sendWithKey,
 	toRequestFailure,
+	toServerTimeout,
+	toStorageTimeout,
+	withinLimits,
 	withTimeout,
 	type ByteStream,
+	type Timeouts,
 } from '../transport/send';
 import {
 	toItems,
@@ -36,6 +47,9 @@ import {
 	type ItemOutcome,
 	type RunState,
 } from './runState';
+
+/** Node's timers take no more. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /** One request of an item on its way. */
 interface ImageTask {
@@ -63,11 +77,11 @@ const SCOPES: Record<number, (request: ImageRequest) => string> = {
 export function createImageAction(state: RunState): Action {
 	return {
 		async prepare(item: ItemContext, parameters: IDataObject, credential: Credential) {
-			const { requests, outputOptions } = await readImageRequests(
-				item,
-				parameters,
-				state.routing,
-				credential,
+			const { requests, outputOptions } = await withinLimits(
+				preparationLimits(parameters),
+				state.cancelSignal,
+				(seconds) => unreadableInputError(item, seconds),
+				async () => await readImageRequests(item, parameters, state.routing, credential),
 			);
 			const { accountId, baseUrl } = credential;
 			// Made once: the parameters may hold an image as text.
@@ -76,6 +90,15 @@ export function createImageAction(state: RunState): Action {
 			return async () => await sendRequests(item, requests, outputOptions, state, key);
 		},
 	};
+}
+
+/** To check an item, the header of its input image is read, which takes no longer than a request may be silent. */
+function preparationLimits({ options }: IDataObject): Timeouts {
+	const seconds = Number(((options ?? {}) as IDataObject).timeout);
+	// What is no such number is refused by the check itself.
+	const isUsable = seconds > 0 && seconds * 1000 <= MAX_TIMER_MS;
+	const limitMs = (isUsable ? seconds : RETRY_DEFAULTS.timeoutSeconds) * 1000;
+	return { silenceMs: limitMs, totalMs: limitMs };
 }
 
 async function sendRequests(
@@ -275,25 +298,38 @@ async function send(
 			? { ...request.fields, response_format: 'url' }
 			: request.fields;
 	// What is under way may finish although the run is stopped, so only the user ends it.
-	return await withTimeout(timeouts, state.cancelSignal, async (timedSignal, onAlive) => {
+	return await withTimeout(timeouts, state.cancelSignal, async (timedSignal, progress) => {
 		// Read now that the item's turn has come, and anew for each try, so that no image waits in memory.
+		progress.waitFor((seconds) => unreadableInputError(item, seconds));
 		const image = fetched ?? (await inputImage?.read(timedSignal));
 		const body = await encodeBody(operation, fields, image);
+		progress.onAlive();
+		progress.waitFor(toServerTimeout);
 		const response = await sendWithKey(
 			functions,
 			credential,
 			{ method: 'POST', path, body },
 			timedSignal,
 		);
-		onAlive();
+		progress.onAlive();
 		const traceId = headerText(response.headers['x-trace-id']);
+		let answer: ImageResponse = {};
+		/** An image that is here and cannot be kept may still be behind its link. */
+		const withAnswer = (error: unknown) => {
+			const failure = toRequestFailure(error).with({ traceId });
+			const { url, id } = answer;
+			return failure.kind === 'storage' ? failure.with({ url, id }) : failure;
+		};
 		try {
 			await assertOk(response);
 			const stream = response.body as ByteStream;
 			const read = await readResponse(
-				readChunks(stream, onAlive),
+				readChunks(stream, progress, (seconds) => withAnswer(toStorageTimeout(seconds))),
 				async (bytes) => await storeImage(functions, bytes, stream, request.fileName),
-				assertNotFiltered,
+				(whole) => {
+					answer = whole;
+					assertNotFiltered(whole);
+				},
 			);
 			const { url, error, id } = read.response;
 			if (!read.image && !(url && isWebAddress(url))) {
@@ -301,9 +337,18 @@ async function send(
 			}
 			return { ...read, traceId };
 		} catch (error) {
-			throw toRequestFailure(error).with({ traceId });
+			throw withAnswer(error);
 		}
 	});
+}
+
+/** n8n's store does not hand out an image that it has. */
+function unreadableInputError(item: ItemContext, seconds: number): NodeError {
+	return inputError(
+		item,
+		`The input image could not be read within ${seconds} seconds`,
+		"n8n's binary data storage did not hand it over. Check that storage, or raise 'Timeout (Seconds)' under Options. Nothing was sent to the image service for this item.",
+	);
 }
 
 function assertNotFiltered({ finishReason, seed, id }: ImageResponse): void {
@@ -327,7 +372,14 @@ async function downloadImage(task: ImageTask, url: string): Promise<StoredImage>
 			const { ignoreSslIssues } = credential;
 			try {
 				return await download(
-					{ functions, url, timeouts, ignoreSslIssues, signal: cancelSignal },
+					{
+						functions,
+						url,
+						timeouts,
+						ignoreSslIssues,
+						signal: cancelSignal,
+						toReaderTimeout: toStorageTimeout,
+					},
 					async (bytes, stream) => await storeImage(functions, bytes, stream, fileName),
 				);
 			} catch (error) {

@@ -92,10 +92,11 @@ async function runOnce(
 		node.parameters.resource === 'account' ? createBalanceAction(state) : createImageAction(state);
 	const items = input.map((_, itemIndex): ItemContext => ({ functions, node, itemIndex, isTool }));
 
-	const prepared = await prepareAll(items, action);
-	const refused = prepared.find(({ status }) => status === 'rejected');
-	if (refused?.status === 'rejected' && !state.continueOnFail) {
-		throw refused.reason as Error;
+	const prepared = await prepareAll(items, action, state);
+	const refused = prepared.findIndex(({ status }) => status === 'rejected');
+	if (refused !== -1 && !state.continueOnFail) {
+		if (cancelSignal.aborted) throw canceledError(items[refused]);
+		throw (prepared[refused] as PromiseRejectedResult).reason as Error;
 	}
 	const outcomes = await sendAll(items, prepared);
 	const failures = outcomes.flatMap((outcome) => outcome.failures);
@@ -112,24 +113,34 @@ function isToolExecution(functions: IExecuteFunctions): boolean {
 
 type Prepared = PromiseSettledResult<() => Promise<ItemOutcome>>;
 
-async function prepareAll(items: ItemContext[], action: Action): Promise<Prepared[]> {
+async function prepareAll(
+	items: ItemContext[],
+	action: Action,
+	{ continueOnFail, cancelSignal }: RunState,
+): Promise<Prepared[]> {
 	if (items.length === 0) return [];
 	const readParameters = createParameterReader(items[0].functions);
 	const credentials = new Map<string, Credential>();
 	const takeTurn = createTurnTaker();
 	const limit = pLimit(PREPARED_AT_ONCE);
+	/** Where the workflow stops, the items behind the first one that is refused are not looked at. */
+	let stopReason: Error | undefined;
 	return await Promise.allSettled(
 		items.map(
 			async (item) =>
 				await limit(async () => {
 					await takeTurn();
+					if (stopReason) throw stopReason;
 					try {
+						cancelSignal.throwIfAborted();
 						const parameters = readParameters(item.itemIndex);
 						const { functions, itemIndex } = item;
 						const credential = await readCredential(functions, itemIndex, credentials);
 						return await action.prepare(item, parameters, credential);
 					} catch (error) {
-						throw toNodeError(item, error);
+						const shown = toNodeError(item, error);
+						if (!continueOnFail) stopReason ??= shown;
+						throw shown;
 					}
 				}),
 		),
