@@ -11,7 +11,7 @@ const item = {
 	isTool: false,
 } as ItemContext;
 
-const FIELDS: Record<string, Pick<RoutedField, 'label' | 'type'>> = {
+const FIELDS: { [apiField: string]: Pick<RoutedField, 'label' | 'type'> } = {
 	model: { label: 'Model', type: 'options' },
 	prompt: { label: 'Prompt', type: 'string' },
 	size: { label: 'Size', type: 'options' },
@@ -22,7 +22,7 @@ const FIELDS: Record<string, Pick<RoutedField, 'label' | 'type'>> = {
 	text_mode: { label: 'Text Mode', type: 'boolean' },
 	source_weight: { label: 'Source Weight', type: 'number' },
 	style: { label: 'Style', type: 'string' },
-	toString: { label: 'To String', type: 'string' },
+	['toString']: { label: 'To String', type: 'string' },
 };
 
 type Operations = 'generate' | 'edit' | 'imageToImage';
