@@ -1,8 +1,8 @@
 import { imageSize } from 'image-size';
 
 import type { ImageFormat } from '../catalogue/imageFormats';
-import { takeWalk } from './byteWalk';
-import { FORMAT_WALKS } from './formatWalks';
+import { FORMAT_PARTS } from './formatParts';
+import { walkParts } from './partWalk';
 import { formatOf, SIGNATURE_BYTES } from './signature';
 
 /** In pixels, as stored; a rotation noted in the metadata is not applied. */
@@ -42,8 +42,8 @@ const IMAGE_SIZE_BYTES: Partial<Record<ImageFormat, number>> = {
 	avif: MAX_HEIF_BYTES,
 };
 
-/** Steps of a walk within which an image's size must stand: a photo takes a few hundred, and nothing else runs meanwhile. */
-const MAX_MEASURING_STEPS = 200_000;
+/** Parts of a file within which its size must stand: a photo has a few hundred, and nothing else runs meanwhile. */
+const MAX_MEASURED_PARTS = 200_000;
 
 /** Bytes, or characters of Base64, of which four hold three bytes. */
 const PIECE_LENGTH = 64 * 1024;
@@ -64,7 +64,7 @@ export function inspectImage(header: Buffer) {
 	const note = (width: number, height: number) => {
 		if (width > 0 && height > 0) size ??= { width, height };
 	};
-	const walk = takeWalk(FORMAT_WALKS[format](note));
+	const walk = walkParts((expect) => FORMAT_PARTS[format](expect, note));
 	let beginning = Buffer.alloc(0);
 	let tryAt = 0;
 
@@ -96,7 +96,7 @@ export function inspectImage(header: Buffer) {
 			size === undefined &&
 			(wantedBytes > 0
 				? beginning.length < wantedBytes
-				: !walk.isOver() && walk.stepsTaken() < MAX_MEASURING_STEPS),
+				: !walk.isOver() && walk.partsRead() < MAX_MEASURED_PARTS),
 		/** Whether the image may end with what has been written. */
 		isWhole: walk.mayEnd,
 	};
