@@ -3,7 +3,10 @@ import sharp from 'sharp';
 import {
 	afterJpegStart,
 	bmp,
+	box,
 	heif,
+	heifHead,
+	heifSize,
 	jpegSegment,
 	SIGNATURE_ONLY,
 	tiff,
@@ -56,6 +59,13 @@ const withPreview = async () => {
 	const segment = jpegSegment(0xe1, Buffer.concat([Buffer.from('Exif\0\0'), preview]));
 	return afterJpegStart(await jpeg(), segment);
 };
+
+/** A HEIF that is only a little longer than the box that tells its size. */
+const heifWithLateSize = () =>
+	Buffer.concat([
+		heifHead(Buffer.concat([box('free', Buffer.alloc(52_000)), heifSize(WIDTH, HEIGHT)])),
+		box('mdat', Buffer.alloc(2_000, 7)),
+	]);
 
 /** Lets the server answer with an image, in the answer itself or behind a link. */
 function sendImage(image: Buffer, output: 'file' | 'fileAndUrl') {
@@ -124,6 +134,7 @@ describe.each(['file', 'fileAndUrl'] as const)(
 			['an AVIF', 'avif', () => avif, SIZE],
 			['an AVIF with 300 kB behind its end', 'avif', () => withTrailer(avif), SIZE],
 			['a HEIF', 'heif', () => heif(WIDTH, HEIGHT), SIZE],
+			['a HEIF whose size stands behind 50 kB', 'heif', () => heifWithLateSize(), SIZE],
 			['a HEIF of another brand', 'heif', () => heif(WIDTH, HEIGHT, 'mif1\0\0\0\0mif1heic'), SIZE],
 			['an AVIF of another brand', 'avif', () => heif(WIDTH, HEIGHT, 'mif1\0\0\0\0mif1avif'), SIZE],
 			[

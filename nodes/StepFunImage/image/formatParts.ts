@@ -53,6 +53,13 @@ function pngParts(expect: Expect): Part {
 const FILL = 0xff;
 const END_OF_IMAGE = 0xd9;
 
+/** The next place of 0xFF that is not stuffed, or of which that cannot be said yet. */
+function toMarker(piece: Buffer, from: number): number {
+	let at = piece[from] === FILL ? from : piece.indexOf(FILL, from);
+	while (at !== -1 && piece[at + 1] === 0) at = piece.indexOf(FILL, at + 2);
+	return at === -1 ? piece.length : at;
+}
+
 /** What may follow 0xFF without a length: stuffed zeros, TEM, restarts, and the start of an image. */
 const isStandalone = (marker: number) => marker <= 0x01 || (marker >= 0xd0 && marker <= 0xd8);
 
@@ -65,10 +72,8 @@ function jpegParts(expect: Expect, note: Note): Part {
 	const marker: Part = {
 		headBytes: 2,
 		read(piece, at) {
-			if (piece[at] !== FILL) {
-				const next = piece.indexOf(FILL, at);
-				return (next === -1 ? piece.length : next) - at;
-			}
+			const distance = toMarker(piece, at) - at;
+			if (distance > 0) return distance;
 			const code = piece[at + 1];
 			if (code === FILL) return 1;
 			if (code === END_OF_IMAGE) return END;

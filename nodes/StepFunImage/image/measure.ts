@@ -65,15 +65,19 @@ export function inspectImage(header: Buffer) {
 		if (width > 0 && height > 0) size ??= { width, height };
 	};
 	const walk = walkParts((expect) => FORMAT_PARTS[format](expect, note));
+	/** What is given to image-size, each time twice as much. */
 	let beginning = Buffer.alloc(0);
-	let tryAt = 0;
+	let bytesTried = 0;
 
+	const tryBeginning = () => {
+		if (size || bytesTried === beginning.length) return;
+		bytesTried = beginning.length;
+		size = readSize(format, beginning);
+	};
 	const measureBeginning = (piece: Buffer) => {
 		if (size || beginning.length >= wantedBytes) return;
 		beginning = Buffer.concat([beginning, piece.subarray(0, wantedBytes - beginning.length)]);
-		if (beginning.length < tryAt) return;
-		tryAt = Math.min(beginning.length * 2, wantedBytes);
-		size = readSize(format, beginning);
+		if (beginning.length >= Math.min(bytesTried * 2, wantedBytes)) tryBeginning();
 	};
 	const write = (piece: Buffer) => {
 		measureBeginning(piece);
@@ -86,11 +90,10 @@ export function inspectImage(header: Buffer) {
 		/** Takes the next piece of the file. */
 		write,
 		/** What is known by now. */
-		measured: (): MeasuredImage => ({
-			format,
-			width: size?.width ?? null,
-			height: size?.height ?? null,
-		}),
+		measured(): MeasuredImage {
+			tryBeginning();
+			return { format, width: size?.width ?? null, height: size?.height ?? null };
+		},
 		/** Whether more of the file may tell its size. */
 		sizeMayFollow: () =>
 			size === undefined &&
