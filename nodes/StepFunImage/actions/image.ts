@@ -1,6 +1,7 @@
+import { createHash } from 'node:crypto';
 import type { IDataObject } from 'n8n-workflow';
 
-import { isWebAddress } from '../catalogue/services';
+import { resolveLink } from '../catalogue/services';
 import { notSentError, requestError, toNodeError, type NodeError } from '../errors/nodeErrors';
 import { RequestFailure } from '../errors/requestFailure';
 import { readResponse, type ImageResponse } from '../image/responseReader';
@@ -22,6 +23,8 @@ import {
 	type ByteStream,
 } from '../transport/send';
 import {
+	estimateCost,
+	findDifference,
 	toItems,
 	toModeratedResult,
 	toResult,
@@ -44,6 +47,8 @@ interface ImageTask {
 	state: RunState;
 	/** Ends the waiting for what has become pointless. */
 	signal: AbortSignal;
+	/** What the pictures of the item are, as far as they are here. */
+	digests: string[];
 }
 
 /**
@@ -60,13 +65,18 @@ const SCOPES: Record<number, (request: ImageRequest) => string> = {
 export function createImageAction(state: RunState): Action {
 	return {
 		async prepare(item: ItemContext, parameters: IDataObject, credential: Credential) {
-			const { requests, outputOptions } = await readImageRequests(
+			const { requests, outputOptions, maxImagesPerRun } = await readImageRequests(
 				item,
 				parameters,
 				state.routing,
 				credential,
 			);
-			return async () => await sendRequests(item, requests, outputOptions, state);
+			return {
+				send: async () => await sendRequests(item, requests, outputOptions, state),
+				images: requests.length,
+				cost: estimateCost(requests[0]),
+				maxImagesPerRun,
+			};
 		},
 	};
 }
@@ -79,12 +89,13 @@ async function sendRequests(
 ): Promise<ItemOutcome> {
 	const results: RequestResult[] = [];
 	const failures: ItemFailure[] = [];
+	const digests: string[] = [];
 	const outcomes = await Promise.all(
 		requests.map(async (request) => {
 			const signal = state.scopes.signalOf(
 				Object.values(SCOPES).map((scopeOf) => scopeOf(request)),
 			);
-			return await deliver({ item, request, outputOptions, state, signal });
+			return await deliver({ item, request, outputOptions, state, signal, digests });
 		}),
 	);
 	for (const outcome of outcomes) {
@@ -113,15 +124,26 @@ async function deliver(task: ImageTask): Promise<RequestResult | ItemFailure | t
 		wasCharged = true;
 	};
 	try {
-		const { response, image, traceId, tries } = await requestImage(task);
+		const { response, image, traceId, tries, digest } = await requestImage(task);
 		charge();
 		const { url } = response;
 		const wantsFile = outputOptions.output !== 'url';
 		const file = wantsFile && !image && url ? await downloadImage(task, url) : image;
 		log(task, 'an image is done', { tries, imagesOfThisRun: state.charged });
+		state.summary.made++;
+		if (tries > 1) state.summary.repeated++;
+		if (image && digest) {
+			if (task.digests.includes(digest)) state.summary.identical++;
+			task.digests.push(digest);
+		}
+		const difference = findDifference(request, { response, image: file });
+		if (difference?.requestedSize) state.summary.otherSize++;
+		if (difference?.requestedSeed !== undefined) state.summary.otherSeed++;
 		return toResult(item, request, { response, image: file, traceId, tries }, outputOptions);
 	} catch (error) {
 		if (error instanceof RequestFailure && error.charge === 'yes') charge();
+		if (error instanceof RequestFailure && error.isModerated) state.summary.moderated++;
+		else state.summary.failed++;
 		if (error instanceof RequestFailure && error.isModerated) {
 			if (outputOptions.whenModerated === 'passOn') return toModeratedResult(request, error);
 		}
@@ -250,10 +272,11 @@ async function send(
 	const { operation, path, credential, inputImage, timeouts } = request;
 	// An answer that broke off is not bought again as it was: a link is a few hundred bytes, and its image can be fetched
 	// as often as it takes.
-	const fields =
-		previous?.kind === 'truncated' && request.fields.response_format === 'b64_json'
-			? { ...request.fields, response_format: 'url' }
-			: request.fields;
+	const asksForLink =
+		previous?.kind === 'truncated' &&
+		request.fields.response_format === 'b64_json' &&
+		credential.format.responseFormats.includes('url');
+	const fields = asksForLink ? { ...request.fields, response_format: 'url' } : request.fields;
 	// What is under way may finish although the run is stopped, so only the user ends it.
 	return await withTimeout(timeouts, state.cancelSignal, async (timedSignal, onAlive) => {
 		// Read now that the item's turn has come, and anew for each try, so that no image waits in memory.
@@ -270,20 +293,39 @@ async function send(
 		try {
 			await assertOk(response);
 			const stream = response.body as ByteStream;
+			const digest = createDigest(request.variation !== undefined);
 			const read = await readResponse(
 				readChunks(stream, onAlive),
-				async (bytes) => await storeImage(functions, bytes, stream, request.fileName),
+				async (bytes) =>
+					await storeImage(functions, digest.update(bytes), stream, request.fileName),
 				assertNotFiltered,
 			);
-			const { url, error, id } = read.response;
-			if (!read.image && !(url && isWebAddress(url))) {
-				throw new RequestFailure('noImage', { text: error, id });
-			}
-			return { ...read, traceId };
+			const { url: link = '', error, id } = read.response;
+			const url = resolveLink(link, credential.baseUrl);
+			if (!read.image && !url) throw new RequestFailure('noImage', { text: error, id });
+			return { ...read, response: { ...read.response, url }, traceId, digest: digest.value() };
 		} catch (error) {
 			throw toRequestFailure(error).with({ traceId });
 		}
 	});
+}
+
+/**
+ * Notes what bytes that pass by are, so that pictures of one item can be compared.
+ *
+ * @param isWanted false for the only picture of an item, which costs nothing then
+ */
+function createDigest(isWanted: boolean) {
+	const hash = createHash('sha256');
+	return {
+		async *update(bytes: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+			for await (const chunk of bytes) {
+				if (isWanted) hash.update(chunk);
+				yield chunk;
+			}
+		},
+		value: () => (isWanted ? hash.digest('hex') : undefined),
+	};
 }
 
 function assertNotFiltered({ finishReason, seed, id }: ImageResponse): void {
@@ -355,6 +397,7 @@ function logFailure(
 	tries: number,
 	delayMs: number | undefined,
 ): void {
+	if (details.status === 429) task.state.summary.throttled++;
 	log(task, 'a request failed', {
 		failure: kind,
 		status: details.status,

@@ -1,14 +1,30 @@
 import type { IExecuteFunctions, INodeExecutionData, INodeProperties } from 'n8n-workflow';
 import pLimit from 'p-limit';
 
-import { appendDiscardedImages, canceledError, errorItem, toNodeError } from '../errors/nodeErrors';
+import {
+	appendDiscardedImages,
+	appendRefusedRows,
+	canceledError,
+	errorItem,
+	inputError,
+	toNodeError,
+	type NodeError,
+} from '../errors/nodeErrors';
 import { createParameterReader, createTurnTaker } from '../request/parameters';
 import { readRouting } from '../request/routing';
 import type { ItemContext } from '../request/types';
 import { readCredential, type Credential } from '../transport/credential';
 import { createBalanceAction } from './balance';
 import { createImageAction } from './image';
-import { createFailureScopes, type Action, type ItemOutcome, type RunState } from './runState';
+import {
+	createFailureScopes,
+	createSummary,
+	type Action,
+	type ItemOutcome,
+	type PreparedItem,
+	type RunState,
+} from './runState';
+import { addSummaryHint, describeCosts } from './summary';
 
 /** Items are prepared a few at a time, so that a thousand of them do not open a thousand files. */
 const PREPARED_AT_ONCE = 8;
@@ -41,18 +57,19 @@ export async function run(
 		downloads: pLimit(DOWNLOADS_AT_ONCE),
 		inputImages: pLimit(INPUT_IMAGES_AT_ONCE),
 		charged: 0,
+		summary: createSummary(),
 	};
 	const action =
 		node.parameters.resource === 'account' ? createBalanceAction(state) : createImageAction(state);
 	const items = input.map((_, itemIndex): ItemContext => ({ functions, node, itemIndex, isTool }));
 
 	const prepared = await prepareAll(items, action);
-	const refused = prepared.find(({ status }) => status === 'rejected');
-	if (refused?.status === 'rejected' && !state.continueOnFail) {
-		throw refused.reason as Error;
-	}
+	if (!state.continueOnFail) throwRefused(items, prepared);
+	assertImageLimit(items, prepared);
 	const outcomes = await sendAll(items, prepared);
-	return [collect(items, outcomes, state)];
+	const output = collect(items, outcomes, state);
+	if (!isTool) addSummaryHint(functions, state, prepared);
+	return [output];
 }
 
 /** n8n tells it since 2.0; before, the name of the node's type does. */
@@ -60,7 +77,7 @@ function isToolExecution(functions: IExecuteFunctions): boolean {
 	return functions.isToolExecution?.() === true || functions.getNode().type.endsWith('Tool');
 }
 
-type Prepared = PromiseSettledResult<() => Promise<ItemOutcome>>;
+type Prepared = PromiseSettledResult<PreparedItem>;
 
 async function prepareAll(items: ItemContext[], action: Action): Promise<Prepared[]> {
 	if (items.length === 0) return [];
@@ -86,6 +103,37 @@ async function prepareAll(items: ItemContext[], action: Action): Promise<Prepare
 	);
 }
 
+/** Where the workflow stops on errors: tells of all rows that are refused at once, so that one can mend them at once. */
+function throwRefused(items: ItemContext[], prepared: Prepared[]): void {
+	const refused = prepared.flatMap((each, index) =>
+		each.status === 'rejected' ? [{ row: index + 1, error: each.reason as NodeError }] : [],
+	);
+	if (refused.length === 0) return;
+	const [first, ...others] = refused;
+	if (items.length > 1) appendRefusedRows(first.error, first.row, items.length, others);
+	throw first.error;
+}
+
+/**
+ * Refuses a run that would make more images than the user allows.
+ *
+ * @throws NodeOperationError before anything is sent
+ */
+function assertImageLimit(items: ItemContext[], prepared: Prepared[]): void {
+	const accepted = prepared.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
+	const limit = Math.min(...accepted.map(({ maxImagesPerRun = Infinity }) => maxImagesPerRun));
+	const images = accepted.reduce((sum, each) => sum + each.images, 0);
+	if (images <= limit) return;
+	const costs = describeCosts(
+		accepted.flatMap(({ images: count, cost }) => Array(count).fill(cost)),
+	);
+	throw inputError(
+		items[0],
+		`The run would make ${images} images${costs === '' ? '' : ` for about ${costs}`}, and 'Max Images per Run' is ${limit}`,
+		"Nothing was sent. Give the node fewer items, lower 'Number of Images', or raise 'Max Images per Run' under Options.",
+	);
+}
+
 async function sendAll(items: ItemContext[], prepared: Prepared[]): Promise<ItemOutcome[]> {
 	const takeTurn = createTurnTaker();
 	const sent: Array<Promise<ItemOutcome>> = [];
@@ -98,7 +146,7 @@ async function sendAll(items: ItemContext[], prepared: Prepared[]): Promise<Item
 		sent.push(
 			each.status === 'rejected'
 				? Promise.resolve(failed(each.reason))
-				: each.value().catch((error: unknown) => failed(error)),
+				: each.value.send().catch((error: unknown) => failed(error)),
 		);
 	}
 	return await Promise.all(sent);

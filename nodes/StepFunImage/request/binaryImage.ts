@@ -57,7 +57,7 @@ function fieldNames(item: ItemContext, names: string): string[] {
 		.split(',')
 		.map((name) => name.trim())
 		.filter((name) => name !== '');
-	return listed.length > 0 ? listed : [names];
+	return listed.length > 0 ? [...new Set(listed)] : [names];
 }
 
 async function inspectBinaryField(
