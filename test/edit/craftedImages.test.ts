@@ -80,7 +80,7 @@ test('a view into a larger buffer is read no further than its end', async () => 
 });
 
 describe('an image whose parts never end', () => {
-	const BYTES = 50 * MEGABYTE;
+	const BYTES = 20 * MEGABYTE;
 	/** As large as a piece that a socket gives. */
 	const PIECE_BYTES = 64 * 1024;
 	/** The slowest take a few seconds in a test's process; a time that grows with the square of the size would be hours. */
