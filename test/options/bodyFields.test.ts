@@ -22,7 +22,8 @@ const FIELDS: { [apiField: string]: Pick<RoutedField, 'label' | 'type'> } = {
 	text_mode: { label: 'Text Mode', type: 'boolean' },
 	source_weight: { label: 'Source Weight', type: 'number' },
 	style: { label: 'Style', type: 'string' },
-	['toString']: { label: 'To String', type: 'string' },
+	// A name that every object has.
+	toString: { label: 'To String', type: 'string' as RoutedField['type'] },
 };
 
 type Operations = 'generate' | 'edit' | 'imageToImage';
