@@ -5,6 +5,7 @@ import { gatewaySuite } from './gateway';
 import { memorySuite } from './memory';
 import type { Suite } from './suite';
 import { queueSuite } from './queue';
+import { remoteSuite } from './remote';
 import { restartSuite } from './restart';
 import { resumeSuite } from './resume';
 import { securitySuite } from './security';
@@ -14,6 +15,7 @@ import { versionsSuite } from './versions';
 export const SUITES: Record<string, Suite> = {
 	editor: editorSuite,
 	agent: agentSuite,
+	remote: remoteSuite,
 	restart: restartSuite,
 	resume: resumeSuite,
 	memory: memorySuite,

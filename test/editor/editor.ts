@@ -255,12 +255,12 @@ export class Editor {
 
 	/** The ID of the model that the open panel has. */
 	async readModel(): Promise<string> {
-		return await this.modelField.getByTestId('rlc-input').locator('input').inputValue();
+		return await this.modelField.getByTestId('rlc-input-container').locator('input').inputValue();
 	}
 
 	/** The models in the list of the Model field, or what stands there instead. */
 	async readModels(): Promise<string[]> {
-		await this.modelField.getByTestId('rlc-input').click();
+		await this.modelField.getByTestId('rlc-input-container').click();
 		const entries = this.page.getByTestId('rlc-item').filter({ visible: true });
 		const failure = this.page.getByTestId('rlc-error-container').filter({ visible: true });
 		await entries.or(failure).first().waitFor();
@@ -273,7 +273,7 @@ export class Editor {
 
 	/** Chooses a model from the Model field's list. */
 	async chooseModel(id: string): Promise<void> {
-		await this.modelField.getByTestId('rlc-input').click();
+		await this.modelField.getByTestId('rlc-input-container').click();
 		const entry = this.page.getByTestId('rlc-item').filter({ visible: true });
 		await entry.getByText(id).first().click();
 		await entry.first().waitFor({ state: 'hidden' });
@@ -287,7 +287,7 @@ export class Editor {
 
 	/** Types a model's ID, by ID. */
 	async fillModel(id: string): Promise<void> {
-		const input = this.modelField.getByTestId('rlc-input').locator('input');
+		const input = this.modelField.getByTestId('rlc-input-container').locator('input');
 		await input.fill(id);
 		await input.blur();
 	}

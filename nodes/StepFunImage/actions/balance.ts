@@ -18,6 +18,7 @@ import {
 	sendWithKey,
 	withTimeout,
 	type ByteStream,
+	type Progress,
 } from '../transport/send';
 import { mergeInput } from './outputItems';
 import { RUN_SCOPE, type Action, type RunState } from './runState';
@@ -52,7 +53,7 @@ export function createBalanceAction(state: RunState): Action {
 				await rateLimiterFor(credential.accountId).schedule(
 					async () => {
 						onStart();
-						return await withTimeout(TIMEOUTS, signal, async (timedSignal, onAlive) => {
+						return await withTimeout(TIMEOUTS, signal, async (timedSignal, progress) => {
 							const { functions } = item;
 							const response = await sendWithKey(
 								functions,
@@ -61,7 +62,7 @@ export function createBalanceAction(state: RunState): Action {
 								timedSignal,
 							);
 							await assertOk(response);
-							return await readAccount(response.body as ByteStream, onAlive);
+							return await readAccount(response.body as ByteStream, progress);
 						});
 					},
 					{
@@ -107,7 +108,7 @@ export function createBalanceAction(state: RunState): Action {
 					const { baseUrl, redactor } = credential;
 					const shown = requestError(item, { baseUrl, path }, error, redactor);
 					if (!state.continueOnFail) state.scopes.abort(RUN_SCOPE, shown);
-					return { results: [], failures: [{ error: shown, wasCharged: false }] };
+					return { results: [], failures: [{ error: shown, wasCharged: false, mayPass: true }] };
 				}
 			};
 			return { send, images: 0 };
@@ -115,9 +116,9 @@ export function createBalanceAction(state: RunState): Action {
 	};
 }
 
-async function readAccount(stream: ByteStream, onAlive: () => void): Promise<IDataObject> {
+async function readAccount(stream: ByteStream, progress: Progress): Promise<IDataObject> {
 	const bytes = await readAll(
-		readChunks(stream, onAlive),
+		readChunks(stream, progress),
 		MAX_BYTES,
 		'The answer is far larger than an account is',
 	);

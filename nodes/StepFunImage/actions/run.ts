@@ -1,4 +1,9 @@
-import type { IExecuteFunctions, INodeExecutionData, INodeProperties } from 'n8n-workflow';
+import {
+	sleep,
+	type IExecuteFunctions,
+	type INodeExecutionData,
+	type INodeProperties,
+} from 'n8n-workflow';
 import pLimit from 'p-limit';
 
 import {
@@ -16,6 +21,7 @@ import type { ItemContext } from '../request/types';
 import { readCredential, type Credential } from '../transport/credential';
 import { createBalanceAction } from './balance';
 import { createImageAction } from './image';
+import { triesOf, type Tries } from './retryOnFail';
 import {
 	createFailureScopes,
 	createSummary,
@@ -44,32 +50,77 @@ export async function run(
 	functions: IExecuteFunctions,
 	properties: INodeProperties[],
 ): Promise<INodeExecutionData[][]> {
+	const cancelSignal = functions.getExecutionCancelSignal() ?? new AbortController().signal;
+	const context: RunContext = {
+		functions,
+		properties,
+		cancelSignal,
+		isTool: isToolExecution(functions),
+		continueOnFail: functions.continueOnFail(),
+	};
+	const tries = triesOf(functions, context.isTool);
+	while (tries.output === undefined) {
+		tries.begun++;
+		const { items, mayPass, addHint } = await runOnce(context, tries);
+		// Where the workflow goes on, n8n would run the node again for a failure of its first item alone.
+		if (!mayPass || tries.begun >= tries.max || !(await waits(tries.waitMs, cancelSignal))) {
+			tries.output = [items];
+			tries.answers.clear();
+			addHint();
+		}
+	}
+	return tries.output;
+}
+
+interface RunContext {
+	functions: IExecuteFunctions;
+	properties: INodeProperties[];
+	cancelSignal: AbortSignal;
+	isTool: boolean;
+	continueOnFail: boolean;
+}
+
+/** Whether a wait came to its end. */
+async function waits(milliseconds: number, signal: AbortSignal): Promise<boolean> {
+	return await sleep(milliseconds, signal).then(
+		() => true,
+		() => false,
+	);
+}
+
+async function runOnce(
+	{ functions, properties, cancelSignal, isTool, continueOnFail }: RunContext,
+	tries: Tries,
+): Promise<{ items: INodeExecutionData[]; mayPass: boolean; addHint: () => void }> {
 	const node = functions.getNode();
 	const input = functions.getInputData();
-	const isTool = isToolExecution(functions);
-	const cancelSignal = functions.getExecutionCancelSignal() ?? new AbortController().signal;
 	const state: RunState = {
 		routing: readRouting(properties),
 		input,
-		continueOnFail: functions.continueOnFail(),
+		continueOnFail,
 		cancelSignal,
 		scopes: createFailureScopes(cancelSignal),
+		tries,
 		downloads: pLimit(DOWNLOADS_AT_ONCE),
 		inputImages: pLimit(INPUT_IMAGES_AT_ONCE),
-		charged: 0,
+		charged: tries.chargedInVain,
 		summary: createSummary(),
 	};
 	const action =
 		node.parameters.resource === 'account' ? createBalanceAction(state) : createImageAction(state);
 	const items = input.map((_, itemIndex): ItemContext => ({ functions, node, itemIndex, isTool }));
 
-	const prepared = await prepareAll(items, action);
-	if (!state.continueOnFail) throwRefused(items, prepared);
+	const prepared = await prepareAll(items, action, state);
+	if (cancelSignal.aborted && !continueOnFail && items.length > 0) throw canceledError(items[0]);
+	if (!continueOnFail) throwRefused(items, prepared);
 	assertImageLimit(items, prepared);
 	const outcomes = await sendAll(items, prepared);
-	const output = collect(items, outcomes, state);
-	if (!isTool) addSummaryHint(functions, state, prepared);
-	return [output];
+	const failures = outcomes.flatMap((outcome) => outcome.failures);
+	return {
+		items: collect(items, outcomes, state),
+		mayPass: failures.some(({ mayPass }) => mayPass),
+		addHint: () => (isTool ? undefined : addSummaryHint(functions, state, prepared)),
+	};
 }
 
 /** n8n tells it since 2.0; before, the name of the node's type does. */
@@ -79,7 +130,11 @@ function isToolExecution(functions: IExecuteFunctions): boolean {
 
 type Prepared = PromiseSettledResult<PreparedItem>;
 
-async function prepareAll(items: ItemContext[], action: Action): Promise<Prepared[]> {
+async function prepareAll(
+	items: ItemContext[],
+	action: Action,
+	{ cancelSignal }: RunState,
+): Promise<Prepared[]> {
 	if (items.length === 0) return [];
 	const readParameters = createParameterReader(items[0].functions);
 	const credentials = new Map<string, Credential>();
@@ -91,6 +146,7 @@ async function prepareAll(items: ItemContext[], action: Action): Promise<Prepare
 				await limit(async () => {
 					await takeTurn();
 					try {
+						cancelSignal.throwIfAborted();
 						const parameters = readParameters(item.itemIndex);
 						const { functions, itemIndex } = item;
 						const credential = await readCredential(functions, itemIndex, credentials);
@@ -139,14 +195,14 @@ async function sendAll(items: ItemContext[], prepared: Prepared[]): Promise<Item
 	const sent: Array<Promise<ItemOutcome>> = [];
 	for (const [index, each] of prepared.entries()) {
 		await takeTurn();
-		const failed = (error: unknown): ItemOutcome => ({
+		const failed = (error: unknown, mayPass: boolean): ItemOutcome => ({
 			results: [],
-			failures: [{ error: toNodeError(items[index], error), wasCharged: false }],
+			failures: [{ error: toNodeError(items[index], error), wasCharged: false, mayPass }],
 		});
 		sent.push(
 			each.status === 'rejected'
-				? Promise.resolve(failed(each.reason))
-				: each.value.send().catch((error: unknown) => failed(error)),
+				? Promise.resolve(failed(each.reason, false))
+				: each.value.send().catch((error: unknown) => failed(error, true)),
 		);
 	}
 	return await Promise.all(sent);

@@ -6,6 +6,7 @@ import type { Cost } from './outputItems';
 import type { Routing } from '../request/routing';
 import type { ItemContext } from '../request/types';
 import type { Credential } from '../transport/credential';
+import type { Tries } from './retryOnFail';
 
 /** What the node does with an item, in two steps, so that all items are checked before anything is sent. */
 export interface Action {
@@ -44,6 +45,8 @@ export interface ItemFailure {
 	error: NodeError;
 	/** Whether the image was made and charged all the same. */
 	wasCharged: boolean;
+	/** Whether n8n's Retry On Fail can help. */
+	mayPass: boolean;
 }
 
 /** What the items of one run of the node have in common. */
@@ -55,6 +58,8 @@ export interface RunState {
 	/** Ends when the user stops the execution. */
 	cancelSignal: AbortSignal;
 	scopes: FailureScopes;
+	/** What this run has in common with the others of n8n's Retry On Fail. */
+	tries: Tries;
 	/** Bounds the downloads of results, which come from another host and count on their own. */
 	downloads: LimitFunction;
 	/** Bounds the input images that are fetched, or wait with their request, at once. */
