@@ -9,7 +9,7 @@ module.exports = {
 	...base,
 	rootDir: '../..',
 	testMatch: [
-		'answer/*',
+		'answer/{base64Decoder,jsonImageScanner,responseReader}',
 		'catalogue/*',
 		'credential/parseCredential',
 		'edit/{imageLimits,measure}',

@@ -11,7 +11,9 @@ const item = {
 	isTool: false,
 } as ItemContext;
 
-const FIELDS: Record<string, Pick<RoutedField, 'label' | 'type'>> = {
+type Declared = Pick<RoutedField, 'label' | 'type'>;
+
+const FIELDS: Record<string, Declared> = {
 	model: { label: 'Model', type: 'options' },
 	prompt: { label: 'Prompt', type: 'string' },
 	size: { label: 'Size', type: 'options' },
@@ -21,8 +23,6 @@ const FIELDS: Record<string, Pick<RoutedField, 'label' | 'type'>> = {
 	negative_prompt: { label: 'Negative Prompt', type: 'string' },
 	text_mode: { label: 'Text Mode', type: 'boolean' },
 	source_weight: { label: 'Source Weight', type: 'number' },
-	style: { label: 'Style', type: 'string' },
-	toString: { label: 'To String', type: 'string' },
 };
 
 type Operations = 'generate' | 'edit' | 'imageToImage';
@@ -34,15 +34,12 @@ function read(
 	operation: Operations = 'generate',
 	capabilities: ModelCapabilities | undefined = findModel(model)?.operations[operation],
 ) {
-	const routed = Object.entries(values).map(([apiField, value]) => ({
-		field: {
-			...FIELDS[apiField],
-			apiField,
-			path: [apiField] as [string],
-			isRequired: apiField === 'prompt',
-		},
-		value,
-	}));
+	const routed = Object.entries(values).map(([apiField, value]) => {
+		const undeclared: Declared = { label: apiField, type: 'string' };
+		const declared = Object.hasOwn(FIELDS, apiField) ? FIELDS[apiField] : undeclared;
+		const path: RoutedField['path'] = [apiField];
+		return { field: { ...declared, apiField, path, isRequired: apiField === 'prompt' }, value };
+	});
 	const { model: sentModel, ...fields } = readBodyFields(item, routed, model, capabilities);
 	expect(sentModel).toBe(model);
 	return fields;
