@@ -7,6 +7,7 @@ import {
 	type INodeTypeDescription,
 } from 'n8n-workflow';
 
+import { testStepFunApi } from './actions/credentialTest';
 import { run } from './actions/run';
 import { hints } from './descriptions/hints';
 import { imageFields } from './descriptions/imageFields';
@@ -35,9 +36,11 @@ export class StepFunImage implements INodeType {
 		usableAsTool: true,
 		inputs: [NodeConnectionTypes.Main],
 		outputs: [NodeConnectionTypes.Main],
-		credentials: [{ name: 'stepFunApi', required: true }],
+		credentials: [{ name: 'stepFunApi', required: true, testedBy: 'testStepFunApi' }],
 		properties,
 	};
+
+	methods = { credentialTest: { testStepFunApi } };
 
 	/** The properties say what is sent: each field its `routing.send`, each operation its `routing.request`. */
 	async execute(this: IExecuteFunctions): Promise<INodeExecutionData[][]> {

@@ -5,6 +5,7 @@ import { gatewaySuite } from './gateway';
 import { memorySuite } from './memory';
 import type { Suite } from './suite';
 import { queueSuite } from './queue';
+import { remoteSuite } from './remote';
 import { restartSuite } from './restart';
 import { securitySuite } from './security';
 import { versionsSuite } from './versions';
@@ -13,6 +14,7 @@ import { versionsSuite } from './versions';
 export const SUITES: Record<string, Suite> = {
 	editor: editorSuite,
 	agent: agentSuite,
+	remote: remoteSuite,
 	restart: restartSuite,
 	memory: memorySuite,
 	endurance: enduranceSuite,

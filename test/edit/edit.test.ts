@@ -390,8 +390,8 @@ describe('Edit: images beyond a limit never leave n8n', () => {
 			'an empty file',
 			async () => Buffer.alloc(0),
 			{},
-			"The file in 'data' is not an image that can be edited",
-			'It claims to be image/png, but its content is not',
+			"The file in 'data' is empty",
+			'Check that the previous node has really loaded the file',
 		],
 		[
 			'step-image-edit-2',

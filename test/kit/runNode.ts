@@ -40,6 +40,8 @@ export interface NodeRun {
 	binaryMode?: BinaryMode;
 	/** The workflow setting that puts files into the JSON of items. */
 	combineBinary?: boolean;
+	/** Gives the node the type that n8n gives to the tool of an agent. */
+	asTool?: boolean;
 	/** Receives a function that cancels the execution as the Stop button does. */
 	onStart?: (cancel: () => void) => void;
 }
@@ -69,13 +71,17 @@ export async function runNode(settings: NodeRun): Promise<NodeRunResult> {
 			getByName: () => {
 				throw new Error('not used by the engine');
 			},
-			getByNameAndVersion: (type) => (type === NODE_TYPE ? new StepFunImage() : source(settings)),
+			getByNameAndVersion: (type) =>
+				type.startsWith(NODE_TYPE) ? new StepFunImage() : source(settings),
 			getKnownTypes: () => ({}),
 		},
 		nodes: [
 			node('Source', 'test.source', {}),
 			{
-				...node('StepFun Image', NODE_TYPE, { resource: 'image', ...settings.parameters }),
+				...node('StepFun Image', settings.asTool ? `${NODE_TYPE}Tool` : NODE_TYPE, {
+					resource: 'image',
+					...settings.parameters,
+				}),
 				credentials: { stepFunApi: { id: '1', name: 'StepFun account' } },
 				onError: settings.onError,
 				executeOnce: settings.executeOnce,

@@ -11,9 +11,7 @@ const item = {
 	isTool: false,
 } as ItemContext;
 
-type Declared = Pick<RoutedField, 'label' | 'type'>;
-
-const FIELDS: Record<string, Declared> = {
+const FIELDS: { [apiField: string]: Pick<RoutedField, 'label' | 'type'> } = {
 	model: { label: 'Model', type: 'options' },
 	prompt: { label: 'Prompt', type: 'string' },
 	size: { label: 'Size', type: 'options' },
@@ -23,6 +21,9 @@ const FIELDS: Record<string, Declared> = {
 	negative_prompt: { label: 'Negative Prompt', type: 'string' },
 	text_mode: { label: 'Text Mode', type: 'boolean' },
 	source_weight: { label: 'Source Weight', type: 'number' },
+	style: { label: 'Style', type: 'string' },
+	// A name that every object has.
+	toString: { label: 'To String', type: 'string' as RoutedField['type'] },
 };
 
 type Operations = 'generate' | 'edit' | 'imageToImage';
@@ -34,14 +35,19 @@ function read(
 	operation: Operations = 'generate',
 	capabilities: ModelCapabilities | undefined = findModel(model)?.operations[operation],
 ) {
-	const routed = Object.entries(values).map(([apiField, value]) => {
-		const undeclared: Declared = { label: apiField, type: 'string' };
-		const declared = Object.hasOwn(FIELDS, apiField) ? FIELDS[apiField] : undeclared;
-		const path: RoutedField['path'] = [apiField];
-		return { field: { ...declared, apiField, path, isRequired: apiField === 'prompt' }, value };
-	});
+	const routed = Object.entries(values).map(([apiField, value]) => ({
+		field: {
+			...FIELDS[apiField],
+			apiField,
+			path: [apiField] as [string],
+			isRequired: apiField === 'prompt',
+		},
+		value,
+	}));
 	const { model: sentModel, ...fields } = readBodyFields(item, routed, model, capabilities);
 	expect(sentModel).toBe(model);
+	// A field that is left out is not there at all.
+	expect(Object.values(fields)).not.toContain(undefined);
 	return fields;
 }
 
@@ -257,6 +263,8 @@ describe('Body fields of a model that the catalogue does not know', () => {
 		});
 		expect(read({ text_mode: 'false' }, 'our-own-model')).toEqual({ text_mode: false });
 		expect(read({ text_mode: 'auto' }, 'our-own-model')).toEqual({ text_mode: 'auto' });
-		expect(read({ negative_prompt: '7' }, 'our-own-model')).toEqual({ negative_prompt: '7' });
+		for (const text of ['7', 'true']) {
+			expect(read({ negative_prompt: text }, 'our-own-model')).toEqual({ negative_prompt: text });
+		}
 	});
 });

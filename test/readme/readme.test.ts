@@ -1,9 +1,9 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { basename, dirname, resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 
 import packageJson from '../../package.json';
-import { RELEASES } from '../e2e/versions/releases';
 import versionResults from '../e2e/versions/results.json';
+import { OTHER_RELEASES } from '../n8n/releases';
 import { withTables } from './tables';
 
 const file = resolve(__dirname, '../../README.md');
@@ -14,8 +14,9 @@ test('the tables are those of the catalogue and the node (npm run readme makes t
 });
 
 test('the table of n8n versions is about the releases that are pinned', () => {
-	const pinned = RELEASES.map(({ lockFolder }) => basename(lockFolder));
-	expect(versionResults.map(({ n8n }) => `n8n-${n8n}`)).toEqual(pinned);
+	expect(versionResults.map(({ n8n }) => n8n)).toEqual(
+		OTHER_RELEASES.map(({ version }) => version),
+	);
 });
 
 test('every picture and every file that it links to is there', () => {

@@ -30,9 +30,6 @@ const generate = async (
 		},
 	);
 
-const promptsSent = () =>
-	server.requests.map(({ json }) => (json as { prompt: string } | undefined)?.prompt);
-
 describe('Retry: failures that can pass', () => {
 	test.each([408, 429, 500, 502, 503, 504])('Status %i is tried again', async (status) => {
 		const key = await start({ faults: [{ when: { nth: 2 }, times: 1, fault: { status } }] });
@@ -261,20 +258,6 @@ describe('Retry: failures that make the rest pointless', () => {
 		const { error } = await generate(key, { items: [{}, {}, {}] });
 		expect(error?.httpCode).toBe('402');
 		expect(error?.context.itemIndex).toBe(1);
-	});
-});
-
-describe("Retry: n8n's Retry On Fail", () => {
-	test('Retry On Fail sends the whole run again, each try on its own', async () => {
-		const key = await start({ faults: [{ when: { nth: 2 }, fault: { status: 400 } }] });
-		const { items, error } = await generate(key, {
-			credential: { concurrentRequests: 1 },
-			retryOnFail: { maxTries: 2 },
-		});
-		expect(error).toBeUndefined();
-		expect(items).toHaveLength(3);
-		// The first try made one image before it failed; the second made all three.
-		expect(promptsSent().map((prompt) => prompt?.at(-1))).toEqual(['1', '2', '1', '2', '3']);
 	});
 });
 

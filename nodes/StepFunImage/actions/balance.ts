@@ -5,7 +5,8 @@ import { MODELS } from '../catalogue/models';
 import { balanceCurrencyOf } from '../catalogue/services';
 import { requestError } from '../errors/nodeErrors';
 import { RequestFailure } from '../errors/requestFailure';
-import { assertBaseUrl, wantsInputFields } from '../request/readParameters';
+import { assertCredential } from '../request/credentialRules';
+import { readIncludeInput } from '../request/readParameters';
 import type { ItemContext } from '../request/types';
 import type { Credential } from '../transport/credential';
 import { rateLimiterFor } from '../transport/rateLimiter';
@@ -17,6 +18,7 @@ import {
 	sendWithKey,
 	withTimeout,
 	type ByteStream,
+	type Progress,
 } from '../transport/send';
 import { mergeInput } from './outputItems';
 import { RUN_SCOPE, type Action, type RunState } from './runState';
@@ -51,7 +53,7 @@ export function createBalanceAction(state: RunState): Action {
 				await rateLimiterFor(credential.accountId).schedule(
 					async () => {
 						onStart();
-						return await withTimeout(TIMEOUTS, signal, async (timedSignal, onAlive) => {
+						return await withTimeout(TIMEOUTS, signal, async (timedSignal, progress) => {
 							const { functions } = item;
 							const response = await sendWithKey(
 								functions,
@@ -60,7 +62,7 @@ export function createBalanceAction(state: RunState): Action {
 								timedSignal,
 							);
 							await assertOk(response);
-							return await readAccount(response.body as ByteStream, onAlive);
+							return await readAccount(response.body as ByteStream, progress);
 						});
 					},
 					{
@@ -87,15 +89,18 @@ export function createBalanceAction(state: RunState): Action {
 		const answer = answers.get(credential) ?? ask(item, credential);
 		answers.set(credential, answer);
 		const account = await answer;
-		const input = wantsInputFields(options) ? state.input[item.itemIndex] : undefined;
-		return mergeInput(item.itemIndex, input, { json: toBalance(account, credential) });
+		const includeInput = readIncludeInput(options.includeInputFields, 'nothing');
+		const input = state.input[item.itemIndex];
+		return mergeInput(item.itemIndex, input, includeInput, {
+			json: toBalance(account, credential),
+		});
 	};
 
 	return {
 		async prepare(item, parameters, credential) {
-			assertBaseUrl(item, credential);
+			assertCredential(item, credential);
 			const options = (parameters.options ?? {}) as IDataObject;
-			return async () => {
+			const send = async () => {
 				try {
 					return { results: [await getBalance(item, credential, options)], failures: [] };
 				} catch (error) {
@@ -103,16 +108,17 @@ export function createBalanceAction(state: RunState): Action {
 					const { baseUrl, redactor } = credential;
 					const shown = requestError(item, { baseUrl, path }, error, redactor);
 					if (!state.continueOnFail) state.scopes.abort(RUN_SCOPE, shown);
-					return { results: [], failures: [{ error: shown, wasCharged: false }] };
+					return { results: [], failures: [{ error: shown, wasCharged: false, mayPass: true }] };
 				}
 			};
+			return { send, images: 0 };
 		},
 	};
 }
 
-async function readAccount(stream: ByteStream, onAlive: () => void): Promise<IDataObject> {
+async function readAccount(stream: ByteStream, progress: Progress): Promise<IDataObject> {
 	const bytes = await readAll(
-		readChunks(stream, onAlive),
+		readChunks(stream, progress),
 		MAX_BYTES,
 		'The answer is far larger than an account is',
 	);

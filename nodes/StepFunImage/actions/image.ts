@@ -1,7 +1,15 @@
+import { createHash } from 'node:crypto';
 import type { IDataObject } from 'n8n-workflow';
 
-import { isWebAddress } from '../catalogue/services';
-import { notSentError, requestError, toNodeError, type NodeError } from '../errors/nodeErrors';
+import { RETRY_DEFAULTS } from '../catalogue/defaults';
+import { resolveLink } from '../catalogue/services';
+import {
+	inputError,
+	notSentError,
+	requestError,
+	toNodeError,
+	type NodeError,
+} from '../errors/nodeErrors';
 import { RequestFailure } from '../errors/requestFailure';
 import { readResponse, type ImageResponse } from '../image/responseReader';
 import { storeImage, type StoredImage } from '../image/store';
@@ -18,16 +26,23 @@ import {
 	readChunks,
 	sendWithKey,
 	toRequestFailure,
+	toServerTimeout,
+	toStorageTimeout,
+	withinLimits,
 	withTimeout,
 	type ByteStream,
+	type Timeouts,
 } from '../transport/send';
 import {
+	estimateCost,
+	findDifference,
 	toItems,
 	toModeratedResult,
 	toResult,
 	type ImageResult,
 	type RequestResult,
 } from './outputItems';
+import { requestKey } from './retryOnFail';
 import {
 	RUN_SCOPE,
 	type Action,
@@ -36,14 +51,21 @@ import {
 	type RunState,
 } from './runState';
 
+/** Node's timers take no more. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
 /** One request of an item on its way. */
 interface ImageTask {
 	item: ItemContext;
 	request: ImageRequest;
 	outputOptions: OutputOptions;
 	state: RunState;
+	/** Names the request in the tries of n8n's Retry On Fail. */
+	key: string;
 	/** Ends the waiting for what has become pointless. */
 	signal: AbortSignal;
+	/** What the pictures of the item are, as far as they are here. */
+	digests: string[];
 }
 
 /**
@@ -60,15 +82,33 @@ const SCOPES: Record<number, (request: ImageRequest) => string> = {
 export function createImageAction(state: RunState): Action {
 	return {
 		async prepare(item: ItemContext, parameters: IDataObject, credential: Credential) {
-			const { requests, outputOptions } = await readImageRequests(
-				item,
-				parameters,
-				state.routing,
-				credential,
+			const { requests, outputOptions, maxImagesPerRun } = await withinLimits(
+				preparationLimits(parameters),
+				state.cancelSignal,
+				(seconds) => unreadableInputError(item, seconds),
+				async () => await readImageRequests(item, parameters, state.routing, credential),
 			);
-			return async () => await sendRequests(item, requests, outputOptions, state);
+			const { accountId, baseUrl } = credential;
+			// Made once: the parameters may hold an image as text.
+			const key =
+				state.tries.max > 1 ? requestKey(item.itemIndex, [accountId, baseUrl, parameters]) : '';
+			return {
+				send: async () => await sendRequests(item, requests, outputOptions, state, key),
+				images: requests.length,
+				cost: estimateCost(requests[0]),
+				maxImagesPerRun,
+			};
 		},
 	};
+}
+
+/** To check an item, the header of its input image is read, which takes no longer than a request may be silent. */
+function preparationLimits({ options }: IDataObject): Timeouts {
+	const seconds = Number(((options ?? {}) as IDataObject).timeout);
+	// What is no such number is refused by the check itself.
+	const isUsable = seconds > 0 && seconds * 1000 <= MAX_TIMER_MS;
+	const limitMs = (isUsable ? seconds : RETRY_DEFAULTS.timeoutSeconds) * 1000;
+	return { silenceMs: limitMs, totalMs: limitMs };
 }
 
 async function sendRequests(
@@ -76,15 +116,18 @@ async function sendRequests(
 	requests: ImageRequest[],
 	outputOptions: OutputOptions,
 	state: RunState,
+	itemKey: string,
 ): Promise<ItemOutcome> {
 	const results: RequestResult[] = [];
 	const failures: ItemFailure[] = [];
+	const digests: string[] = [];
 	const outcomes = await Promise.all(
-		requests.map(async (request) => {
+		requests.map(async (request, index) => {
 			const signal = state.scopes.signalOf(
 				Object.values(SCOPES).map((scopeOf) => scopeOf(request)),
 			);
-			return await deliver({ item, request, outputOptions, state, signal });
+			const key = `${itemKey} ${index}`;
+			return await deliver({ item, request, outputOptions, state, key, signal, digests });
 		}),
 	);
 	for (const outcome of outcomes) {
@@ -106,22 +149,35 @@ const SKIPPED = {};
 
 /** Gets one image, and makes of it, or of what went wrong, what leaves the node. */
 async function deliver(task: ImageTask): Promise<RequestResult | ItemFailure | typeof SKIPPED> {
-	const { item, request, outputOptions, state } = task;
+	const { item, request, outputOptions, state, key } = task;
+	const { answers } = state.tries;
 	let wasCharged = false;
 	const charge = () => {
 		if (!wasCharged) state.charged++;
 		wasCharged = true;
 	};
 	try {
-		const { response, image, traceId, tries } = await requestImage(task);
+		const earlier = answers.get(key);
+		if (earlier instanceof RequestFailure) throw earlier;
+		const result = earlier ?? (await requestImage(task));
 		charge();
-		const { url } = response;
+		answers.set(key, result);
+		const { url } = result.response;
 		const wantsFile = outputOptions.output !== 'url';
-		const file = wantsFile && !image && url ? await downloadImage(task, url) : image;
+		const image = wantsFile && !result.image && url ? await downloadImage(task, url) : result.image;
+		answers.set(key, { ...result, image });
+		const { tries } = result;
 		log(task, 'an image is done', { tries, imagesOfThisRun: state.charged });
-		return toResult(item, request, { response, image: file, traceId, tries }, outputOptions);
+		countDelivered(task, { ...result, image });
+		return toResult(item, request, { ...result, image }, outputOptions);
 	} catch (error) {
-		if (error instanceof RequestFailure && error.charge === 'yes') charge();
+		if (error instanceof RequestFailure && error.charge === 'yes') {
+			charge();
+			if (!error.retryable && !answers.has(key)) answers.set(key, error);
+			else if (!answers.has(key)) state.tries.chargedInVain++;
+		}
+		if (error instanceof RequestFailure && error.isModerated) state.summary.moderated++;
+		else state.summary.failed++;
 		if (error instanceof RequestFailure && error.isModerated) {
 			if (outputOptions.whenModerated === 'passOn') return toModeratedResult(request, error);
 		}
@@ -129,20 +185,36 @@ async function deliver(task: ImageTask): Promise<RequestResult | ItemFailure | t
 	}
 }
 
+/** Counts a picture, and what is remarkable about it, for the hint at the end of the run. */
+function countDelivered({ request, state, digests }: ImageTask, result: ImageResult): void {
+	const { summary } = state;
+	const { image, digest, tries } = result;
+	summary.made++;
+	if (tries > 1) summary.repeated++;
+	if (image && digest) {
+		if (digests.includes(digest)) summary.identical++;
+		digests.push(digest);
+	}
+	const difference = findDifference(request, result);
+	if (difference?.requestedSize) summary.otherSize++;
+	if (difference?.requestedSeed !== undefined) summary.otherSeed++;
+}
+
 /** Says what an error means for the item, and for the rest of the run. */
 function fail(task: ImageTask, error: unknown, wasCharged: boolean): ItemFailure | typeof SKIPPED {
-	const { item, state, signal } = task;
-	const { continueOnFail, cancelSignal } = state;
+	const { item, state, key, signal } = task;
+	const { continueOnFail, cancelSignal, tries } = state;
+	const mayPass = !(tries.answers.get(key) instanceof RequestFailure);
 	const isEndedByAnother = !cancelSignal.aborted && error === signal.reason;
 	if (isEndedByAnother) {
 		return continueOnFail
-			? { error: notSentError(item, signal.reason as NodeError), wasCharged }
+			? { error: notSentError(item, signal.reason as NodeError), wasCharged, mayPass }
 			: SKIPPED;
 	}
 	const shown = endScopes(task, error);
 	// Where the workflow stops, the first failure is what the user should read, not what failed under way after it.
 	const isFirst = continueOnFail || state.stoppedBy === task;
-	return isFirst ? { error: shown, wasCharged } : SKIPPED;
+	return isFirst ? { error: shown, wasCharged, mayPass } : SKIPPED;
 }
 
 /**
@@ -250,40 +322,82 @@ async function send(
 	const { operation, path, credential, inputImage, timeouts } = request;
 	// An answer that broke off is not bought again as it was: a link is a few hundred bytes, and its image can be fetched
 	// as often as it takes.
-	const fields =
-		previous?.kind === 'truncated' && request.fields.response_format === 'b64_json'
-			? { ...request.fields, response_format: 'url' }
-			: request.fields;
+	const asksForLink =
+		previous?.kind === 'truncated' &&
+		request.fields.response_format === 'b64_json' &&
+		credential.format.responseFormats.includes('url');
+	const fields = asksForLink ? { ...request.fields, response_format: 'url' } : request.fields;
 	// What is under way may finish although the run is stopped, so only the user ends it.
-	return await withTimeout(timeouts, state.cancelSignal, async (timedSignal, onAlive) => {
+	return await withTimeout(timeouts, state.cancelSignal, async (timedSignal, progress) => {
 		// Read now that the item's turn has come, and anew for each try, so that no image waits in memory.
+		progress.waitFor((seconds) => unreadableInputError(item, seconds));
 		const image = fetched ?? (await inputImage?.read(timedSignal));
 		const body = await encodeBody(operation, fields, image);
+		progress.onAlive();
+		progress.waitFor(toServerTimeout);
 		const response = await sendWithKey(
 			functions,
 			credential,
 			{ method: 'POST', path, body },
 			timedSignal,
 		);
-		onAlive();
+		progress.onAlive();
 		const traceId = headerText(response.headers['x-trace-id']);
+		let answer: ImageResponse = {};
+		/** An image that is here and cannot be kept may still be behind its link. */
+		const withAnswer = (error: unknown) => {
+			const failure = toRequestFailure(error).with({ traceId });
+			const { url, id } = answer;
+			return failure.kind === 'storage' ? failure.with({ url, id }) : failure;
+		};
 		try {
 			await assertOk(response);
 			const stream = response.body as ByteStream;
+			const digest = createDigest(request.variation !== undefined);
 			const read = await readResponse(
-				readChunks(stream, onAlive),
-				async (bytes) => await storeImage(functions, bytes, stream, request.fileName),
-				assertNotFiltered,
+				readChunks(stream, progress, (seconds) => withAnswer(toStorageTimeout(seconds))),
+				async (bytes) =>
+					await storeImage(functions, digest.update(bytes), stream, request.fileName),
+				(whole) => {
+					answer = whole;
+					assertNotFiltered(whole);
+				},
 			);
-			const { url, error, id } = read.response;
-			if (!read.image && !(url && isWebAddress(url))) {
-				throw new RequestFailure('noImage', { text: error, id });
-			}
-			return { ...read, traceId };
+			const { url: link = '', error, id } = read.response;
+			const url = resolveLink(link, credential.baseUrl);
+			if (!read.image && !url) throw new RequestFailure('noImage', { text: error, id });
+			return { ...read, response: { ...read.response, url }, traceId, digest: digest.value() };
 		} catch (error) {
-			throw toRequestFailure(error).with({ traceId });
+			throw withAnswer(error);
 		}
 	});
+}
+
+/** n8n's store does not hand out an image that it has. */
+function unreadableInputError(item: ItemContext, seconds: number): NodeError {
+	return inputError(
+		item,
+		`The input image could not be read within ${seconds} seconds`,
+		"n8n's binary data storage did not hand it over. Check that storage, or raise 'Timeout (Seconds)' under Options. Nothing was sent to the image service for this item.",
+	);
+}
+
+/**
+ * Notes what bytes that pass by are, so that pictures of one item can be compared.
+ *
+ * @param isWanted false for the only picture of an item, which costs nothing then
+ */
+function createDigest(isWanted: boolean) {
+	const hash = createHash('sha256');
+	return {
+		async *update(bytes: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+			for await (const chunk of bytes) {
+				if (isWanted) hash.update(chunk);
+				yield chunk;
+			}
+		},
+		value: () => (isWanted ? hash.digest('hex') : undefined),
+	};
 }
 
 function assertNotFiltered({ finishReason, seed, id }: ImageResponse): void {
@@ -307,7 +421,14 @@ async function downloadImage(task: ImageTask, url: string): Promise<StoredImage>
 			const { ignoreSslIssues } = credential;
 			try {
 				return await download(
-					{ functions, url, timeouts, ignoreSslIssues, signal: cancelSignal },
+					{
+						functions,
+						url,
+						timeouts,
+						ignoreSslIssues,
+						signal: cancelSignal,
+						toReaderTimeout: toStorageTimeout,
+					},
 					async (bytes, stream) => await storeImage(functions, bytes, stream, fileName),
 				);
 			} catch (error) {
@@ -355,6 +476,7 @@ function logFailure(
 	tries: number,
 	delayMs: number | undefined,
 ): void {
+	if (details.status === 429) task.state.summary.throttled++;
 	log(task, 'a request failed', {
 		failure: kind,
 		status: details.status,

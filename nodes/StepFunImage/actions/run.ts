@@ -1,14 +1,36 @@
-import type { IExecuteFunctions, INodeExecutionData, INodeProperties } from 'n8n-workflow';
+import {
+	sleep,
+	type IExecuteFunctions,
+	type INodeExecutionData,
+	type INodeProperties,
+} from 'n8n-workflow';
 import pLimit from 'p-limit';
 
-import { appendDiscardedImages, canceledError, errorItem, toNodeError } from '../errors/nodeErrors';
+import {
+	appendDiscardedImages,
+	appendRefusedRows,
+	canceledError,
+	errorItem,
+	inputError,
+	toNodeError,
+	type NodeError,
+} from '../errors/nodeErrors';
 import { createParameterReader, createTurnTaker } from '../request/parameters';
 import { readRouting } from '../request/routing';
 import type { ItemContext } from '../request/types';
 import { readCredential, type Credential } from '../transport/credential';
 import { createBalanceAction } from './balance';
 import { createImageAction } from './image';
-import { createFailureScopes, type Action, type ItemOutcome, type RunState } from './runState';
+import { triesOf, type Tries } from './retryOnFail';
+import {
+	createFailureScopes,
+	createSummary,
+	type Action,
+	type ItemOutcome,
+	type PreparedItem,
+	type RunState,
+} from './runState';
+import { addSummaryHint, describeCosts } from './summary';
 
 /** Items are prepared a few at a time, so that a thousand of them do not open a thousand files. */
 const PREPARED_AT_ONCE = 8;
@@ -28,31 +50,77 @@ export async function run(
 	functions: IExecuteFunctions,
 	properties: INodeProperties[],
 ): Promise<INodeExecutionData[][]> {
+	const cancelSignal = functions.getExecutionCancelSignal() ?? new AbortController().signal;
+	const context: RunContext = {
+		functions,
+		properties,
+		cancelSignal,
+		isTool: isToolExecution(functions),
+		continueOnFail: functions.continueOnFail(),
+	};
+	const tries = triesOf(functions, context.isTool);
+	while (tries.output === undefined) {
+		tries.begun++;
+		const { items, mayPass, addHint } = await runOnce(context, tries);
+		// Where the workflow goes on, n8n would run the node again for a failure of its first item alone.
+		if (!mayPass || tries.begun >= tries.max || !(await waits(tries.waitMs, cancelSignal))) {
+			tries.output = [items];
+			tries.answers.clear();
+			addHint();
+		}
+	}
+	return tries.output;
+}
+
+interface RunContext {
+	functions: IExecuteFunctions;
+	properties: INodeProperties[];
+	cancelSignal: AbortSignal;
+	isTool: boolean;
+	continueOnFail: boolean;
+}
+
+/** Whether a wait came to its end. */
+async function waits(milliseconds: number, signal: AbortSignal): Promise<boolean> {
+	return await sleep(milliseconds, signal).then(
+		() => true,
+		() => false,
+	);
+}
+
+async function runOnce(
+	{ functions, properties, cancelSignal, isTool, continueOnFail }: RunContext,
+	tries: Tries,
+): Promise<{ items: INodeExecutionData[]; mayPass: boolean; addHint: () => void }> {
 	const node = functions.getNode();
 	const input = functions.getInputData();
-	const isTool = isToolExecution(functions);
-	const cancelSignal = functions.getExecutionCancelSignal() ?? new AbortController().signal;
 	const state: RunState = {
 		routing: readRouting(properties),
 		input,
-		continueOnFail: functions.continueOnFail(),
+		continueOnFail,
 		cancelSignal,
 		scopes: createFailureScopes(cancelSignal),
+		tries,
 		downloads: pLimit(DOWNLOADS_AT_ONCE),
 		inputImages: pLimit(INPUT_IMAGES_AT_ONCE),
-		charged: 0,
+		charged: tries.chargedInVain,
+		summary: createSummary(),
 	};
 	const action =
 		node.parameters.resource === 'account' ? createBalanceAction(state) : createImageAction(state);
 	const items = input.map((_, itemIndex): ItemContext => ({ functions, node, itemIndex, isTool }));
 
-	const prepared = await prepareAll(items, action);
-	const refused = prepared.find(({ status }) => status === 'rejected');
-	if (refused?.status === 'rejected' && !state.continueOnFail) {
-		throw refused.reason as Error;
-	}
+	const prepared = await prepareAll(items, action, state);
+	if (cancelSignal.aborted && !continueOnFail && items.length > 0) throw canceledError(items[0]);
+	if (!continueOnFail) throwRefused(items, prepared);
+	assertImageLimit(items, prepared);
 	const outcomes = await sendAll(items, prepared);
-	return [collect(items, outcomes, state)];
+	const failures = outcomes.flatMap((outcome) => outcome.failures);
+	return {
+		items: collect(items, outcomes, state),
+		mayPass: failures.some(({ mayPass }) => mayPass),
+		addHint: () => (isTool ? undefined : addSummaryHint(functions, state, prepared)),
+	};
 }
 
 /** n8n tells it since 2.0; before, the name of the node's type does. */
@@ -60,9 +128,13 @@ function isToolExecution(functions: IExecuteFunctions): boolean {
 	return functions.isToolExecution?.() === true || functions.getNode().type.endsWith('Tool');
 }
 
-type Prepared = PromiseSettledResult<() => Promise<ItemOutcome>>;
+type Prepared = PromiseSettledResult<PreparedItem>;
 
-async function prepareAll(items: ItemContext[], action: Action): Promise<Prepared[]> {
+async function prepareAll(
+	items: ItemContext[],
+	action: Action,
+	{ cancelSignal }: RunState,
+): Promise<Prepared[]> {
 	if (items.length === 0) return [];
 	const readParameters = createParameterReader(items[0].functions);
 	const credentials = new Map<string, Credential>();
@@ -74,6 +146,7 @@ async function prepareAll(items: ItemContext[], action: Action): Promise<Prepare
 				await limit(async () => {
 					await takeTurn();
 					try {
+						cancelSignal.throwIfAborted();
 						const parameters = readParameters(item.itemIndex);
 						const { functions, itemIndex } = item;
 						const credential = await readCredential(functions, itemIndex, credentials);
@@ -86,19 +159,50 @@ async function prepareAll(items: ItemContext[], action: Action): Promise<Prepare
 	);
 }
 
+/** Where the workflow stops on errors: tells of all rows that are refused at once, so that one can mend them at once. */
+function throwRefused(items: ItemContext[], prepared: Prepared[]): void {
+	const refused = prepared.flatMap((each, index) =>
+		each.status === 'rejected' ? [{ row: index + 1, error: each.reason as NodeError }] : [],
+	);
+	if (refused.length === 0) return;
+	const [first, ...others] = refused;
+	if (items.length > 1) appendRefusedRows(first.error, first.row, items.length, others);
+	throw first.error;
+}
+
+/**
+ * Refuses a run that would make more images than the user allows.
+ *
+ * @throws NodeOperationError before anything is sent
+ */
+function assertImageLimit(items: ItemContext[], prepared: Prepared[]): void {
+	const accepted = prepared.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
+	const limit = Math.min(...accepted.map(({ maxImagesPerRun = Infinity }) => maxImagesPerRun));
+	const images = accepted.reduce((sum, each) => sum + each.images, 0);
+	if (images <= limit) return;
+	const costs = describeCosts(
+		accepted.flatMap(({ images: count, cost }) => Array(count).fill(cost)),
+	);
+	throw inputError(
+		items[0],
+		`The run would make ${images} images${costs === '' ? '' : ` for about ${costs}`}, and 'Max Images per Run' is ${limit}`,
+		"Nothing was sent. Give the node fewer items, lower 'Number of Images', or raise 'Max Images per Run' under Options.",
+	);
+}
+
 async function sendAll(items: ItemContext[], prepared: Prepared[]): Promise<ItemOutcome[]> {
 	const takeTurn = createTurnTaker();
 	const sent: Array<Promise<ItemOutcome>> = [];
 	for (const [index, each] of prepared.entries()) {
 		await takeTurn();
-		const failed = (error: unknown): ItemOutcome => ({
+		const failed = (error: unknown, mayPass: boolean): ItemOutcome => ({
 			results: [],
-			failures: [{ error: toNodeError(items[index], error), wasCharged: false }],
+			failures: [{ error: toNodeError(items[index], error), wasCharged: false, mayPass }],
 		});
 		sent.push(
 			each.status === 'rejected'
-				? Promise.resolve(failed(each.reason))
-				: each.value().catch((error: unknown) => failed(error)),
+				? Promise.resolve(failed(each.reason, false))
+				: each.value.send().catch((error: unknown) => failed(error, true)),
 		);
 	}
 	return await Promise.all(sent);

@@ -108,6 +108,15 @@ const RESULT_OPTIONS: INodeProperties[] = [
 	},
 	INCLUDE_INPUT_FIELDS_OPTION,
 	{
+		displayName: 'Max Images per Run',
+		name: 'maxImagesPerRun',
+		type: 'number',
+		typeOptions: { minValue: 1, numberPrecision: 0 },
+		default: 100,
+		description:
+			'How many images a run may make. A run that would make more is refused before its first request.',
+	},
+	{
 		displayName: 'Number of Images',
 		name: 'numberOfImages',
 		type: 'number',
@@ -128,7 +137,7 @@ const RESULT_OPTIONS: INodeProperties[] = [
 			{
 				name: 'Fields of One Item',
 				value: 'fields',
-				description: 'One output item with the files in data_0, data_1 and so on',
+				description: 'One output item with the files in data_1, data_2 and so on',
 			},
 		],
 		default: 'items',

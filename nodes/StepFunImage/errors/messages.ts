@@ -46,6 +46,14 @@ const BLOCKED_ADVICE =
 const PAUSE_NOTICE =
 	'StepFun announced that its hosted image endpoints pause from 2026-10-10 for a system upgrade, so the endpoint may be out of service. A gateway or a server of your own that speaks the same API works too: choose Custom as Service in the credential and enter its Base URL.';
 
+/** What holds for StepFun's own services alone, and what for servers of other people. */
+const byService =
+	(forStepFun: string, forOthers: string) =>
+	({ baseUrl }: Facts) =>
+		isStepFunHost(baseUrl) ? forStepFun : forOthers;
+
+const SUPPORT_ADVICE = byService('send the IDs to StepFun', "look into the server's log");
+
 const pauseNotice = ({ baseUrl }: Facts) => (isStepFunHost(baseUrl) ? ` ${PAUSE_NOTICE}` : '');
 
 const BY_KIND: Record<Exclude<FailureKind, 'status'>, Entry> = {
@@ -96,8 +104,8 @@ const BY_KIND: Record<Exclude<FailureKind, 'status'>, Entry> = {
 	},
 	noImage: {
 		message: ({ said }) => `The service answered without an image${said}`,
-		description:
-			'It reported success, so the image may have been charged. Run this item again; if it happens each time, send the IDs to StepFun.',
+		description: (facts) =>
+			`It reported success, so the image may have been charged. Run this item again; if it happens each time, ${SUPPORT_ADVICE(facts)}.`,
 	},
 	contentFiltered: {
 		message: 'The image was made, but stopped by moderation (content_filtered)',
@@ -107,8 +115,8 @@ const BY_KIND: Record<Exclude<FailureKind, 'status'>, Entry> = {
 	notAnImage: {
 		message: ({ details }) =>
 			`What came as the image is not an image${quote(readable(details.text))}`,
-		description:
-			'The service reported success, so the image may have been charged. Run this item again; if it happens each time, send the IDs to StepFun.',
+		description: (facts) =>
+			`The service reported success, so the image may have been charged. Run this item again; if it happens each time, ${SUPPORT_ADVICE(facts)}.`,
 	},
 	tooLarge: {
 		message: ({ details }) => details.text ?? '',
@@ -153,16 +161,24 @@ const BY_STATUS: Record<number, Entry> = {
 	},
 	401: {
 		message: ({ said }) => `The API key was not accepted${said}`,
-		description:
+		description: byService(
 			'Check the API Key in the StepFun API credential, and that Service is the platform that issued it: keys of platform.stepfun.com and platform.stepfun.ai are not interchangeable.',
+			'Check the API Key and the Headers in the StepFun API credential.',
+		),
 	},
 	402: {
 		message: ({ said }) => `The account's balance is used up${said}`,
-		description: "Top up the account on StepFun's platform, then run the remaining items again.",
+		description: byService(
+			"Top up the account on StepFun's platform, then run the remaining items again.",
+			'Top up the account with whoever runs the server, then run the remaining items again.',
+		),
 	},
 	403: {
 		message: ({ said }) => `This key may not use the model or the endpoint${said}`,
-		description: 'Check on the platform what the key and the account are allowed to use.',
+		description: byService(
+			'Check on the platform what the key and the account are allowed to use.',
+			'Check what the server lets this key use.',
+		),
 		forBalance: { message: ({ said }) => `This key may not use the endpoint${said}` },
 	},
 	404: {

@@ -7,6 +7,7 @@ import {
 	withTimeout,
 	type ByteStream,
 	type Timeouts,
+	type ToTimeoutError,
 } from './send';
 
 /** A download without the key. */
@@ -17,6 +18,8 @@ export interface Download {
 	ignoreSslIssues: boolean;
 	/** Ends the download early. */
 	signal: AbortSignal;
+	/** The error when what the bytes are for takes too long. */
+	toReaderTimeout?: ToTimeoutError;
 }
 
 /**
@@ -26,14 +29,14 @@ export interface Download {
  * @throws RequestFailure, or the signal's reason
  */
 export async function download<T>(
-	{ functions, url, timeouts, ignoreSslIssues, signal }: Download,
+	{ functions, url, timeouts, ignoreSslIssues, signal, toReaderTimeout }: Download,
 	consume: (chunks: AsyncIterable<Buffer>, stream: ByteStream) => Promise<T>,
 ): Promise<T> {
-	return await withTimeout(timeouts, signal, async (timedSignal, onAlive) => {
+	return await withTimeout(timeouts, signal, async (timedSignal, progress) => {
 		const stream = await openDownload(functions, url, timedSignal, ignoreSslIssues);
-		onAlive();
+		progress.onAlive();
 		try {
-			return await consume(readChunks(stream, onAlive), stream);
+			return await consume(readChunks(stream, progress, toReaderTimeout), stream);
 		} finally {
 			// What is refused midway is still being sent.
 			stream.destroy();

@@ -1,7 +1,5 @@
-import { sleep } from 'n8n-workflow';
-
 import { RequestFailure } from '../errors/requestFailure';
-import { backoffDelay } from './retry';
+import { backoffDelay, systemClock, type Clock } from './retry';
 
 /** What a credential says that its account may do. */
 export interface AccountLimits {
@@ -89,7 +87,10 @@ const MAX_WINDOW_MARGIN_MS = 2_000;
  *
  * @param windowMs the length of the "minute" of `requestsPerMinute`; tests shorten it
  */
-export function createRateLimiter(windowMs = MINUTE_MS): RateLimiter {
+export function createRateLimiter(
+	windowMs = MINUTE_MS,
+	{ now: currentTime, sleep }: Clock = systemClock,
+): RateLimiter {
 	/** The queues of the runs, in the order of their turns. */
 	const runs = new Map<object, TaskQueue>();
 	const limitSets = new Map<string, LimitSet>();
@@ -142,7 +143,7 @@ export function createRateLimiter(windowMs = MINUTE_MS): RateLimiter {
 	};
 
 	const forgetUnusedLimits = () => {
-		const oldest = performance.now() - windowMs - windowMarginMs;
+		const oldest = currentTime() - windowMs - windowMarginMs;
 		for (const [id, set] of limitSets) {
 			if (set.inFlight === 0 && set.starts.lastAt() < oldest) limitSets.delete(id);
 		}
@@ -183,7 +184,7 @@ export function createRateLimiter(windowMs = MINUTE_MS): RateLimiter {
 
 	const startWhatMayStart = () => {
 		while (waiting > 0) {
-			const now = performance.now();
+			const now = currentTime();
 			const next = findNext(now);
 			if ('lookAt' in next) {
 				if (next.lookAt < Infinity) wakeAt(next.lookAt);
@@ -202,7 +203,7 @@ export function createRateLimiter(windowMs = MINUTE_MS): RateLimiter {
 		timer?.controller.abort();
 		const mine = { at, controller: new AbortController() };
 		timer = mine;
-		sleep(Math.max(1, Math.ceil(at - performance.now())), mine.controller.signal).then(
+		sleep(Math.max(1, Math.ceil(at - currentTime())), mine.controller.signal).then(
 			() => {
 				if (timer !== mine) return;
 				timer = undefined;
@@ -249,7 +250,7 @@ export function createRateLimiter(windowMs = MINUTE_MS): RateLimiter {
 	};
 
 	const onThrottled = (started: StartedTask, failure: RequestFailure) => {
-		const now = performance.now();
+		const now = currentTime();
 		const { retryAfterMs } = failure.details;
 		// A request that was refused takes no place in the service's minute.
 		accountStarts.remove(started);
@@ -284,7 +285,7 @@ export function createRateLimiter(windowMs = MINUTE_MS): RateLimiter {
 		if (!outage && failuresInARow < FAILURES_OF_AN_OUTAGE) return;
 		const probes = (outage?.probes ?? 0) + 1;
 		const delay = details.retryAfterMs ?? Math.min(MAX_OUTAGE_PROBE_DELAY_MS, backoffDelay(probes));
-		outage = { probes, nextProbeAt: performance.now() + delay };
+		outage = { probes, nextProbeAt: currentTime() + delay };
 	};
 
 	const onFailed = (started: StartedTask, failure: RequestFailure) => {
@@ -298,7 +299,7 @@ export function createRateLimiter(windowMs = MINUTE_MS): RateLimiter {
 	/** Ends the tasks that would not start before the account has been without a success for too long. */
 	const endWhatWaitsTooLong = (failure: RequestFailure) => {
 		if (troubleSince === undefined) return;
-		const resumesAt = Math.max(performance.now(), cooldownUntil, outage?.nextProbeAt ?? 0);
+		const resumesAt = Math.max(currentTime(), cooldownUntil, outage?.nextProbeAt ?? 0);
 		const troubleMs = resumesAt - troubleSince;
 		for (const [run, queue] of runs) {
 			const next = queue.peek();

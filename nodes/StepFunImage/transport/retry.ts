@@ -5,6 +5,16 @@ import { RequestFailure } from '../errors/requestFailure';
 const FIRST_DELAY_MS = 1_000;
 const MAX_DELAY_MS = 30_000;
 
+/** The time that pacing goes by; tests give another one. It is monotonic: a clock that is set back delays nothing. */
+export interface Clock {
+	/** Milliseconds since some moment. */
+	now(): number;
+	/** Rejects when the signal ends it. */
+	sleep(milliseconds: number, signal?: AbortSignal): Promise<void>;
+}
+
+export const systemClock: Clock = { now: () => performance.now(), sleep };
+
 /** How often, and for how long, a request is sent. */
 export interface RetryPolicy {
 	/** Sendings at most, the first included. Being told to slow down costs none. */
@@ -19,6 +29,7 @@ export interface RetryOptions {
 	policy: RetryPolicy;
 	/** Ends the waiting. */
 	signal: AbortSignal;
+	clock?: Clock;
 	/** Is told of each failure, and of the wait before the next try in milliseconds, if there is one. */
 	onFailure?: (failure: RequestFailure, tries: number, delayMs: number | undefined) => void;
 }
@@ -44,7 +55,7 @@ export interface Attempt {
  */
 export async function retry<T>(
 	send: (attempt: Attempt) => Promise<T>,
-	{ policy, signal, onFailure }: RetryOptions,
+	{ policy, signal, clock = systemClock, onFailure }: RetryOptions,
 ): Promise<{ result: T; tries: number }> {
 	let startedAt: number | undefined;
 	/** Failures and possibly paid failures of the tries before the present one. */
@@ -53,7 +64,7 @@ export async function retry<T>(
 	let previous: RequestFailure | undefined;
 
 	const onStart = () => {
-		startedAt ??= performance.now();
+		startedAt ??= clock.now();
 	};
 	const delayAfter = (failure: RequestFailure) =>
 		failure.isThrottled ? 0 : (failure.details.retryAfterMs ?? backoffDelay(failures + 1));
@@ -61,7 +72,7 @@ export async function retry<T>(
 		!failure.retryable ||
 		(!failure.isThrottled && failures + 1 >= policy.maxTries) ||
 		(failure.charge !== 'no' && paid + 1 > policy.maxPaidRetries) ||
-		performance.now() - (startedAt ?? performance.now()) + delayMs > policy.maxElapsedMs;
+		clock.now() - (startedAt ?? clock.now()) + delayMs > policy.maxElapsedMs;
 
 	for (let tries = 1; ; tries++) {
 		try {
@@ -81,7 +92,7 @@ export async function retry<T>(
 			previous = error;
 			if (!error.isThrottled) failures++;
 			if (error.charge !== 'no') paid++;
-			if (delay > 0) await sleep(delay, signal);
+			if (delay > 0) await clock.sleep(delay, signal);
 		}
 	}
 }

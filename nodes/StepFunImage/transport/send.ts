@@ -37,6 +37,8 @@ const MAX_ERROR_CHARACTERS = 300;
 const MAX_HTML_CHARACTERS = 4 * 1024;
 /** The status is known; its words are worth no longer wait. */
 const MAX_ERROR_BODY_MS = 2_000;
+/** What is here already may be used within this time after the server fell silent. */
+const MAX_ENDING_MS = 5_000;
 
 /** What n8n's protection against requests into the internal network says, of a redirect after other words. */
 const BLOCKED = /The request was blocked because/;
@@ -64,7 +66,7 @@ export async function sendWithKey(
 	}) as IExecuteFunctions;
 	const options: IHttpRequestOptions = {
 		method,
-		url: `${credential.baseUrl}${path}`,
+		url: `${credential.baseUrl}${path}${credential.query}`,
 		headers: { Accept: 'application/json' },
 		// n8n declares the type of the form-data package; its helper takes the native one as well.
 		body: body as IHttpRequestOptions['body'],
@@ -112,84 +114,141 @@ export async function openDownload(
 	return response.body as ByteStream;
 }
 
+/** The error of a wait that took too long, by the seconds that it may take. */
+export type ToTimeoutError = (seconds: number) => Error;
+
+/** What a task tells of its progress. */
+export interface Progress {
+	/** A sign of life. */
+	onAlive(): void;
+	/** Says what is waited for from now on, by the error that is to be thrown when it takes too long. */
+	waitFor(toError: ToTimeoutError): void;
+}
+
+/** The server is silent. */
+export const toServerTimeout: ToTimeoutError = (seconds) =>
+	new RequestFailure('timeout', { seconds });
+
+/** n8n's binary data storage does not take, or does not keep, an image that is here. */
+export const toStorageTimeout: ToTimeoutError = (seconds) =>
+	new RequestFailure('storage', {
+		text: `its storage did not take it within ${seconds} seconds`,
+	});
+
 /**
- * Runs a task that uses the network, with limits on its time, and turns what breaks it into a RequestFailure.
+ * Runs a task with limits on its time.
  *
  * The task is raced against its end, since what it waits for may be deaf to its signal: a network disk that hangs, for
- * one, would hold an account's place for ever.
+ * one, would hold an account's place for ever. Only behind a server's silence the task has a moment to end by itself,
+ * for an answer that is whole may be used although its connection stays open.
  *
  * @param signal ends the task early
- * @param task gets a signal that knows the limits too, and a function to call for each sign of life
- * @throws RequestFailure, or the signal's reason
+ * @param toError the error of a task that takes too long, until the task says otherwise
+ * @param task gets a signal that knows the limits too
+ * @throws what `toError` makes, the signal's reason, or what the task throws
  */
-export async function withTimeout<T>(
+export async function withinLimits<T>(
 	{ silenceMs, totalMs }: Timeouts,
 	signal: AbortSignal,
-	task: (signal: AbortSignal, onAlive: () => void) => Promise<T>,
+	toError: ToTimeoutError,
+	task: (signal: AbortSignal, progress: Progress) => Promise<T>,
 ): Promise<T> {
 	signal.throwIfAborted();
 	const startedAt = performance.now();
 	let aliveAt = startedAt;
+	let toTimeoutError = toError;
 	const ended = new AbortController();
 	const watch = new AbortController();
 	// A signal of its own, since Node.js warns of many listeners on a shared one.
 	const canceled = AbortSignal.any([signal]);
-	const cancel = () => ended.abort(signal.reason);
-	canceled.addEventListener('abort', cancel);
+	const progress: Progress = {
+		onAlive: () => (aliveAt = performance.now()),
+		waitFor: (next) => (toTimeoutError = next),
+	};
 
-	const endWhenSilent = async (): Promise<void> => {
+	const untilTooLong = async (): Promise<void> => {
 		for (;;) {
 			const silentAt = aliveAt + silenceMs;
 			const end = Math.min(silentAt, startedAt + totalMs);
 			const wait = end - performance.now();
 			if (wait <= 0) {
 				const seconds = (end === silentAt ? silenceMs : totalMs) / 1000;
-				return ended.abort(new RequestFailure('timeout', { seconds }));
+				const isServersFault = toTimeoutError === toServerTimeout;
+				ended.abort(toTimeoutError(seconds));
+				if (isServersFault) await sleep(Math.min(silenceMs, MAX_ENDING_MS), watch.signal);
+				return;
 			}
 			await sleep(Math.ceil(wait), watch.signal);
 		}
 	};
-	// Rejects when the task has ended and nothing is watched any more.
-	endWhenSilent().catch(() => undefined);
 
+	let cancel = () => {};
 	try {
-		return await raceAbort(
-			task(ended.signal, () => {
-				aliveAt = performance.now();
-			}),
-			ended.signal,
-		);
+		return await new Promise<T>((resolve, reject) => {
+			cancel = () => {
+				ended.abort(signal.reason);
+				reject(signal.reason as Error);
+			};
+			canceled.addEventListener('abort', cancel);
+			untilTooLong().then(
+				() => reject(ended.signal.reason as Error),
+				// The task has ended, and nothing is watched any more.
+				() => undefined,
+			);
+			task(ended.signal, progress).then(resolve, reject);
+		});
 	} catch (error) {
 		signal.throwIfAborted();
 		// Whatever the task said of its end, it was the limit that ended it.
-		if (ended.signal.aborted) throw ended.signal.reason as RequestFailure;
-		throw toRequestFailure(error);
+		if (ended.signal.aborted) throw ended.signal.reason as Error;
+		throw error as Error;
 	} finally {
 		canceled.removeEventListener('abort', cancel);
 		watch.abort();
 	}
 }
 
-async function raceAbort<T>(task: Promise<T>, signal: AbortSignal): Promise<T> {
-	return await new Promise((resolve, reject) => {
-		signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
-		task.then(resolve, reject);
+/**
+ * Runs a task that uses the network within limits, and turns what breaks it into a RequestFailure.
+ *
+ * @throws RequestFailure, what the task wanted to be thrown when it waits too long, or the signal's reason
+ */
+export async function withTimeout<T>(
+	timeouts: Timeouts,
+	signal: AbortSignal,
+	task: (signal: AbortSignal, progress: Progress) => Promise<T>,
+): Promise<T> {
+	return await withinLimits(timeouts, signal, toServerTimeout, async (timedSignal, progress) => {
+		try {
+			return await task(timedSignal, progress);
+		} catch (error) {
+			throw toRequestFailure(error);
+		}
 	});
 }
 
 /**
  * The bytes of a body; what breaks it becomes a failure of the connection, not of who reads it.
  *
- * @param onAlive is called for each piece
+ * @param progress is told of each piece, and whether the server is waited for or who reads the pieces
+ * @param toReaderTimeout the error when who reads them takes too long
  */
-export async function* readChunks(stream: ByteStream, onAlive: () => void): AsyncGenerator<Buffer> {
+export async function* readChunks(
+	stream: ByteStream,
+	progress: Progress,
+	toReaderTimeout: ToTimeoutError = toServerTimeout,
+): AsyncGenerator<Buffer> {
 	try {
 		for await (const chunk of stream) {
-			onAlive();
+			progress.onAlive();
+			progress.waitFor(toReaderTimeout);
 			yield chunk as Buffer;
+			progress.waitFor(toServerTimeout);
 		}
 	} catch (error) {
 		throw toRequestFailure(error);
+	} finally {
+		progress.waitFor(toReaderTimeout);
 	}
 }
 
@@ -299,7 +358,7 @@ function wordsOf(body: string): string {
 		const message =
 			(typeof parsed?.error === 'object' ? parsed.error?.message : parsed?.error) ??
 			parsed?.message ??
-			parsed?.detail ??
+			validationErrors(parsed?.detail) ??
 			body;
 		return typeof message === 'string' ? message : JSON.stringify(message);
 	} catch {
@@ -307,6 +366,17 @@ function wordsOf(body: string): string {
 		const title = /<title[^<>]*>([^<]*)<\/title>/i.exec(page)?.[1];
 		return title ?? page.replace(/<(style|script)[\s\S]*?<\/\1>/gi, ' ').replace(/<[^<>]*>/g, ' ');
 	}
+}
+
+/** FastAPI's errors of validation, `[{ loc: ['body', 'size'], msg: '…' }]`, as `size: …`. */
+function validationErrors(detail: unknown): unknown {
+	if (!Array.isArray(detail)) return detail;
+	return (detail as Array<{ loc?: unknown[]; msg?: unknown }>)
+		.map(({ loc = [], msg }) => {
+			const field = loc.filter((part) => part !== 'body').join('.');
+			return `${field === '' ? '' : `${field}: `}${String(msg)}`;
+		})
+		.join('; ');
 }
 
 /** A header's text, if it has any. */
