@@ -1,4 +1,7 @@
-import { parseCredential } from '../../nodes/StepFunImage/transport/credential';
+import {
+	authorizationHeaders,
+	parseCredential,
+} from '../../nodes/StepFunImage/transport/credential';
 
 const CUSTOM = {
 	service: 'custom',
@@ -71,6 +74,89 @@ describe('Credential: custom headers and certificates', () => {
 		const { redactor } = parseCredential({ ...CUSTOM, ...HEADER });
 		expect(redactor.text('Acme-Images a-key-of-ours')).toBe('*** ***');
 		expect(redactor.link('Acme-Images a-key-of-ours')).toBe('Acme-Images ***');
+	});
+});
+
+describe('Credential: the headers that carry it', () => {
+	const headersOf = (changes: object) =>
+		authorizationHeaders(parseCredential({ ...CUSTOM, ...changes } as typeof CUSTOM));
+
+	test('are the key alone where the user added none', () => {
+		expect(headersOf({})).toEqual({ Authorization: 'Bearer a-key-of-ours' });
+		expect(headersOf({ apiKey: ' ' })).toEqual({});
+	});
+
+	test('are the headers of the list, without those that have no name', () => {
+		const values = [
+			{ name: ' X-Team ', value: ' Acme ' },
+			{ name: ' ', value: 'nothing' },
+			{ name: 'X-Empty' },
+			{ value: 'nameless' },
+		];
+		expect(headersOf({ headers: { values } })).toEqual({
+			Authorization: 'Bearer a-key-of-ours',
+			'X-Team': 'Acme',
+			'X-Empty': '',
+		});
+		expect(headersOf({ service: 'https://api.stepfun.com/v1', headers: { values } })).toEqual({
+			Authorization: 'Bearer a-key-of-ours',
+		});
+	});
+
+	test('are the one of an older credential, too', () => {
+		const headers = { values: [{ name: 'X-Team', value: 'Acme' }] };
+		expect(
+			headersOf({ headers, addCustomHeader: true, headerName: 'X-Old', headerSecret: 'old' }),
+		).toEqual({ Authorization: 'Bearer a-key-of-ours', 'X-Team': 'Acme', 'X-Old': 'old' });
+	});
+
+	test.each([[undefined], [{}], [{ values: 'x' }], [{ values: [] }]])(
+		'are no others where the list is %j',
+		(headers) => {
+			expect(headersOf({ headers })).toEqual({ Authorization: 'Bearer a-key-of-ours' });
+		},
+	);
+
+	test('may be another Authorization', () => {
+		expect(
+			headersOf({ headers: { values: [{ name: 'Authorization', value: 'Basic x' }] } }),
+		).toEqual({ Authorization: 'Basic x' });
+	});
+});
+
+describe('Credential: the format of the server', () => {
+	test.each([
+		[{ apiFormat: 'sglang' }, 'sglang', 1, true],
+		[{ apiFormat: 'openai' }, 'openai', 5, true],
+		[{ apiFormat: 'another' }, 'stepfun', 5, true],
+		[{}, 'stepfun', 5, true],
+		[{ service: 'https://api.stepfun.com/v1', apiFormat: 'sglang' }, 'stepfun', 5, false],
+		[{ apiFormat: 'sglang', concurrentRequests: 3 }, 'sglang', 3, true],
+		[{ apiFormat: 'sglang', concurrentRequests: 5 }, 'sglang', 1, true],
+	])('of %j is %s, with %i requests at once', (changes, value, concurrentRequests, isCustom) => {
+		const credential = parseCredential({ ...CUSTOM, ...changes });
+		expect(credential.format.value).toBe(value);
+		expect(credential.limits.concurrentRequests).toBe(concurrentRequests);
+		expect(credential.isCustom).toBe(isCustom);
+		expect(credential.fields).toEqual({ ...CUSTOM, ...changes });
+	});
+});
+
+describe('Credential: what stands behind the address', () => {
+	test.each([
+		['https://images.example.com/v1', 'https://images.example.com/v1', ''],
+		[
+			'https://images.example.com/v1?api-version=1',
+			'https://images.example.com/v1',
+			'?api-version=1',
+		],
+		['https://images.example.com/v1/?a=b?c', 'https://images.example.com/v1', '?a=b?c'],
+		['?a=b', '', '?a=b'],
+		['https://images.example.com/v1/images/generations', 'https://images.example.com/v1', ''],
+		['https://images.example.com/v1/images/edits/?a=b', 'https://images.example.com/v1', '?a=b'],
+	])('%s', (entered, baseUrl, query) => {
+		const credential = parseCredential({ ...CUSTOM, baseUrl: entered });
+		expect([credential.baseUrl, credential.query]).toEqual([baseUrl, query]);
 	});
 });
 

@@ -15,7 +15,7 @@ module.exports = {
 		'edit/{imageLimits,measure}',
 		'options/{bodyFields,routing,validators}',
 		'output/fileName',
-		'rateLimiter/*',
+		'rateLimiter/schedule',
 		'redaction/redact',
 		'retry/retry',
 	].map((tests) => `<rootDir>/test/${tests}.test.ts`),
