@@ -55,7 +55,6 @@ export const hints: NodeHint[] = [
 		),
 	},
 	{
-		// With an expression as Model, the editor shows the fields of all models.
 		message:
 			'<strong>Size</strong> does nothing for this model: the picture gets the size of the input image.',
 		type: 'info',
@@ -63,8 +62,7 @@ export const hints: NodeHint[] = [
 		whenToDisplay: 'always',
 		displayCondition: condition(
 			pairsWhere(({ sizes }) => !sizes),
-			// A size that was left over from another model shows nowhere.
-			'Boolean($rawParameter.size) && String($rawParameter.model).startsWith("=")',
+			'Boolean($rawParameter.size)',
 		),
 	},
 ];
