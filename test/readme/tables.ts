@@ -140,7 +140,7 @@ function formats(): string {
 			),
 			...SETTINGS.map((setting) => row(labelOf(setting), (format) => carrier(format, setting))),
 			row('Seed, if you set none', ({ needsSeed }) =>
-				needsSeed ? 'the node draws and sends one' : 'not sent',
+				needsSeed ? 'the node sends a random one' : 'not sent',
 			),
 			row('Seed in the answer', ({ echoesSeed }) => (echoesSeed ? 'yes' : 'no')),
 			row('`response_format`', ({ responseFormats }) =>
