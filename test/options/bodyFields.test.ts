@@ -132,13 +132,13 @@ describe('A prompt', () => {
 		expect(read({ prompt: 42 })).toEqual({ prompt: '42' });
 	});
 
-	test('has as many characters as a person would count', () => {
-		const longest = `${'鞋'.repeat(511)}👨‍👩‍👧‍👦`;
+	test('has as many characters as it has code points', () => {
+		const longest = `${'鞋'.repeat(505)}👨‍👩‍👧‍👦`;
 		expect(read({ prompt: longest })).toEqual({ prompt: longest });
 		expect(() => read({ prompt: `${longest}xx` })).toThrow(
 			refusal(
 				"'Prompt' is too long: 514 characters, and step-image-edit-2 takes at most 512",
-				'Shorten the text by 2 characters. A Chinese character counts as one, and so does an emoji.',
+				'Shorten the text by 2 characters. A Chinese character counts as one, an emoji as one or more.',
 			),
 		);
 		expect(() => read({ negative_prompt: 'x'.repeat(513) })).toThrow(

@@ -43,6 +43,7 @@ const COMMON = [
 	'File Name',
 	'Give Up After (Seconds)',
 	'Include Input Fields',
+	'Max Images per Run',
 	'Max Tries',
 	'Number of Images',
 	'Several Images As',
@@ -329,7 +330,20 @@ describe("Panel: n8n's conventions", () => {
 		.flatMap(({ options: entries }) => (entries ?? []) as INodePropertyOptions[]);
 
 	test('Labels are in title case', () => {
-		const small = new Set(['a', 'an', 'and', 'as', 'for', 'in', 'of', 'on', 'or', 'the', 'to']);
+		const small = new Set([
+			'a',
+			'an',
+			'and',
+			'as',
+			'for',
+			'in',
+			'of',
+			'on',
+			'or',
+			'per',
+			'the',
+			'to',
+		]);
 		const wrong = fields
 			.filter(({ type }) => type !== 'notice')
 			.map(({ displayName }) => displayName)
@@ -383,6 +397,8 @@ describe("Panel: n8n's conventions", () => {
 	test('The node works as a tool of an AI agent, with one input and one output', () => {
 		expect(description.usableAsTool).toBe(true);
 		expect([description.inputs, description.outputs]).toEqual([['main'], ['main']]);
-		expect(description.credentials).toEqual([{ name: 'stepFunApi', required: true }]);
+		expect(description.credentials).toEqual([
+			{ name: 'stepFunApi', required: true, testedBy: 'testStepFunApi' },
+		]);
 	});
 });
