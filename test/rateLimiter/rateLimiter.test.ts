@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { setTimeout as wait } from 'node:timers/promises';
 
 import { RequestFailure } from '../../nodes/StepFunImage/errors/requestFailure';
@@ -260,6 +261,52 @@ describe('a 429 without Retry-After', () => {
 		expect(pace.indexOf(3)).toBe(28);
 		expect(Math.max(...pace)).toBe(3);
 	});
+});
+
+describe('20,000 requests', () => {
+	const cpuMs = (since: NodeJS.CpuUsage) => {
+		const { user, system } = process.cpuUsage(since);
+		return (user + system) / 1000;
+	};
+	const schedule20000 = (limiter: RateLimiter, run = {}) => {
+		const shared = options({ limits: withConcurrency(5), run });
+		const { signal } = new AbortController();
+		setMaxListeners(0, signal);
+		return Promise.all(
+			Array.from({ length: 20_000 }, async () =>
+				limiter.schedule(async () => undefined, { ...shared, signal }),
+			),
+		);
+	};
+
+	test('cost no more processor time each than a few', async () => {
+		const before = process.cpuUsage();
+		await schedule20000(createRateLimiter());
+		// 0.1 ms each, a multiple of what it takes.
+		expect(cpuMs(before)).toBeLessThan(2_000);
+	});
+
+	test('cost no processor time while they wait', async () => {
+		const limiter = createRateLimiter();
+		await limiter.schedule(fails(throttled(1_500)), options()).catch(() => undefined);
+		const done = schedule20000(limiter);
+		await wait(500);
+		const before = process.cpuUsage();
+		await wait(500);
+		expect(cpuMs(before)).toBeLessThan(100);
+		await done;
+	});
+});
+
+test('A clock that is set back by an hour changes nothing', async () => {
+	const limiter = createRateLimiter();
+	const limits = { concurrentRequests: 1, requestsPerMinute: 0 };
+	await limiter.schedule(fails(throttled(100)), options({ limits })).catch(() => undefined);
+	const hourAgo = jest.spyOn(Date, 'now').mockReturnValue(Date.now() - 3_600_000);
+	const before = performance.now();
+	await limiter.schedule(async () => undefined, options({ limits }));
+	expect(performance.now() - before).toBeLessThan(1_000);
+	hourAgo.mockRestore();
 });
 
 describe('two credentials with one key', () => {

@@ -63,7 +63,8 @@ export const hints: NodeHint[] = [
 		whenToDisplay: 'always',
 		displayCondition: condition(
 			pairsWhere(({ sizes }) => !sizes),
-			'Boolean($rawParameter.size)',
+			// A size that was left over from another model shows nowhere.
+			'Boolean($rawParameter.size) && String($rawParameter.model).startsWith("=")',
 		),
 	},
 ];
