@@ -311,7 +311,7 @@ export class Editor {
 			.filter({ has: this.field(name) })
 			.last();
 		await item.hover();
-		await item.getByTestId('parameter-delete-button').first().click();
+		await item.getByTitle('Delete').first().click();
 		await this.field(name).waitFor({ state: 'detached' });
 	}
 

@@ -300,7 +300,7 @@ describe('Rate limiter: refusals', () => {
 		await runAll(times(2, { limits: [3] }));
 		await runAll([...times(2, { limits: [3], failure: throttled() }), { limits: [3], takesMs: 1 }]);
 		await runAll([{ limits: [3] }]);
-		expect(at().slice(-1)).toEqual([550]);
+		expect(at().slice(-1)).toEqual([300]);
 	});
 
 	test('One at more requests than were taken before tells how many are taken', async () => {
@@ -312,7 +312,8 @@ describe('Rate limiter: refusals', () => {
 		]);
 		// The third had started before the second was refused.
 		expect(at()).toEqual([0, 20, 40, 60]);
-		expect(limiter.currentConcurrency()).toBe(1);
+		// One that started later may have arrived before it, so no more is concluded than that four were too many.
+		expect(limiter.currentConcurrency()).toBe(3);
 	});
 
 	test('What was learned is left one request at a time, after 15 answers each', async () => {

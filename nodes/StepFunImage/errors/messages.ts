@@ -221,7 +221,11 @@ const BY_STATUS: Record<number, Entry> = {
 		description: (facts) => `Run this item again later.${pauseNotice(facts)}`,
 	},
 };
-BY_STATUS[504] = BY_STATUS[408];
+BY_STATUS[504] = {
+	...BY_STATUS[408],
+	description:
+		'Run this item again later, or use fewer steps. A proxy may have stopped waiting while the image was made, so the image may have been charged; if the proxy is your own, raise its limit (proxy_read_timeout in nginx).',
+};
 
 /** StepFun's 400 for an image that did not reach its model, whose own words do not tell why. */
 const IMAGE_TOO_LARGE: Entry = {

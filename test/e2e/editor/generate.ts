@@ -91,7 +91,7 @@ async function useModelList({ editor, shoot }: Session): Promise<void> {
 /** Switches to a model without that size and those options, to Edit and back, and gets an image at last. */
 async function useOtherModel(session: Session): Promise<void> {
 	const { editor, shoot } = session;
-	const set = { negativePrompt: 'blurry, watermark', cfgScale: '3', steps: '8' };
+	const set = { negativePrompt: 'blurry, watermark', cfgScale: '3.0', steps: '8' };
 	const checkKept = async () => {
 		for (const [name, value] of Object.entries(set)) {
 			strictEqual(await editor.readField(name), value, `${name} is lost`);
