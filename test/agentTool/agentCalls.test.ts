@@ -91,7 +91,7 @@ describe('Agent tool: an error reaches the agent as a message that says how to g
 		expect(server.requests).toHaveLength(1);
 		expect(refused).toEqual({
 			thrown: expect.stringMatching(
-				/^The API key was not accepted: .+ Check the API Key in the StepFun API credential,/,
+				/^The API key was not accepted: .+ Check the API Key and the Headers in the StepFun API credential\./,
 			) as string,
 		});
 	});

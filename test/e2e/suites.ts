@@ -7,6 +7,7 @@ import type { Suite } from './suite';
 import { queueSuite } from './queue';
 import { remoteSuite } from './remote';
 import { restartSuite } from './restart';
+import { resumeSuite } from './resume';
 import { securitySuite } from './security';
 import { versionsSuite } from './versions';
 
@@ -16,6 +17,7 @@ export const SUITES: Record<string, Suite> = {
 	agent: agentSuite,
 	remote: remoteSuite,
 	restart: restartSuite,
+	resume: resumeSuite,
 	memory: memorySuite,
 	endurance: enduranceSuite,
 	queue: queueSuite,

@@ -112,7 +112,10 @@ async function runExample(
 	{ runner, chat, userFolder, filesFolder, prepare }: TestContext,
 ): Promise<{ workflowId: string; summary: string }> {
 	const folder = await mkdtemp(join(filesFolder, `${expected.example}-`));
-	const workflow = await prepare(expected, folder);
+	const workflow = await prepare(
+		expected,
+		expected.withoutFolder ? join(folder, 'missing') : folder,
+	);
 	const { execution, workflowId, readBinary } = await runner.run(
 		workflow,
 		folder,
@@ -164,7 +167,11 @@ async function main(): Promise<void> {
 		const workflowIds = new Map<string, string>();
 		let failed = 0;
 		for (const expected of EXPECTED_RUNS) {
-			const title = `${expected.example}${expected.withShortAccount ? ' with little money' : ''}`;
+			const title = [
+				expected.example,
+				expected.withShortAccount ? ' with little money' : '',
+				expected.withoutFolder ? ' without its folder' : '',
+			].join('');
 			try {
 				const { workflowId, summary } = await runExample(expected, context);
 				log(`ok      ${title}: ${summary}`);

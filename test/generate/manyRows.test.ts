@@ -46,12 +46,12 @@ beforeAll(async () => {
 		String(value).startsWith('=') ? [`${String(value)} ${String(results[index].value)}`] : [],
 	);
 	evaluate.mockRestore();
-});
+}, 60_000);
 
 afterAll(async () => await server.close());
 
 test('Reading 1,000 rows evaluates each of three expressions once a row, and sends nothing before the last row is checked', () => {
-	expect(result.error?.message).toBe("'Prompt' is empty");
+	expect(result.error?.message).toBe("Row 1000 of 1000: 'Prompt' is empty");
 	expect(server.requests).toHaveLength(0);
 	expect(evaluated).toHaveLength(3 * ROWS);
 	expect(new Set(evaluated).size).toBe(3 * ROWS);

@@ -46,6 +46,8 @@ function read(
 	}));
 	const { model: sentModel, ...fields } = readBodyFields(item, routed, model, capabilities);
 	expect(sentModel).toBe(model);
+	// A field that is left out is not there at all.
+	expect(Object.values(fields)).not.toContain(undefined);
 	return fields;
 }
 
@@ -132,13 +134,13 @@ describe('A prompt', () => {
 		expect(read({ prompt: 42 })).toEqual({ prompt: '42' });
 	});
 
-	test('has as many characters as a person would count', () => {
-		const longest = `${'鞋'.repeat(511)}👨‍👩‍👧‍👦`;
+	test('has as many characters as code points', () => {
+		const longest = `${'鞋'.repeat(505)}👨‍👩‍👧‍👦`;
 		expect(read({ prompt: longest })).toEqual({ prompt: longest });
 		expect(() => read({ prompt: `${longest}xx` })).toThrow(
 			refusal(
 				"'Prompt' is too long: 514 characters, and step-image-edit-2 takes at most 512",
-				'Shorten the text by 2 characters. A Chinese character counts as one, and so does an emoji.',
+				'Shorten the text by 2 characters. A Chinese character counts as one, an emoji as one or more.',
 			),
 		);
 		expect(() => read({ negative_prompt: 'x'.repeat(513) })).toThrow(
@@ -261,6 +263,8 @@ describe('Body fields of a model that the catalogue does not know', () => {
 		});
 		expect(read({ text_mode: 'false' }, 'our-own-model')).toEqual({ text_mode: false });
 		expect(read({ text_mode: 'auto' }, 'our-own-model')).toEqual({ text_mode: 'auto' });
-		expect(read({ negative_prompt: '7' }, 'our-own-model')).toEqual({ negative_prompt: '7' });
+		for (const text of ['7', 'true']) {
+			expect(read({ negative_prompt: text }, 'our-own-model')).toEqual({ negative_prompt: text });
+		}
 	});
 });

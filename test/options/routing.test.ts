@@ -63,11 +63,13 @@ describe('Routing: fields', () => {
 		const { fields } = readRouting([
 			field('size', sent('size')),
 			field('options', { type: 'collection', options: [field('size', sent('size'))] }),
+			field('optionssize', sent('size')),
 			field('size', { displayName: 'Size', ...sent('size') }),
 		]);
 		expect(fields.map(({ path, label }) => [path, label])).toEqual([
 			[['size'], 'Size'],
 			[['options', 'size'], 'SIZE'],
+			[['optionssize'], 'OPTIONSSIZE'],
 		]);
 	});
 });

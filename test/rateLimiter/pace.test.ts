@@ -1,4 +1,5 @@
 import { RequestFailure } from '../../nodes/StepFunImage/errors/requestFailure';
+import { seededRandom } from '../stepfun-server/random-numbers';
 import { simulate } from './simulation';
 
 // Virtual time: hours pass in seconds.
@@ -7,10 +8,45 @@ jest.setTimeout(120_000);
 describe('The pace where the service takes fewer requests at once than the credential says', () => {
 	test.each([20, 200])('is at most 1.1 x ideal for %i images', async (images) => {
 		const result = await simulate({ server: { latencyMs: 1_000, concurrency: 2 }, images });
-		console.log(images, result);
 		expect(result.delivered).toBe(images);
 		expect(result.seconds).toBeLessThanOrEqual((images / 2) * 1.1);
 		expect(result.refusals).toBeLessThanOrEqual(images / 10);
+	});
+});
+
+describe('The pace of a service whose images and answers take now this long, now that', () => {
+	test.each([
+		{ allowed: 1, concurrentRequests: 5 },
+		{ allowed: 2, concurrentRequests: 5 },
+		{ allowed: 4, concurrentRequests: 20 },
+		{ allowed: 8, concurrentRequests: 10 },
+	])(
+		'is at most 1.1 x ideal where it takes $allowed of $concurrentRequests at once',
+		async ({ allowed, concurrentRequests }) => {
+			const random = seededRandom(allowed);
+			const images = 400;
+			const result = await simulate({
+				server: {
+					latencyMs: () => 500 + random() * 2_500,
+					networkMs: () => 5 + random() * 45,
+					concurrency: allowed,
+				},
+				images,
+				concurrentRequests,
+			});
+			expect(result.delivered).toBe(images);
+			expect(result.seconds).toBeLessThanOrEqual((images / allowed) * 1.805 * 1.1);
+			expect(result.refusals).toBeLessThanOrEqual(images / 7);
+		},
+	);
+
+	test('learns the number of requests at once also from refusals with Retry-After', async () => {
+		const result = await simulate({
+			server: { latencyMs: 1_000, concurrency: 2, retryAfterMs: 1_000 },
+			images: 100,
+		});
+		expect(result.seconds).toBeLessThanOrEqual(50 * 1.1);
+		expect(result.refusals).toBeLessThanOrEqual(10);
 	});
 });
 
@@ -25,7 +61,6 @@ describe('The pace of a service that refuses everything for one second every fiv
 			},
 			images,
 		});
-		console.log(result);
 		expect(result.delivered).toBe(images);
 		expect(result.seconds).toBeLessThanOrEqual(images * 1.1);
 		expect(result.concurrency).toBe(5);
@@ -40,13 +75,22 @@ describe('The pace of a service with a limit a minute', () => {
 				server: { latencyMs: 300, perMinute: { count: 100, window } },
 				images: 300,
 			});
-			console.log(window, result);
 			expect(result.delivered).toBe(300);
 			// A hundred at once, at a minute and at two minutes.
 			expect(result.seconds).toBeLessThanOrEqual((120 + 6) * 1.15);
 			expect(result.concurrency).toBe(5);
+			expect(result.refusals).toBeLessThan(60);
 		},
 	);
+
+	test('keeps the concurrency of long images, too, where the credential does not tell it', async () => {
+		const result = await simulate({
+			server: { latencyMs: 5_000, networkMs: 20, perMinute: { count: 20, window: 'sliding' } },
+			images: 100,
+		});
+		expect(result.seconds).toBeLessThanOrEqual(260 * 1.1);
+		expect(result.concurrency).toBe(5);
+	});
 
 	test.each(['sliding', 'fixed'] as const)(
 		'is at most 1.1 x ideal where the credential tells it (%s window)',
@@ -56,7 +100,6 @@ describe('The pace of a service with a limit a minute', () => {
 				images: 20,
 				requestsPerMinute: 10,
 			});
-			console.log(window, result);
 			expect(result.delivered).toBe(20);
 			expect(result.seconds).toBeLessThanOrEqual(61 * 1.1);
 		},
@@ -77,7 +120,6 @@ describe('A service that is away', () => {
 				},
 				images: 30,
 			});
-			console.log(leftAt, result);
 			expect(result.delivered).toBe(30);
 			expect(result.seconds).toBeLessThan(40 + 6 + 10);
 		}
@@ -94,7 +136,6 @@ describe('An account without one success', () => {
 			images: 100,
 			policy: { maxElapsedMs: giveUpAfterMs },
 		});
-		console.log({ ...result, failures: result.failures.length });
 		expect(result.delivered).toBe(0);
 		expect(result.seconds).toBeLessThanOrEqual(giveUpAfterMs / 1000 + 10);
 		expect(result.failures.map(({ details }) => details.status)).toEqual(Array(100).fill(429));
@@ -108,7 +149,6 @@ describe('An account without one success', () => {
 			timeoutMs: 20_000,
 			policy: { maxElapsedMs: giveUpAfterMs },
 		});
-		console.log({ ...result, failures: result.failures.length });
 		expect(result.delivered).toBe(0);
 		expect(result.seconds).toBeLessThanOrEqual((giveUpAfterMs + 20_000) / 1000);
 		expect(result.failures.map(({ kind }) => kind)).toEqual(Array(100).fill('timeout'));

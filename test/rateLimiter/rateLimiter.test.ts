@@ -10,6 +10,8 @@ import {
 	type ScheduleOptions,
 } from '../../nodes/StepFunImage/transport/rateLimiter';
 
+jest.setTimeout(30_000);
+
 const withConcurrency = (concurrentRequests: number): AccountLimits => ({
 	concurrentRequests,
 	requestsPerMinute: 0,
@@ -262,6 +264,57 @@ describe('a 429 without Retry-After', () => {
 	});
 });
 
+describe('20,000 requests', () => {
+	const cpuMs = (since: NodeJS.CpuUsage) => {
+		const { user, system } = process.cpuUsage(since);
+		return (user + system) / 1000;
+	};
+	const schedule20000 = (limiter: RateLimiter, run = {}) =>
+		Promise.all(
+			Array.from({ length: 20_000 }, async () =>
+				limiter.schedule(async () => undefined, options({ limits: withConcurrency(5), run })),
+			),
+		);
+
+	test('cost no more processor time each than a few', async () => {
+		const before = process.cpuUsage();
+		await schedule20000(createRateLimiter());
+		// A queue whose steps grow with its length takes several times as long.
+		expect(cpuMs(before)).toBeLessThan(10_000);
+	});
+
+	test('cost no processor time while they wait', async () => {
+		const limiter = createRateLimiter();
+		await limiter.schedule(fails(throttled(60_000)), options()).catch(() => undefined);
+		const cancel = new AbortController();
+		const done = Promise.allSettled(
+			Array.from({ length: 20_000 }, async () =>
+				limiter.schedule(
+					async () => undefined,
+					options({ signal: AbortSignal.any([cancel.signal]) }),
+				),
+			),
+		);
+		await wait(100);
+		const before = process.cpuUsage();
+		await wait(500);
+		expect(cpuMs(before)).toBeLessThan(150);
+		cancel.abort();
+		await done;
+	});
+});
+
+test('A clock that is set back by an hour changes nothing', async () => {
+	const limiter = createRateLimiter();
+	const limits = { concurrentRequests: 1, requestsPerMinute: 0 };
+	await limiter.schedule(fails(throttled(100)), options({ limits })).catch(() => undefined);
+	const hourAgo = jest.spyOn(Date, 'now').mockReturnValue(Date.now() - 3_600_000);
+	const before = performance.now();
+	await limiter.schedule(async () => undefined, options({ limits }));
+	expect(performance.now() - before).toBeLessThan(1_000);
+	hourAgo.mockRestore();
+});
+
 describe('two credentials with one key', () => {
 	test('keep each to its own limits, and together to the larger', async () => {
 		const limiter = createRateLimiter();
@@ -333,6 +386,18 @@ describe('a service that is down', () => {
 			Array(3).fill({ details: { status: 429, wasNotSent: true } }),
 		);
 	});
+});
+
+test('A run that comes after an account was refused for long gets its own time', async () => {
+	const limiter = createRateLimiter();
+	const more = { maxElapsedMs: 200, limits: withConcurrency(1) };
+	await limiter.schedule(fails(throttled(1)), options(more)).catch(() => undefined);
+	await wait(300);
+	const outcomes = await Promise.allSettled([
+		limiter.schedule(fails(throttled(1)), options(more)),
+		limiter.schedule(async () => 'image', options(more)),
+	]);
+	expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'fulfilled']);
 });
 
 describe('rateLimiterFor', () => {

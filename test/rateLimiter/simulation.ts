@@ -10,6 +10,8 @@ export interface SimulatedServer {
 	networkMs?: number | (() => number);
 	/** Most images at once; over it 429. */
 	concurrency?: number;
+	/** What its 429 asks for in Retry-After. */
+	retryAfterMs?: number;
 	/** Most images in a minute; over it 429. */
 	perMinute?: { count: number; window: 'sliding' | 'fixed' };
 	/** Fails a request that arrives at this time, which begins with the simulation. */
@@ -72,7 +74,8 @@ export async function simulate({
 		const release = failure ? undefined : serve();
 		if (!release) {
 			await onTheWay();
-			const refusal = failure ?? new RequestFailure('status', { status: 429 });
+			const refusal =
+				failure ?? new RequestFailure('status', { status: 429, retryAfterMs: server.retryAfterMs });
 			if (refusal.isThrottled) refusals++;
 			throw refusal;
 		}

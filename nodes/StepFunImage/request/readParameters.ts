@@ -141,8 +141,8 @@ function readRoutedValues(parameters: IDataObject, { fields }: Routing) {
 	});
 }
 
+/** The Model field is a resource locator; workflows from before hold the ID as text. */
 function readModel(item: ItemContext, { model }: IDataObject): string {
-	// A resource locator holds the ID in its value.
 	const value = typeof model === 'object' && model !== null ? (model as IDataObject).value : model;
 	const id = typeof value === 'string' ? value.trim() : '';
 	if (id !== '') return id;

@@ -51,6 +51,7 @@ interface StartedTask {
 	inFlight: number;
 	/** Whether it had waited for a place in the minute of its credential's limit. */
 	waitedForWindow: boolean;
+	wasRefused: boolean;
 }
 
 /** What counts towards one credential's limits. */
@@ -71,8 +72,15 @@ const MAX_OUTAGE_PROBE_DELAY_MS = 8_000;
 const FAILURES_OF_AN_OUTAGE = 3;
 /** Successes before one more request at once is tried: at most one in so many images is refused by the trial. */
 const SUCCESSES_TO_INCREASE = 15;
+/**
+ * Requests taken at a number, in a row, that prove the number. One may be luck: the service may have a place free while
+ * the answer that tells of it is still on its way.
+ */
+const ACCEPTANCES_OF_A_PROOF = 3;
 /** Until an account has answered once, its requests start so far apart, so that a lower limit refuses one, not all. */
 const FIRST_STARTS_APART_MS = 20;
+/** Some services take their time to refuse. */
+const MAX_STARTS_APART_MS = 1_000;
 const MAX_WINDOW_MARGIN_MS = 2_000;
 
 /**
@@ -80,8 +88,9 @@ const MAX_WINDOW_MARGIN_MS = 2_000;
  *
  * Its concurrency follows AIMD (additive increase, multiplicative decrease; Chiu and Jain, 1989), as Netflix's
  * concurrency-limits and TCP use it, with one difference: the request that was refused tells how many were taken, so the
- * limit falls to that number and not by half. A 429 at a number of requests that was taken before speaks of a rate,
- * not of concurrency: then the account waits, and its concurrency stays.
+ * limit falls to that number and not by half. A 429 at a number of requests that is proven speaks of a rate, not of
+ * concurrency: then the account waits, and its concurrency stays. It waits with growing delays, but looks at the moment
+ * at which a minute since its oldest request has passed, since most services count by the minute.
  *
  * All times are monotonic, so that a clock which is set back delays nothing.
  *
@@ -100,20 +109,30 @@ export function createRateLimiter(
 
 	/** The concurrency that the service seems to take, where it is below what the credentials say. */
 	let learnedConcurrency = Infinity;
-	/** The most requests at once of which the last one succeeded. */
-	let provenConcurrency = 0;
+	/** How many requests were taken in a row, by the number of requests that were under way. */
+	const acceptances = new Map<number, number>();
 	let successesSinceChange = 0;
+	/** Whether the last change of the concurrency was an increase. */
+	let wasIncreased = false;
+	/** A proven number at which a request was refused; what is taken next tells whether it still holds. */
+	let doubted: { concurrency: number; since: number } | undefined;
+	let wasAnswered = false;
+	/** How long the latest refusal was on its way, there and back. */
+	let refusalMs = 0;
 	/** Until when nothing starts, and how many answers in a row asked for that. */
 	let cooldownUntil = 0;
 	let cooldowns = 0;
 	let lastThrottledAt = 0;
+	/** When a minute since the oldest request before the first of these answers has passed. */
+	let minuteEndsAt = 0;
+	const recentStarts = createRecentStarts(windowMs);
 	/** How much later than here the service's minute ends. */
 	let windowMarginMs = 0;
 	let lastStartAt = -Infinity;
 	let failuresInARow = 0;
 	let outage: { probes: number; nextProbeAt: number } | undefined;
-	/** Since when the account has had failures and no success. */
-	let troubleSince: number | undefined;
+	/** Since when the account has had failures and no success, and the last of them. */
+	let trouble: { since: number; failure: RequestFailure } | undefined;
 	let timer: { at: number; controller: AbortController } | undefined;
 
 	/** The most that all credentials of this account allow together; while none is in use, what the last ones did. */
@@ -149,12 +168,20 @@ export function createRateLimiter(
 		}
 	};
 
+	/** Where the next start may be refused, too, the one before it is given the time to tell so. */
+	const startsApartMs = (): number => {
+		if (cooldowns > 0) {
+			return Math.max(FIRST_STARTS_APART_MS, Math.min(MAX_STARTS_APART_MS, refusalMs * 1.5));
+		}
+		return wasAnswered ? 0 : FIRST_STARTS_APART_MS;
+	};
+
 	/** The next task that may start now, or when to look again if time will bring one. */
 	const findNext = (now: number): { task: QueuedTask; set: LimitSet } | { lookAt: number } => {
 		const held = Math.max(
 			cooldownUntil,
 			outage?.nextProbeAt ?? 0,
-			provenConcurrency === 0 && inFlight > 0 ? lastStartAt + FIRST_STARTS_APART_MS : 0,
+			inFlight > 0 ? lastStartAt + startsApartMs() : 0,
 		);
 		const places = outage ? 1 : Math.min(concurrencyLimit(), learnedConcurrency);
 		if (inFlight >= places) return { lookAt: Infinity };
@@ -222,7 +249,9 @@ export function createRateLimiter(
 			at: now,
 			inFlight,
 			waitedForWindow: set.starts.opensAt(requestsPerMinute, windowMs) > 0,
+			wasRefused: false,
 		};
+		recentStarts.add(started);
 		if (requestsPerMinute > 0) {
 			set.starts.add(started, requestsPerMinute);
 			accountStarts.add(started, requestsPerMinute);
@@ -232,19 +261,43 @@ export function createRateLimiter(
 		} finally {
 			inFlight--;
 			set.inFlight--;
+			// Who comes later begins anew.
+			if (inFlight === 0 && waiting === 0) trouble = undefined;
 			startWhatMayStart();
 		}
 	};
 
+	const isProven = (concurrency: number): boolean => {
+		let count = 0;
+		for (const [number, times] of acceptances) if (number >= concurrency) count += times;
+		return count >= ACCEPTANCES_OF_A_PROOF;
+	};
+	const forgetProof = (concurrency: number) => {
+		for (const number of acceptances.keys()) {
+			if (number >= concurrency) acceptances.delete(number);
+		}
+	};
+
 	const onAnswered = (started: StartedTask) => {
+		wasAnswered = true;
 		failuresInARow = 0;
 		outage = undefined;
-		troubleSince = undefined;
+		trouble = undefined;
 		cooldowns = 0;
-		provenConcurrency = Math.max(provenConcurrency, started.inFlight);
+		if (doubted && started.at >= doubted.since) {
+			// Fewer were taken, so that it was their number after all.
+			if (started.inFlight < doubted.concurrency) forgetProof(doubted.concurrency);
+			doubted = undefined;
+		}
+		acceptances.set(started.inFlight, (acceptances.get(started.inFlight) ?? 0) + 1);
+		if (learnedConcurrency === Infinity) return;
 		successesSinceChange++;
-		if (successesSinceChange < SUCCESSES_TO_INCREASE) return;
+		// Once a trial has gone well, the next one need not wait for long.
+		const enough =
+			wasIncreased && isProven(learnedConcurrency) ? ACCEPTANCES_OF_A_PROOF : SUCCESSES_TO_INCREASE;
+		if (successesSinceChange < enough) return;
 		successesSinceChange = 0;
+		wasIncreased = true;
 		if (learnedConcurrency < concurrencyLimit()) learnedConcurrency++;
 		else learnedConcurrency = Infinity;
 	};
@@ -253,31 +306,46 @@ export function createRateLimiter(
 		const now = currentTime();
 		const { retryAfterMs } = failure.details;
 		// A request that was refused takes no place in the service's minute.
+		started.wasRefused = true;
 		accountStarts.remove(started);
 		for (const { starts } of limitSets.values()) starts.remove(started);
+		const roundTrip = now - started.at;
+		refusalMs = roundTrip;
 		// Requests that were under way together are refused together; that is one event.
 		const isNewEvent = started.at >= lastThrottledAt;
 		lastThrottledAt = now;
-		if (isNewEvent) cooldowns++;
+		if (isNewEvent) {
+			cooldowns++;
+			if (cooldowns === 1) minuteEndsAt = recentStarts.oldestAt(now) + windowMs + roundTrip;
+		}
 		if (retryAfterMs === undefined && started.waitedForWindow) {
 			// The service counts from the arrival of a request, so its minute ends later, by about the way there and back.
-			const roundTrip = now - started.at;
 			windowMarginMs = Math.min(MAX_WINDOW_MARGIN_MS, windowMarginMs * 2 + roundTrip);
 			cooldownUntil = Math.max(cooldownUntil, now + roundTrip);
 			return;
 		}
-		const speaksOfRate =
-			retryAfterMs !== undefined || started.inFlight === 1 || started.inFlight <= provenConcurrency;
-		if (speaksOfRate) {
-			// Once more at this number, and it is no longer held to be proven.
-			if (isNewEvent) provenConcurrency = Math.min(provenConcurrency, started.inFlight - 1);
-			const wait =
-				retryAfterMs ?? Math.min(MAX_PROBE_DELAY_MS, backoffDelay(Math.max(1, cooldowns)) / 2);
-			cooldownUntil = Math.max(cooldownUntil, now + Math.min(wait, MAX_COOLDOWN_MS));
-		} else {
-			learnedConcurrency = Math.max(1, Math.min(learnedConcurrency, started.inFlight - 1));
+		// One that started later may have arrived before it.
+		const refusedAt = Math.max(started.inFlight, inFlight);
+		const speaksOfRate = refusedAt === 1 || isProven(refusedAt);
+		if (!speaksOfRate) {
+			learnedConcurrency = Math.max(1, Math.min(learnedConcurrency, refusedAt - 1));
+			forgetProof(refusedAt);
 			successesSinceChange = 0;
+			wasIncreased = false;
+			if (retryAfterMs === undefined) return;
+		} else if (isNewEvent) {
+			const concurrency = Math.min(doubted?.concurrency ?? Infinity, refusedAt);
+			doubted = { concurrency, since: now };
 		}
+		const resumesAt =
+			now +
+			Math.min(
+				MAX_COOLDOWN_MS,
+				retryAfterMs ?? Math.min(MAX_PROBE_DELAY_MS, backoffDelay(Math.max(1, cooldowns)) / 2),
+			);
+		const passesMinute =
+			retryAfterMs === undefined && now < minuteEndsAt && minuteEndsAt < resumesAt;
+		cooldownUntil = Math.max(cooldownUntil, passesMinute ? minuteEndsAt : resumesAt);
 	};
 
 	const onUnavailable = ({ details }: RequestFailure) => {
@@ -290,24 +358,30 @@ export function createRateLimiter(
 
 	const onFailed = (started: StartedTask, failure: RequestFailure) => {
 		if (!failure.retryable) return onAnswered(started);
-		troubleSince ??= started.at;
+		trouble = { since: trouble?.since ?? started.at, failure };
 		if (failure.isThrottled) onThrottled(started, failure);
 		else if (failure.isUnavailable) onUnavailable(failure);
-		endWhatWaitsTooLong(failure);
+		endWhatWaitsTooLong();
 	};
 
-	/** Ends the tasks that would not start before the account has been without a success for too long. */
-	const endWhatWaitsTooLong = (failure: RequestFailure) => {
-		if (troubleSince === undefined) return;
+	/** The failure that keeps a task from starting before the account has been without a success for too long. */
+	const failureThatLasts = ({ maxElapsedMs }: ScheduleOptions): RequestFailure | undefined => {
+		if (!trouble) return undefined;
 		const resumesAt = Math.max(currentTime(), cooldownUntil, outage?.nextProbeAt ?? 0);
-		const troubleMs = resumesAt - troubleSince;
+		return resumesAt - trouble.since > maxElapsedMs
+			? trouble.failure.with({ wasNotSent: true })
+			: undefined;
+	};
+
+	const endWhatWaitsTooLong = () => {
 		for (const [run, queue] of runs) {
 			const next = queue.peek();
-			if (!next || troubleMs <= next.options.maxElapsedMs) continue;
+			const failure = next && failureThatLasts(next.options);
+			if (!failure) continue;
 			runs.delete(run);
 			for (const task of queue.takeAll()) {
 				waiting--;
-				task.reject(failure.with({ wasNotSent: true }));
+				task.reject(failure);
 			}
 		}
 	};
@@ -342,6 +416,9 @@ export function createRateLimiter(
 					reject(signal.reason as Error);
 				};
 				if (signal.aborted) return reject(signal.reason as Error);
+				// Whatever it was sent for before has not passed.
+				const failure = options.isRetry ? failureThatLasts(options) : undefined;
+				if (failure) return reject(failure);
 				signal.addEventListener('abort', leave, { once: true });
 				const queue = runs.get(run) ?? createTaskQueue();
 				runs.set(run, queue);
@@ -377,6 +454,29 @@ function createStartWindow() {
 			return last === undefined || starts.length < limit ? 0 : last.at + lengthMs;
 		},
 		lastAt: () => starts.at(-1)?.at ?? -Infinity,
+	};
+}
+
+/** The starts of the last minute that were not refused. */
+function createRecentStarts(lengthMs: number) {
+	let starts: StartedTask[] = [];
+	let head = 0;
+	const forgetBefore = (time: number) => {
+		while (head < starts.length && (starts[head].at < time || starts[head].wasRefused)) head++;
+		if (head > 1000 && head * 2 > starts.length) {
+			starts = starts.slice(head);
+			head = 0;
+		}
+	};
+	return {
+		add(started: StartedTask): void {
+			forgetBefore(started.at - lengthMs);
+			starts.push(started);
+		},
+		oldestAt(now: number): number {
+			forgetBefore(now - lengthMs);
+			return starts[head]?.at ?? now;
+		},
 	};
 }
 
