@@ -6,8 +6,14 @@ const os = require('node:os');
 const path = require('node:path');
 const { pathToFileURL } = require('node:url');
 const esbuild = require('esbuild');
-const { dest, parallel, series, src } = require('gulp');
+const { dest, parallel, series, src, watch: watchFiles } = require('gulp');
 const packageJson = require('./package.json');
+
+/** npm run dev builds straight into a folder of n8n, and leaves dist/ alone. */
+const DIST = process.env.DIST_FOLDER ?? 'dist';
+
+const ICONS = 'icons/*.{svg,png}';
+const NODE_METADATA = ['nodes/**/*.node.json', 'nodes/**/__schema__/**/*.json'];
 
 /** Runs a program, its output in ours, and fails when it does. */
 function run(command, args, options = {}) {
@@ -28,30 +34,37 @@ function runTool(name, args, options) {
 }
 
 function clean() {
-	return fs.rm('dist', { recursive: true, force: true });
+	return fs.rm(DIST, { recursive: true, force: true });
 }
 
-function typecheck() {
-	return runTool('tsc', ['--project', 'tsconfig.json']);
+/** The sources as n8n-node build compiles them, then everything, the tests among it. */
+async function typecheck() {
+	await runTool('tsc', ['--noEmit']);
+	await runTool('tsc', ['--project', 'test/tsconfig.json']);
 }
 
 /**
  * One file per node and credential, with everything it imports inside: a verified community package may have no
  * dependencies. The code is not minified, so that whoever reviews the package can read what it does.
  */
+const bundleOptions = {
+	entryPoints: [...packageJson.n8n.nodes, ...packageJson.n8n.credentials].map((file) =>
+		file.replace(/^dist\//, '').replace(/\.js$/, '.ts'),
+	),
+	outdir: DIST,
+	outbase: '.',
+	bundle: true,
+	format: 'cjs',
+	platform: 'node',
+	target: 'node20',
+	// n8n brings it; a second copy would break instanceof checks on its error classes.
+	external: ['n8n-workflow'],
+	legalComments: 'inline',
+};
+
 async function bundle() {
-	const outputs = [...packageJson.n8n.nodes, ...packageJson.n8n.credentials];
 	const { metafile } = await esbuild.build({
-		entryPoints: outputs.map((file) => file.replace(/^dist\//, '').replace(/\.js$/, '.ts')),
-		outdir: 'dist',
-		outbase: '.',
-		bundle: true,
-		format: 'cjs',
-		platform: 'node',
-		target: 'node20',
-		// n8n brings it; a second copy would break instanceof checks on its error classes.
-		external: ['n8n-workflow'],
-		legalComments: 'inline',
+		...bundleOptions,
 		metafile: true,
 		logLevel: 'warning',
 	});
@@ -72,19 +85,28 @@ async function writeThirdPartyLicenses(bundledFiles) {
 		texts.push(`${name} ${version}\n\n${text.trim()}\n`);
 	}
 	if (texts.length > 0) {
-		await fs.writeFile('dist/THIRD-PARTY-LICENSES.txt', texts.join(`\n${'-'.repeat(72)}\n\n`));
+		await fs.writeFile(
+			path.join(DIST, 'THIRD-PARTY-LICENSES.txt'),
+			texts.join(`\n${'-'.repeat(72)}\n\n`),
+		);
 	}
 }
 
 function copyIcons() {
-	return src('icons/*.{svg,png}', { encoding: false }).pipe(dest('dist/icons'));
+	return src(ICONS, { encoding: false }).pipe(dest(path.join(DIST, 'icons')));
 }
 
 /** Codex files (category, aliases, links) and the output schemas which the editor shows before a first run. */
 function copyNodeMetadata() {
-	return src(['nodes/**/*.node.json', 'nodes/**/__schema__/**/*.json'], { base: '.' }).pipe(
-		dest('dist'),
-	);
+	return src(NODE_METADATA, { base: '.' }).pipe(dest(DIST));
+}
+
+/** Builds again whenever a source changes, until the process is ended. */
+async function watch() {
+	const context = await esbuild.context({ ...bundleOptions, logLevel: 'info' });
+	await context.watch();
+	watchFiles(ICONS, copyIcons);
+	watchFiles(NODE_METADATA, copyNodeMetadata);
 }
 
 const bundleAndCopy = series(clean, parallel(bundle, copyIcons, copyNodeMetadata));
@@ -97,6 +119,11 @@ function lintAsN8nDoes() {
 	});
 }
 
+/** Imports run in one direction: .dependency-cruiser.js says which. */
+function checkImports() {
+	return runTool('depcruise', ['--config', '.dependency-cruiser.js', 'nodes', 'credentials']);
+}
+
 function checkFormat() {
 	return runTool('prettier', [
 		'--check',
@@ -104,6 +131,7 @@ function checkFormat() {
 		'warn',
 		'{nodes,credentials,test}/**/*.ts',
 		'gulpfile.js',
+		'.dependency-cruiser.js',
 	]);
 }
 
@@ -124,10 +152,15 @@ async function scan() {
 		const { size } = await fs.stat(path.join(workFolder, tarball));
 		console.log(`Published package: ${(size / 1000).toFixed(1)} kB packed`);
 
+		const packageFolder = path.join(workFolder, 'package');
 		const sources = await analyzePackage(__dirname, SOURCE_FILE_PATTERNS);
-		const published = await analyzePackage(path.join(workFolder, 'package'));
+		const published = await analyzePackage(packageFolder);
 		const passed = [report('Sources', sources), report('Published package', published)];
 		if (passed.includes(false)) throw new Error("n8n's scan found violations");
+		await lintPackage(packageFolder);
+		for (const missing of await findMissingMetadata()) {
+			console.log(`NOTICE: before publication, set ${missing}`);
+		}
 	} finally {
 		await fs.rm(workFolder, { recursive: true, force: true });
 	}
@@ -144,8 +177,66 @@ function report(subject, { passed, message, details }) {
 	return false;
 }
 
+/** Whether package managers and Node.js understand the package as it is meant. */
+async function lintPackage(folder) {
+	const { publint } = await import('publint');
+	const { formatMessage } = await import('publint/utils');
+	const { messages } = await publint({ pkgDir: folder, pack: false });
+	if (messages.length === 0) {
+		console.log('Published package: publint finds nothing');
+		return;
+	}
+	throw new Error(messages.map((message) => formatMessage(message, packageJson)).join('\n'));
+}
+
+/**
+ * What only a publisher can fill in, as far as package.json still holds its placeholder. Fails when an address
+ * elsewhere is not that of package.json.
+ */
+async function findMissingMetadata() {
+	const { author, bugs, homepage, name, repository } = packageJson;
+	const address = repository.url.replace(/^git\+/, '').replace(/\.git$/, '');
+	const addresses = [
+		['homepage in package.json', homepage],
+		['bugs in package.json', bugs.url],
+	];
+	for (const file of ['CHANGELOG.md', ...(await listSources())]) {
+		const text = await fs.readFile(file, 'utf8');
+		for (const [found] of text.matchAll(/https:\/\/github\.com\/[^"'\s]+/g)) {
+			if (found.includes(`/${name}`)) addresses.push([file, found]);
+		}
+	}
+	const others = addresses.filter(([, found]) => !found.startsWith(address));
+	if (others.length > 0) {
+		const list = others.map(([place, found]) => `${place}: ${found}`).join('\n');
+		throw new Error(`package.json says that the repository is ${address}, but:\n${list}`);
+	}
+	return [
+		...(address.endsWith(`/${name}/${name}`) ? [`repository, now ${repository.url}`] : []),
+		...(author.email.endsWith('.example') ? [`author.email, now ${author.email}`] : []),
+	].map((missing) => `${missing}, in package.json`);
+}
+
+async function listSources() {
+	const folders = ['nodes', 'credentials'];
+	const lists = await Promise.all(
+		folders.map(async (folder) =>
+			(await fs.readdir(folder, { recursive: true })).map((file) => path.join(folder, file)),
+		),
+	);
+	return lists.flat().filter((file) => /\.(ts|json)$/.test(file));
+}
+
+/** Fails until everything is filled in that only a publisher can. */
+async function checkMetadata() {
+	const missing = await findMissingMetadata();
+	if (missing.length > 0) throw new Error(`Before publication, set:\n${missing.join('\n')}`);
+}
+
 exports.bundle = bundleAndCopy;
 exports.build = series(typecheck, bundleAndCopy);
 exports.typecheck = typecheck;
-exports.lint = series(lintAsN8nDoes, checkFormat);
+exports.watch = series(clean, parallel(copyIcons, copyNodeMetadata), watch);
+exports.lint = series(lintAsN8nDoes, checkImports, checkFormat);
+exports.metadata = checkMetadata;
 exports.scan = series(bundleAndCopy, scan);

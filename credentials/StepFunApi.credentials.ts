@@ -1,20 +1,15 @@
 import type {
 	Icon,
 	ICredentialDataDecryptedObject,
-	ICredentialTestRequest,
 	ICredentialType,
 	IHttpRequestOptions,
 	INodeProperties,
 } from 'n8n-workflow';
 
 import { ACCOUNT_DEFAULTS } from '../nodes/StepFunImage/catalogue/defaults';
+import { SERVER_FORMATS, STEPFUN_FORMAT } from '../nodes/StepFunImage/catalogue/serverFormats';
 import { CUSTOM_SERVICE, SERVICES } from '../nodes/StepFunImage/catalogue/services';
-import { parseCredential } from '../nodes/StepFunImage/transport/credential';
-
-/** n8n reads the address of the credential's test as an expression over the credential. */
-const BASE_URL_EXPRESSION =
-	`={{ $credentials.service === '${CUSTOM_SERVICE}' ? ` +
-	"($credentials.baseUrl || '').trim().replace(/[/]+$/, '') : $credentials.service }}";
+import { authorizationHeaders, parseCredential } from '../nodes/StepFunImage/transport/credential';
 
 export class StepFunApi implements ICredentialType {
 	name = 'stepFunApi';
@@ -28,14 +23,6 @@ export class StepFunApi implements ICredentialType {
 
 	properties: INodeProperties[] = [
 		{
-			displayName: 'API Key',
-			name: 'apiKey',
-			type: 'string',
-			typeOptions: { password: true },
-			required: true,
-			default: '',
-		},
-		{
 			displayName: 'Service',
 			name: 'service',
 			type: 'options',
@@ -48,7 +35,7 @@ export class StepFunApi implements ICredentialType {
 				{
 					name: 'Custom',
 					value: CUSTOM_SERVICE,
-					description: 'A gateway or a server of your own that speaks the same API',
+					description: 'A gateway, or a server of your own or of another provider',
 				},
 			],
 			default: SERVICES[0].baseUrl,
@@ -62,8 +49,26 @@ export class StepFunApi implements ICredentialType {
 			default: '',
 			placeholder: 'e.g. https://images.example.com/v1',
 			description:
-				'Address of the API up to and including its version. The node adds the rest, such as /images/generations.',
+				'Address of the API up to and including its version. The node adds the rest, such as /images/generations, in front of a query if there is one.',
 			displayOptions: { show: { service: [CUSTOM_SERVICE] } },
+		},
+		{
+			displayName: 'API Format',
+			name: 'apiFormat',
+			type: 'options',
+			options: SERVER_FORMATS.map(({ name, value, description }) => ({ name, value, description })),
+			default: STEPFUN_FORMAT.value,
+			description:
+				'How the server wants to be asked: what it calls the settings, and how it answers. A setting that it cannot be told is refused before anything is sent.',
+			displayOptions: { show: { service: [CUSTOM_SERVICE] } },
+		},
+		{
+			displayName: 'API Key',
+			name: 'apiKey',
+			type: 'string',
+			typeOptions: { password: true },
+			default: '',
+			description: 'The key that the service issued. A server of your own may want none.',
 		},
 		{
 			displayName: 'Concurrent Requests',
@@ -72,7 +77,7 @@ export class StepFunApi implements ICredentialType {
 			typeOptions: { minValue: 1, numberPrecision: 0 },
 			default: ACCOUNT_DEFAULTS.concurrentRequests,
 			description:
-				"How many requests may be under way at once, over all items, nodes and workflows that use this key. StepFun's lowest tier allows 5.",
+				"How many requests may be under way at once, over all items, nodes and workflows that use this key. StepFun's lowest tier allows 5. Left at 5, servers that draw one picture at a time are sent one request at a time.",
 		},
 		{
 			displayName: 'Requests per Minute',
@@ -93,89 +98,45 @@ export class StepFunApi implements ICredentialType {
 			displayOptions: { show: { service: [CUSTOM_SERVICE] } },
 		},
 		{
-			displayName: 'Add Custom Header',
-			name: 'addCustomHeader',
-			type: 'boolean',
-			default: false,
-			description:
-				'Whether to send a header of your own with each request, as some gateways ask for',
+			displayName: 'Headers',
+			name: 'headers',
+			type: 'fixedCollection',
+			typeOptions: { multipleValues: true },
+			placeholder: 'Add Header',
+			default: {},
+			description: 'Headers to send along with each request, as some gateways ask for',
 			displayOptions: { show: { service: [CUSTOM_SERVICE] } },
-		},
-		{
-			displayName: 'Header Name',
-			name: 'headerName',
-			type: 'string',
-			default: '',
-			placeholder: 'e.g. X-Gateway-Token',
-			displayOptions: { show: { service: [CUSTOM_SERVICE], addCustomHeader: [true] } },
-		},
-		{
-			displayName: 'Header Value',
-			name: 'headerSecret',
-			type: 'string',
-			typeOptions: { password: true },
-			default: '',
-			displayOptions: { show: { service: [CUSTOM_SERVICE], addCustomHeader: [true] } },
+			options: [
+				{
+					displayName: 'Header',
+					name: 'values',
+					values: [
+						{
+							displayName: 'Name',
+							name: 'name',
+							type: 'string',
+							default: '',
+							placeholder: 'e.g. X-Gateway-Token',
+						},
+						{
+							displayName: 'Value',
+							name: 'value',
+							type: 'string',
+							typeOptions: { password: true },
+							default: '',
+						},
+					],
+				},
+			],
 		},
 	];
 
-	// A declaration could not leave the custom header out, and n8n would evaluate its expressions for every request.
+	// A declaration could not leave headers out, and n8n would evaluate its expressions for every request.
 	authenticate = async (
 		credentials: ICredentialDataDecryptedObject,
 		requestOptions: IHttpRequestOptions,
 	): Promise<IHttpRequestOptions> => {
-		const { apiKey, headers } = parseCredential(credentials);
-		return {
-			...requestOptions,
-			headers: {
-				...requestOptions.headers,
-				Authorization: `Bearer ${apiKey}`,
-				...Object.fromEntries(headers.map(({ name, value }) => [name, value])),
-			},
-		};
-	};
-
-	test: ICredentialTestRequest = {
-		request: {
-			baseURL: BASE_URL_EXPRESSION,
-			url: '/models',
-			// A redirect could carry the key to another host.
-			disableFollowRedirect: true,
-		},
-		// n8n runs through both kinds of rule, though its type knows only lists of one kind.
-		rules: [
-			{
-				type: 'responseCode',
-				properties: {
-					value: 401,
-					message:
-						'The API key was not accepted. Copy it again, and check that Service is the platform that issued it: keys of platform.stepfun.com and platform.stepfun.ai are not interchangeable.',
-				},
-			},
-			{
-				type: 'responseCode',
-				properties: {
-					value: 403,
-					message: 'The API key is known, but it may not use this service.',
-				},
-			},
-			{
-				type: 'responseCode',
-				properties: {
-					value: 404,
-					message:
-						'The server answers, but not at this address: it has no /models. Check Service and Base URL; the Base URL usually ends in /v1.',
-				},
-			},
-			{
-				type: 'responseSuccessBody',
-				properties: {
-					key: 'data',
-					value: undefined,
-					message:
-						'The server answers, but not as an image API: there is no list of models at this address. Check the Base URL; it usually ends in /v1.',
-				},
-			},
-		] as unknown as ICredentialTestRequest['rules'],
+		const headers = authorizationHeaders(parseCredential(credentials));
+		return { ...requestOptions, headers: { ...requestOptions.headers, ...headers } };
 	};
 }

@@ -4,6 +4,8 @@ module.exports = {
 	roots: ['<rootDir>/test'],
 	testMatch: ['**/*.test.ts'],
 	testEnvironment: 'node',
+	// No test measures time, so a busy machine may take as long as it needs.
+	testTimeout: 60_000,
 	transform: {
 		'^.+\\.(t|j)s$': [
 			'@swc/jest',

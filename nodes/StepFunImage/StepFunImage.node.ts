@@ -7,13 +7,17 @@ import {
 	type INodeTypeDescription,
 } from 'n8n-workflow';
 
+import { testStepFunApi } from './actions/credentialTest';
 import { run } from './actions/run';
+import { searchModels } from './actions/searchModels';
 import { hints } from './descriptions/hints';
 import { imageFields } from './descriptions/imageFields';
 import { balanceOptionsField } from './descriptions/options';
 import { resourceAndOperation } from './descriptions/resources';
+import { toolDescriptionFields } from './descriptions/toolVariant';
 
 const properties: INodeProperties[] = [
+	...toolDescriptionFields,
 	...resourceAndOperation,
 	...imageFields,
 	balanceOptionsField,
@@ -33,11 +37,27 @@ export class StepFunImage implements INodeType {
 		defaults: { name: 'StepFun Image' },
 		hints,
 		usableAsTool: true,
+		builderHint: {
+			searchHint:
+				"Generates, edits and varies images with StepFun. Makes one image for each input item and bounds and paces the requests itself, so it needs no loop and no Wait node. As an agent's tool it returns links, not files.",
+			relatedNodes: [
+				{
+					nodeType: 'n8n-nodes-base.readWriteFile',
+					relationHint: 'Saves the image, found in the binary field data, to disk',
+				},
+				{
+					nodeType: 'n8n-nodes-base.dataTable',
+					relationHint: 'Keeps the rows of a large batch, so that it can go on after a restart',
+				},
+			],
+		},
 		inputs: [NodeConnectionTypes.Main],
 		outputs: [NodeConnectionTypes.Main],
-		credentials: [{ name: 'stepFunApi', required: true }],
+		credentials: [{ name: 'stepFunApi', required: true, testedBy: 'testStepFunApi' }],
 		properties,
 	};
+
+	methods = { credentialTest: { testStepFunApi }, listSearch: { searchModels } };
 
 	/** The properties say what is sent: each field its `routing.send`, each operation its `routing.request`. */
 	async execute(this: IExecuteFunctions): Promise<INodeExecutionData[][]> {

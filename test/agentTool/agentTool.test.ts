@@ -80,12 +80,43 @@ const choicesOf = (name: string, operation: string, of: INodeTypeDescription) =>
 		} as INodeType);
 
 	test.each([
-		['image', 'generate', 'Generate an image in StepFun Image'],
-		['image', 'edit', 'Edit an image in StepFun Image'],
-		['image', 'imageToImage', 'Create an image from an image in StepFun Image'],
-		['account', 'getBalance', 'Get the account balance in StepFun Image'],
-	])('The description of a tool with %s %s is: %s', (resource, operation, text) => {
-		expect(described({ resource, operation })).toBe(text);
+		[
+			'generate',
+			/^Generates an image from a text prompt and returns a link to it\. /,
+			'$0.003 or ¥0.02',
+		],
+		['edit', /^Edits the image at a URL .* returns a link to the result\. /, '$0.003 or ¥0.02'],
+		[
+			'imageToImage',
+			/^Creates a new image from the image at a URL .* a link to it\. /,
+			'$0.02 or ¥0.1',
+		],
+	])(
+		'The description of a tool with %s tells the link and the price',
+		(operation, purpose, price) => {
+			const values = toolValues({ operation });
+			expect(described(values)).toMatch(purpose);
+			expect(described(values)).toContain(`Each call is charged: about ${price} per image`);
+		},
+	);
+
+	test('The description of a tool that gets the balance says that it costs nothing', () => {
+		const values = toolValues({ resource: 'account', operation: 'getBalance' });
+		expect(described(values)).toMatch(/^Gets the balance .* Costs nothing\.$/);
+	});
+
+	test('A node of a workflow has no description of a tool', () => {
+		const shown = description.properties.filter(
+			(property) =>
+				property.name === 'toolDescription' &&
+				NodeHelpers.displayParameter(
+					{ resource: 'image', operation: 'generate' },
+					property,
+					{ typeVersion: 1 },
+					description,
+				),
+		);
+		expect(shown).toEqual([]);
 	});
 
 	test('The description of a tool is what its owner wrote, where somebody wrote one', () => {

@@ -1,6 +1,8 @@
 import { NodeHelpers, type INode, type INodeParameters } from 'n8n-workflow';
 
 import { StepFunApi } from '../../credentials/StepFunApi.credentials';
+import { parseCredential } from '../../nodes/StepFunImage/transport/credential';
+import { runGenerate } from '../kit/localRuns';
 import { localCredential } from '../kit/stepFunCredential';
 import { testCredential } from '../kit/testCredential';
 import { LOCAL_API_KEY, startStepFunServer, type StepFunServer } from '../stepfun-server/server';
@@ -57,7 +59,7 @@ describe('Credential: the connection test', () => {
 			expect(await testLocal({ apiKey })).toEqual({
 				status: 'Error',
 				message:
-					'The API key was not accepted. Copy it again, and check that Service is the platform that issued it: keys of platform.stepfun.com and platform.stepfun.ai are not interchangeable.',
+					'The API key was not accepted. Copy it again, and check the headers that the server wants.',
 			});
 			expect(server.requests.map(({ status }) => status)).toContain(401);
 		},
@@ -94,7 +96,11 @@ describe('Credential: the connection test', () => {
 
 	test('The connection test shows the status of a server that fails', async () => {
 		server.setFaults([{ when: { path: '/models' }, fault: { status: 503 } }]);
-		expect(await testLocal()).toEqual({ status: 'Error', message: 'Service Unavailable' });
+		expect(await testLocal()).toEqual({
+			status: 'Error',
+			message:
+				'The server answers with an error (HTTP 503). Check Service and Base URL, or try again later.',
+		});
 	});
 
 	test('The connection test says that nobody listens at an address', async () => {
@@ -102,8 +108,33 @@ describe('Credential: the connection test', () => {
 		await other.close();
 		expect(await testLocal({ baseUrl: other.url })).toEqual({
 			status: 'Error',
-			message: 'ECONNREFUSED',
+			message: `${new URL(other.url).host} refuses the connection. Check that the server is running, and the port in the Base URL.`,
 		});
+	});
+
+	test.each([
+		['http://no-such-host.invalid/v1', 'There is no host named no-such-host.invalid.'],
+		['images.example.com/v1', 'write https://images.example.com/v1'],
+		['ftp://images.example.com', 'The Base URL is not a web address.'],
+	])('The connection test says in a sentence what is wrong with %s', async (baseUrl, sentence) => {
+		const { status, message } = await testLocal({ baseUrl });
+		expect(status).toBe('Error');
+		expect(message).toContain(sentence);
+		expect(message).not.toMatch(/E[A-Z]{4,}/);
+	});
+
+	test('The connection test speaks of HTTPS where the server knows none', async () => {
+		const { message } = await testLocal({ baseUrl: server.url.replace('http:', 'https:') });
+		expect(message).toContain('does not speak HTTPS');
+	});
+
+	test('The connection test of a server that may lack a list of models passes without one', async () => {
+		server.setFaults([{ when: { path: '/models' }, fault: { status: 404 } }]);
+		expect(await testLocal({ apiFormat: 'openai' })).toEqual({
+			status: 'OK',
+			message: 'The server answers. It has no list of models, so the API key was not tested.',
+		});
+		expect((await testLocal({ apiFormat: 'vllmOmni' })).status).toBe('Error');
 	});
 
 	test.each(['', 'images.example.com/v1'])(
@@ -142,6 +173,10 @@ describe('Credential: the fields', () => {
 	});
 
 	test('The API key is a password field, and goes into the Authorization header only', async () => {
+		expect(await authenticate({ apiKey: '' }, { url: 'http://127.0.0.1/v1' })).toEqual({
+			url: 'http://127.0.0.1/v1',
+			headers: {},
+		});
 		expect(field('apiKey')?.typeOptions).toEqual({ password: true });
 		const request = { url: 'https://api.stepfun.com/v1/models', headers: { Accept: 'text/plain' } };
 		expect(await authenticate({ apiKey: ' the-key\n' }, request)).toEqual({
@@ -154,5 +189,66 @@ describe('Credential: the fields', () => {
 		expect([field('concurrentRequests')?.default, field('requestsPerMinute')?.default]).toEqual([
 			5, 0,
 		]);
+	});
+});
+
+describe("Credential: the Base URL of a server of one's own", () => {
+	test.each([
+		['http://host/v1/images/generations', 'http://host/v1', ''],
+		['http://host/v1/images/edits/', 'http://host/v1', ''],
+		['http://host/v1/?api-version=2026-01-01', 'http://host/v1', '?api-version=2026-01-01'],
+		[
+			'http://host/openai/images/generations?api-version=1&x=2',
+			'http://host/openai',
+			'?api-version=1&x=2',
+		],
+	])('%s', (entered, baseUrl, query) => {
+		expect(parseCredential({ service: 'custom', baseUrl: entered })).toMatchObject({
+			baseUrl,
+			query,
+		});
+	});
+
+	test('A query stays behind the path of each request', async () => {
+		const { items, error } = await runGenerate(
+			server,
+			{},
+			{ credential: { baseUrl: `${server.url}?api-version=2026-01-01` } },
+		);
+		expect(error?.message).toBeUndefined();
+		expect(items).toHaveLength(1);
+	});
+
+	test('Several headers go along, and the key stays', async () => {
+		const headers = {
+			values: [
+				{ name: 'CF-Access-Client-Id', value: 'id-1' },
+				{ name: 'X-B', value: 'two' },
+			],
+		};
+		await runGenerate(server, {}, { credential: { headers } });
+		expect(server.requests[0].headers).toMatchObject({
+			'cf-access-client-id': 'id-1',
+			'x-b': 'two',
+			authorization: 'Bearer local-stepfun-key',
+		});
+	});
+
+	test('A key that was copied with the word Bearer or a line break is sent without them', async () => {
+		const { error } = await runGenerate(
+			server,
+			{},
+			{ credential: { apiKey: `Bearer ${LOCAL_API_KEY}\n` } },
+		);
+		expect(error?.message).toBeUndefined();
+	});
+
+	test('Servers that draw one picture at a time are sent one request at a time, unless the credential says otherwise', () => {
+		const concurrencyOf = (apiFormat: string, concurrentRequests: number) =>
+			parseCredential({ service: 'custom', apiFormat, concurrentRequests }).limits
+				.concurrentRequests;
+		expect(concurrencyOf('stableDiffusionCpp', 5)).toBe(1);
+		expect(concurrencyOf('stableDiffusionCpp', 3)).toBe(3);
+		expect(concurrencyOf('stepfun', 5)).toBe(5);
 	});
 });

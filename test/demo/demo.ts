@@ -3,10 +3,12 @@ import { tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { imageSize } from 'image-size';
-import { withCleanUp } from '../n8n/clean-up';
-import { CREDENTIAL_TYPE, findTrigger, NODE_TYPE, prepareExample } from '../n8n/example';
+import { withCleanUp, type CleanUp } from '../n8n/clean-up';
+import { CREDENTIAL_TYPE, NODE_TYPE, prepareExample } from '../n8n/example';
 import { installN8n } from '../n8n/install';
 import { startN8n, type N8nInstance, type WorkflowFile } from '../n8n/instance';
+import { connectRemote, findRemote, REMOTE_OPTIONS, type RemoteN8n } from '../n8n/remote';
+import { runnerOf, type WorkflowRunner } from '../n8n/workflow-runner';
 import { packPackage } from '../package/pack';
 import { LOCAL_API_KEY, startStepFunServer } from '../stepfun-server/server';
 import { summarize, toMarkdown, type ProductSummary } from './summary';
@@ -16,39 +18,69 @@ const OUTPUT_FOLDER = join(REPOSITORY, 'demo-output');
 const EXAMPLE = 'product-photos';
 const EXECUTION_TIMEOUT_MS = 300_000;
 
-/** The image service the demo uses: the real one with a key of yours, else the local stand-in. */
+/** The image service that the demo uses: the real one with a key of yours, else the local test server. */
 interface ImageService {
 	baseUrl: string;
 	apiKey: string;
 	description: string;
+	/** Whether its pictures are drawn by the test server of this repository. */
+	isTestServer: boolean;
 	close(): Promise<void>;
 }
+
+const TEST_PICTURES_NOTICE =
+	'These pictures come from a test server and are not real results: each is a stock landscape, labelled with what the node requested.';
+
+const HOW_TO_GET_REAL_PICTURES = `${TEST_PICTURES_NOTICE}
+To get real ones:
+  - Today: run one of the servers in docs/servers.md, and choose Custom as Service in the node's credential.
+  - When StepFun's image service is back: STEPFUN_API_KEY=... npm run demo
+    (with a key of platform.stepfun.ai, also STEPFUN_BASE_URL=https://api.stepfun.ai/v1)`;
 
 async function openImageService(): Promise<ImageService> {
 	const { STEPFUN_API_KEY: apiKey, STEPFUN_BASE_URL: baseUrl } = process.env;
 	if (apiKey) {
 		const realUrl = baseUrl || 'https://api.stepfun.com/v1';
-		return { baseUrl: realUrl, apiKey, description: realUrl, close: async () => {} };
+		return {
+			baseUrl: realUrl,
+			apiKey,
+			description: realUrl,
+			isTestServer: false,
+			close: async () => {},
+		};
 	}
 	const server = await startStepFunServer();
 	return {
 		baseUrl: server.url,
 		apiKey: LOCAL_API_KEY,
-		description: `the local StepFun server at ${server.url} (set STEPFUN_API_KEY for the real service)`,
+		description: `the test server of this repository, at ${server.url}`,
+		isTestServer: true,
 		close: () => server.close(),
 	};
 }
 
+async function startOwnN8n(
+	userFolder: string,
+	cleanUp: CleanUp,
+	log: (line: string) => void,
+): Promise<N8nInstance> {
+	log('Building and packing the package');
+	const tarball = await packPackage(userFolder);
+	const installation = await installN8n(log);
+	log(`Starting n8n with ${basename(tarball)} installed as a community package`);
+	const n8n = await startN8n({ installation, tarball, userFolder, filesFolder: OUTPUT_FOLDER });
+	cleanUp(() => n8n.stop());
+	if (!(await n8n.listNodeTypes()).includes(NODE_TYPE)) {
+		throw new Error(`n8n did not load ${NODE_TYPE}`);
+	}
+	return n8n;
+}
+
 async function runWorkflow(
-	n8n: N8nInstance,
+	runner: WorkflowRunner,
 	workflow: WorkflowFile,
 ): Promise<{ url: string; products: ProductSummary[] }> {
-	const workflowId = await n8n.createWorkflow(workflow);
-	const execution = await n8n.executeWorkflow(
-		workflowId,
-		findTrigger(workflow),
-		EXECUTION_TIMEOUT_MS,
-	);
+	const { execution, workflowId } = await runner.run(workflow, OUTPUT_FOLDER, EXECUTION_TIMEOUT_MS);
 	const { error, runData } = execution.data.resultData;
 	if (execution.status !== 'success') {
 		const node = error && 'node' in error ? ` in "${error.node?.name}"` : '';
@@ -57,7 +89,7 @@ async function runWorkflow(
 			`The execution ended as "${execution.status}"${node}: ${error?.message}${description}`,
 		);
 	}
-	return { url: `${n8n.url}/workflow/${workflowId}`, products: summarize(runData) };
+	return { url: `${runner.url}/workflow/${workflowId}`, products: summarize(runData) };
 }
 
 /** Opens every picture: a green execution alone does not say that there is an image of the right size in each file. */
@@ -80,7 +112,10 @@ async function waitForInterrupt(): Promise<void> {
 }
 
 async function main(): Promise<void> {
-	const { values: options } = parseArgs({ options: { open: { type: 'boolean', default: false } } });
+	const { values: options } = parseArgs({
+		options: { open: { type: 'boolean', default: false }, ...REMOTE_OPTIONS },
+	});
+	const remote = findRemote(options);
 	const startedAt = Date.now();
 	const log = (line: string) =>
 		console.log(`[${String(Math.round((Date.now() - startedAt) / 1000)).padStart(3)} s] ${line}`);
@@ -90,33 +125,20 @@ async function main(): Promise<void> {
 	const workFolder = await mkdtemp(join(tmpdir(), 'stepfun-image-demo-'));
 	await withCleanUp(async (cleanUp) => {
 		cleanUp(() => rm(workFolder, { recursive: true, force: true, maxRetries: 3 }));
-		log('Building and packing the package');
-		const tarball = await packPackage(workFolder);
-
-		const installation = await installN8n(log);
-
 		const service = await openImageService();
 		cleanUp(service.close);
 		log(`Images come from ${service.description}`);
 
-		log(`Starting n8n with ${basename(tarball)} installed as a community package`);
-		const n8n = await startN8n({
-			installation,
-			tarball,
-			userFolder: workFolder,
-			filesFolder: OUTPUT_FOLDER,
-		});
-		cleanUp(() => n8n.stop());
-		if (!(await n8n.listNodeTypes()).includes(NODE_TYPE)) {
-			throw new Error(`n8n did not load ${NODE_TYPE}`);
-		}
+		const n8n = remote ? undefined : await startOwnN8n(workFolder, cleanUp, log);
+		const runner = n8n ? runnerOf(n8n) : await connectRemote(remote as RemoteN8n, cleanUp);
+		if (remote) log(`Using the n8n at ${runner.url}`);
 
-		const credential = await n8n.createCredential(CREDENTIAL_TYPE, 'StepFun account', {
+		const credential = await runner.createCredential(CREDENTIAL_TYPE, 'StepFun account', {
 			service: 'custom',
 			baseUrl: service.baseUrl,
 			apiKey: service.apiKey,
 		});
-		const verdict = await n8n.testCredential(credential, CREDENTIAL_TYPE);
+		const verdict = await runner.testCredential(credential, CREDENTIAL_TYPE);
 		log(`n8n's test of the credential: ${verdict.message}`);
 		if (verdict.status !== 'OK') throw new Error(`The credential test failed: ${verdict.message}`);
 
@@ -125,10 +147,13 @@ async function main(): Promise<void> {
 			credentials: { [CREDENTIAL_TYPE]: credential },
 			filesFolder: OUTPUT_FOLDER,
 		});
-		const { url, products } = await runWorkflow(n8n, workflow);
+		const { url, products } = await runWorkflow(runner, workflow);
 		await checkPictures(products);
 		await writeFile(join(OUTPUT_FOLDER, 'summary.json'), `${JSON.stringify(products, null, 2)}\n`);
-		await writeFile(join(OUTPUT_FOLDER, 'summary.md'), toMarkdown(products));
+		await writeFile(
+			join(OUTPUT_FOLDER, 'summary.md'),
+			toMarkdown(products, service.isTestServer ? TEST_PICTURES_NOTICE : undefined),
+		);
 
 		console.log('');
 		console.table(
@@ -141,11 +166,15 @@ async function main(): Promise<void> {
 		);
 		const pictures = products.flatMap(({ files }) => files).length;
 		log(`${pictures} pictures of ${products.length} products, and summary.md, are in demo-output/`);
+		if (service.isTestServer) console.log(`\n${HOW_TO_GET_REAL_PICTURES}`);
 
 		if (options.open) {
 			console.log(`\nThe workflow in n8n's editor: ${url}`);
-			console.log(`Login: ${n8n.owner.email}, password: ${n8n.owner.password}`);
-			console.log('Ctrl+C ends n8n and removes its data; demo-output/ stays.');
+			if (n8n) console.log(`Login: ${n8n.owner.email}, password: ${n8n.owner.password}`);
+			const ending = n8n
+				? 'ends n8n and removes its data'
+				: 'removes the workflow and its credential';
+			console.log(`Ctrl+C ${ending}; demo-output/ stays.`);
 			await waitForInterrupt();
 		}
 	});

@@ -45,8 +45,12 @@ function itemsOf(runData: IRunData, nodeName: string): IDataObject[] {
 	return items.map(({ json }) => json);
 }
 
-/** The summary for people: a table with the pictures in it. */
-export function toMarkdown(products: ProductSummary[]): string {
+/**
+ * The summary for people: a table with the pictures in it.
+ *
+ * @param notice what a reader must know of the pictures
+ */
+export function toMarkdown(products: ProductSummary[], notice?: string): string {
 	const rows = products.map(({ product, size, model, seeds, tries, files }) =>
 		[
 			product,
@@ -60,6 +64,7 @@ export function toMarkdown(products: ProductSummary[]): string {
 	return [
 		'# Product photos',
 		'',
+		...(notice ? [`> ${notice}`, ''] : []),
 		'| Product | Size | Model | Seeds | Tries | Photo | In its scene |',
 		'| --- | --- | --- | --- | --- | --- | --- |',
 		...rows.map((row) => `| ${row} |`),

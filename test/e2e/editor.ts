@@ -19,16 +19,31 @@ import { checkKeyIsNowhere, makeKey } from '../kit/secrets';
 
 const NODE_NAME = 'StepFun Image';
 
-/** What people type who look for a node like this one. */
-const SEARCHES = ['image', 'generate', 'edit', 'stepfun'];
+/** What people type who look for a node like this one; the last brings it to the first place. */
+const SEARCHES = [
+	'image',
+	'generate',
+	'edit',
+	'generate image',
+	'create image',
+	'edit photo',
+	'AI image',
+	'image generation',
+	'draw',
+	'illustration',
+	'banner',
+	'poster',
+	'img2img',
+	'remove background',
+	'step-image',
+	'文生图',
+	'图片编辑',
+	'阶跃',
+	'stepfun',
+];
 
 /** What the node can do, as its list of actions names it. */
-const ACTIONS = [
-	GENERATE_NODE,
-	EDIT_NODE,
-	'Create an image from an image',
-	'Get the account balance',
-];
+const ACTIONS = [GENERATE_NODE, EDIT_NODE, 'Create image from image', 'Get account balance'];
 
 const TRIGGER = { inList: 'Trigger manually', onCanvas: 'When clicking' };
 
@@ -55,10 +70,10 @@ async function openActions({ editor, log, shoot }: Session, after: string, searc
 	for (const text of searches) {
 		const { place, of } = await editor.searchNodes(text, NODE_NAME);
 		log(`the search for "${text}" shows the node at place ${place} of ${of}`);
-		await shoot(`search-${text}`, editor.nodeList);
 	}
+	await shoot('search', editor.nodeList);
 	await editor.chooseInNodeList(NODE_NAME);
-	await editor.nodeList.getByText(GENERATE_NODE).waitFor();
+	await editor.nodeList.getByText(GENERATE_NODE, { exact: true }).waitFor();
 }
 
 async function checkActions({ editor, shoot }: Session): Promise<void> {

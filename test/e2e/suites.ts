@@ -5,7 +5,9 @@ import { gatewaySuite } from './gateway';
 import { memorySuite } from './memory';
 import type { Suite } from './suite';
 import { queueSuite } from './queue';
+import { remoteSuite } from './remote';
 import { restartSuite } from './restart';
+import { resumeSuite } from './resume';
 import { securitySuite } from './security';
 import { versionsSuite } from './versions';
 
@@ -13,7 +15,9 @@ import { versionsSuite } from './versions';
 export const SUITES: Record<string, Suite> = {
 	editor: editorSuite,
 	agent: agentSuite,
+	remote: remoteSuite,
 	restart: restartSuite,
+	resume: resumeSuite,
 	memory: memorySuite,
 	endurance: enduranceSuite,
 	queue: queueSuite,

@@ -61,11 +61,11 @@ test.each(['shoe.png', '红鞋 (1).png', 'a "quoted" name.png', "it's; a=b.png",
 		const form = new FormData();
 		form.append('model', 'step-image-edit-2');
 		form.append('prompt', '把背景换成 "beach"\nkeep the shoe');
-		form.append('cfg_scale', '2.5');
 		form.append('negative_prompt', 'haze & fog');
+		form.append('text_mode', 'true');
 		form.append('seed', '3');
 		form.append('steps', '9');
-		form.append('text_mode', 'true');
+		form.append('cfg_scale', '2.5');
 		form.append('response_format', 'b64_json');
 		form.append('image', image, { filename: stored.fileName, contentType: 'image/png' });
 		const expected = await parseBody(form.getHeaders()['content-type'], form.getBuffer());
@@ -390,8 +390,8 @@ describe('Edit: images beyond a limit never leave n8n', () => {
 			'an empty file',
 			async () => Buffer.alloc(0),
 			{},
-			"The file in 'data' is not an image that can be edited",
-			'It claims to be image/png, but its content is not',
+			"The file in 'data' is empty",
+			'Check that the previous node has really loaded the file',
 		],
 		[
 			'step-image-edit-2',

@@ -249,6 +249,49 @@ export class Editor {
 		return await this.readOpenList();
 	}
 
+	private get modelField(): Locator {
+		return this.panel.getByTestId('resource-locator-model');
+	}
+
+	/** The ID of the model that the open panel has. */
+	async readModel(): Promise<string> {
+		return await this.modelField.getByTestId('rlc-input-container').locator('input').inputValue();
+	}
+
+	/** The models in the list of the Model field, or what stands there instead. */
+	async readModels(): Promise<string[]> {
+		await this.modelField.getByTestId('rlc-input-container').click();
+		const entries = this.page.getByTestId('rlc-item').filter({ visible: true });
+		const failure = this.page.getByTestId('rlc-error-container').filter({ visible: true });
+		await entries.or(failure).first().waitFor();
+		const texts = (await failure.isVisible())
+			? [await failure.innerText()]
+			: await entries.allInnerTexts();
+		await this.page.keyboard.press('Escape');
+		return texts.map((text) => text.trim());
+	}
+
+	/** Chooses a model from the Model field's list. */
+	async chooseModel(id: string): Promise<void> {
+		await this.modelField.getByTestId('rlc-input-container').click();
+		const entry = this.page.getByTestId('rlc-item').filter({ visible: true });
+		await entry.getByText(id).first().click();
+		await entry.first().waitFor({ state: 'hidden' });
+	}
+
+	/** Switches the Model field between From List and By ID. */
+	async chooseModelMode(label: 'From list' | 'By ID'): Promise<void> {
+		await this.modelField.getByTestId('rlc-mode-selector').click();
+		await this.chooseFromOpenList(label);
+	}
+
+	/** Types a model's ID, by ID. */
+	async fillModel(id: string): Promise<void> {
+		const input = this.modelField.getByTestId('rlc-input-container').locator('input');
+		await input.fill(id);
+		await input.blur();
+	}
+
 	/** Adds a field of the node's Options. */
 	async addOption(label: string): Promise<void> {
 		await this.openOptionsList();
@@ -259,6 +302,22 @@ export class Editor {
 	async readOptions(): Promise<string[]> {
 		await this.openOptionsList();
 		return await this.readOpenList();
+	}
+
+	/** Removes a field of the node's Options. */
+	async removeOption(name: string): Promise<void> {
+		const item = this.panel
+			.getByTestId('parameter-item')
+			.filter({ has: this.field(name) })
+			.last();
+		await item.hover();
+		await item.getByTitle('Delete').first().click();
+		await this.field(name).waitFor({ state: 'detached' });
+	}
+
+	/** Whether a switch is on. */
+	async readSwitch(name: string): Promise<boolean> {
+		return (await this.field(name).getByRole('switch').getAttribute('aria-checked')) === 'true';
 	}
 
 	private async openOptionsList(): Promise<void> {

@@ -65,9 +65,9 @@ async function shootFirstUse(editor: Editor, save: Save, log: (line: string) => 
 	}
 	await save('node-search', await editor.shootPart(editor.nodeList, NODE_LIST_PART));
 	await editor.chooseInNodeList('StepFun Image');
-	await editor.page.getByText('Generate an image').waitFor();
+	await editor.nodeList.getByText('Generate image', { exact: true }).waitFor();
 	await save('node-actions', await editor.shootPart(editor.nodeList, NODE_LIST_PART));
-	await editor.chooseInNodeList('Generate an image');
+	await editor.chooseInNodeList('Generate image');
 	await editor.panel.waitFor();
 
 	await editor.fill('prompt', 'A red running shoe on white marble, soft morning light');

@@ -12,6 +12,8 @@ export interface ExpectedRun {
 	example: string;
 	/** Runs it with the account that can pay for two images only. */
 	withShortAccount?: boolean;
+	/** Tells the workflow to write to a folder that is not there. */
+	withoutFolder?: boolean;
 	/** The execution has to end as failed. */
 	fails?: boolean;
 	check: Check;
@@ -21,13 +23,29 @@ function checkCount(items: unknown[], wanted: number, what: string): void {
 	deepStrictEqual(items.length, wanted, `${items.length} ${what} instead of ${wanted}`);
 }
 
+/** Fails unless the workflow wrote so many pictures, and beside them the file that tries the folder. */
+async function checkFileCount({ filesFolder }: FinishedRun, pictures: number): Promise<void> {
+	const files = await readdir(filesFolder);
+	checkCount(files, pictures + 1, 'files');
+	ok(files.includes('write-test.txt'), files.join());
+}
+
+/** A folder that cannot be written to ends the run before anything is paid for. */
+const checkNothingPaid =
+	(nodes: string[]): Check =>
+	async (run) => {
+		ok(run.errorMessage, 'the run has no error');
+		for (const node of nodes) checkCount(run.items(node), 0, `items of ${node}`);
+		return `stopped before the first image: "${run.errorMessage}"`;
+	};
+
 const checkProductPhotos: Check = async (run) => {
 	const photos = run.items('Generate Photo');
 	const scenes = run.items('Put Into Scene');
 	checkCount(photos, 4, 'photos');
 	checkCount(scenes, 4, 'scenes');
 	await run.checkPictures([...photos, ...scenes]);
-	checkCount(await readdir(run.filesFolder), 8, 'files');
+	await checkFileCount(run, 8);
 	return '4 products, 8 files';
 };
 
@@ -48,7 +66,7 @@ const checkProductBackgrounds: Check = async (run) => {
 		'SHOE-12-plain-white.png': size,
 		'SHOE-12-a-mossy-rock-beside-a-forest-path.png': size,
 	});
-	checkCount(await readdir(run.filesFolder), 6, 'files');
+	await checkFileCount(run, 6);
 	return '3 rows, 6 files';
 };
 
@@ -66,6 +84,7 @@ const checkBanners: Check = async (run) => {
 			),
 		),
 	);
+	await checkFileCount(run, 6);
 	return '2 campaigns in 3 sizes, 6 files of the right size';
 };
 
@@ -105,10 +124,18 @@ const checkShortBalance: Check = async (run) => {
 	return `stopped before the first image: "${run.errorMessage}"`;
 };
 
+const checkResumableBatch: Check = async (run) => {
+	const rows = run.items('Mark Row');
+	checkCount(rows, 400, 'rows');
+	for (const { json } of rows) match(String(json.link), /^http/);
+	deepStrictEqual(new Set(run.values('Mark Row', 'link')).size, 400);
+	return '400 rows, each with a link of its own';
+};
+
 const checkAgent: Check = async (run, chat) => {
 	const [declared] = chat.requests[0]?.tools ?? [];
 	deepStrictEqual(declared?.function.name, 'StepFun_Image');
-	deepStrictEqual(declared.function.description, 'Generate an image in StepFun Image');
+	match(declared.function.description ?? '', /returns a link to it\. Each call is charged/);
 	deepStrictEqual(
 		Object.keys(declared.function.parameters.properties ?? {}),
 		Object.keys(TOOL_ARGUMENTS),
@@ -128,9 +155,22 @@ export const EXPECTED_RUNS: ExpectedRun[] = [
 	{ example: 'product-photos', check: checkProductPhotos },
 	{ example: 'product-backgrounds', check: checkProductBackgrounds },
 	{ example: 'banners-with-lettering', check: checkBanners },
+	...[
+		{ example: 'product-photos', nodes: ['Generate Photo'] },
+		{ example: 'product-backgrounds', nodes: ['Product Photo'] },
+		{ example: 'banners-with-lettering', nodes: ['Paint Banner'] },
+	].map(
+		({ example, nodes }): ExpectedRun => ({
+			example,
+			withoutFolder: true,
+			fails: true,
+			check: checkNothingPaid(nodes),
+		}),
+	),
 	{ example: 'ab-variations', check: checkVariations },
 	{ example: 'moderation-branch', check: checkModeration },
 	{ example: 'balance-check', check: checkEnoughBalance },
 	{ example: 'balance-check', withShortAccount: true, fails: true, check: checkShortBalance },
 	{ example: 'agent-with-image-tool', check: checkAgent },
+	{ example: 'resumable-batch', check: checkResumableBatch },
 ];

@@ -6,12 +6,13 @@ import { launchChromium } from '../editor/chromium';
 import { openEditor } from '../editor/editor';
 import { savePicture } from '../editor/savePicture';
 import { withCleanUp, type CleanUp } from '../n8n/clean-up';
-import { createStepFunCredential } from '../kit/stepFunCredential';
-import { CREDENTIAL_TYPE, findTrigger, prepareExample } from '../n8n/example';
+import { CREDENTIAL_TYPE, prepareExample } from '../n8n/example';
 import { installN8n } from '../n8n/install';
 import { startN8n, type N8nInstance, type WorkflowFile } from '../n8n/instance';
+import { connectRemote, findRemote, REMOTE_OPTIONS, type RemoteN8n } from '../n8n/remote';
+import { runnerOf, type WorkflowRunner } from '../n8n/workflow-runner';
 import { packPackage } from '../package/pack';
-import { startStepFunServer } from '../stepfun-server/server';
+import { LOCAL_API_KEY, startStepFunServer } from '../stepfun-server/server';
 import { CHAT_API_KEY, startChatServer, type ChatServer } from './chatServer';
 import { EXPECTED_RUNS, type ExpectedRun } from './checks';
 import { FinishedRun } from '../kit/finishedRun';
@@ -25,7 +26,9 @@ const SHORT_BALANCE = 0.05;
 
 /** Everything around the examples. */
 interface TestContext {
-	n8n: N8nInstance;
+	runner: WorkflowRunner;
+	/** The n8n that was started for the examples, unless they run in another. */
+	n8n?: N8nInstance;
 	chat: ChatServer;
 	userFolder: string;
 	filesFolder: string;
@@ -41,14 +44,30 @@ async function checkCompleteness(): Promise<void> {
 	if (unchecked.length > 0) throw new Error(`No check in test/examples/checks.ts: ${unchecked}`);
 }
 
-async function setUp(cleanUp: CleanUp, log: (line: string) => void): Promise<TestContext> {
+async function startOwnN8n(
+	userFolder: string,
+	filesFolder: string,
+	cleanUp: CleanUp,
+	log: (line: string) => void,
+): Promise<N8nInstance> {
+	const installation = await installN8n(log);
+	const tarball = await packPackage(userFolder);
+	log('Starting n8n');
+	const n8n = await startN8n({ installation, tarball, userFolder, filesFolder });
+	cleanUp(() => n8n.stop());
+	return n8n;
+}
+
+async function setUp(
+	remote: RemoteN8n | undefined,
+	cleanUp: CleanUp,
+	log: (line: string) => void,
+): Promise<TestContext> {
 	const userFolder = await mkdtemp(join(tmpdir(), 'stepfun-image-examples-'));
 	cleanUp(() => rm(userFolder, { recursive: true, force: true, maxRetries: 3 }));
 	const filesFolder = join(userFolder, 'pictures');
 	await mkdir(filesFolder);
 
-	const installation = await installN8n(log);
-	const tarball = await packPackage(userFolder);
 	const server = await startStepFunServer();
 	cleanUp(() => server.close());
 	const shortServer = await startStepFunServer({ balance: SHORT_BALANCE });
@@ -56,19 +75,25 @@ async function setUp(cleanUp: CleanUp, log: (line: string) => void): Promise<Tes
 	const chat = await startChatServer();
 	cleanUp(() => chat.close());
 
-	log('Starting n8n');
-	const n8n = await startN8n({ installation, tarball, userFolder, filesFolder });
-	cleanUp(() => n8n.stop());
+	const n8n = remote ? undefined : await startOwnN8n(userFolder, filesFolder, cleanUp, log);
+	const runner = n8n ? runnerOf(n8n) : await connectRemote(remote as RemoteN8n, cleanUp);
+	if (remote) log(`Using the n8n at ${runner.url}`);
 
-	const account = await createStepFunCredential(n8n, server);
-	const shortName = 'StepFun account with little money';
-	const shortAccount = await createStepFunCredential(n8n, shortServer, {}, shortName);
-	const openAiApi = await n8n.createCredential('openAiApi', 'Chat model account', {
+	const createAccount = async (name: string, baseUrl: string) =>
+		await runner.createCredential(CREDENTIAL_TYPE, name, {
+			service: 'custom',
+			baseUrl,
+			apiKey: LOCAL_API_KEY,
+		});
+	const account = await createAccount('StepFun account', server.url);
+	const shortAccount = await createAccount('StepFun account with little money', shortServer.url);
+	const openAiApi = await runner.createCredential('openAiApi', 'Chat model account', {
 		apiKey: CHAT_API_KEY,
 		url: chat.url,
 		header: false,
 	});
 	return {
+		runner,
 		n8n,
 		chat,
 		userFolder,
@@ -84,17 +109,19 @@ async function setUp(cleanUp: CleanUp, log: (line: string) => void): Promise<Tes
 /** Runs an example and looks at what came out of it. Returns the id of the workflow. */
 async function runExample(
 	expected: ExpectedRun,
-	{ n8n, chat, userFolder, filesFolder, prepare }: TestContext,
+	{ runner, chat, userFolder, filesFolder, prepare }: TestContext,
 ): Promise<{ workflowId: string; summary: string }> {
 	const folder = await mkdtemp(join(filesFolder, `${expected.example}-`));
-	const workflow = await prepare(expected, folder);
-	const workflowId = await n8n.createWorkflow(workflow);
-	const execution = await n8n.executeWorkflow(
-		workflowId,
-		findTrigger(workflow),
+	const workflow = await prepare(
+		expected,
+		expected.withoutFolder ? join(folder, 'missing') : folder,
+	);
+	const { execution, workflowId, readBinary } = await runner.run(
+		workflow,
+		folder,
 		EXECUTION_TIMEOUT_MS,
 	);
-	const run = new FinishedRun(execution, userFolder, folder);
+	const run = new FinishedRun(execution, userFolder, folder, readBinary);
 	const wanted = expected.fails ? 'error' : 'success';
 	if (execution.status !== wanted) {
 		const reason = run.errorMessage ? `: ${run.errorMessage}` : '';
@@ -126,19 +153,25 @@ async function takePictures(
 
 async function main(): Promise<void> {
 	const { values: options } = parseArgs({
-		options: { pictures: { type: 'boolean', default: false } },
+		options: { pictures: { type: 'boolean', default: false }, ...REMOTE_OPTIONS },
 	});
+	const remote = findRemote(options);
+	if (remote && options.pictures) throw new Error('--pictures needs an n8n of its own');
 	const startedAt = Date.now();
 	const log = (line: string) =>
 		console.log(`[${String(Math.round((Date.now() - startedAt) / 1000)).padStart(3)} s] ${line}`);
 
 	await checkCompleteness();
 	await withCleanUp(async (cleanUp) => {
-		const context = await setUp(cleanUp, log);
+		const context = await setUp(remote, cleanUp, log);
 		const workflowIds = new Map<string, string>();
 		let failed = 0;
 		for (const expected of EXPECTED_RUNS) {
-			const title = `${expected.example}${expected.withShortAccount ? ' with little money' : ''}`;
+			const title = [
+				expected.example,
+				expected.withShortAccount ? ' with little money' : '',
+				expected.withoutFolder ? ' without its folder' : '',
+			].join('');
 			try {
 				const { workflowId, summary } = await runExample(expected, context);
 				log(`ok      ${title}: ${summary}`);
@@ -153,7 +186,8 @@ async function main(): Promise<void> {
 		log(`${EXPECTED_RUNS.length} runs of ${workflowIds.size} examples did what they should`);
 		// The README has a picture of this one, taken by npm run screenshots.
 		workflowIds.delete('product-photos');
-		if (options.pictures) await takePictures(context.n8n, workflowIds, log);
+		const { n8n } = context;
+		if (options.pictures && n8n) await takePictures(n8n, workflowIds, log);
 	});
 }
 

@@ -25,16 +25,12 @@ afterEach(async () => await server.close());
 describe('Failures: error statuses', () => {
 	test.each<[number, string, string]>([
 		[400, 'The service refused the request: Fault 400', 'Check the fields that the message names'],
-		[
-			401,
-			'The API key was not accepted: Fault 401',
-			'platform.stepfun.com and platform.stepfun.ai',
-		],
+		[401, 'The API key was not accepted: Fault 401', 'Check the API Key and the Headers'],
 		[402, "The account's balance is used up: Fault 402", 'Top up the account'],
 		[
 			403,
 			'This key may not use the model or the endpoint: Fault 403',
-			'what the key and the account are allowed to use',
+			'Check what the server lets this key use.',
 		],
 		[408, 'The service took too long and gave up: Fault 408', 'Run this item again later'],
 		[

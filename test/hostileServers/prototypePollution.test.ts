@@ -105,7 +105,7 @@ describe('Hostile servers: an output field with the name of a prototype', () => 
 		async (name) => {
 			const [one, two] = await run(name);
 			expect(Object.keys(one.items[0].binary ?? {})).toEqual([name]);
-			expect(Object.keys(two.items[0].binary ?? {})).toEqual([`${name}_0`, `${name}_1`]);
+			expect(Object.keys(two.items[0].binary ?? {})).toEqual([`${name}_1`, `${name}_2`]);
 		},
 	);
 

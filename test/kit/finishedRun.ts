@@ -19,9 +19,10 @@ export function itemsOf(
 export class FinishedRun {
 	constructor(
 		readonly execution: FinishedExecution,
-		private readonly userFolder: string,
+		userFolder: string,
 		/** The folder which the workflow was told to write to. */
 		readonly filesFolder = userFolder,
+		private readonly readBinary = async (id: string) => await readStored(userFolder, id),
 	) {}
 
 	/** The items that left a node's output; none if the node did not run. */
@@ -50,9 +51,9 @@ export class FinishedRun {
 	): Promise<void> {
 		for (const item of items) {
 			const { json, binary } = item;
-			const [, path] = (binary?.data.id ?? '').split('filesystem-v2:');
-			if (!path) throw new Error('an item has no picture in its field data');
-			const bytes = await readFile(join(this.userFolder, '.n8n/storage', path));
+			const id = binary?.data.id;
+			if (!id) throw new Error('an item has no picture in its field data');
+			const bytes = await this.readBinary(id);
 			checkPng(bytes, `${String(json.width)}x${String(json.height)}`);
 			look(bytes, item);
 		}
@@ -64,6 +65,11 @@ export class FinishedRun {
 			checkPng(await readFile(join(this.filesFolder, file)), size);
 		}
 	}
+}
+
+/** The bytes behind a binary field, from where n8n keeps them on this machine. */
+async function readStored(userFolder: string, id: string): Promise<Buffer> {
+	return await readFile(join(userFolder, '.n8n/storage', id.replace(/^filesystem-v2:/, '')));
 }
 
 /** Fails unless these bytes are a PNG of this size, written as width x height. */

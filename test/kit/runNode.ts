@@ -40,6 +40,8 @@ export interface NodeRun {
 	binaryMode?: BinaryMode;
 	/** The workflow setting that puts files into the JSON of items. */
 	combineBinary?: boolean;
+	/** Gives the node the type that n8n gives to the tool of an agent. */
+	asTool?: boolean;
 	/** Receives a function that cancels the execution as the Stop button does. */
 	onStart?: (cancel: () => void) => void;
 }
@@ -69,13 +71,17 @@ export async function runNode(settings: NodeRun): Promise<NodeRunResult> {
 			getByName: () => {
 				throw new Error('not used by the engine');
 			},
-			getByNameAndVersion: (type) => (type === NODE_TYPE ? new StepFunImage() : source(settings)),
+			getByNameAndVersion: (type) =>
+				type.startsWith(NODE_TYPE) ? new StepFunImage() : source(settings),
 			getKnownTypes: () => ({}),
 		},
 		nodes: [
 			node('Source', 'test.source', {}),
 			{
-				...node('StepFun Image', NODE_TYPE, { resource: 'image', ...settings.parameters }),
+				...node('StepFun Image', settings.asTool ? `${NODE_TYPE}Tool` : NODE_TYPE, {
+					resource: 'image',
+					...settings.parameters,
+				}),
 				credentials: { stepFunApi: { id: '1', name: 'StepFun account' } },
 				onError: settings.onError,
 				executeOnce: settings.executeOnce,
@@ -90,28 +96,7 @@ export async function runNode(settings: NodeRun): Promise<NodeRunResult> {
 		settings: settings.combineBinary ? { binaryMode: 'combined' } : {},
 	});
 
-	const executionId = `execution-${Math.random().toString(36).slice(2)}`;
-	const additionalData = {
-		executionId,
-		restApiUrl: 'http://n8n.example/rest',
-		webhookWaitingBaseUrl: 'http://n8n.example/webhook-waiting',
-		formWaitingBaseUrl: 'http://n8n.example/form-waiting',
-		currentNodeExecutionIndex: 0,
-		credentialsHelper: credentialsHelper(settings.credential),
-		hooks: new ExecutionLifecycleHooks('manual', executionId, {
-			id: 'test-workflow',
-			name: 'Test',
-			active: false,
-			isArchived: false,
-			createdAt: new Date(),
-			updatedAt: new Date(),
-			nodes: [],
-			connections: {},
-			activeVersionId: null,
-		}),
-		variables: {},
-	} as unknown as IWorkflowExecuteAdditionalData;
-
+	const additionalData = executionData(settings.credential);
 	const execution = startWorkflow(
 		new WorkflowExecute(additionalData, 'manual'),
 		workflow,
@@ -128,6 +113,33 @@ export async function runNode(settings: NodeRun): Promise<NodeRunResult> {
 		status: statusOf(run),
 		run,
 	};
+}
+
+/** What n8n's server tells the engine about an execution: its ID and addresses, the credential and the hooks. */
+export function executionData(
+	credential: ICredentialDataDecryptedObject,
+): IWorkflowExecuteAdditionalData {
+	const executionId = `execution-${Math.random().toString(36).slice(2)}`;
+	return {
+		executionId,
+		restApiUrl: 'http://n8n.example/rest',
+		webhookWaitingBaseUrl: 'http://n8n.example/webhook-waiting',
+		formWaitingBaseUrl: 'http://n8n.example/form-waiting',
+		currentNodeExecutionIndex: 0,
+		credentialsHelper: credentialsHelper(credential),
+		hooks: new ExecutionLifecycleHooks('manual', executionId, {
+			id: 'test-workflow',
+			name: 'Test',
+			active: false,
+			isArchived: false,
+			createdAt: new Date(),
+			updatedAt: new Date(),
+			nodes: [],
+			connections: {},
+			activeVersionId: null,
+		}),
+		variables: {},
+	} as unknown as IWorkflowExecuteAdditionalData;
 }
 
 /** The bytes behind a binary field, wherever n8n keeps them. */
@@ -151,11 +163,13 @@ async function useBinaryMode(mode: BinaryMode): Promise<void> {
 	await initBinaryData(mode, `${userFolder}/storage`);
 }
 
-function node(name: string, type: string, parameters: INodeParameters): INode {
+/** A node of a workflow that runs in the engine alone. */
+export function node(name: string, type: string, parameters: INodeParameters): INode {
 	return { id: name, name, type, typeVersion: 1, position: [0, 0], parameters };
 }
 
-function source({ items = [{}] }: NodeRun): INodeType {
+/** The node that the items of a test come from. */
+export function source({ items = [{}] }: Pick<NodeRun, 'items'>): INodeType {
 	return {
 		description: {
 			displayName: 'Source',

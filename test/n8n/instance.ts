@@ -1,12 +1,12 @@
-import { execFile, spawn, type ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdir, open, readFile, writeFile } from 'node:fs/promises';
+import { open, readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { promisify } from 'node:util';
 import type { ICredentialDataDecryptedObject, INode, IRun, IWorkflowBase } from 'n8n-workflow';
+import { installInN8n } from '../package/install';
 import type { N8nInstallation } from './install';
 
 const START_TIMEOUT_MS = 120_000;
@@ -15,17 +15,19 @@ const STOP_TIMEOUT_MS = 10_000;
 /** What starting n8n takes. */
 export interface N8nInstanceOptions {
 	installation: N8nInstallation;
-	/** The packed community package to install into it. */
-	tarball: string;
+	/** The packed community package to install into it; without one, it has what lies in its folder. */
+	tarball?: string;
 	/** Where n8n keeps its database, files and community packages. */
 	userFolder: string;
 	/** The only folder which workflows may read files from and write files to. */
 	filesFolder: string;
+	/** The port to listen on; without it, a free one. */
+	port?: number;
 	/** Settings of n8n beside, or instead of, those that every instance here has. */
 	environment?: Record<string, string>;
 	/** Options of Node.js, such as a limit of its heap. */
 	nodeArguments?: string[];
-	/** The login of a database that has an owner already, from an earlier instance in this folder. */
+	/** The login of the owner, whom an earlier instance in this folder may have set up; without it, one is made up. */
 	owner?: Owner;
 }
 
@@ -54,7 +56,7 @@ export interface FinishedExecution extends Pick<IRun, 'status' | 'data'> {
  * community packages that are installed by hand.
  */
 export async function startN8n(options: N8nInstanceOptions): Promise<N8nInstance> {
-	const port = await findFreePort();
+	const port = options.port ?? (await findFreePort());
 	const { child, logFile } = await spawnN8n(options, port, ['start']);
 	const instance = new N8nInstance(
 		`http://localhost:${port}`,
@@ -64,8 +66,7 @@ export async function startN8n(options: N8nInstanceOptions): Promise<N8nInstance
 	);
 	try {
 		await instance.waitUntilReady();
-		if (options.owner) await instance.logIn();
-		else await instance.setUpOwner();
+		await instance.signIn();
 	} catch (error) {
 		await instance.stop();
 		throw await startError(error, logFile);
@@ -116,7 +117,8 @@ async function spawnN8n(
 	port: number,
 	command: string[],
 ): Promise<{ child: ChildProcess; logFile: string }> {
-	await installCommunityPackage(options);
+	const { tarball, userFolder, installation } = options;
+	if (tarball) await installInN8n(tarball, userFolder, installation.environment);
 	const logFile = join(options.userFolder, 'n8n.log');
 	const log = await open(logFile, 'w');
 	const { nodeBinary, n8nScript, environment } = options.installation;
@@ -177,20 +179,6 @@ export async function endProcess(
 	const killer = setTimeout(() => child.kill('SIGKILL'), STOP_TIMEOUT_MS);
 	await gone;
 	clearTimeout(killer);
-}
-
-/** https://docs.n8n.io/integrations/community-nodes/installation/manual-install/ */
-async function installCommunityPackage({ installation, tarball, userFolder }: N8nInstanceOptions) {
-	const nodesFolder = join(userFolder, '.n8n/nodes');
-	await mkdir(nodesFolder, { recursive: true });
-	// Without it npm would look for a project in the folders above.
-	await writeFile(join(nodesFolder, 'package.json'), '{}');
-	await promisify(execFile)(
-		'npm',
-		// n8n brings n8n-workflow itself, so, like n8n's own installer, leave the peer dependency alone.
-		['install', '--ignore-scripts', '--legacy-peer-deps', '--no-audit', '--no-fund', tarball],
-		{ cwd: nodesFolder, env: installation.environment },
-	);
 }
 
 async function describeEnvironment(
@@ -269,19 +257,21 @@ export class N8nInstance {
 		await waitUntilReady(this.url, this.child, ['/healthz/readiness', '/rest/settings']);
 	}
 
-	/** Creates the first user of the fresh database and logs in as it. */
-	async setUpOwner(): Promise<void> {
-		await this.request('POST', '/rest/owner/setup', {
-			...this.owner,
-			firstName: 'Demo',
-			lastName: 'Owner',
-		});
-	}
-
-	/** Logs in as the owner that the database has already. */
-	async logIn(): Promise<void> {
+	/** Logs in as the owner, who is created first in a fresh database. */
+	async signIn(): Promise<void> {
+		const { userManagement } = await this.request<{
+			userManagement: { showSetupOnFirstLoad: boolean };
+		}>('GET', '/rest/settings');
 		const { email, password } = this.owner;
-		await this.request('POST', '/rest/login', { emailOrLdapLoginId: email, password });
+		if (userManagement.showSetupOnFirstLoad) {
+			await this.request('POST', '/rest/owner/setup', {
+				...this.owner,
+				firstName: 'Demo',
+				lastName: 'Owner',
+			});
+		} else {
+			await this.request('POST', '/rest/login', { emailOrLdapLoginId: email, password });
+		}
 	}
 
 	/** The node types that n8n has loaded, by their full names. */

@@ -38,23 +38,26 @@ describe('Option Number of Images', () => {
 		expect(seedsSent()).toEqual([undefined, undefined]);
 	});
 
-	test('Number of Images starts again at 0 after the highest seed', async () => {
-		await runGenerate(server, { options: { numberOfImages: 2, seed: 2147483647 } });
-		expect(seedsSent().sort()).toEqual([0, 2147483647]);
+	test('Number of Images leaves the seed 0 as it is where it means a random one', async () => {
+		await runGenerate(server, {
+			model: 'step-2x-large',
+			options: { numberOfImages: 3, seed: 0 },
+		});
+		expect(seedsSent()).toEqual([0, 0, 0]);
 	});
 
-	test('Several Images As puts the files into data_0, data_1 and so on of one item', async () => {
+	test('Several Images As puts the files into data_1, data_2 and so on of one item', async () => {
 		const { items } = await runGenerate(server, {
 			options: { numberOfImages: 2, seed: 7, severalImagesAs: 'fields' },
 		});
 		expect(items).toHaveLength(1);
-		expect(Object.keys(items[0].binary ?? {})).toEqual(['data_0', 'data_1']);
+		expect(Object.keys(items[0].binary ?? {})).toEqual(['data_1', 'data_2']);
 		expect(items[0].json.images).toMatchObject([
-			{ seed: 7, field: 'data_0' },
-			{ seed: 8, field: 'data_1' },
+			{ seed: 7, field: 'data_1' },
+			{ seed: 8, field: 'data_2' },
 		]);
 		for (const [index, image] of (items[0].json.images as Array<{ id: string }>).entries()) {
-			const bytes = await bytesOf(items[0].binary?.[`data_${index}`]);
+			const bytes = await bytesOf(items[0].binary?.[`data_${index + 1}`]);
 			expect(bytes.equals(server.images.get(image.id)!)).toBe(true);
 		}
 	});
@@ -66,8 +69,8 @@ describe('Option Number of Images', () => {
 			{ options: { numberOfImages: 2, severalImagesAs: 'fields' } },
 			{ onError: 'continueRegularOutput', credential: { concurrentRequests: 1 } },
 		);
-		expect(items[0].json.images).toMatchObject([{ variation: 1, field: 'data_0' }]);
-		expect(Object.keys(items[0].binary ?? {})).toEqual(['data_0']);
+		expect(items[0].json.images).toMatchObject([{ variation: 1, field: 'data_1' }]);
+		expect(Object.keys(items[0].binary ?? {})).toEqual(['data_1']);
 		expect(items[1].json.error).toBe('The service refused the request: Fault 400');
 	});
 

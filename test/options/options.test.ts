@@ -146,15 +146,21 @@ describe('Options of Generate: names on the wire', () => {
 		]);
 	});
 
-	test('An option that only another model has is left behind when the model changes', async () => {
-		await runGenerate(server, {
-			model: 'step-2x-large',
-			options: { negativePrompt: 'blurry', textMode: true, steps: 30 },
-		});
-		expect(sentJson(server)).toEqual([
-			{ model: 'step-2x-large', prompt: 'A red shoe', steps: 30, response_format: 'b64_json' },
-		]);
-	});
+	test.each([
+		['Negative Prompt', { negativePrompt: 'blurry' }],
+		['Text Mode', { textMode: true }],
+	])(
+		'%s that only another model has is refused before anything is sent',
+		async (label, options) => {
+			const { error } = await runGenerate(server, {
+				model: 'step-2x-large',
+				options: { ...options, steps: 30 },
+			});
+			expect(error?.message).toBe(`'${label}' is not available for step-2x-large`);
+			expect(error?.description).toContain(`Remove the option '${label}'`);
+			expect(server.requests).toEqual([]);
+		},
+	);
 });
 
 describe('Options: expressions', () => {

@@ -31,6 +31,7 @@ test('An answer with the image alone puts out null for what is missing', async (
 	});
 	expect(error?.message).toBeUndefined();
 	expect(items[0].json).toEqual({
+		prompt: 'A red shoe',
 		model: 'step-image-edit-2',
 		seed: null,
 		finishReason: null,
@@ -141,7 +142,12 @@ describe('Other servers: response_format is not looked at', () => {
 		expect(Object.keys(items[0].binary ?? {})).toEqual([]);
 	});
 
-	test.each(['/relative.png', 'ftp://host/file.png', ''])(
+	test('A path in place of a link is one on the server itself', async () => {
+		const { items } = await run('url', { data: [{ url: '/v1/images/1/content' }] });
+		expect(items[0].json.url).toBe(new URL('/v1/images/1/content', fileUrl()).href);
+	});
+
+	test.each(['relative.png', '//host/file.png', 'ftp://host/file.png', ''])(
 		'The link %j is taken for none',
 		async (link) => {
 			const { error } = await run('url', { data: [{ url: link }] });

@@ -10,7 +10,7 @@ const costAt = (baseUrl: string, model: string) =>
 		{ response: {}, tries: 1 },
 		{
 			output: 'url',
-			includeInputFields: false,
+			includeInput: 'nothing',
 			severalImagesAs: 'items',
 			whenModerated: 'fail',
 			linkLifetime: '1 day',

@@ -30,7 +30,7 @@ function typeOf(value: unknown): string {
 }
 
 /** Fields that only some settings or services bring. */
-const OPTIONAL = ['url', 'link', 'estimatedCost', 'variation'];
+const OPTIONAL = ['url', 'link', 'estimatedCost', 'variation', 'requestedSize', 'requestedSeed'];
 
 test.each([
 	['generate', {}],

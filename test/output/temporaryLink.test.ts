@@ -59,8 +59,8 @@ afterAll(async () => await server.close());
 		});
 		expect(items).toHaveLength(1);
 		const images = items[0].json.images as Array<{ field: string; link: string }>;
-		expect(images.map(({ field }) => field)).toEqual(['data_0', 'data_1']);
-		expect(Object.keys(items[0].binary ?? {})).toEqual(['data_0', 'data_1']);
+		expect(images.map(({ field }) => field)).toEqual(['data_1', 'data_2']);
+		expect(Object.keys(items[0].binary ?? {})).toEqual(['data_1', 'data_2']);
 		for (const { field, link } of images) {
 			const token = new URL(link).searchParams.get('token')!;
 			const id = Container.get(BinaryDataService).validateSignedToken(token);

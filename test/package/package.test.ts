@@ -94,7 +94,7 @@ describe('the packed package', () => {
 			]),
 		);
 		expect(files.filter((file) => /\.(ts|map|tsbuildinfo)$/.test(file))).toEqual([]);
-		expect((await stat(tarball)).size).toBeLessThan(60_000);
+		expect((await stat(tarball)).size).toBeLessThan(90_000);
 	});
 
 	it('needs nothing that n8n forbids a verified package', async () => {
@@ -137,4 +137,25 @@ describe('the packed package', () => {
 			}
 		}
 	}, 30_000);
+});
+
+describe('npm run install-in-n8n', () => {
+	it('puts the package where n8n looks for community packages', async () => {
+		const userFolder = await mkdtemp(join(tmpdir(), 'stepfun-image-install-'));
+		try {
+			const { stdout } = await run(
+				'npm',
+				['run', '--silent', 'install-in-n8n', '--', '--user-folder', userFolder],
+				{ cwd: REPOSITORY },
+			);
+			expect(stdout).toContain('Restart n8n to load it.');
+			const installed = join(userFolder, '.n8n/nodes/node_modules', packageJson.name);
+			const missing = [...packageJson.n8n.nodes, ...packageJson.n8n.credentials].filter(
+				(file) => !existsSync(join(installed, file)),
+			);
+			expect(missing).toEqual([]);
+		} finally {
+			await rm(userFolder, { recursive: true, force: true });
+		}
+	}, 60_000);
 });

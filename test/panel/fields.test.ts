@@ -1,4 +1,6 @@
 import {
+	NodeHelpers,
+	type INode,
 	type INodeParameters,
 	type INodeProperties,
 	type INodePropertyOptions,
@@ -6,9 +8,9 @@ import {
 
 import {
 	modelsFor,
+	OPERATIONS,
 	SEED_RANGE,
 	sizeValue,
-	type Operation,
 } from '../../nodes/StepFunImage/catalogue/models';
 import { StepFunImage } from '../../nodes/StepFunImage/StepFunImage.node';
 import { fillDefaults, isShown } from '../kit/n8nDifferences';
@@ -37,94 +39,84 @@ function options(entered: INodeParameters): INodeProperties[] {
 	return collections[0].options as INodeProperties[];
 }
 
-/** The options that every model has. */
-const COMMON = [
+/** What the Model field holds when somebody chose this model. */
+function chosen(id: string, mode: 'list' | 'id' = 'list'): INodeParameters {
+	return { __rl: true, mode, value: id, ...(mode === 'list' ? { cachedResultName: id } : {}) };
+}
+
+/** The notices of the panel. */
+function notices(entered: INodeParameters): string[] {
+	return visible(entered)
+		.filter(({ type }) => type === 'notice')
+		.map(({ displayName }) => displayName);
+}
+
+/** The options, by what they are for: the picture, what leaves the node, what a run may take. */
+const OPTIONS = [
+	'Negative Prompt',
+	'Text Mode',
+	'Number of Images',
+	'Seed',
+	'Steps',
+	'CFG Scale',
 	'Additional Body Fields',
 	'File Name',
-	'Give Up After (Seconds)',
 	'Include Input Fields',
-	'Max Tries',
-	'Number of Images',
 	'Several Images As',
-	'Timeout (Seconds)',
 	'When Moderated',
+	'Max Images per Run',
+	'Max Tries',
+	'Timeout (Seconds)',
+	'Give Up After (Seconds)',
 ];
 
+const INPUT_IMAGE = ['Input Image From', 'Input Data Field Name'];
+const OUTPUT = ['Output', 'Put Output File in Field', 'Options'];
+
 describe('Panel: fields', () => {
-	test.each<[string, string, string[], string[]]>([
+	test.each<[string, string, string[]]>([
+		['generate', 'step-image-edit-2', ['Prompt', 'Size', ...OUTPUT]],
+		['generate', 'step-2x-large', ['Prompt', 'Size', ...OUTPUT]],
+		['edit', 'step-image-edit-2', [...INPUT_IMAGE, 'Prompt', ...OUTPUT]],
+		['edit', 'step-1x-edit', [...INPUT_IMAGE, 'Prompt', 'Size', ...OUTPUT]],
 		[
-			'generate',
-			'step-image-edit-2',
-			['Prompt', 'Size', 'Output', 'Put Output File in Field', 'Options'],
-			['CFG Scale', 'Negative Prompt', 'Seed', 'Steps', 'Text Mode', ...COMMON],
-		],
-		[
-			'generate',
+			'imageToImage',
 			'step-2x-large',
-			['Prompt', 'Size', 'Output', 'Put Output File in Field', 'Options'],
-			['CFG Scale', 'Seed', 'Steps', ...COMMON],
+			[...INPUT_IMAGE, 'Prompt', 'Source Weight', 'Size', ...OUTPUT],
 		],
-		[
-			'edit',
-			'step-image-edit-2',
-			[
-				'Input Image From',
-				'Input Data Field Name',
-				'Prompt',
-				'Output',
-				'Put Output File in Field',
-				'Options',
-			],
-			['CFG Scale', 'Negative Prompt', 'Seed', 'Steps', 'Text Mode', ...COMMON],
-		],
-		[
-			'edit',
-			'step-1x-edit',
-			[
-				'Input Image From',
-				'Input Data Field Name',
-				'Prompt',
-				'Size',
-				'Output',
-				'Put Output File in Field',
-				'Options',
-			],
-			['CFG Scale', 'Seed', 'Steps', ...COMMON],
-		],
-		[
-			'generate',
-			'our-own-model',
-			['Prompt', 'Size', 'Output', 'Put Output File in Field', 'Options'],
-			['CFG Scale', 'Negative Prompt', 'Seed', 'Steps', 'Text Mode', ...COMMON],
-		],
-		[
-			'edit',
-			'our-own-model',
-			[
-				'Input Image From',
-				'Input Data Field Name',
-				'Prompt',
-				'Size',
-				'Output',
-				'Put Output File in Field',
-				'Options',
-			],
-			['CFG Scale', 'Negative Prompt', 'Seed', 'Steps', 'Text Mode', ...COMMON],
-		],
-	])('The panel of %s with %s is that of the model', (operation, model, fields, entries) => {
-		expect(labels({ operation, model })).toEqual(['Resource', 'Operation', 'Model', ...fields]);
-		expect(
-			options({ operation, model })
-				.map(({ displayName }) => displayName)
-				.sort(),
-		).toEqual([...entries].sort());
+		['generate', 'our-own-model', ['Prompt', 'Size', ...OUTPUT]],
+		['edit', 'our-own-model', [...INPUT_IMAGE, 'Prompt', 'Size', ...OUTPUT]],
+	])(
+		'The panel of %s with %s has the fields of the model, and all options',
+		(operation, id, fields) => {
+			// Workflows from before the Model field was a resource locator hold the ID as text.
+			for (const model of [chosen(id), chosen(id, 'id'), id]) {
+				const shown = visible({ operation, model }).filter(({ type }) => type !== 'hidden');
+				expect(shown.map(({ displayName }) => displayName)).toEqual([
+					'Resource',
+					'Operation',
+					'Model',
+					...fields,
+				]);
+				expect(options({ operation, model }).map(({ displayName }) => displayName)).toEqual(
+					OPTIONS,
+				);
+			}
+		},
+	);
+
+	test('The fields are there when an expression gives the model', () => {
+		for (const model of ['={{ $json.model }}', chosen('={{ $json.model }}', 'id')]) {
+			expect(labels({ operation: 'generate', model })).toContain('Size');
+			expect(notices({ operation: 'generate', model, options: { textMode: true } })).toEqual([]);
+		}
 	});
 
 	test('A fresh node generates with step-image-edit-2 into the field data', () => {
 		expect(withDefaults({})).toEqual({
 			resource: 'image',
 			operation: 'generate',
-			model: 'step-image-edit-2',
+			model: { __rl: true, mode: 'list', value: 'step-image-edit-2' },
 			prompt: '',
 			size: '',
 			output: 'file',
@@ -132,8 +124,12 @@ describe('Panel: fields', () => {
 			options: {},
 		});
 		expect(withDefaults({ operation: 'edit' })).toMatchObject({
-			model: 'step-image-edit-2',
+			model: { value: 'step-image-edit-2' },
 			binaryPropertyName: 'data',
+		});
+		expect(withDefaults({ operation: 'imageToImage' })).toMatchObject({
+			model: { value: 'step-2x-large' },
+			sourceWeight: 0.5,
 		});
 	});
 
@@ -150,72 +146,159 @@ describe('Panel: fields', () => {
 			expect(shown.includes('Link Lifetime')).toBe(lifetime);
 		}
 	});
+});
 
-	test.each([
-		['generate', ['step-image-edit-2', 'step-2x-large']],
-		['edit', ['step-image-edit-2', 'step-1x-edit']],
-	])('The panel of %s offers its models', (operation, models) => {
-		const field = visible({ operation }).find(({ name }) => name === 'model');
-		expect((field?.options as INodePropertyOptions[]).map(({ value }) => value)).toEqual(models);
-		expect(field?.default).toBe('step-image-edit-2');
+describe('Panel: nothing that was set is lost', () => {
+	/** What the editor keeps after a change of the panel (n8n 2.40: NodeSettings, valueChanged). */
+	const change = (values: INodeParameters, changed: INodeParameters): INodeParameters => {
+		const set = NodeHelpers.getNodeParameters(
+			description.properties,
+			values,
+			false,
+			false,
+			{ typeVersion: 1 } as INode,
+			description,
+		);
+		return withDefaults({ ...set, ...changed });
+	};
+
+	const everything = {
+		negativePrompt: 'blurry',
+		textMode: true,
+		numberOfImages: 2,
+		seed: 5,
+		steps: 12,
+		cfgScale: 3,
+		additionalBodyFields: '{}',
+		fileName: 'shoe',
+		includeInputFields: false,
+		severalImagesAs: 'fields',
+		whenModerated: 'fail',
+		maxImagesPerRun: 50,
+		maxTries: 2,
+		timeout: 30,
+		giveUpAfter: 60,
+	};
+
+	test('The options are all there after every way through models and operations', () => {
+		expect(Object.keys(everything).sort()).toEqual(
+			options({})
+				.map(({ name }) => name)
+				.sort(),
+		);
+		const start = withDefaults({ prompt: 'A shoe', options: everything, size: '1360x768' });
+		let values = start;
+		for (const step of [
+			{ model: chosen('step-2x-large') },
+			{ operation: 'edit' },
+			{ operation: 'imageToImage' },
+			{ model: chosen('our-own-model', 'id') },
+			{ operation: 'generate' },
+			{ model: chosen('step-1x-edit') },
+			{ operation: 'edit' },
+			{ model: '={{ $json.model }}' },
+			{ operation: 'generate' },
+			{ model: chosen('step-image-edit-2') },
+		]) {
+			values = change(values, step as INodeParameters);
+			expect(values.options).toEqual(everything);
+			expect(values.size).toBe('1360x768');
+		}
+		expect(values).toEqual({ ...start, model: chosen('step-image-edit-2') });
+	});
+
+	test('A model that the operation does not have is kept for the way back, and said to be none', () => {
+		const large = change(withDefaults({}), { model: chosen('step-2x-large') });
+		const edit = change(large, { operation: 'edit' });
+		expect(edit.model).toEqual(chosen('step-2x-large'));
+		expect(notices(edit)).toEqual([
+			'step-2x-large does not offer Edit. Choose another model, such as step-image-edit-2.',
+		]);
+		const back = change(edit, { operation: 'generate' });
+		expect(back).toEqual(large);
+		expect(notices(back)).toEqual([]);
+	});
+
+	test('A model that nobody chose follows the operation', () => {
+		const imageToImage = change(withDefaults({}), { operation: 'imageToImage' });
+		expect(imageToImage.model).toMatchObject({ value: 'step-2x-large' });
+		expect(change(imageToImage, { operation: 'edit' }).model).toMatchObject({
+			value: 'step-image-edit-2',
+		});
 	});
 });
 
-describe('Panel: ranges and defaults of the model', () => {
-	test.each<[string, string, string, number, number, number]>([
-		['generate', 'step-image-edit-2', 'steps', 1, 50, 8],
-		['generate', 'step-image-edit-2', 'cfgScale', 1, 10, 1],
-		['generate', 'step-image-edit-2', 'seed', 0, 2147483647, 0],
-		['generate', 'step-2x-large', 'steps', 1, 50, 50],
-		['generate', 'step-2x-large', 'cfgScale', 1, 10, 6],
-		['generate', 'step-2x-large', 'seed', 0, 2147483647, 1],
-		['edit', 'step-image-edit-2', 'steps', 1, 50, 8],
-		['edit', 'step-image-edit-2', 'cfgScale', 1, 10, 1],
-		['edit', 'step-1x-edit', 'steps', 1, 50, 28],
-		['edit', 'step-1x-edit', 'cfgScale', 1, 10, 6],
-		['edit', 'step-1x-edit', 'seed', 0, 2147483647, 1],
-	])(
-		'The panel of %s with %s gives %s from %d to %d, starting at %d',
-		(operation, model, name, min, max, start) => {
-			const option = options({ operation, model }).find((each) => each.name === name);
-			expect(option?.typeOptions?.minValue).toBe(min);
-			expect(option?.typeOptions?.maxValue).toBe(max);
-			expect(option?.default).toBe(start);
-		},
-	);
-
-	test("The panel of a model of one's own has no ranges", () => {
-		const own = options({ operation: 'generate', model: 'our-own-model' });
-		for (const name of ['steps', 'cfgScale']) {
-			const option = own.find((each) => each.name === name);
-			expect([option?.typeOptions?.minValue, option?.typeOptions?.maxValue]).toEqual([
-				undefined,
-				undefined,
-			]);
+describe('Panel: notices about options', () => {
+	test.each<[string, string, INodeParameters, string[]]>([
+		['generate', 'step-image-edit-2', { ...{ textMode: true, steps: 8, cfgScale: 1 } }, []],
+		['generate', 'step-2x-large', {}, []],
+		['generate', 'step-2x-large', { textMode: false, negativePrompt: '', steps: 20 }, []],
+		['generate', 'step-2x-large', { textMode: true }, ['step-2x-large has no text mode']],
+		[
+			'generate',
+			'step-2x-large',
+			{ negativePrompt: 'x' },
+			['step-2x-large takes no negative prompt'],
+		],
+		[
+			'generate',
+			'step-2x-large',
+			{ negativePrompt: '={{ 1 }}' },
+			['step-2x-large takes no negative prompt'],
+		],
+		[
+			'imageToImage',
+			'step-2x-large',
+			{ steps: 8 },
+			['Steps is 8, the default of step-image-edit-2'],
+		],
+		['edit', 'step-1x-edit', { cfgScale: 1 }, ['CFG Scale is 1, the default of step-image-edit-2']],
+		['edit', 'step-1x-edit', { textMode: '={{ $json.t }}', steps: '={{ $json.s }}' }, []],
+		['generate', 'our-own-model', { textMode: true, steps: 8, negativePrompt: 'x' }, []],
+	])('The panel of %s with %s and %j says %j', (operation, id, set, expected) => {
+		for (const model of [chosen(id), id]) {
+			const said = notices({ operation, model, options: set });
+			expect(said.map((text) => expected.find((words) => text.startsWith(words)))).toEqual(
+				expected,
+			);
 		}
 	});
+});
 
-	test.each<Operation>(['generate', 'edit'])('The panel of %s offers every fact', (operation) => {
-		const models = modelsFor(operation);
-		expect(models.length).toBeGreaterThan(1);
-		for (const { id: model, capabilities } of models) {
-			const offered = options({ operation, model });
-			const named = (name: string) => offered.find((option) => option.name === name);
-			expect(named('steps')).toMatchObject({
-				default: capabilities.steps.default,
-				typeOptions: { minValue: capabilities.steps.min, maxValue: capabilities.steps.max },
-			});
-			expect(named('cfgScale')).toMatchObject({
-				default: capabilities.cfgScale.default,
-				typeOptions: { minValue: capabilities.cfgScale.min, maxValue: capabilities.cfgScale.max },
-			});
-			expect(named('seed')?.typeOptions).toMatchObject({
-				minValue: SEED_RANGE.min,
-				maxValue: SEED_RANGE.max,
-			});
-			expect(named('textMode') !== undefined).toBe(capabilities.textMode);
-			expect(named('negativePrompt') !== undefined).toBe(capabilities.negativePrompt !== undefined);
+describe('Panel: ranges and defaults', () => {
+	const named = (name: string) => options({}).find((option) => option.name === name);
+
+	test('The options begin at the values of the first model, and Text Mode switched on', () => {
+		expect(
+			['steps', 'cfgScale', 'seed', 'textMode', 'includeInputFields'].map(
+				(name) => named(name)?.default,
+			),
+		).toEqual([8, 1, 1, true, false]);
+	});
+
+	test('The descriptions tell every range, and every default of a model', () => {
+		const { description: steps } = named('steps') as INodeProperties;
+		const { description: cfgScale } = named('cfgScale') as INodeProperties;
+		for (const operation of OPERATIONS) {
+			for (const { id, capabilities } of modelsFor(operation)) {
+				expect(steps).toContain(`${capabilities.steps.min} to ${capabilities.steps.max}`);
+				expect(steps).toContain(`${capabilities.steps.default} for ${id}`);
+				expect(cfgScale).toContain(`${capabilities.cfgScale.min} to ${capabilities.cfgScale.max}`);
+				expect(cfgScale).toContain(`${capabilities.cfgScale.default} for ${id}`);
+			}
 		}
+		expect(named('textMode')?.description).toMatch(/Only for step-image-edit-2\.$/);
+		expect(named('seed')?.description).toContain('For step-2x-large, step-1x-edit, 0 means');
+	});
+
+	test('No field is wider in the editor than the API, and none narrower than some model', () => {
+		expect(named('seed')?.typeOptions).toMatchObject({
+			minValue: SEED_RANGE.min,
+			maxValue: SEED_RANGE.max,
+		});
+		expect(named('steps')?.typeOptions).toMatchObject({ minValue: 1, numberPrecision: 0 });
+		expect(named('steps')?.typeOptions?.maxValue).toBeUndefined();
+		expect(named('maxImagesPerRun')?.typeOptions).toMatchObject({ minValue: 1 });
 	});
 });
 
@@ -287,7 +370,9 @@ describe('Panel: sizes', () => {
 
 describe('Panel: the notice that a negative prompt does nothing', () => {
 	const shown = (operation: string, model: string, set: INodeParameters) =>
-		visible({ operation, model, options: set }).some(({ type }) => type === 'notice');
+		notices({ operation, model, options: set }).some((text) =>
+			text.startsWith('The negative prompt does nothing'),
+		);
 
 	describe.each(['generate', 'edit'])('Panel: notice, %s with step-image-edit-2', (operation) => {
 		test.each<[boolean, INodeParameters]>([
@@ -329,7 +414,20 @@ describe("Panel: n8n's conventions", () => {
 		.flatMap(({ options: entries }) => (entries ?? []) as INodePropertyOptions[]);
 
 	test('Labels are in title case', () => {
-		const small = new Set(['a', 'an', 'and', 'as', 'for', 'in', 'of', 'on', 'or', 'the', 'to']);
+		const small = new Set([
+			'a',
+			'an',
+			'and',
+			'as',
+			'for',
+			'in',
+			'of',
+			'on',
+			'or',
+			'per',
+			'the',
+			'to',
+		]);
 		const wrong = fields
 			.filter(({ type }) => type !== 'notice')
 			.map(({ displayName }) => displayName)
@@ -355,14 +453,9 @@ describe("Panel: n8n's conventions", () => {
 		expect(wrong).toEqual([]);
 	});
 
-	test('Entries of Options are sorted by their labels', () => {
-		const collections = fields.filter(({ type }) => type === 'collection');
-		expect(collections.length).toBeGreaterThan(5);
-		for (const { options: entries } of collections) {
-			const names = ((entries ?? []) as INodeProperties[]).map(({ displayName }) => displayName);
-			expect(names).toEqual([...names].sort((a, b) => a.localeCompare(b)));
-			expect(names.length).toBeGreaterThan(0);
-		}
+	test('No placeholder shows braces, which people would type in Fixed mode', () => {
+		const placeholders = fields.map(({ placeholder }) => placeholder ?? '');
+		expect(placeholders.filter((text) => text.includes('{'))).toEqual([]);
 	});
 
 	test('A boolean is described with Whether', () => {
@@ -376,13 +469,13 @@ describe("Panel: n8n's conventions", () => {
 		const conditions = description.properties.flatMap(({ displayOptions }) =>
 			Object.values(displayOptions ?? {}).flatMap((rule) => Object.keys(rule)),
 		);
-		expect(conditions).toContain('/options.negativePrompt');
+		expect(conditions).toContain('/options.negativePrompt.length');
 		expect(conditions.filter((name) => !names.has(name) && !/^[/@]/.test(name))).toEqual([]);
 	});
 
 	test('The node works as a tool of an AI agent, with one input and one output', () => {
 		expect(description.usableAsTool).toBe(true);
 		expect([description.inputs, description.outputs]).toEqual([['main'], ['main']]);
-		expect(description.credentials).toEqual([{ name: 'stepFunApi', required: true }]);
+		expect(description.credentials).toMatchObject([{ name: 'stepFunApi', required: true }]);
 	});
 });

@@ -99,6 +99,8 @@ describe('Panel: the hint to turn on Text Mode', () => {
 		// What an expression will give is not known for every item.
 		[false, { options: { textMode: '={{ $json.lettering }}' } }],
 		[false, { model: 'step-2x-large' }],
+		[true, { model: { __rl: true, mode: 'id', value: 'step-image-edit-2' } }],
+		[false, { model: { __rl: true, mode: 'list', value: 'step-2x-large' } }],
 		[false, { operation: 'edit', model: 'step-1x-edit' }],
 		[false, { operation: 'imageToImage', model: 'step-2x-large' }],
 		[false, { model: 'our-own-model' }],
@@ -140,7 +142,11 @@ describe('Panel: the hint that Size does nothing', () => {
 	const size = '768x768';
 
 	test('The hint that Size does nothing is there when an expression chose a model without sizes', () => {
-		expect(shown({ operation: 'edit', model, size }, [{ model: 'step-image-edit-2' }])).toBe(true);
+		for (const set of [model, { __rl: true, mode: 'id', value: model }]) {
+			expect(shown({ operation: 'edit', model: set, size }, [{ model: 'step-image-edit-2' }])).toBe(
+				true,
+			);
+		}
 	});
 
 	test.each<[INodeParameters, string]>([
@@ -160,4 +166,10 @@ test('A hint is seen above the output, before a run and after it', () => {
 		['outputPane', 'always'],
 		['outputPane', 'always'],
 	]);
+});
+
+test('A hint looks at no more of a prompt than a prompt may have, so that no text keeps the editor', () => {
+	const text = (before: number) => `${'“'.repeat(before)} "Sale"`;
+	expect(named('Text Mode', { operation: 'generate', prompt: text(1_000) })).toBe(true);
+	expect(named('Text Mode', { operation: 'generate', prompt: text(50_000) })).toBe(false);
 });

@@ -16,6 +16,7 @@ test.each<[INodeParameters, string]>([
 	[{ operation: 'edit' }, 'edit: step-image-edit-2'],
 	[{ operation: 'imageToImage' }, 'image to image: step-2x-large'],
 	[{ model: 'our-own-model' }, 'generate: our-own-model'],
+	[{ model: { __rl: true, mode: 'id', value: 'our-own-model' } }, 'generate: our-own-model'],
 	[{ resource: 'account', operation: 'getBalance' }, 'get balance: account'],
 	// Left over from an image operation.
 	[

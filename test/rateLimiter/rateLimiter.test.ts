@@ -279,10 +279,8 @@ describe('20,000 requests', () => {
 	test('cost no more processor time each than a few', async () => {
 		const before = process.cpuUsage();
 		await schedule20000(createRateLimiter());
-		// 0.2 ms each, a multiple of what it takes.
-		const spent = cpuMs(before);
-		process.stderr.write(`20,000 requests: ${Math.round(spent)} ms of processor time\n`);
-		expect(spent).toBeLessThan(4_000);
+		// A queue whose steps grow with its length takes several times as long.
+		expect(cpuMs(before)).toBeLessThan(10_000);
 	});
 
 	test('cost no processor time while they wait', async () => {

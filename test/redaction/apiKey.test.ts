@@ -309,25 +309,40 @@ test('The password of a Base URL stands nowhere', async () => {
 	const { text, result } = await everythingOf(PLAIN_KEY, json(404, {}), {
 		credential: { baseUrl: server.url.replace('//', `//user:${password}@`) },
 	});
-	expect(result.error?.httpCode).toBe('404');
+	expect(result.error?.message).toContain('holds a user name or a password');
+	expect(server.requests).toEqual([]);
 	expectSecretsAreNowhere(text, [PLAIN_KEY, HEADER_SECRET, password]);
 });
 
+test.each([['a line break', 'sk-3fN8qLw1\r\nX-Injected: ZbYx6TgRk2Vp']])(
+	'A key with %s inside makes no header of its own, and stands nowhere',
+	async (_what, key) => {
+		const { text } = await everythingOf(key, (request, response, body) =>
+			json(403, { error: { message: secretsIn(request.headers) } })(request, response, body),
+		);
+		expect(server.requests).toHaveLength(1);
+		const { headers } = server.requests[0];
+		const sent = key.replace(/[^\x20-\x7e]/g, '');
+		expect(headers.authorization).toBe(`Bearer ${sent}`);
+		expect(headers['x-injected']).toBeUndefined();
+		expectSecretsAreNowhere(text, [key, sent, HEADER_SECRET]);
+	},
+);
+
 test.each([
-	['a line break', 'sk-3fN8qLw1\r\nX-Injected: ZbYx6TgRk2Vp'],
 	['a character beyond Latin', 'sk-3fN8qLw1钥ZbYx6TgRk2Vp'],
 	['a NUL', 'sk-3fN8qLw1\0ZbYx6TgRk2Vp'],
-])('A key with %s inside makes no header of its own, and stands nowhere', async (_what, key) => {
-	const { text } = await everythingOf(key, (request, response, body) =>
-		json(403, { error: { message: secretsIn(request.headers) } })(request, response, body),
-	);
-	expect(server.requests).toHaveLength(1);
-	const { headers } = server.requests[0];
-	const sent = key.replace(/[^\x20-\x7e]/g, '');
-	expect(headers.authorization).toBe(`Bearer ${sent}`);
-	expect(headers['x-injected']).toBeUndefined();
-	expectSecretsAreNowhere(text, [key, sent, HEADER_SECRET]);
-});
+])(
+	'A key with %s inside is refused before anything is sent, and stands nowhere',
+	async (_what, key) => {
+		const { text, result } = await everythingOf(key, json(200, {}));
+		expect(result.error?.message).toBe(
+			"The credential's 'API Key' holds a character that no request can carry",
+		);
+		expect(server.requests).toEqual([]);
+		expectSecretsAreNowhere(text, [key, HEADER_SECRET]);
+	},
+);
 
 test('A short word in place of a key is no secret, and spoils no message and no link', async () => {
 	const { result } = await everythingOf('EMPTY', (request, response) => {

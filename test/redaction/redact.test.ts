@@ -57,6 +57,158 @@ describe('redaction', () => {
 	});
 });
 
+describe('redaction: spellings of one character', () => {
+	const SECRETS: Record<string, string> = {
+		'&': 'left&right',
+		'<': 'left<right',
+		'>': 'left>right',
+		'"': 'left"right',
+		"'": "left'right",
+		'/': 'left/right',
+		'+': 'left+right',
+		'=': 'left=right',
+		'#': 'left#right',
+		':': 'left:right',
+		'.': 'left.right',
+		_: 'left_right',
+		'@': 'left@right',
+	};
+
+	test.each([
+		['&', '&amp;'],
+		['<', '&lt;'],
+		['>', '&gt;'],
+		['"', '&quot;'],
+		["'", '&apos;'],
+		['/', '&sol;'],
+		['+', '&plus;'],
+		['=', '&equals;'],
+		['#', '&num;'],
+		[':', '&colon;'],
+		['.', '&period;'],
+		['_', '&lowbar;'],
+		['@', '&commat;'],
+		['&', '&AMP;'],
+		['/', '%2f'],
+		['/', '%2F'],
+		['/', '\\u002f'],
+		['/', '\\U002F'],
+		['/', '\\x2f'],
+		['/', '\\/'],
+		['"', '\\"'],
+		["'", "\\'"],
+		['/', '&#x2f;'],
+		['/', '&#x00002f;'],
+		['/', '&#47;'],
+		['/', '&#0000047;'],
+		['/', '%252f'],
+		['/', '&amp;sol;'],
+	])('%s is known as %s', (character, spelling) => {
+		const secret = SECRETS[character];
+		const { text } = createRedactor([secret], []);
+		expect(text(`a ${secret.replace(character, spelling)} b`)).toBe('a *** b');
+	});
+
+	test('an escaped backslash is one', () => {
+		expect(createRedactor(['left\\right'], []).text('a left\\\\right b')).toBe('a *** b');
+	});
+
+	test.each([
+		'left%2gright',
+		'left&#47right',
+		'left&sol right',
+		'left&solidus;right',
+		'left\\u02fright',
+		'left&#99999999;right',
+		'left&#x1234567;right',
+		'left%00right',
+		'left&#9999999;right',
+	])('%s is not a slash', (text) => {
+		expect(createRedactor(['left/right'], []).text(text)).toBe(text);
+	});
+});
+
+describe('redaction: what is taken out', () => {
+	test('one mark stands for secrets that touch or overlap, one each for others', () => {
+		const { text } = createRedactor(['first-secret', 'other-secret'], []);
+		expect(text('first-secretother-secret')).toBe('***');
+		expect(text('first-secret other-secret')).toBe('*** ***');
+		expect(text('a first-secretother-secret b')).toBe('a *** b');
+		expect(text('a first-secret, first-secret b')).toBe('a ***, *** b');
+		expect(text('first-secret')).toBe('***');
+		expect(text('')).toBe('');
+		const overlapping = createRedactor(['abcdefghij', 'ghijklmnop'], []);
+		expect(overlapping.text('abcdefghijklmnop')).toBe('***');
+		expect(createRedactor(['abcdefgh'], []).text('abcdefghabcdefgh!')).toBe('***!');
+	});
+
+	test('a mark that stands in the text already is not taken for one of ours', () => {
+		expect(createRedactor(['first-secret'], []).text('*** first-secret')).toBe('*** ***');
+	});
+
+	test('secrets of 8 characters and more, without the spaces around them', () => {
+		expect(createRedactor(['1234567'], []).text('a 1234567 b')).toBe('a 1234567 b');
+		expect(createRedactor(['12345678'], []).text('a 12345678 b')).toBe('a *** b');
+		expect(createRedactor(['  12345678\n'], []).text('a 12345678 b')).toBe('a *** b');
+		expect(createRedactor([' 1234567 '], []).text(' 1234567 ')).toBe(' 1234567 ');
+	});
+
+	test('nothing that is as short in one of its spellings, or of a secret that is', () => {
+		const [hex, base64] = [Buffer.from('EMPTY').toString('hex'), btoa('12345678')];
+		expect(createRedactor(['EMPTY'], []).text(hex)).toBe(hex);
+		expect(createRedactor(['12345678'], []).text(base64)).toBe(base64);
+	});
+
+	test('a short secret in Base64, whatever stands around it', () => {
+		expect(createRedactor(['1234567890'], []).text(btoa('x1234567890yz'))).toContain('***');
+	});
+
+	test('16 characters of a longer secret, wherever they stand in it', () => {
+		const secret = 'abcdefghijklmnopqrstuvwxyz';
+		const { text } = createRedactor([secret], []);
+		for (let start = 0; start + 16 <= secret.length; start++) {
+			expect(text(`-${secret.slice(start, start + 16)}-`)).toBe('-***-');
+		}
+		const tooShort = secret.slice(3, 18);
+		expect(text(`-${tooShort}-`)).toBe(`-${tooShort}-`);
+	});
+
+	test('a shorter secret only as a whole', () => {
+		const { text } = createRedactor(['abcdefghij'], []);
+		expect(text('abcdefghi')).toBe('abcdefghi');
+		expect(text('bcdefghij')).toBe('bcdefghij');
+	});
+
+	test('a secret whose white space became one space, or that lost what no header takes', () => {
+		expect(createRedactor(['one\t \ntwo-three'], []).text('a one two-three b')).toBe('a *** b');
+		expect(createRedactor(['clé-图片-secret'], []).text('a clé--secret b')).toBe('a *** b');
+		expect(createRedactor(['tab\there-it-is'], []).text('a tab\there-it-is b')).toBe('a *** b');
+	});
+
+	test('a secret in the two alphabets of Base64, with anything before and behind it', () => {
+		const secret = '>>>???>>>???>>>???';
+		const { text } = createRedactor([secret], []);
+		for (const before of ['', 'x', 'xy']) {
+			for (const alphabet of ['base64', 'base64url'] as const) {
+				const encoded = Buffer.from(`${before}${secret}yz!`).toString(alphabet);
+				expect(text(encoded)).toMatch(/^.{0,8}\*\*\*.{0,10}$/);
+			}
+		}
+	});
+
+	test('secrets of several lengths, headers along with keys', () => {
+		const { text, link } = createRedactor(['abcdefgh', 'ijklmnopqrstuvwxyz'], ['Acme-Images']);
+		expect(text('abcdefgh ijklmnopqrstuvwxyz Acme-Images')).toBe('*** *** ***');
+		expect(link('abcdefgh ijklmnopqrstuvwxyz Acme-Images')).toBe('*** *** Acme-Images');
+	});
+
+	test('nothing where there is no secret', () => {
+		const { text, link } = createRedactor(['', '  '], ['short']);
+		expect(text('a short %41 text')).toBe('a short %41 text');
+		expect(link('a short %41 text')).toBe('a short %41 text');
+	});
+});
+
 test('each credential redacts its own secrets', () => {
 	const { redactor } = parseCredential({ service: 'custom', apiKey: KEY });
 	const other = parseCredential({ service: 'custom', apiKey: 'sk-another-key-of-this-run' });

@@ -157,7 +157,7 @@ describe('Refusals of Generate', () => {
 		[
 			'no try at all',
 			{ options: { maxTries: 0 } },
-			"'Max Tries' must be a number of at least 1, but is 0",
+			"'Max Tries' must be a whole number of at least 1, but is 0",
 			'remove the option to use 5',
 		],
 		[
@@ -219,15 +219,6 @@ describe('Refusals: what is just short enough', () => {
 		const { error } = await runGenerate(server, { prompt });
 		expect(error?.message).toBeUndefined();
 		expect(server.requests[0].status).toBe(200);
-	});
-
-	test('An emoji of several parts is one character; if the service counts its parts, it says so and charges nothing', async () => {
-		const family = '👨‍👩‍👧';
-		const { error } = await runGenerate(server, { prompt: family.repeat(200) });
-		expect(error?.message).toBe(
-			"The service refused the request: 'prompt' must have 1 to 512 characters, has 1000",
-		);
-		expect(server.billed).toEqual([]);
 	});
 });
 
@@ -307,7 +298,7 @@ describe('Refusals: one bad item among several', () => {
 
 	test('Stop Workflow sends nothing when item 3 of 5 is bad, and the error is that of item 3', async () => {
 		const { error, items, status } = await runGenerate(server, parameters, { items: prompts });
-		expect(error?.message).toBe("'Prompt' is empty");
+		expect(error?.message).toBe("Row 3 of 5: 'Prompt' is empty");
 		expect(error?.context.itemIndex).toBe(2);
 		expect([status, items]).toEqual(['error', []]);
 		expect(server.requests).toEqual([]);
@@ -329,7 +320,7 @@ describe('Refusals: one bad item among several', () => {
 		const { error } = await runGenerate(server, parameters, {
 			items: [{ prompt: 'one' }, { prompt: '' }, { prompt: 'x'.repeat(600) }],
 		});
-		expect(error?.message).toBe("'Prompt' is empty");
+		expect(error?.message).toMatch(/^Row 2 of 3: 'Prompt' is empty\./);
 		expect(error?.context.itemIndex).toBe(1);
 		expect(server.requests).toEqual([]);
 	});
@@ -342,7 +333,9 @@ describe('Refusals: one bad item among several', () => {
 			picture,
 			picture,
 		]);
-		expect(error?.message).toBe("The file in 'data' is not an image that can be edited");
+		expect(error?.message).toBe(
+			"Row 3 of 5: The file in 'data' is not an image that can be edited",
+		);
 		expect(error?.context.itemIndex).toBe(2);
 		expect(server.requests).toEqual([]);
 	});

@@ -1,5 +1,11 @@
 import { RequestFailure } from '../../nodes/StepFunImage/errors/requestFailure';
-import { backoffDelay, parseRetryAfter } from '../../nodes/StepFunImage/transport/retry';
+import {
+	backoffDelay,
+	parseRetryAfter,
+	retry,
+	type Attempt,
+	type RetryPolicy,
+} from '../../nodes/StepFunImage/transport/retry';
 
 describe('parseRetryAfter', () => {
 	const now = Date.parse('2026-11-21T12:00:00Z');
@@ -47,5 +53,178 @@ describe('whether a failure is retryable', () => {
 	test('is false for answers that arrived whole, since they were charged', () => {
 		const kinds = ['contentFiltered', 'noImage', 'invalidJson', 'notAnImage', 'storage'] as const;
 		expect(kinds.filter((kind) => new RequestFailure(kind).retryable)).toEqual([]);
+	});
+});
+
+describe('retry', () => {
+	const failed = (details: object = {}) =>
+		new RequestFailure('status', { status: 503, retryAfterMs: 1, ...details });
+	const throttled = new RequestFailure('status', { status: 429, retryAfterMs: 5_000 });
+	const truncated = () => new RequestFailure('truncated', { retryAfterMs: 1 });
+
+	/** Fails with these failures, one a try, and then succeeds. */
+	async function run(
+		failures: Error[],
+		policy: Partial<RetryPolicy> = {},
+		onAttempt: (attempt: Attempt) => void = ({ onStart }) => onStart(),
+		signal = new AbortController().signal,
+	) {
+		const heard: Array<[RequestFailure, number, number | undefined]> = [];
+		const attempts: Attempt[] = [];
+		const outcome = await retry(
+			async (attempt) => {
+				attempts.push(attempt);
+				onAttempt(attempt);
+				const failure = failures[attempt.number - 1] as Error | undefined;
+				if (failure) throw failure;
+				return 'an image';
+			},
+			{
+				policy: { maxTries: 3, maxElapsedMs: 600_000, maxPaidRetries: 1, ...policy },
+				signal,
+				onFailure: (...what) => heard.push(what),
+			},
+		).catch((error: unknown) => error);
+		return { outcome, heard, attempts };
+	}
+
+	test('sends once where that succeeds', async () => {
+		const { outcome, heard } = await run([]);
+		expect(outcome).toEqual({ result: 'an image', tries: 1 });
+		expect(heard).toEqual([]);
+	});
+
+	test('sends again after a failure that may pass, and says what went before', async () => {
+		const first = failed();
+		const { outcome, heard, attempts } = await run([first]);
+		expect(outcome).toEqual({ result: 'an image', tries: 2 });
+		expect(heard).toEqual([[first, 1, 1]]);
+		expect(attempts.map(({ number, previous }) => [number, previous])).toEqual([
+			[1, undefined],
+			[2, first],
+		]);
+	});
+
+	test('needs nobody to hear of the failures', async () => {
+		const outcome = await retry(
+			async ({ number }) => {
+				if (number === 1) throw failed();
+				return number;
+			},
+			{
+				policy: { maxTries: 2, maxElapsedMs: 1_000, maxPaidRetries: 0 },
+				signal: new AbortController().signal,
+			},
+		);
+		expect(outcome).toEqual({ result: 2, tries: 2 });
+	});
+
+	test('ends after as many tries as the policy has, with the last failure and their number', async () => {
+		const { outcome, heard } = await run([failed(), failed(), failed({ text: 'the last' })]);
+		expect(outcome).toMatchObject({ details: { text: 'the last', tries: 3 } });
+		expect(heard.map(([, tries, delayMs]) => [tries, delayMs])).toEqual([
+			[1, 1],
+			[2, 1],
+			[3, undefined],
+		]);
+	});
+
+	test('ends at once after a failure that stays, or an error that is none of a request', async () => {
+		const refused = new RequestFailure('status', { status: 400 });
+		expect((await run([refused])).outcome).toMatchObject({ details: { status: 400, tries: 1 } });
+		const error = new Error('a mistake');
+		const { outcome, heard } = await run([error]);
+		expect(outcome).toBe(error);
+		expect(heard).toEqual([]);
+	});
+
+	test('does not count a request that was not sent', async () => {
+		const { outcome } = await run([failed(), failed({ wasNotSent: true })]);
+		expect(outcome).toMatchObject({ details: { tries: 1 } });
+	});
+
+	test('does not wait, and takes no try, where the rate limiter waits', async () => {
+		const { outcome, heard } = await run([throttled, throttled, failed(), throttled], {
+			maxTries: 2,
+		});
+		expect(outcome).toEqual({ result: 'an image', tries: 5 });
+		expect(heard.map(([, , delayMs]) => delayMs)).toEqual([0, 0, 1, 0]);
+		const last = await run([failed(), throttled, failed()], { maxTries: 2 });
+		expect(last.outcome).toMatchObject({ details: { tries: 3 } });
+	});
+
+	test('repeats what may have been charged as often as the policy allows', async () => {
+		expect((await run([truncated()], { maxPaidRetries: 0 })).outcome).toMatchObject({
+			details: { tries: 1 },
+		});
+		expect((await run([truncated()])).outcome).toEqual({ result: 'an image', tries: 2 });
+		expect(
+			(await run([truncated(), failed(), truncated()], { maxTries: 9 })).outcome,
+		).toMatchObject({ kind: 'truncated', details: { tries: 3 } });
+		expect((await run([truncated(), failed(), failed()], { maxTries: 9 })).outcome).toEqual({
+			result: 'an image',
+			tries: 4,
+		});
+	});
+
+	test('waits longer the more failures there were, where the server names no time', async () => {
+		const unnamed = new RequestFailure('status', { status: 503 });
+		const { heard } = await run([failed(), unnamed, unnamed], { maxTries: 9, maxElapsedMs: 100 });
+		expect(heard.map(([, , delayMs]) => delayMs)).toEqual([1, undefined]);
+		const stop = new AbortController();
+		const started = await retryUntilDelay(unnamed, stop);
+		expect(started).toBeGreaterThanOrEqual(500);
+		expect(started).toBeLessThanOrEqual(1_000);
+	});
+
+	/** The delay after a first failure; the wait itself is ended. */
+	async function retryUntilDelay(failure: RequestFailure, stop: AbortController): Promise<number> {
+		let delay = 0;
+		await retry(async () => await Promise.reject(failure), {
+			policy: { maxTries: 3, maxElapsedMs: 600_000, maxPaidRetries: 1 },
+			signal: stop.signal,
+			onFailure: (_failure, _tries, delayMs) => {
+				delay = delayMs ?? 0;
+				setImmediate(() => stop.abort());
+			},
+		}).catch(() => undefined);
+		return delay;
+	}
+
+	test('ends where the next try would begin too late, counted from the first sending', async () => {
+		const late = failed({ retryAfterMs: 2_000 });
+		expect((await run([late], { maxElapsedMs: 1_999 })).outcome).toMatchObject({
+			details: { tries: 1 },
+		});
+		const soon = failed({ retryAfterMs: 20 });
+		expect(
+			(await run([soon, soon, soon], { maxElapsedMs: 35, maxTries: 9 })).outcome,
+		).toMatchObject({ details: { tries: 2 } });
+		// What was never sent has not begun.
+		const idle = await run([soon, soon, soon], { maxElapsedMs: 35, maxTries: 9 }, () => undefined);
+		expect(idle.outcome).toEqual({ result: 'an image', tries: 4 });
+	});
+
+	test('stops waiting when its signal says so', async () => {
+		const stop = new AbortController();
+		setTimeout(() => stop.abort(new Error('stopped')), 10);
+		const { outcome } = await run([failed({ retryAfterMs: 60_000 })], {}, undefined, stop.signal);
+		expect(outcome).toBeInstanceOf(Error);
+		expect(outcome).not.toBeInstanceOf(RequestFailure);
+	});
+
+	test('tells a try whether its failure would be the last', async () => {
+		const finals: boolean[] = [];
+		await run([failed(), failed(), failed()], { maxTries: 3 }, ({ isFinal, onStart }) => {
+			onStart();
+			finals.push(isFinal(failed()), isFinal(throttled), isFinal(truncated()));
+		});
+		expect(finals).toEqual([false, false, false, false, false, false, true, false, true]);
+		const paid: boolean[] = [];
+		await run([truncated()], { maxPaidRetries: 1, maxTries: 9 }, ({ isFinal }) => {
+			paid.push(isFinal(truncated()), isFinal(failed()));
+			paid.push(isFinal(failed({ retryAfterMs: 600_001 })));
+		});
+		expect(paid).toEqual([false, false, true, true, false, true]);
 	});
 });

@@ -12,6 +12,9 @@ const SMALLEST_FONT = 6;
 /** On a picture with a shorter side than this no letter is readable, so it gets no caption. */
 const SMALLEST_SIDE = 32;
 
+/** What every picture says of itself, so that nobody takes it for what StepFun would have drawn. */
+export const NOTICE = 'TEST SERVER · NOT A REAL RESULT';
+
 export interface CaptionText {
 	heading: string;
 	prompt: string;
@@ -92,6 +95,7 @@ async function renderLettering(
 	width: number,
 ): Promise<Lettering> {
 	const markup =
+		`<span foreground="#ffb300" size="large"><b>${NOTICE}</b></span>\n` +
 		`<span foreground="#cfd8ff" size="small"><b>${escapeMarkup(heading)}</b></span>\n` +
 		`<span foreground="#ffffff" size="large">${escapeMarkup(prompt)}</span>\n` +
 		`<span foreground="#cfd8ff" size="small">${escapeMarkup(footer)}</span>`;

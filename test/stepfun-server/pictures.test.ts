@@ -169,6 +169,30 @@ test('a machine without fonts draws Chinese and Latin letters too', async () => 
 	expect(umlauts).toBeLessThan(0.8 * boxes);
 });
 
+test('every picture says that it comes from a test server, whatever the length of its prompt', async () => {
+	// Nothing but the notice is of so strong an amber; around its letters it fades.
+	const amber = async (picture: Buffer) => {
+		const pixels = await sharp(picture).removeAlpha().raw().toBuffer();
+		let count = 0;
+		for (let at = 0; at < pixels.length; at += 3) {
+			const [red, green, blue] = pixels.subarray(at, at + 3);
+			if (red > 170 && green > 110 && blue < 60) count++;
+		}
+		return count;
+	};
+	const plain = await inputImage(512, 512);
+	expect(await amber(plain)).toBe(0);
+	const generated = (changes: object) =>
+		generate(server, { ...SMALL, size: '512x512', ...changes });
+	const pictures = [
+		await generated({}),
+		await generated({ prompt: 'A long prompt. '.repeat(34) }),
+		await generated({ size: '256x256', prompt: '图'.repeat(500) }),
+		await edit(server, { image: filePart(plain) }),
+	].map(pictureOf);
+	for (const picture of pictures) expect(await amber(picture)).toBeGreaterThan(100);
+}, 20_000);
+
 test('a given seed is echoed, an absent one is drawn at random', async () => {
 	const seedOf = async (changes: object) =>
 		(await generate(server, { ...SMALL, ...changes })).body.data?.[0].seed ?? -1;

@@ -5,7 +5,8 @@ import { MODELS } from '../catalogue/models';
 import { balanceCurrencyOf } from '../catalogue/services';
 import { requestError } from '../errors/nodeErrors';
 import { RequestFailure } from '../errors/requestFailure';
-import { assertBaseUrl, wantsInputFields } from '../request/readParameters';
+import { assertCredential } from '../request/credentialRules';
+import { readIncludeInput } from '../request/readParameters';
 import type { ItemContext } from '../request/types';
 import type { Credential } from '../transport/credential';
 import { rateLimiterFor } from '../transport/rateLimiter';
@@ -88,15 +89,18 @@ export function createBalanceAction(state: RunState): Action {
 		const answer = answers.get(credential) ?? ask(item, credential);
 		answers.set(credential, answer);
 		const account = await answer;
-		const input = wantsInputFields(options) ? state.input[item.itemIndex] : undefined;
-		return mergeInput(item.itemIndex, input, { json: toBalance(account, credential) });
+		const includeInput = readIncludeInput(options.includeInputFields, 'nothing');
+		const input = state.input[item.itemIndex];
+		return mergeInput(item.itemIndex, input, includeInput, {
+			json: toBalance(account, credential),
+		});
 	};
 
 	return {
 		async prepare(item, parameters, credential) {
-			assertBaseUrl(item, credential);
+			assertCredential(item, credential);
 			const options = (parameters.options ?? {}) as IDataObject;
-			return async () => {
+			const send = async () => {
 				try {
 					return { results: [await getBalance(item, credential, options)], failures: [] };
 				} catch (error) {
@@ -107,6 +111,7 @@ export function createBalanceAction(state: RunState): Action {
 					return { results: [], failures: [{ error: shown, wasCharged: false, mayPass: true }] };
 				}
 			};
+			return { send, images: 0 };
 		},
 	};
 }

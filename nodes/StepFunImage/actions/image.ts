@@ -1,7 +1,8 @@
+import { createHash } from 'node:crypto';
 import type { IDataObject } from 'n8n-workflow';
 
 import { RETRY_DEFAULTS } from '../catalogue/defaults';
-import { isWebAddress } from '../catalogue/services';
+import { resolveLink } from '../catalogue/services';
 import {
 	inputError,
 	notSentError,
@@ -33,6 +34,8 @@ import {
 	type Timeouts,
 } from '../transport/send';
 import {
+	estimateCost,
+	findDifference,
 	toItems,
 	toModeratedResult,
 	toResult,
@@ -61,6 +64,8 @@ interface ImageTask {
 	key: string;
 	/** Ends the waiting for what has become pointless. */
 	signal: AbortSignal;
+	/** What the pictures of the item are, as far as they are here. */
+	digests: string[];
 }
 
 /**
@@ -77,7 +82,7 @@ const SCOPES: Record<number, (request: ImageRequest) => string> = {
 export function createImageAction(state: RunState): Action {
 	return {
 		async prepare(item: ItemContext, parameters: IDataObject, credential: Credential) {
-			const { requests, outputOptions } = await withinLimits(
+			const { requests, outputOptions, maxImagesPerRun } = await withinLimits(
 				preparationLimits(parameters),
 				state.cancelSignal,
 				(seconds) => unreadableInputError(item, seconds),
@@ -87,7 +92,12 @@ export function createImageAction(state: RunState): Action {
 			// Made once: the parameters may hold an image as text.
 			const key =
 				state.tries.max > 1 ? requestKey(item.itemIndex, [accountId, baseUrl, parameters]) : '';
-			return async () => await sendRequests(item, requests, outputOptions, state, key);
+			return {
+				send: async () => await sendRequests(item, requests, outputOptions, state, key),
+				images: requests.length,
+				cost: estimateCost(requests[0]),
+				maxImagesPerRun,
+			};
 		},
 	};
 }
@@ -110,13 +120,14 @@ async function sendRequests(
 ): Promise<ItemOutcome> {
 	const results: RequestResult[] = [];
 	const failures: ItemFailure[] = [];
+	const digests: string[] = [];
 	const outcomes = await Promise.all(
 		requests.map(async (request, index) => {
 			const signal = state.scopes.signalOf(
 				Object.values(SCOPES).map((scopeOf) => scopeOf(request)),
 			);
 			const key = `${itemKey} ${index}`;
-			return await deliver({ item, request, outputOptions, state, key, signal });
+			return await deliver({ item, request, outputOptions, state, key, signal, digests });
 		}),
 	);
 	for (const outcome of outcomes) {
@@ -157,6 +168,7 @@ async function deliver(task: ImageTask): Promise<RequestResult | ItemFailure | t
 		answers.set(key, { ...result, image });
 		const { tries } = result;
 		log(task, 'an image is done', { tries, imagesOfThisRun: state.charged });
+		countDelivered(task, { ...result, image });
 		return toResult(item, request, { ...result, image }, outputOptions);
 	} catch (error) {
 		if (error instanceof RequestFailure && error.charge === 'yes') {
@@ -164,11 +176,28 @@ async function deliver(task: ImageTask): Promise<RequestResult | ItemFailure | t
 			if (!error.retryable && !answers.has(key)) answers.set(key, error);
 			else if (!answers.has(key)) state.tries.chargedInVain++;
 		}
+		if (error instanceof RequestFailure && error.isModerated) state.summary.moderated++;
+		else state.summary.failed++;
 		if (error instanceof RequestFailure && error.isModerated) {
 			if (outputOptions.whenModerated === 'passOn') return toModeratedResult(request, error);
 		}
 		return fail(task, error, wasCharged);
 	}
+}
+
+/** Counts a picture, and what is remarkable about it, for the hint at the end of the run. */
+function countDelivered({ request, state, digests }: ImageTask, result: ImageResult): void {
+	const { summary } = state;
+	const { image, digest, tries } = result;
+	summary.made++;
+	if (tries > 1) summary.repeated++;
+	if (image && digest) {
+		if (digests.includes(digest)) summary.identical++;
+		digests.push(digest);
+	}
+	const difference = findDifference(request, result);
+	if (difference?.requestedSize) summary.otherSize++;
+	if (difference?.requestedSeed !== undefined) summary.otherSeed++;
 }
 
 /** Says what an error means for the item, and for the rest of the run. */
@@ -293,10 +322,11 @@ async function send(
 	const { operation, path, credential, inputImage, timeouts } = request;
 	// An answer that broke off is not bought again as it was: a link is a few hundred bytes, and its image can be fetched
 	// as often as it takes.
-	const fields =
-		previous?.kind === 'truncated' && request.fields.response_format === 'b64_json'
-			? { ...request.fields, response_format: 'url' }
-			: request.fields;
+	const asksForLink =
+		previous?.kind === 'truncated' &&
+		request.fields.response_format === 'b64_json' &&
+		credential.format.responseFormats.includes('url');
+	const fields = asksForLink ? { ...request.fields, response_format: 'url' } : request.fields;
 	// What is under way may finish although the run is stopped, so only the user ends it.
 	return await withTimeout(timeouts, state.cancelSignal, async (timedSignal, progress) => {
 		// Read now that the item's turn has come, and anew for each try, so that no image waits in memory.
@@ -323,19 +353,20 @@ async function send(
 		try {
 			await assertOk(response);
 			const stream = response.body as ByteStream;
+			const digest = createDigest(request.variation !== undefined);
 			const read = await readResponse(
 				readChunks(stream, progress, (seconds) => withAnswer(toStorageTimeout(seconds))),
-				async (bytes) => await storeImage(functions, bytes, stream, request.fileName),
+				async (bytes) =>
+					await storeImage(functions, digest.update(bytes), stream, request.fileName),
 				(whole) => {
 					answer = whole;
 					assertNotFiltered(whole);
 				},
 			);
-			const { url, error, id } = read.response;
-			if (!read.image && !(url && isWebAddress(url))) {
-				throw new RequestFailure('noImage', { text: error, id });
-			}
-			return { ...read, traceId };
+			const { url: link = '', error, id } = read.response;
+			const url = resolveLink(link, credential.baseUrl);
+			if (!read.image && !url) throw new RequestFailure('noImage', { text: error, id });
+			return { ...read, response: { ...read.response, url }, traceId, digest: digest.value() };
 		} catch (error) {
 			throw withAnswer(error);
 		}
@@ -349,6 +380,24 @@ function unreadableInputError(item: ItemContext, seconds: number): NodeError {
 		`The input image could not be read within ${seconds} seconds`,
 		"n8n's binary data storage did not hand it over. Check that storage, or raise 'Timeout (Seconds)' under Options. Nothing was sent to the image service for this item.",
 	);
+}
+
+/**
+ * Notes what bytes that pass by are, so that pictures of one item can be compared.
+ *
+ * @param isWanted false for the only picture of an item, which costs nothing then
+ */
+function createDigest(isWanted: boolean) {
+	const hash = createHash('sha256');
+	return {
+		async *update(bytes: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+			for await (const chunk of bytes) {
+				if (isWanted) hash.update(chunk);
+				yield chunk;
+			}
+		},
+		value: () => (isWanted ? hash.digest('hex') : undefined),
+	};
 }
 
 function assertNotFiltered({ finishReason, seed, id }: ImageResponse): void {
@@ -427,6 +476,7 @@ function logFailure(
 	tries: number,
 	delayMs: number | undefined,
 ): void {
+	if (details.status === 429) task.state.summary.throttled++;
 	log(task, 'a request failed', {
 		failure: kind,
 		status: details.status,

@@ -6,7 +6,13 @@ import { currencyOf } from '../catalogue/services';
 import type { RequestFailure } from '../errors/requestFailure';
 import type { ImageResponse } from '../image/responseReader';
 import type { StoredImage } from '../image/store';
-import type { ImageRequest, ItemContext, OutputOptions } from '../request/types';
+import type { ImageRequest, IncludeInput, ItemContext, OutputOptions } from '../request/types';
+
+/** An amount of money, such as 0.02 CNY. */
+export interface Cost {
+	amount: number;
+	currency: string;
+}
 
 /** What one successful request brought. */
 export interface ImageResult {
@@ -16,6 +22,8 @@ export interface ImageResult {
 	traceId?: string;
 	/** How often the request was sent. */
 	tries: number;
+	/** A hash of the image's bytes, where its item has several. */
+	digest?: string;
 }
 
 /** One request's part of what leaves the node. */
@@ -51,12 +59,13 @@ export function toResult(
 			: undefined;
 	const keepsFile = image !== undefined && (link === undefined || hasFile);
 	const shown = (text: string | undefined) => (text === undefined ? null : redactor.text(text));
+	const seed = response.seed ?? request.seed ?? null;
 	return {
 		json: {
+			prompt: request.prompt,
 			model: request.model,
-			seed: response.seed ?? null,
-			finishReason: shown(response.finishReason),
 			...(request.variation === undefined ? {} : { variation: request.variation }),
+			seed,
 			...(image
 				? {
 						width: image.width,
@@ -68,21 +77,61 @@ export function toResult(
 				: {}),
 			...(response.url ? { url: redactor.link(response.url) } : {}),
 			...(hasN8nLink ? { link: link ?? null } : {}),
+			...(findDifference(request, result) ?? {}),
 			...costOf(request),
-			created: response.created ?? null,
+			finishReason: shown(response.finishReason),
+			created: response.created === undefined ? null : toIsoDate(response.created),
+			tries,
 			id: shown(response.id),
 			traceId: shown(traceId),
-			tries,
 		},
 		...(keepsFile ? { binary: { [request.outputField]: image.binaryData } } : {}),
 	};
 }
 
+/**
+ * What came otherwise than it was asked for: a picture of another size, or with another seed.
+ *
+ * @returns what had been asked for, as fields of the item; undefined if nothing differs
+ */
+export function findDifference(
+	{ expectedSize, seed }: ImageRequest,
+	{ image, response }: Pick<ImageResult, 'image' | 'response'>,
+): { requestedSize?: string; requestedSeed?: number } | undefined {
+	const hasOtherSize =
+		expectedSize &&
+		image &&
+		image.width !== null &&
+		(image.width !== expectedSize.width || image.height !== expectedSize.height);
+	const hasOtherSeed =
+		seed !== undefined && seed !== 0 && response.seed !== undefined && response.seed !== seed;
+	if (!hasOtherSize && !hasOtherSeed) return undefined;
+	return {
+		...(hasOtherSize ? { requestedSize: `${expectedSize.width}x${expectedSize.height}` } : {}),
+		...(hasOtherSeed ? { requestedSeed: seed } : {}),
+	};
+}
+
+/** The API's seconds since 1970 as people and tables read a time. */
+function toIsoDate(seconds: number): string | null {
+	const date = new Date(seconds * 1000);
+	return Number.isNaN(date.getTime()) ? null : date.toISOString();
+}
+
 /** The catalogue's price where the address charges by the image; the account's bill is what counts. */
-function costOf({ model, credential }: ImageRequest): IDataObject {
+function costOf(request: ImageRequest): IDataObject {
+	const cost = estimateCost(request);
+	return cost ? { estimatedCost: { ...cost } } : {};
+}
+
+/** What an image will cost by the catalogue; undefined for a subscription or a server whose prices are not known. */
+export function estimateCost({
+	model,
+	credential,
+}: Pick<ImageRequest, 'model' | 'credential'>): Cost | undefined {
 	const currency = currencyOf(credential.baseUrl);
-	const price = currency && findModel(model)?.pricePerImage?.[currency];
-	return price ? { estimatedCost: { amount: price, currency: currency.toUpperCase() } } : {};
+	const amount = currency && findModel(model)?.pricePerImage?.[currency];
+	return amount ? { amount, currency: currency.toUpperCase() } : undefined;
 }
 
 /**
@@ -95,14 +144,16 @@ export function toModeratedResult(request: ImageRequest, failure: RequestFailure
 	const wasMade = failure.kind === 'contentFiltered';
 	return {
 		json: {
+			prompt: request.prompt,
 			model: request.model,
-			seed: wasMade ? (seed ?? null) : null,
+			...(request.variation === undefined ? {} : { variation: request.variation }),
+			seed: wasMade ? (seed ?? request.seed ?? null) : null,
 			finishReason: wasMade ? 'content_filtered' : 'refused',
 			moderation: wasMade ? null : redactor.text(text),
 			charged: wasMade,
+			tries: tries ?? 1,
 			id: id === undefined ? null : redactor.text(id),
 			traceId: traceId === undefined ? null : redactor.text(traceId),
-			tries: tries ?? 1,
 		},
 	};
 }
@@ -122,7 +173,7 @@ export function toItems(
 ): INodeExecutionData[] {
 	if (results.length === 0) return [];
 	const toItem = (result: RequestResult) =>
-		mergeInput(itemIndex, options.includeInputFields ? input : undefined, result);
+		mergeInput(itemIndex, input, options.includeInput, result);
 	if (options.severalImagesAs === 'items' || !options.isSeveral) return results.map(toItem);
 
 	return [
@@ -139,20 +190,27 @@ export function toItems(
 }
 
 /**
- * An item that leaves the node: a result, and the input's fields and files beside it if they are wanted.
+ * An item that leaves the node: a result, and what of the input is wanted beside it.
  *
- * @param input the input item; without it the result stands alone
  * @param result replaces the input's fields of the same name
  */
 export function mergeInput(
 	itemIndex: number,
-	input: INodeExecutionData | undefined,
+	input: INodeExecutionData,
+	includeInput: IncludeInput,
 	{ json, binary }: RequestResult,
 ): INodeExecutionData {
-	const files = { ...input?.binary, ...binary };
+	const files = { ...(includeInput === 'jsonAndFiles' ? input.binary : {}), ...binary };
 	return {
-		json: { ...input?.json, ...json },
+		json: { ...(includeInput === 'nothing' ? {} : withoutError(input.json)), ...json },
 		...(Object.keys(files).length > 0 ? { binary: files } : {}),
 		pairedItem: { item: itemIndex },
 	};
+}
+
+/** n8n takes an item with a field of the name error for a failed one, and its Retry On Fail would pay again. */
+function withoutError(json: IDataObject): IDataObject {
+	if (!('error' in json)) return json;
+	const { error, ...others } = json;
+	return { ...others, inputError: error };
 }

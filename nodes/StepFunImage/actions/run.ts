@@ -6,7 +6,15 @@ import {
 } from 'n8n-workflow';
 import pLimit from 'p-limit';
 
-import { appendDiscardedImages, canceledError, errorItem, toNodeError } from '../errors/nodeErrors';
+import {
+	appendDiscardedImages,
+	appendRefusedRows,
+	canceledError,
+	errorItem,
+	inputError,
+	toNodeError,
+	type NodeError,
+} from '../errors/nodeErrors';
 import { createParameterReader, createTurnTaker } from '../request/parameters';
 import { readRouting } from '../request/routing';
 import type { ItemContext } from '../request/types';
@@ -14,7 +22,15 @@ import { readCredential, type Credential } from '../transport/credential';
 import { createBalanceAction } from './balance';
 import { createImageAction } from './image';
 import { triesOf, type Tries } from './retryOnFail';
-import { createFailureScopes, type Action, type ItemOutcome, type RunState } from './runState';
+import {
+	createFailureScopes,
+	createSummary,
+	type Action,
+	type ItemOutcome,
+	type PreparedItem,
+	type RunState,
+} from './runState';
+import { addSummaryHint, describeCosts } from './summary';
 
 /** Items are prepared a few at a time, so that a thousand of them do not open a thousand files. */
 const PREPARED_AT_ONCE = 8;
@@ -45,11 +61,12 @@ export async function run(
 	const tries = triesOf(functions, context.isTool);
 	while (tries.output === undefined) {
 		tries.begun++;
-		const { items, mayPass } = await runOnce(context, tries);
+		const { items, mayPass, addHint } = await runOnce(context, tries);
 		// Where the workflow goes on, n8n would run the node again for a failure of its first item alone.
 		if (!mayPass || tries.begun >= tries.max || !(await waits(tries.waitMs, cancelSignal))) {
 			tries.output = [items];
 			tries.answers.clear();
+			addHint();
 		}
 	}
 	return tries.output;
@@ -74,7 +91,7 @@ async function waits(milliseconds: number, signal: AbortSignal): Promise<boolean
 async function runOnce(
 	{ functions, properties, cancelSignal, isTool, continueOnFail }: RunContext,
 	tries: Tries,
-): Promise<{ items: INodeExecutionData[]; mayPass: boolean }> {
+): Promise<{ items: INodeExecutionData[]; mayPass: boolean; addHint: () => void }> {
 	const node = functions.getNode();
 	const input = functions.getInputData();
 	const state: RunState = {
@@ -87,22 +104,22 @@ async function runOnce(
 		downloads: pLimit(DOWNLOADS_AT_ONCE),
 		inputImages: pLimit(INPUT_IMAGES_AT_ONCE),
 		charged: tries.chargedInVain,
+		summary: createSummary(),
 	};
 	const action =
 		node.parameters.resource === 'account' ? createBalanceAction(state) : createImageAction(state);
 	const items = input.map((_, itemIndex): ItemContext => ({ functions, node, itemIndex, isTool }));
 
 	const prepared = await prepareAll(items, action, state);
-	const refused = prepared.findIndex(({ status }) => status === 'rejected');
-	if (refused !== -1 && !state.continueOnFail) {
-		if (cancelSignal.aborted) throw canceledError(items[refused]);
-		throw (prepared[refused] as PromiseRejectedResult).reason as Error;
-	}
+	if (cancelSignal.aborted && !continueOnFail && items.length > 0) throw canceledError(items[0]);
+	if (!continueOnFail) throwRefused(items, prepared);
+	assertImageLimit(items, prepared);
 	const outcomes = await sendAll(items, prepared);
 	const failures = outcomes.flatMap((outcome) => outcome.failures);
 	return {
 		items: collect(items, outcomes, state),
 		mayPass: failures.some(({ mayPass }) => mayPass),
+		addHint: () => (isTool ? undefined : addSummaryHint(functions, state, prepared)),
 	};
 }
 
@@ -111,26 +128,23 @@ function isToolExecution(functions: IExecuteFunctions): boolean {
 	return functions.isToolExecution?.() === true || functions.getNode().type.endsWith('Tool');
 }
 
-type Prepared = PromiseSettledResult<() => Promise<ItemOutcome>>;
+type Prepared = PromiseSettledResult<PreparedItem>;
 
 async function prepareAll(
 	items: ItemContext[],
 	action: Action,
-	{ continueOnFail, cancelSignal }: RunState,
+	{ cancelSignal }: RunState,
 ): Promise<Prepared[]> {
 	if (items.length === 0) return [];
 	const readParameters = createParameterReader(items[0].functions);
 	const credentials = new Map<string, Credential>();
 	const takeTurn = createTurnTaker();
 	const limit = pLimit(PREPARED_AT_ONCE);
-	/** Where the workflow stops, the items behind the first one that is refused are not looked at. */
-	let stopReason: Error | undefined;
 	return await Promise.allSettled(
 		items.map(
 			async (item) =>
 				await limit(async () => {
 					await takeTurn();
-					if (stopReason) throw stopReason;
 					try {
 						cancelSignal.throwIfAborted();
 						const parameters = readParameters(item.itemIndex);
@@ -138,12 +152,44 @@ async function prepareAll(
 						const credential = await readCredential(functions, itemIndex, credentials);
 						return await action.prepare(item, parameters, credential);
 					} catch (error) {
-						const shown = toNodeError(item, error);
-						if (!continueOnFail) stopReason ??= shown;
-						throw shown;
+						throw toNodeError(item, error);
 					}
 				}),
 		),
+	);
+}
+
+/** Where the workflow stops on errors: tells of all rows that are refused at once, so that one can mend them at once. */
+function throwRefused(items: ItemContext[], prepared: Prepared[]): void {
+	const refused = prepared.flatMap((each, index) =>
+		each.status === 'rejected' ? [{ row: index + 1, error: each.reason as NodeError }] : [],
+	);
+	if (refused.length === 0) return;
+	const [first, ...others] = refused;
+	if (items.length > 1) appendRefusedRows(first.error, first.row, items.length, others);
+	throw first.error;
+}
+
+/**
+ * Refuses a run that would make more images than the user allows.
+ *
+ * @throws NodeOperationError before anything is sent
+ */
+function assertImageLimit(items: ItemContext[], prepared: Prepared[]): void {
+	const accepted = prepared.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
+	const limit = accepted.reduce(
+		(least, { maxImagesPerRun = Infinity }) => Math.min(least, maxImagesPerRun),
+		Infinity,
+	);
+	const images = accepted.reduce((sum, each) => sum + each.images, 0);
+	if (images <= limit) return;
+	const costs = describeCosts(
+		accepted.flatMap(({ images: count, cost }) => Array(count).fill(cost)),
+	);
+	throw inputError(
+		items[0],
+		`The run would make ${images} images${costs === '' ? '' : ` for about ${costs}`}, and 'Max Images per Run' is ${limit}`,
+		"Nothing was sent. Give the node fewer items, lower 'Number of Images', or raise 'Max Images per Run' under Options.",
 	);
 }
 
@@ -159,7 +205,7 @@ async function sendAll(items: ItemContext[], prepared: Prepared[]): Promise<Item
 		sent.push(
 			each.status === 'rejected'
 				? Promise.resolve(failed(each.reason, false))
-				: each.value().catch((error: unknown) => failed(error, true)),
+				: each.value.send().catch((error: unknown) => failed(error, true)),
 		);
 	}
 	return await Promise.all(sent);

@@ -2,6 +2,7 @@ import type { IDataObject, INodeExecutionData } from 'n8n-workflow';
 import type { LimitFunction } from 'p-limit';
 
 import type { NodeError } from '../errors/nodeErrors';
+import type { Cost } from './outputItems';
 import type { Routing } from '../request/routing';
 import type { ItemContext } from '../request/types';
 import type { Credential } from '../transport/credential';
@@ -12,14 +13,25 @@ export interface Action {
 	/**
 	 * Reads and checks what an item asks for.
 	 *
-	 * @returns what sends it, and makes the items that leave the node
 	 * @throws NodeOperationError for what would be refused
 	 */
 	prepare(
 		item: ItemContext,
 		parameters: IDataObject,
 		credential: Credential,
-	): Promise<() => Promise<ItemOutcome>>;
+	): Promise<PreparedItem>;
+}
+
+/** An item that is known to be acceptable, and what it asks for. */
+export interface PreparedItem {
+	/** Sends its requests, and makes the items that leave the node. */
+	send: () => Promise<ItemOutcome>;
+	/** How many images it asks for. */
+	images: number;
+	/** What one of them will cost, if that is known. */
+	cost?: Cost;
+	/** The most that the run may make, if the user says so. */
+	maxImagesPerRun?: number;
 }
 
 /** What an item came to. */
@@ -52,6 +64,8 @@ export interface RunState {
 	downloads: LimitFunction;
 	/** Bounds the input images that are fetched, or wait with their request, at once. */
 	inputImages: LimitFunction;
+	/** What the run did, for the hint at its end. */
+	summary: RunSummary;
 	/** The request whose failure stopped the run, where the workflow stops on errors. */
 	stoppedBy?: object;
 	/** Images that the service made, and charged, for this run. */
@@ -68,6 +82,36 @@ export interface FailureScopes {
 	signalOf(scopes: string[]): AbortSignal;
 	/** Ends everything in a scope that has not been sent; its reason is the error that the user reads. */
 	abort(scope: string, reason: NodeError): void;
+}
+
+/** What a run did, counted by requests. */
+export interface RunSummary {
+	made: number;
+	failed: number;
+	moderated: number;
+	/** Made, but not at the first try. */
+	repeated: number;
+	/** Answers that asked the node to slow down. */
+	throttled: number;
+	/** Pictures of another size than the one asked for. */
+	otherSize: number;
+	/** Pictures with another seed than the one sent. */
+	otherSeed: number;
+	/** Pictures that are the same as another one of their item. */
+	identical: number;
+}
+
+export function createSummary(): RunSummary {
+	return {
+		made: 0,
+		failed: 0,
+		moderated: 0,
+		repeated: 0,
+		throttled: 0,
+		otherSize: 0,
+		otherSeed: 0,
+		identical: 0,
+	};
 }
 
 export const RUN_SCOPE = 'run';

@@ -233,7 +233,7 @@ export function findModel(id: string): Model | undefined {
 /**
  * A size as people write it, width first, whatever the model's own notation: `1360x768`.
  */
-export function sizeValue(size: ImageSize): string {
+export function sizeValue(size: Pick<ImageSize, 'width' | 'height'>): string {
 	return `${size.width}x${size.height}`;
 }
 

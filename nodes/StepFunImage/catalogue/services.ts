@@ -81,6 +81,18 @@ export function isWebAddress(text: string): boolean {
 	return /^https?:\/\/./i.test(text) && URL.canParse(text);
 }
 
+/**
+ * The address of a result: a link as it came, or a path on the API's own server.
+ *
+ * @param link what a server gave as a link
+ * @param baseUrl the API's address
+ * @returns undefined for what is neither
+ */
+export function resolveLink(link: string, baseUrl: string): string | undefined {
+	if (isWebAddress(link)) return link;
+	return /^\/(?!\/)/.test(link) ? new URL(link, baseUrl).href : undefined;
+}
+
 function hostOf(url: string): string | undefined {
 	return URL.canParse(url) ? new URL(url).host : undefined;
 }

@@ -72,7 +72,7 @@ export function inputImageFields(operation: Operation): INodeProperties[] {
 			type: 'string',
 			required: true,
 			default: '',
-			placeholder: 'e.g. {{ $json.image }}',
+			placeholder: 'e.g. data:image/png;base64,iVBORw0KGgo',
 			description: 'The image as Base64 text or as a data URI',
 			displayOptions: showForSource('text'),
 		},

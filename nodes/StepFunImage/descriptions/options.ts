@@ -6,107 +6,53 @@ import {
 	modelsFor,
 	OPERATIONS,
 	SEED_RANGE,
-	type NumberRange,
-	type Operation,
 	type ModelCapabilities,
 } from '../catalogue/models';
+import { limitsInWords } from './limitsInWords';
 import { showFor } from './showFor';
 
-/** What the Options offer for a model that the catalogue does not know: everything, unlimited. */
-type Capabilities = ModelCapabilities | undefined;
+const [{ capabilities: recommended }] = modelsFor('generate');
 
-function stepsOption(range: NumberRange | undefined): INodeProperties {
-	const defaultValue = range?.default ?? 8;
-	return {
-		displayName: 'Steps',
-		name: 'steps',
-		type: 'number',
-		typeOptions: { minValue: range?.min, maxValue: range?.max, numberPrecision: 0 },
-		default: defaultValue,
-		description: `How many steps the model takes to draw the image${between(range)}. More steps take longer and add detail.`,
-		routing: { send: { type: 'body', property: 'steps' } },
-	};
+/** `8 for step-image-edit-2, 50 for step-2x-large`: what the service uses when a field is not sent. */
+function defaultsInWords(field: 'steps' | 'cfgScale'): string {
+	return MODELS.map(({ id, operations }) => {
+		const [capabilities] = Object.values(operations);
+		return `${capabilities[field].default} for ${id}`;
+	}).join(', ');
 }
 
-function cfgScaleOption(range: NumberRange | undefined): INodeProperties {
-	const defaultValue = range?.default ?? 1;
-	return {
-		displayName: 'CFG Scale',
-		name: 'cfgScale',
-		type: 'number',
-		typeOptions: { minValue: range?.min, maxValue: range?.max, numberPrecision: 1 },
-		default: defaultValue,
-		description: `How closely the image follows the prompt${between(range)}. Higher values follow it more strictly and look less natural.`,
-		routing: { send: { type: 'body', property: 'cfg_scale' } },
-	};
+/** The models that have something, by their IDs. */
+function modelsWhere(has: (capabilities: ModelCapabilities) => unknown): string {
+	return MODELS.filter(({ operations }) => Object.values(operations).some(has))
+		.map(({ id }) => id)
+		.join(', ');
 }
 
-function between(range: NumberRange | undefined): string {
-	return range ? `, ${range.min} to ${range.max}` : '';
-}
+const defaultSteps = recommended.steps.default;
+const defaultCfgScale = recommended.cfgScale.default;
+const ignoredAtCfgScale = recommended.negativePrompt?.ignoredAtCfgScale;
 
-function seedOption(zeroIsRandom: boolean): INodeProperties {
-	const zero = zeroIsRandom ? '. For this model, 0 means a random seed' : '';
-	const defaultValue = zeroIsRandom ? 1 : 0;
-	return {
-		displayName: 'Seed',
-		name: 'seed',
-		type: 'number',
-		typeOptions: { minValue: SEED_RANGE.min, maxValue: SEED_RANGE.max, numberPrecision: 0 },
-		default: defaultValue,
-		description: `Start value of the drawing, ${SEED_RANGE.min} to ${SEED_RANGE.max}. The same seed with the same settings gives a similar image${zero}.`,
-		routing: { send: { type: 'body', property: 'seed' } },
-	};
-}
-
-function negativePromptOption(ignoredAtCfgScale: number | undefined): INodeProperties {
-	const condition =
-		ignoredAtCfgScale === undefined
-			? ''
-			: `. Works only while CFG Scale is above ${ignoredAtCfgScale}.`;
-	return {
+// One Options collection, whose entries no model hides: n8n deletes the value of a hidden entry when the model or the
+// operation changes. What a model does not have is refused before anything is sent.
+const CREATIVE_OPTIONS: INodeProperties[] = [
+	{
 		displayName: 'Negative Prompt',
 		name: 'negativePrompt',
 		type: 'string',
 		typeOptions: { rows: 2 },
 		default: '',
 		placeholder: 'e.g. blurry, watermark, extra fingers',
-		description: `What the image should not show${condition}`,
+		description: `What the image should not show. Only for ${modelsWhere(({ negativePrompt }) => negativePrompt)}, and there only while CFG Scale is above ${ignoredAtCfgScale}.`,
 		routing: { send: { type: 'body', property: 'negative_prompt' } },
-	};
-}
-
-const TEXT_MODE_OPTION: INodeProperties = {
-	displayName: 'Text Mode',
-	name: 'textMode',
-	type: 'boolean',
-	default: false,
-	description:
-		'Whether to optimize for lettering in the picture. Put the words that should appear in quotes in the prompt.',
-	routing: { send: { type: 'body', property: 'text_mode' } },
-};
-
-const INCLUDE_INPUT_FIELDS_OPTION: INodeProperties = {
-	displayName: 'Include Input Fields',
-	name: 'includeInputFields',
-	type: 'boolean',
-	default: true,
-	description:
-		"Whether to keep the input item's JSON and files beside the result. A result field replaces an input field of the same name.",
-};
-
-// These shape what leaves the node; the API knows none of them.
-const RESULT_OPTIONS: INodeProperties[] = [
-	{
-		displayName: 'File Name',
-		name: 'fileName',
-		type: 'string',
-		default: '',
-		placeholder: 'e.g. {{ $json.sku }}-front',
-		description:
-			'Name of the image file. The right extension is added, characters that no disk takes are replaced, and several images get a number. Empty: made from the prompt or the input file.',
 	},
-	INCLUDE_INPUT_FIELDS_OPTION,
+	{
+		displayName: 'Text Mode',
+		name: 'textMode',
+		type: 'boolean',
+		default: true,
+		description: `Whether to optimize for lettering in the picture. Put the words that should appear in quotes in the prompt. Only for ${modelsWhere(({ textMode }) => textMode)}.`,
+		routing: { send: { type: 'body', property: 'text_mode' } },
+	},
 	{
 		displayName: 'Number of Images',
 		name: 'numberOfImages',
@@ -114,6 +60,63 @@ const RESULT_OPTIONS: INodeProperties[] = [
 		typeOptions: { minValue: 1, maxValue: MAX_IMAGES_PER_INPUT, numberPrecision: 0 },
 		default: 4,
 		description: `How many variations to make of each item, 1 to ${MAX_IMAGES_PER_INPUT}. Each is a request of its own and is charged. With a seed, they take the seed, the seed plus 1 and so on; without one, each is random.`,
+	},
+	{
+		displayName: 'Seed',
+		name: 'seed',
+		type: 'number',
+		typeOptions: { minValue: SEED_RANGE.min, maxValue: SEED_RANGE.max, numberPrecision: 0 },
+		default: 1,
+		description: `Start value of the drawing, ${SEED_RANGE.min} to ${SEED_RANGE.max}. The same seed with the same settings gives a similar image. For ${modelsWhere(({ seedZeroIsRandom }) => seedZeroIsRandom)}, 0 means a random seed.`,
+		routing: { send: { type: 'body', property: 'seed' } },
+	},
+	{
+		displayName: 'Steps',
+		name: 'steps',
+		type: 'number',
+		typeOptions: { minValue: 1, numberPrecision: 0 },
+		default: defaultSteps,
+		description: `How many steps the model takes to draw the image: ${limitsInWords(({ steps }) => `${steps.min} to ${steps.max}`)}. More steps take longer and add detail. Without this option: ${defaultsInWords('steps')}.`,
+		routing: { send: { type: 'body', property: 'steps' } },
+	},
+	{
+		displayName: 'CFG Scale',
+		name: 'cfgScale',
+		type: 'number',
+		typeOptions: { minValue: 0, numberPrecision: 1 },
+		default: defaultCfgScale,
+		description: `How closely the image follows the prompt: ${limitsInWords(({ cfgScale }) => `${cfgScale.min} to ${cfgScale.max}`)}. Higher values follow it more strictly and look less natural. Without this option: ${defaultsInWords('cfgScale')}.`,
+		routing: { send: { type: 'body', property: 'cfg_scale' } },
+	},
+	{
+		displayName: 'Additional Body Fields',
+		name: 'additionalBodyFields',
+		type: 'json',
+		default: '{}',
+		placeholder: 'e.g. "num_inference_steps": 20, in braces',
+		description:
+			'Fields that are added to the request as they are, for parameters that this node does not know. A field of the same name is replaced.',
+	},
+];
+
+// These shape what leaves the node; the API knows none of them.
+const OUTPUT_OPTIONS: INodeProperties[] = [
+	{
+		displayName: 'File Name',
+		name: 'fileName',
+		type: 'string',
+		default: '',
+		placeholder: 'e.g. red-shoe-front',
+		description:
+			"Name of the image file, also of the one behind a temporary link; the service's own links keep their names. The right extension is added, characters that no disk takes are replaced, and several images get a number. Empty: made from the prompt or the input file.",
+	},
+	{
+		displayName: 'Include Input Fields',
+		name: 'includeInputFields',
+		type: 'boolean',
+		default: false,
+		description:
+			"Whether to keep the input item's JSON and files beside the result. Without this option the JSON is kept and the files are not; turned off, neither is. A result field replaces an input field of the same name.",
 	},
 	{
 		displayName: 'Several Images As',
@@ -128,7 +131,7 @@ const RESULT_OPTIONS: INodeProperties[] = [
 			{
 				name: 'Fields of One Item',
 				value: 'fields',
-				description: 'One output item with the files in data_0, data_1 and so on',
+				description: 'One output item with the files in data_1, data_2 and so on',
 			},
 		],
 		default: 'items',
@@ -155,28 +158,18 @@ const RESULT_OPTIONS: INodeProperties[] = [
 	},
 ];
 
-const ADDITIONAL_FIELDS_OPTION: INodeProperties = {
-	displayName: 'Additional Body Fields',
-	name: 'additionalBodyFields',
-	type: 'json',
-	default: '{}',
-	placeholder: 'e.g. { "num_inference_steps": 20 }',
-	description:
-		'Fields that are added to the request as they are, for parameters that this node does not know. A field of the same name is replaced.',
-};
-
 const { giveUpAfterSeconds, maxTries, timeoutSeconds } = RETRY_DEFAULTS;
 
-// These steer the node's transport; none of them is sent to the service.
-const TRANSPORT_OPTIONS: INodeProperties[] = [
+// These bound what a run costs and how long it takes; none of them is sent to the service.
+const RUN_OPTIONS: INodeProperties[] = [
 	{
-		displayName: 'Give Up After (Seconds)',
-		name: 'giveUpAfter',
+		displayName: 'Max Images per Run',
+		name: 'maxImagesPerRun',
 		type: 'number',
-		typeOptions: { minValue: 0, numberPrecision: 0 },
-		default: giveUpAfterSeconds,
+		typeOptions: { minValue: 1, numberPrecision: 0 },
+		default: 100,
 		description:
-			'How long to go on trying one image, counted from its first request; downloading a finished image counts on its own. Waiting for its turn in the queue does not count.',
+			'The most images that a run of this node may make. A run that would make more is refused before the first request, so that nothing is charged. Without this option there is no limit.',
 	},
 	{
 		displayName: 'Max Tries',
@@ -193,98 +186,48 @@ const TRANSPORT_OPTIONS: INodeProperties[] = [
 		type: 'number',
 		typeOptions: { minValue: 1, numberPrecision: 0 },
 		default: timeoutSeconds,
-		description: 'How long one request may take, from sending it to the last byte of the answer',
+		description: 'How long the service may send nothing before the node gives up on one request',
+	},
+	{
+		displayName: 'Give Up After (Seconds)',
+		name: 'giveUpAfter',
+		type: 'number',
+		typeOptions: { minValue: 0, numberPrecision: 0 },
+		default: giveUpAfterSeconds,
+		description:
+			'How long to go on trying one image, counted from its first request; downloading a finished image counts on its own. Waiting for its turn in the queue does not count.',
 	},
 ];
 
-function optionsCollection(
-	capabilities: Capabilities,
-	displayOptions: INodeProperties['displayOptions'],
-): INodeProperties {
-	const options = [
-		stepsOption(capabilities?.steps),
-		cfgScaleOption(capabilities?.cfgScale),
-		seedOption(capabilities?.seedZeroIsRandom ?? false),
-		...(!capabilities || capabilities.negativePrompt
-			? [negativePromptOption(capabilities?.negativePrompt?.ignoredAtCfgScale)]
-			: []),
-		...(!capabilities || capabilities.textMode ? [TEXT_MODE_OPTION] : []),
-		...RESULT_OPTIONS,
-		ADDITIONAL_FIELDS_OPTION,
-		...TRANSPORT_OPTIONS,
-	];
-	return {
-		displayName: 'Options',
-		name: 'options',
-		type: 'collection',
-		placeholder: 'Add option',
-		default: {},
-		displayOptions,
-		// By code units: comparing as a language does takes longer than all else in loading this node.
-		options: options.sort((a, b) => (a.displayName < b.displayName ? -1 : 1)),
-	};
-}
+/** The Options of the image operations, in groups: what the picture looks like, what leaves the node, what a run may take. */
+const IMAGE_OPTIONS = [...CREATIVE_OPTIONS, ...OUTPUT_OPTIONS, ...RUN_OPTIONS];
 
-/** The Options of Get Balance. */
-export const balanceOptionsField: INodeProperties = {
+const field = {
 	displayName: 'Options',
 	name: 'options',
 	type: 'collection',
 	placeholder: 'Add option',
 	default: {},
-	displayOptions: { show: { resource: ['account'], operation: ['getBalance'] } },
-	options: [INCLUDE_INPUT_FIELDS_OPTION],
+} as const;
+
+export const imageOptionsField: INodeProperties = {
+	...field,
+	displayOptions: showFor(OPERATIONS),
+	options: IMAGE_OPTIONS,
 };
 
-/**
- * The Options of an operation: one collection for each model, with that model's fields, ranges and
- * defaults.
- *
- * @param operation the operation whose options are offered
- */
-export function optionsFields(operation: Operation): INodeProperties[] {
-	return modelsFor(operation).map(({ id, capabilities }) =>
-		optionsCollection(capabilities, showFor(operation, [id])),
-	);
-}
-
-/** The Options for models that the catalogue does not know. */
-export const optionsOfUnknownModel: INodeProperties = optionsCollection(undefined, {
-	...showFor(OPERATIONS),
-	hide: { model: MODELS.map(({ id }) => id) },
-});
-
-/**
- * The notices for the one trap of the sampling fields: a negative prompt that the model never sees.
- *
- * @param operation the operation whose models are looked at
- */
-export function negativePromptNotices(operation: Operation): INodeProperties[] {
-	return modelsFor(operation).flatMap(({ id, capabilities }): INodeProperties[] =>
-		capabilities.negativePrompt
-			? [
-					{
-						displayName: `The negative prompt does nothing while CFG Scale is ${capabilities.negativePrompt.ignoredAtCfgScale}. Set CFG Scale under Options higher, for example to 3.`,
-						name: 'negativePromptNotice',
-						type: 'notice',
-						default: '',
-						// Paths from the root: n8n 1.x loads no workflow with the node when it cannot order a condition's
-						// field among the others.
-						displayOptions: {
-							show: {
-								...showFor(operation, [id]).show,
-								'/options.negativePrompt': [{ _cnd: { exists: true } }],
-							},
-							hide: {
-								'/options.cfgScale': [
-									{ _cnd: { gt: capabilities.negativePrompt.ignoredAtCfgScale } },
-									// What an expression will give is not known here. n8n 1.x fails over a startsWith of nothing.
-									{ _cnd: { regex: '^=' } },
-								],
-							},
-						},
-					},
-				]
-			: [],
-	);
-}
+/** The Options of Get Balance. */
+export const balanceOptionsField: INodeProperties = {
+	...field,
+	displayOptions: { show: { resource: ['account'], operation: ['getBalance'] } },
+	options: [
+		{
+			displayName: 'Include Input Fields',
+			name: 'includeInputFields',
+			type: 'boolean',
+			default: true,
+			description:
+				"Whether to keep the input item's JSON and files beside the balance. Without this option neither is kept.",
+		},
+	],
+};

@@ -15,7 +15,7 @@ const [output, ...rest]: INodeProperties[] = [
 		options: OUTPUTS.map(({ name, value, description }) => ({ name, value, description })),
 		default: 'file',
 		description:
-			"What to put into the item. StepFun's links live for 30 days on the Chinese platform and for about 2 hours on the international one. A temporary link lives as long as Link Lifetime says, and no longer than n8n keeps the execution.",
+			"What to put into the item. StepFun's links live for 30 days on the Chinese platform and for about 2 hours on the international one. A temporary link lives as long as Link Lifetime says, and no longer than n8n keeps the execution; a browser downloads what is behind it instead of showing it.",
 	},
 	{
 		displayName: 'Put Output File in Field',
@@ -51,7 +51,7 @@ export const outputFields: INodeProperties[] = [
 	...toolVariant(
 		output,
 		['url', 'n8nLink'],
-		"What the agent gets beside the image's facts. StepFun's link lives for 30 days on the Chinese platform and for about 2 hours on the international one. A temporary link lives as long as Link Lifetime says, and opens where your n8n can be reached.",
+		"What the agent gets beside the image's facts. StepFun's link lives for 30 days on the Chinese platform and for about 2 hours on the international one. A temporary link lives as long as Link Lifetime says, and opens where your n8n can be reached; a browser downloads what is behind it.",
 	),
 	...rest,
 ];

@@ -1,23 +1,8 @@
 import type { INodeProperties } from 'n8n-workflow';
 
-import { modelsFor, OPERATION_NAMES, OPERATIONS } from '../catalogue/models';
+import { OPERATIONS } from '../catalogue/models';
+import { limitsInWords } from './limitsInWords';
 import { showFor } from './showFor';
-
-/** `512 characters for Generate and Edit, 1024 for Image to Image`, from the models that are offered first. */
-function limitsInWords(): string {
-	const operationsByLimit = new Map<number, string[]>();
-	for (const operation of OPERATIONS) {
-		const [{ capabilities }] = modelsFor(operation);
-		const alike = operationsByLimit.get(capabilities.maxPromptCharacters) ?? [];
-		operationsByLimit.set(capabilities.maxPromptCharacters, [...alike, OPERATION_NAMES[operation]]);
-	}
-	return [...operationsByLimit]
-		.map(
-			([limit, operations], index) =>
-				`${limit}${index === 0 ? ' characters' : ''} for ${operations.join(' and ')}`,
-		)
-		.join(', ');
-}
 
 export const promptField: INodeProperties = {
 	displayName: 'Prompt',
@@ -27,7 +12,11 @@ export const promptField: INodeProperties = {
 	required: true,
 	default: '',
 	displayOptions: showFor(OPERATIONS),
-	placeholder: 'e.g. A red running shoe on white marble, soft morning light, product photo',
-	description: `What the image should show, or what to change in it and what to keep, in English or Chinese. At most ${limitsInWords()}. Put words that should appear in the picture in quotes.`,
+	placeholder: 'e.g. The red shoe on white marble, soft morning light, product photo',
+	description: `What the image should show, or what to change in it and what to keep, in English or Chinese. Characters at most: ${limitsInWords(({ maxPromptCharacters }) => String(maxPromptCharacters))}. Put words that should appear in the picture in quotes.`,
+	builderHint: {
+		propertyHint:
+			'Describe subject, setting, light and style. For Edit, say what to change and what to keep as it is. Use an expression when the text comes from the input, and quote words that should appear as lettering.',
+	},
 	routing: { send: { type: 'body', property: 'prompt' } },
 };

@@ -25,7 +25,7 @@ export const resourceAndOperation: INodeProperties[] = [
 			{
 				name: OPERATION_NAMES.generate,
 				value: 'generate',
-				action: 'Generate an image',
+				action: 'Generate image',
 				description: 'Create an image from a text prompt',
 				routing: {
 					request: { method: 'POST', url: '/images/generations' },
@@ -34,7 +34,7 @@ export const resourceAndOperation: INodeProperties[] = [
 			{
 				name: OPERATION_NAMES.edit,
 				value: 'edit',
-				action: 'Edit an image',
+				action: 'Edit image',
 				description: 'Change an image of the incoming item as a text prompt says',
 				routing: {
 					request: { method: 'POST', url: '/images/edits' },
@@ -43,7 +43,7 @@ export const resourceAndOperation: INodeProperties[] = [
 			{
 				name: OPERATION_NAMES.imageToImage,
 				value: 'imageToImage',
-				action: 'Create an image from an image',
+				action: 'Create image from image',
 				description: 'Create a new image that keeps close to, or departs from, a source image',
 				routing: {
 					request: { method: 'POST', url: '/images/image2image' },
@@ -62,7 +62,7 @@ export const resourceAndOperation: INodeProperties[] = [
 			{
 				name: 'Get Balance',
 				value: 'getBalance',
-				action: 'Get the account balance',
+				action: 'Get account balance',
 				description: 'Get what is left on the account, and how many images it buys',
 				routing: {
 					request: { method: 'GET', url: '/accounts' },

@@ -9,7 +9,7 @@ import {
 	type Operation,
 	type ModelCapabilities,
 } from '../catalogue/models';
-import { showFor } from './showFor';
+import { modelIdsWhere, showFor } from './showFor';
 
 /** Nothing is sent for this choice, so that the service uses its own default. */
 const MODEL_DEFAULT = '';
@@ -68,3 +68,13 @@ export const sizeOfUnknownModel: INodeProperties = {
 	displayOptions: { ...showFor(OPERATIONS), hide: { model: MODELS.map(({ id }) => id) } },
 	routing,
 };
+
+/** Keeps a size while a model without sizes is chosen: n8n forgets what no field holds. */
+export const keptSizes: INodeProperties[] = OPERATIONS.map((operation) => ({
+	...field,
+	type: 'hidden',
+	displayOptions: showFor(
+		operation,
+		modelIdsWhere(operation, (capabilities) => !capabilities?.sizes),
+	),
+}));

@@ -28,6 +28,9 @@ export interface Redactor {
 	link(link: string): string;
 }
 
+/** A message names so many refused rows beside the first one. */
+const MAX_SHOWN_ROWS = 10;
+
 export type NodeError = NodeApiError | NodeOperationError;
 
 /**
@@ -142,6 +145,30 @@ export function appendDiscardedImages(error: NodeError, discarded: number): void
 			: [`${discarded} other images of this run were`, 'them'];
 	error.description =
 		`${error.description ?? ''} ${images} made and charged before the run stopped, and n8n discards ${them}. To keep what succeeds, set 'On Error' in this node's Settings to 'Continue' or 'Continue (using error output)'.`.trim();
+}
+
+/**
+ * Says in the error of the first refused row which row it is, and which others are refused and why, as people count
+ * rows.
+ *
+ * @param row from 1 on
+ * @param rows how many there are
+ * @param others the other refused rows
+ */
+export function appendRefusedRows(
+	error: NodeError,
+	row: number,
+	rows: number,
+	others: Array<{ row: number; error: NodeError }>,
+): void {
+	const shown = others.slice(0, MAX_SHOWN_ROWS);
+	const listed = shown.map((other) => `row ${other.row}, ${other.error.message}`).join('; ');
+	const hidden = others.length - shown.length;
+	const rest =
+		others.length === 0
+			? ''
+			: ` ${others.length} more ${others.length === 1 ? 'row' : 'rows'}: ${listed}${hidden > 0 ? `; and ${hidden} more` : ''}.`;
+	error.message = `Row ${row} of ${rows}: ${error.message}${rest === '' || error.message.endsWith('.') ? '' : '.'}${rest}`;
 }
 
 /**

@@ -1,15 +1,16 @@
 import type { IBinaryData, IExecuteFunctions } from 'n8n-workflow';
 
-import { IMAGE_FORMATS, type ImageFormat } from '../catalogue/imageFormats';
+import { IMAGE_FORMATS } from '../catalogue/imageFormats';
 import { RequestFailure } from '../errors/requestFailure';
 import type { ByteStream } from '../transport/send';
-import { measureImage, sizeMayFollow } from './measure';
+import { inspectImage, readHeader, type ImageInspector } from './measure';
 
 /** An image that is in n8n's binary store. */
 export interface StoredImage {
 	binaryData: IBinaryData;
-	width: number;
-	height: number;
+	/** In pixels; `null` where the image does not tell its size in a way that can be read. */
+	width: number | null;
+	height: number | null;
 	mimeType: string;
 	fileName: string;
 	/** In bytes. */
@@ -18,18 +19,6 @@ export interface StoredImage {
 
 /** No model makes anything near this; it stops a server that never ends. */
 const MAX_IMAGE_BYTES = 256 * 1024 * 1024;
-
-/** Enough to recognise every format. */
-const SIGNATURE_BYTES = 64;
-
-/** What stands at the end of a whole image. */
-const END_MARKERS: Partial<Record<ImageFormat, Buffer>> = {
-	png: Buffer.from('IEND'),
-	jpg: Buffer.from([0xff, 0xd9]),
-};
-
-/** How far from the end the marker may stand: some writers put data of their own behind it. */
-const TAIL_BYTES = 64 * 1024;
 
 /**
  * Puts an image into n8n's binary store as it arrives, and learns its format and size on the way.
@@ -46,11 +35,12 @@ export async function storeImage(
 	baseName: string,
 ): Promise<StoredImage> {
 	const chunks = bytes[Symbol.asyncIterator]();
-	const { header, format, width, height } = await readHeader(chunks);
+	const header = await readHeader(chunks);
+	const inspector = inspectImage(header);
+	if (!inspector) throw new RequestFailure('notAnImage', { text: printable(header) });
 	let fileSize = 0;
 
-	async function* checkedImage(): AsyncGenerator<Buffer> {
-		const end = trackMarker(END_MARKERS[format]);
+	async function* checkedImage(inspector: ImageInspector): AsyncGenerator<Buffer> {
 		for (
 			let next: IteratorResult<Buffer> = { value: header };
 			!next.done;
@@ -61,22 +51,23 @@ export async function storeImage(
 			if (fileSize > MAX_IMAGE_BYTES) {
 				throw new RequestFailure('tooLarge', { text: 'The image is larger than 256 MB' });
 			}
-			end.lookAt(chunk);
+			if (chunk !== header) inspector.write(chunk);
 			yield chunk;
 		}
-		if (!isWhole(format, header, end.distance(), fileSize)) {
+		if (!inspector.isWhole()) {
 			throw new RequestFailure('truncated', { text: 'The image ends in the middle' });
 		}
 	}
 
-	const { mimeType, extension } = IMAGE_FORMATS[format];
+	const { mimeType, extension } = IMAGE_FORMATS[inspector.format];
 	const fileName = `${baseName}.${extension}`;
 	const binaryData = await storeBinary(
 		functions,
-		streamLike(source, checkedImage()),
+		streamLike(source, checkedImage(inspector)),
 		fileName,
 		mimeType,
 	);
+	const { width, height } = inspector.measured();
 	return { binaryData, width, height, mimeType, fileName, fileSize };
 }
 
@@ -104,62 +95,6 @@ function streamLike(source: ByteStream, bytes: AsyncIterable<Buffer>): ByteStrea
 		from(bytes: AsyncIterable<Buffer>): ByteStream;
 	};
 	return from(bytes);
-}
-
-async function readHeader(chunks: AsyncIterator<Buffer>) {
-	let parts: Buffer[] = [];
-	let bytes = 0;
-	let tryAt = SIGNATURE_BYTES;
-	for (;;) {
-		const next = await chunks.next();
-		if (!next.done) {
-			parts.push(next.value);
-			bytes += next.value.length;
-		}
-		if (next.done || bytes >= tryAt) {
-			const header = Buffer.concat(parts);
-			parts = [header];
-			tryAt = bytes * 2;
-			const measured = measureImage(header);
-			if (measured) return { header, ...measured };
-			if (next.done || !sizeMayFollow(header)) {
-				throw new RequestFailure('notAnImage', { text: printable(header) });
-			}
-		}
-	}
-}
-
-/** Follows bytes that pass by for the last place of a marker, which may lie across their pieces. */
-function trackMarker(marker: Buffer | undefined) {
-	let distance = Infinity;
-	/** The last bytes that passed, in which a marker may have begun. */
-	let before = Buffer.alloc(0);
-	return {
-		lookAt(piece: Buffer) {
-			if (!marker) return;
-			const overlap = marker.length - 1;
-			distance += piece.length;
-			const seam = Buffer.concat([before, piece.subarray(0, overlap)]);
-			const inSeam = seam.lastIndexOf(marker);
-			if (inSeam !== -1) distance = piece.length + before.length - inSeam;
-			const inPiece = piece.lastIndexOf(marker);
-			if (inPiece !== -1) distance = piece.length - inPiece;
-			before = Buffer.concat([before, piece.subarray(-overlap)]).subarray(-overlap);
-		},
-		/** How many bytes there are from the marker on; without a marker, infinitely many. */
-		distance: () => distance,
-	};
-}
-
-/** Whether the end that the format promises is there. Formats without such an end pass. */
-function isWhole(
-	format: ImageFormat,
-	header: Buffer,
-	endMarkerDistance: number,
-	fileSize: number,
-): boolean {
-	if (END_MARKERS[format]) return endMarkerDistance <= TAIL_BYTES;
-	return format === 'webp' ? fileSize >= header.readUInt32LE(4) + 8 : true;
 }
 
 function printable(bytes: Buffer): string {

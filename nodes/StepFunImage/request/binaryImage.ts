@@ -3,8 +3,8 @@ import type { IBinaryData } from 'n8n-workflow';
 import { IMAGE_FORMATS } from '../catalogue/imageFormats';
 import type { InputImageLimits } from '../catalogue/models';
 import { inputError } from '../errors/nodeErrors';
-import { MAX_HEADER_BYTES, measureImage } from '../image/measure';
-import { checkLimits } from './imageLimits';
+import { inspectImage, measureBase64, readHeader, type MeasuredImage } from '../image/measure';
+import { canBeChecked, checkLimits } from './imageLimits';
 import type { InputImage, ItemContext } from './types';
 
 /** Read at once when a whole file is read. */
@@ -57,7 +57,7 @@ function fieldNames(item: ItemContext, names: string): string[] {
 		.split(',')
 		.map((name) => name.trim())
 		.filter((name) => name !== '');
-	return listed.length > 0 ? listed : [names];
+	return listed.length > 0 ? [...new Set(listed)] : [names];
 }
 
 async function inspectBinaryField(
@@ -67,15 +67,22 @@ async function inspectBinaryField(
 ): Promise<InputImage> {
 	const binaryData = findBinaryData(item, source);
 	const name = typeof source === 'string' ? source : 'Input Data Field Name';
-	const image = measureImage(await readHeader(item, binaryData));
-	if (!image) {
+	const bytes = await countBytes(item, binaryData);
+	if (bytes === 0) {
+		throw inputError(
+			item,
+			`The file in '${name}' is empty`,
+			'Check that the previous node has really loaded the file that it puts into this field.',
+		);
+	}
+	const image = await measure(item, binaryData);
+	if (!canBeChecked(image, limits)) {
 		throw inputError(
 			item,
 			`The file in '${name}' is not an image that can be edited`,
 			`It claims to be ${binaryData.mimeType}, but its content is not a PNG, JPEG, WebP or other raster image. Check what the previous node puts into this field.`,
 		);
 	}
-	const bytes = await countBytes(item, binaryData);
 	checkLimits(item, name, image, bytes, model, limits);
 
 	const { mimeType, extension } = IMAGE_FORMATS[image.format];
@@ -133,20 +140,26 @@ function canOpen(item: ItemContext, name: string): boolean {
 	}
 }
 
-/** The beginning of a file, as much as its size needs to be known; the rest stays where it is. */
-async function readHeader(item: ItemContext, binaryData: IBinaryData): Promise<Buffer> {
-	if (!binaryData.id) {
-		// Base64: four characters hold three bytes.
-		return Buffer.from(binaryData.data.slice(0, Math.ceil(MAX_HEADER_BYTES / 3) * 4), 'base64');
-	}
+/** Reads as much of a file as its size takes; the rest stays where it is. */
+async function measure(
+	item: ItemContext,
+	binaryData: IBinaryData,
+): Promise<MeasuredImage | undefined> {
+	if (!binaryData.id) return measureBase64(binaryData.data);
 	const stream = await item.functions.helpers.getBinaryStream(binaryData.id);
-	let header = Buffer.alloc(0);
-	// Leaving the loop destroys the stream, so no descriptor stays open.
-	for await (const chunk of stream) {
-		header = Buffer.concat([header, chunk as Buffer]);
-		if (measureImage(header) || header.length >= MAX_HEADER_BYTES) break;
+	const chunks = stream[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
+	try {
+		const inspector = inspectImage(await readHeader(chunks));
+		while (inspector?.sizeMayFollow()) {
+			const next = await chunks.next();
+			if (next.done) break;
+			inspector.write(next.value);
+		}
+		return inspector?.measured();
+	} finally {
+		// Destroys the stream, so that no descriptor stays open.
+		await chunks.return?.();
 	}
-	return header;
 }
 
 async function countBytes(item: ItemContext, binaryData: IBinaryData): Promise<number> {

@@ -129,16 +129,12 @@ function toDeclaredType({ type }: RoutedField, value: unknown): unknown {
 	return type === 'boolean' ? (toBoolean(value) ?? value) : value;
 }
 
-let graphemes: Intl.Segmenter | undefined;
-
 /**
- * How many characters a person would count: a Chinese character is one, and so is an emoji, however
- * many code points it is made of.
+ * Code points, as most APIs count: a Chinese character is one, an emoji one or more. StepFun does not say how it
+ * counts, so what it may refuse is refused here, before other rows are paid for.
  */
 function countCharacters(text: string): number {
-	// Made when it is needed, as n8n loads every node when it starts.
-	graphemes ??= new Intl.Segmenter();
-	return [...graphemes.segment(text)].length;
+	return [...text].length;
 }
 
 function limitedText({ item, label, value, model }: CheckedValue, maxCharacters: number): string {
@@ -155,7 +151,7 @@ function limitedText({ item, label, value, model }: CheckedValue, maxCharacters:
 	throw inputError(
 		item,
 		`'${label}' is too long: ${characters} characters, and ${model} takes at most ${maxCharacters}`,
-		`Shorten the text by ${characters - maxCharacters} characters. A Chinese character counts as one, and so does an emoji.`,
+		`Shorten the text by ${characters - maxCharacters} characters. A Chinese character counts as one, an emoji as one or more.`,
 	);
 }
 

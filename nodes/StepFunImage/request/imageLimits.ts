@@ -7,11 +7,19 @@ import type { ItemContext } from './types';
 const ADVICE =
 	"Resize or convert the image before this node, for example with n8n's Edit Image node.";
 
+/** Whether enough is known of an image to check it: without limits that is its format. */
+export function canBeChecked(
+	image: MeasuredImage | undefined,
+	limits: InputImageLimits | undefined,
+): image is MeasuredImage {
+	return image !== undefined && (limits === undefined || image.width !== null);
+}
+
 /**
  * Checks an image against what a model takes.
  *
  * @param name what the image is called in messages
- * @param image what its header tells
+ * @param image one that can be checked
  * @param bytes the size of its file
  * @param model the model's ID, for messages
  * @param limits the model's limits; without them every image passes
@@ -25,7 +33,7 @@ export function checkLimits(
 	model: string,
 	limits: InputImageLimits | undefined,
 ): void {
-	if (!limits) return;
+	if (!limits || width === null || height === null) return;
 	const { formats, maxSide, minSide, maxAspect, maxBytes } = limits;
 	const longest = Math.max(width, height);
 	const shortest = Math.min(width, height);

@@ -5,11 +5,11 @@ import type { InputImageLimits } from '../catalogue/models';
 import { isWebAddress } from '../catalogue/services';
 import { inputError } from '../errors/nodeErrors';
 import { RequestFailure } from '../errors/requestFailure';
-import { measureImage } from '../image/measure';
+import { measureBase64, measureImage } from '../image/measure';
 import { downloadBytes } from '../transport/download';
 import type { Timeouts } from '../transport/send';
 import { findBinaryImages } from './binaryImage';
-import { checkLimits } from './imageLimits';
+import { canBeChecked, checkLimits } from './imageLimits';
 import type { InputImage, ItemContext } from './types';
 
 export type InputSource = 'binary' | 'url' | 'text';
@@ -27,9 +27,6 @@ export interface InputImageRules {
 
 /** For models without a limit of their own: more than any picture of 4096 × 4096 pixels needs. */
 const MAX_DOWNLOAD_BYTES = 64 * 1024 * 1024;
-
-/** Base64 characters that hold the header, wherever a format puts its size; a multiple of four. */
-const HEADER_CHARACTERS = 4 * 350_000;
 
 /**
  * Finds the images that an item wants to have edited and checks what can be checked before they are
@@ -90,8 +87,15 @@ function resolveUrlImage(item: ItemContext, value: unknown, rules: InputImageRul
 						: error;
 				},
 			);
+			if (bytes.length === 0) {
+				throw inputError(
+					item,
+					"The file behind 'Image URL' is empty",
+					`${host} sent a file without content. Open the address in a browser to see what it is.`,
+				);
+			}
 			const image = measureImage(bytes);
-			if (!image) {
+			if (!canBeChecked(image, limits)) {
 				throw inputError(
 					item,
 					"The file behind 'Image URL' is not an image that can be edited",
@@ -111,16 +115,17 @@ function resolveTextImage(
 	value: unknown,
 	{ model, limits }: InputImageRules,
 ): InputImage {
-	if (typeof value !== 'string' || value.trim() === '') {
+	const text =
+		typeof value === 'string' ? value.replace(/^\s*data:[^,]*,/, '').replace(/\s+/g, '') : '';
+	if (text === '') {
 		throw inputError(
 			item,
 			"'Base64 Text' is empty",
 			'Point the expression to the field that holds the image as Base64 text or as a data URI.',
 		);
 	}
-	const text = value.replace(/^\s*data:[^,]*,/, '').replace(/\s+/g, '');
-	const image = measureImage(Buffer.from(text.slice(0, HEADER_CHARACTERS), 'base64'));
-	if (!image) {
+	const image = measureBase64(text);
+	if (!canBeChecked(image, limits)) {
 		throw inputError(
 			item,
 			"'Base64 Text' does not hold an image that can be edited",

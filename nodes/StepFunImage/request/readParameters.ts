@@ -14,24 +14,28 @@ import {
 	type Operation,
 } from '../catalogue/models';
 import { findOutput, OUTPUTS, outputsWith, type Output } from '../catalogue/outputs';
-import { isWebAddress } from '../catalogue/services';
+import type { ServerFormat } from '../catalogue/serverFormats';
 import { inputError } from '../errors/nodeErrors';
 import { describingName, safeName } from '../image/fileName';
 import type { Credential } from '../transport/credential';
 import type { RetryPolicy } from '../transport/retry';
 import type { Timeouts } from '../transport/send';
 import { readBodyFields } from './bodyFields';
+import { assertCredential } from './credentialRules';
+import { assertNoBraces } from './leftBraces';
 import { resolveInputImages } from './inputImage';
 import type { Routing } from './routing';
+import { assertOperation, drawSeed, encodeFields, expectedSize } from './serverFormat';
 import type {
 	BodyFields,
 	ImageRequest,
+	IncludeInput,
 	InputImage,
 	ItemContext,
 	ItemRequests,
 	OutputOptions,
 } from './types';
-import { isUnset, readChoice, readNumber, showValue, toBoolean } from './validators';
+import { isUnset, readChoice, readNumber, showValue, toBoolean, toNumber } from './validators';
 
 /** Node's timers take no more, almost 25 days, and fall to one millisecond beyond. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
@@ -54,19 +58,24 @@ export async function readImageRequests(
 ): Promise<ItemRequests> {
 	const operation = parameters.operation as Operation;
 	const options = (parameters.options ?? {}) as IDataObject;
+	const { format } = credential;
 
-	assertBaseUrl(item, credential);
+	assertNoBraces(item);
+	assertCredential(item, credential);
+	assertOperation(item, format, operation);
 	const model = readModel(item, parameters);
-	const capabilities = findCapabilities(item, model, operation);
-	const outputOptions = readOutputOptions(item, parameters, options);
+	// What the catalogue knows holds for StepFun's models where StepFun serves them.
+	const capabilities =
+		format.sizeNotation === 'asModel' ? findCapabilities(item, model, operation) : undefined;
+	const outputOptions = readOutputOptions(item, parameters, options, format);
 	const fields: BodyFields = {
 		...readBodyFields(item, readRoutedValues(parameters, routing), model, capabilities),
-		response_format: outputsWith('hasUrl').includes(outputOptions.output) ? 'url' : 'b64_json',
-		...readAdditionalFields(item, options),
+		...responseFormatFor(outputOptions.output, format),
 	};
+	const additionalFields = readAdditionalFields(item, options);
 	const outputField = readOutputField(item, parameters, outputOptions.output);
 	const timeouts = readTimeouts(item, options);
-	const retryPolicy = readRetryPolicy(item, options);
+	const retryPolicy = readRetryPolicy(item, options, format);
 	const count = readCount(item, options);
 	const inputImages =
 		operation === 'generate'
@@ -77,49 +86,47 @@ export async function readImageRequests(
 					timeouts,
 					ignoreSslIssues: credential.ignoreSslIssues,
 				});
+	assertRoomForSeeds(item, fields.seed, count);
 	const isSeveral = inputImages.length * count > 1;
 	const { severalImagesAs } = outputOptions;
 
 	const requests = inputImages.flatMap((inputImage, imageIndex) =>
 		Array.from({ length: count }, (_, variation): ImageRequest => {
-			const number = imageIndex * count + variation;
+			const number = imageIndex * count + variation + 1;
+			const seed = seedOf(fields.seed, variation, capabilities) ?? drawSeed(format);
+			const own = seed === undefined ? fields : { ...fields, seed };
+			const body = mergeFields(encodeFields(item, format, own, routing.fields), additionalFields);
 			return {
 				operation,
 				path: pathOf(routing, operation),
 				credential,
-				model,
-				fields: withSeed(fields, variation),
+				model: typeof body.model === 'string' ? body.model : model,
+				prompt: String(fields.prompt ?? ''),
+				seed: toNumber(additionalFields.seed) ?? seed,
+				expectedSize: expectedSize(format, model, operation, body.size),
+				fields: body,
 				inputImage,
 				outputField:
 					isSeveral && severalImagesAs === 'fields' ? `${outputField}_${number}` : outputField,
-				fileName:
-					fileNameOf(item, options, fields, inputImage) + (isSeveral ? `-${number + 1}` : ''),
-				...(isSeveral ? { variation: number + 1 } : {}),
+				fileName: fileNameOf(item, options, fields, inputImage) + (isSeveral ? `-${number}` : ''),
+				...(isSeveral ? { variation: number } : {}),
 				timeouts,
 				retryPolicy,
 			};
 		}),
 	);
-	return { requests, outputOptions };
+	return { requests, outputOptions, maxImagesPerRun: readMaxImages(item, options) };
 }
 
 /**
- * Refuses an address that no request can be sent to.
+ * What of the input leaves the node beside the result; an expression gives the word instead of the boolean.
  *
- * @throws NodeOperationError when the credential's Base URL is no web address
+ * @param includeInputFields the option's value
+ * @param unset what holds without the option
  */
-export function assertBaseUrl(item: ItemContext, { baseUrl }: Credential): void {
-	if (isWebAddress(baseUrl)) return;
-	throw inputError(
-		item,
-		"The credential's 'Base URL' is not a web address",
-		'Open the StepFun API credential and enter an address that starts with https:// or http://, such as https://images.example.com/v1.',
-	);
-}
-
-/** Whether Options ask for the input's fields; an expression gives the word instead of the boolean. */
-export function wantsInputFields({ includeInputFields }: IDataObject): boolean {
-	return toBoolean(includeInputFields) === true;
+export function readIncludeInput(includeInputFields: unknown, unset: IncludeInput): IncludeInput {
+	if (isUnset(includeInputFields)) return unset;
+	return toBoolean(includeInputFields) ? 'jsonAndFiles' : 'nothing';
 }
 
 function pathOf({ operations }: Routing, operation: Operation): string {
@@ -134,14 +141,22 @@ function readRoutedValues(parameters: IDataObject, { fields }: Routing) {
 	});
 }
 
+/** The Model field is a resource locator; workflows from before hold the ID as text. */
 function readModel(item: ItemContext, { model }: IDataObject): string {
-	const id = typeof model === 'string' ? model.trim() : '';
+	const value = typeof model === 'object' && model !== null ? (model as IDataObject).value : model;
+	const id = typeof value === 'string' ? value.trim() : '';
 	if (id !== '') return id;
 	throw inputError(
 		item,
 		"'Model' is empty",
 		'Choose a model from the list, or check that the expression gives the ID of a model on this item.',
 	);
+}
+
+/** How the answer is asked for, as far as the server lets one ask. */
+function responseFormatFor(output: Output, { responseFormats }: ServerFormat): BodyFields {
+	const wanted = outputsWith('hasUrl').includes(output) ? 'url' : 'b64_json';
+	return responseFormats.includes(wanted) ? { response_format: wanted } : {};
 }
 
 function findCapabilities(
@@ -167,22 +182,44 @@ function readOutputOptions(
 	item: ItemContext,
 	parameters: IDataObject,
 	options: IDataObject,
+	format: ServerFormat,
 ): OutputOptions {
-	const { severalImagesAs, whenModerated } = options;
+	const { severalImagesAs, whenModerated, includeInputFields } = options;
 	return {
-		output: readOutput(item, parameters),
-		includeInputFields: wantsInputFields(options),
+		output: readOutput(item, parameters, format),
+		// A tool's input is the agent's call, which the agent knows.
+		includeInput: readIncludeInput(includeInputFields, item.isTool ? 'nothing' : 'json'),
 		severalImagesAs: severalImagesAs === 'fields' ? 'fields' : 'items',
 		whenModerated: whenModerated === 'passOn' ? 'passOn' : 'fail',
-		linkLifetime: String(parameters.linkLifetime ?? DEFAULT_LINK_LIFETIME),
+		linkLifetime: readLinkLifetime(item, parameters.linkLifetime),
 	};
 }
 
-function readOutput(item: ItemContext, parameters: IDataObject): Output {
+/** How long a link opens: a number above 0 and a unit, in the words of n8n's helper. */
+function readLinkLifetime(item: ItemContext, value: unknown = DEFAULT_LINK_LIFETIME): string {
+	const lifetime = String(value).trim();
+	if (/^[1-9]\d{0,5} (minute|hour|day|week)s?$/.test(lifetime)) return lifetime;
+	throw inputError(
+		item,
+		`'Link Lifetime' must be a time such as 1 hour or 7 days, but is ${showValue(value)}`,
+		'Choose from the list, or let the expression give a number and one of the words minutes, hours, days, weeks.',
+	);
+}
+
+function readOutput(item: ItemContext, parameters: IDataObject, format: ServerFormat): Output {
 	const output = readChoice(
 		{ item, label: 'Output', value: parameters.output },
 		OUTPUTS.map(({ value }) => value),
 	);
+	if (findOutput(output)?.hasUrl && !format.hasLinks) {
+		// An agent's tool starts with links; where the server has none, n8n's own serve as well.
+		if (item.isTool) return 'n8nLink';
+		throw inputError(
+			item,
+			`'Output' is '${findOutput(output)?.name}', but a ${format.name} server gives no links`,
+			"Choose 'Image File', or 'Temporary Link' for a link that n8n serves.",
+		);
+	}
 	// n8n 1.85 has no such helper.
 	if (findOutput(output)?.hasN8nLink && !('createBinarySignedUrl' in item.functions.helpers)) {
 		throw inputError(
@@ -215,10 +252,30 @@ function readOutputField(item: ItemContext, parameters: IDataObject, output: Out
 	return field;
 }
 
-/** The fields of one variation: seeds count on from the first, and no seed stays no seed. */
-function withSeed(fields: BodyFields, variation: number): BodyFields {
-	if (variation === 0 || typeof fields.seed !== 'number') return fields;
-	return { ...fields, seed: (fields.seed + variation) % (SEED_RANGE.max + 1) };
+/** The seed of one variation: seeds count on from the first, and no seed, or one that means random, stays as it is. */
+function seedOf(
+	seed: unknown,
+	variation: number,
+	capabilities: ModelCapabilities | undefined,
+): number | undefined {
+	if (typeof seed !== 'number') return undefined;
+	return seed === 0 && capabilities?.seedZeroIsRandom ? seed : seed + variation;
+}
+
+function assertRoomForSeeds(item: ItemContext, seed: unknown, count: number): void {
+	const last = SEED_RANGE.max - (count - 1);
+	if (count === 1 || typeof seed !== 'number' || seed <= last) return;
+	throw inputError(
+		item,
+		`'Seed' must be at most ${last} for ${count} images, but is ${seed}`,
+		"The images take the seed, the seed plus 1 and so on. Lower 'Seed', or make fewer images.",
+	);
+}
+
+/** The body with the user's own fields; one that is null removes a field. */
+function mergeFields(body: BodyFields, additional: BodyFields): BodyFields {
+	const merged = Object.entries({ ...body, ...additional });
+	return Object.fromEntries(merged.filter(([name]) => additional[name] !== null));
 }
 
 function fileNameOf(
@@ -245,6 +302,15 @@ function readCount(item: ItemContext, { numberOfImages }: IDataObject): number {
 	);
 }
 
+function readMaxImages(item: ItemContext, { maxImagesPerRun }: IDataObject): number | undefined {
+	if (isUnset(maxImagesPerRun)) return undefined;
+	return readNumber(
+		{ item, label: 'Max Images per Run', value: maxImagesPerRun },
+		{ min: 1, isWhole: true },
+		"Change 'Max Images per Run', or remove the option for no limit.",
+	);
+}
+
 function readAdditionalFields(
 	item: ItemContext,
 	{ additionalBodyFields }: IDataObject,
@@ -256,7 +322,7 @@ function readAdditionalFields(
 			: additionalBodyFields;
 	if (typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed)) {
 		const fields = parsed as BodyFields;
-		if (Number(fields.n) > 1) {
+		if ((toNumber(fields.n) ?? 1) > 1) {
 			throw inputError(
 				item,
 				"'Additional Body Fields' asks for several images with n",
@@ -281,15 +347,20 @@ function readTimeouts(item: ItemContext, options: IDataObject): Timeouts {
 	};
 }
 
-function readRetryPolicy(item: ItemContext, options: IDataObject): RetryPolicy {
+function readRetryPolicy(
+	item: ItemContext,
+	options: IDataObject,
+	{ value }: ServerFormat,
+): RetryPolicy {
 	const { maxTries, giveUpAfterSeconds } = RETRY_DEFAULTS;
 	return {
-		maxTries: Math.floor(readSetting(item, 'Max Tries', options.maxTries, maxTries, 1)),
+		maxTries: readSetting(item, 'Max Tries', options.maxTries, maxTries, 1, true),
 		// No wait for the next try is longer than this, so it has to fit into a timer as well.
 		maxElapsedMs: toMilliseconds(
 			readSetting(item, 'Give Up After (Seconds)', options.giveUpAfter, giveUpAfterSeconds, 0),
 		),
-		maxPaidRetries: 1,
+		// A server of one's own goes on drawing when nobody listens any more, so asking again only lengthens its queue.
+		maxPaidRetries: value === 'stepfun' ? 1 : 0,
 	};
 }
 
@@ -299,11 +370,12 @@ function readSetting(
 	value: unknown,
 	defaultValue: number,
 	min: number,
+	isWhole = false,
 ): number {
 	if (isUnset(value)) return defaultValue;
 	return readNumber(
 		{ item, label, value },
-		{ min, isWhole: false },
+		{ min, isWhole },
 		`Change '${label}', or remove the option to use ${defaultValue}.`,
 	);
 }

@@ -15,10 +15,13 @@ export interface ItemContext extends ErrorContext {
 /** What goes over the wire beside the input image, keyed by the API's field names. */
 export type BodyFields = Record<string, unknown>;
 
+/** What of an input item leaves the node beside the result. */
+export type IncludeInput = 'nothing' | 'json' | 'jsonAndFiles';
+
 /** How an item's images leave the node. */
 export interface OutputOptions {
 	output: Output;
-	includeInputFields: boolean;
+	includeInput: IncludeInput;
 	severalImagesAs: 'items' | 'fields';
 	whenModerated: 'fail' | 'passOn';
 	/** How long a link served by n8n opens, in the words of n8n's helper. */
@@ -59,6 +62,13 @@ export interface ImageRequest {
 	path: string;
 	credential: Credential;
 	model: string;
+	/** As the user wrote it; the body may hold settings beside it. */
+	prompt: string;
+	/** The seed in the body, if there is one. */
+	seed: number | undefined;
+	/** How large the picture should come, in pixels, if that is known. */
+	expectedSize: { width: number; height: number } | undefined;
+	/** The body without the input image, in the server's own names. */
 	fields: BodyFields;
 	inputImage?: InputImage;
 	/** The binary field that the image goes into. */
@@ -76,4 +86,6 @@ export interface ItemRequests {
 	/** One for each image: input images times variations, in this order. */
 	requests: ImageRequest[];
 	outputOptions: OutputOptions;
+	/** The most images that the whole run may make. */
+	maxImagesPerRun?: number;
 }

@@ -2,12 +2,16 @@ import { createHash } from 'node:crypto';
 import type { ICredentialDataDecryptedObject, IExecuteFunctions } from 'n8n-workflow';
 
 import { ACCOUNT_DEFAULTS } from '../catalogue/defaults';
+import { findServerFormat, STEPFUN_FORMAT, type ServerFormat } from '../catalogue/serverFormats';
 import { CUSTOM_SERVICE } from '../catalogue/services';
 import type { Redactor } from '../errors/nodeErrors';
 import type { AccountLimits } from './rateLimiter';
 import { createRedactor } from './redact';
 
 export const CREDENTIAL_TYPE = 'stepFunApi';
+
+/** Part of an address that was copied from an example of a request, and that the node adds itself. */
+const OPERATION_PATH = /\/images\/(generations|edits|image2image)\/*$/;
 
 /** A header that goes along with each request. */
 interface Header {
@@ -19,9 +23,15 @@ interface Header {
 export interface Credential {
 	/** The fields as n8n decrypted them, for n8n's helpers. */
 	fields: ICredentialDataDecryptedObject;
+	/** Empty where the server wants none. */
 	apiKey: string;
-	/** The API's address without a slash at its end; may be no web address. */
+	/** The API's address without a slash at its end and without a query; may be no web address. */
 	baseUrl: string;
+	/** What stands behind the path of each request, such as `?api-version=2026-01-01`, or nothing. */
+	query: string;
+	/** Whether the user entered the address, rather than chose one of StepFun's services. */
+	isCustom: boolean;
+	format: ServerFormat;
 	headers: Header[];
 	ignoreSslIssues: boolean;
 	limits: AccountLimits;
@@ -57,20 +67,30 @@ export async function readCredential(
  */
 export function parseCredential(fields: ICredentialDataDecryptedObject): Credential {
 	const apiKey = textOf(fields.apiKey)
-		.replace(/^bearer\s+/i, '')
-		.replace(/[\r\n]+/g, '');
+		.replace(/[\r\n]+/g, '')
+		.replace(/^bearer\s+/i, '');
 	const isCustom = fields.service === CUSTOM_SERVICE;
-	const baseUrl = isCustom ? textOf(fields.baseUrl).replace(/\/+$/, '') : textOf(fields.service);
-	const headers = readHeaders(fields, isCustom);
+	const [address, query] = splitQuery(textOf(isCustom ? fields.baseUrl : fields.service));
+	const baseUrl = address.replace(OPERATION_PATH, '').replace(/\/+$/, '');
+	const format = isCustom ? findServerFormat(fields.apiFormat) : STEPFUN_FORMAT;
+	const headers = isCustom ? readHeaders(fields) : [];
+	const concurrentRequests =
+		wholeNumber(fields.concurrentRequests, 1) ?? ACCOUNT_DEFAULTS.concurrentRequests;
 	return {
 		fields,
 		apiKey,
 		baseUrl,
+		query,
+		isCustom,
+		format,
 		headers,
 		ignoreSslIssues: isCustom && fields.ignoreSSLIssues === true,
 		limits: {
+			// Left as it was, the number is StepFun's; most other servers draw one picture at a time.
 			concurrentRequests:
-				wholeNumber(fields.concurrentRequests, 1) ?? ACCOUNT_DEFAULTS.concurrentRequests,
+				concurrentRequests === ACCOUNT_DEFAULTS.concurrentRequests
+					? format.concurrentRequests
+					: concurrentRequests,
 			requestsPerMinute:
 				wholeNumber(fields.requestsPerMinute, 0) ?? ACCOUNT_DEFAULTS.requestsPerMinute,
 		},
@@ -84,10 +104,30 @@ export function parseCredential(fields: ICredentialDataDecryptedObject): Credent
 	};
 }
 
-function readHeaders(fields: ICredentialDataDecryptedObject, isCustom: boolean): Header[] {
-	const name = textOf(fields.headerName);
-	const isWanted = isCustom && fields.addCustomHeader === true && name !== '';
-	return isWanted ? [{ name, value: textOf(fields.headerSecret) }] : [];
+/** The headers that carry the credential: the key, if there is one, and those that the user added. */
+export function authorizationHeaders({ apiKey, headers }: Credential): Record<string, string> {
+	return {
+		...(apiKey === '' ? {} : { Authorization: `Bearer ${apiKey}` }),
+		...Object.fromEntries(headers.map(({ name, value }) => [name, value])),
+	};
+}
+
+/** The headers of the list, and the one of credentials that were saved before there was a list. */
+function readHeaders(fields: ICredentialDataDecryptedObject): Header[] {
+	const { values = [] } = (fields.headers ?? {}) as { values?: unknown };
+	const listed = (Array.isArray(values) ? values : []) as Array<Partial<Header>>;
+	const single =
+		fields.addCustomHeader === true
+			? [{ name: fields.headerName, value: fields.headerSecret }]
+			: [];
+	return [...listed, ...single]
+		.map(({ name, value }) => ({ name: textOf(name), value: textOf(value) }))
+		.filter(({ name }) => name !== '');
+}
+
+function splitQuery(address: string): [address: string, query: string] {
+	const start = address.indexOf('?');
+	return start === -1 ? [address, ''] : [address.slice(0, start), address.slice(start)];
 }
 
 function textOf(value: unknown): string {

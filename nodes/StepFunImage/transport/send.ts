@@ -71,7 +71,7 @@ export async function sendWithKey(
 	}) as IExecuteFunctions;
 	const options: IHttpRequestOptions = {
 		method,
-		url: `${credential.baseUrl}${path}`,
+		url: `${credential.baseUrl}${path}${credential.query}`,
 		headers: { Accept: 'application/json' },
 		// n8n declares the type of the form-data package; its helper takes the native one as well.
 		body: body as IHttpRequestOptions['body'],
@@ -391,7 +391,7 @@ function wordsOf(body: string): string {
 		const message =
 			(typeof parsed?.error === 'object' ? parsed.error?.message : parsed?.error) ??
 			parsed?.message ??
-			parsed?.detail ??
+			validationErrors(parsed?.detail) ??
 			body;
 		return typeof message === 'string' ? message : JSON.stringify(message);
 	} catch {
@@ -399,6 +399,17 @@ function wordsOf(body: string): string {
 		const title = /<title[^<>]*>([^<]*)<\/title>/i.exec(page)?.[1];
 		return title ?? page.replace(/<(style|script)[\s\S]*?<\/\1>/gi, ' ').replace(/<[^<>]*>/g, ' ');
 	}
+}
+
+/** FastAPI's errors of validation, `[{ loc: ['body', 'size'], msg: '…' }]`, as `size: …`. */
+function validationErrors(detail: unknown): unknown {
+	if (!Array.isArray(detail)) return detail;
+	return (detail as Array<{ loc?: unknown[]; msg?: unknown }>)
+		.map(({ loc = [], msg }) => {
+			const field = loc.filter((part) => part !== 'body').join('.');
+			return `${field === '' ? '' : `${field}: `}${String(msg)}`;
+		})
+		.join('; ');
 }
 
 /** A header's text, if it has any. */

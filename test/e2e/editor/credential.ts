@@ -3,7 +3,7 @@ import type { Session } from './session';
 
 /** What n8n's dialog says above the fields, without the fields. */
 const VERDICT =
-	/(Connection tested successfully|Couldn.t connect with these settings)[\s\S]*?(?=API Key)/;
+	/(Connection tested successfully|Couldn.t connect with these settings)[\s\S]*?(?=^Service\s*$)/m;
 
 /** Fills in the credential's dialog: with a wrong key, with wrong addresses, and at last rightly. */
 export async function createCredential(session: Session): Promise<void> {

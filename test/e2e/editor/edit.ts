@@ -5,7 +5,7 @@ import { checkResult, lastImageRequest } from './results';
 import type { Session } from './session';
 
 /** What the node on the canvas is called after its action. */
-export const EDIT_NODE = 'Edit an image';
+export const EDIT_NODE = 'Edit image';
 
 const PROMPT = 'Put the shoe on a sunny beach, keep the shoe unchanged';
 
@@ -16,7 +16,8 @@ const SOURCE_FIELDS = {
 	'Binary Field': 'Input Data Field Name',
 };
 
-const [STANDARD] = modelsFor('edit');
+const MODELS = modelsFor('edit').map(({ id }) => id);
+const [STANDARD] = MODELS;
 
 /**
  * Sets up Edit in the open panel, runs it on the image of the node before, and lets it fail.
@@ -38,7 +39,7 @@ export async function useEdit(session: Session, inputSize: ImageSize): Promise<v
 		'Options',
 	]);
 	await shoot('edit-fresh');
-	log(`Edit: ${await checkModels(editor, 'edit')}`);
+	log(`Edit: ${await checkModels(editor, 'edit', MODELS)}`);
 
 	for (const [choice, label] of Object.entries(SOURCE_FIELDS)) {
 		await editor.choose('inputSource', choice);
@@ -53,7 +54,7 @@ export async function useEdit(session: Session, inputSize: ImageSize): Promise<v
 	const outcome = await editor.executeStep();
 	if (outcome === 'error') throw new Error((await editor.readError()).message);
 	const { fields, file } = lastImageRequest(session);
-	deepStrictEqual([fields?.model, fields?.prompt], [STANDARD.id, PROMPT]);
+	deepStrictEqual([fields?.model, fields?.prompt], [STANDARD, PROMPT]);
 	ok(source && file?.bytes.equals(source), 'another image was uploaded than the node before made');
 	await editor.viewFirstImage('input');
 	await checkResult(session, sizeValue(inputSize), 'edit-picture');

@@ -11,7 +11,7 @@ import { checkResult, countImageRequests, lastImageRequest } from './results';
 import type { Session } from './session';
 
 /** What the node on the canvas is called after its action. */
-export const GENERATE_NODE = 'Generate an image';
+export const GENERATE_NODE = 'Generate image';
 
 export const PROMPT = 'A red running shoe on white marble, soft morning light';
 
@@ -19,6 +19,7 @@ export const PROMPT = 'A red running shoe on white marble, soft morning light';
 const REFUSED_WORD = 'forbidden-451';
 
 const [STANDARD, OTHER] = modelsFor('generate');
+const MODELS = [STANDARD.id, OTHER.id];
 
 function landscapeOf(modelId: string): ImageSize {
 	const sizes = findModel(modelId)?.operations.generate?.sizes ?? [];
@@ -42,7 +43,8 @@ export async function useGenerate(session: Session): Promise<void> {
 		'Options',
 	]);
 	await shoot('generate-fresh');
-	log(`Generate: ${await checkModels(editor, 'generate')}`);
+	log(`Generate: ${await checkModels(editor, 'generate', MODELS)}`);
+	await useModelList(session);
 
 	await editor.fill('prompt', PROMPT);
 	await editor.choose('size', sizeLabel(landscapeOf(STANDARD.id)));
@@ -50,6 +52,7 @@ export async function useGenerate(session: Session): Promise<void> {
 		await editor.addOption(option);
 	}
 	strictEqual(await editor.readField('steps'), String(STANDARD.capabilities.steps.default));
+	strictEqual(await editor.readSwitch('textMode'), true);
 	await editor.fill('negativePrompt', 'blurry, watermark');
 	const notice = editor.panel.getByText('The negative prompt does nothing');
 	await notice.waitFor();
@@ -75,28 +78,55 @@ export async function useGenerate(session: Session): Promise<void> {
 	await useRefusedPrompt(session);
 }
 
-/** Switches to a model without that size and those options, and gets an image from it all the same. */
+/** Enters the ID of a model that no list has, and chooses from the list again. */
+async function useModelList({ editor, shoot }: Session): Promise<void> {
+	await editor.chooseModelMode('By ID');
+	await editor.fillModel('our-own-model');
+	strictEqual(await editor.panel.getByTestId('parameter-issues').count(), 0);
+	await shoot('generate-own-model');
+	await editor.chooseModelMode('From list');
+	await editor.chooseModel(STANDARD.id);
+}
+
+/** Switches to a model without that size and those options, to Edit and back, and gets an image at last. */
 async function useOtherModel(session: Session): Promise<void> {
 	const { editor, shoot } = session;
-	await editor.choose('model', OTHER.id);
-	const labels = await editor.readFieldLabels();
-	ok(labels.includes('Steps'), labels.join());
-	ok(!labels.includes('Negative Prompt') && !labels.includes('Text Mode'), labels.join());
+	const set = { negativePrompt: 'blurry, watermark', cfgScale: '3.0', steps: '8' };
+	const checkKept = async () => {
+		for (const [name, value] of Object.entries(set)) {
+			strictEqual(await editor.readField(name), value, `${name} is lost`);
+		}
+	};
+	await editor.chooseModel(OTHER.id);
+	await checkKept();
+	for (const words of ['takes no negative prompt', 'has no text mode', 'Steps is 8']) {
+		await editor.panel.getByText(words).waitFor();
+	}
 	await editor.panel.getByTestId('parameter-issues').waitFor();
 	await shoot('generate-model-without-size');
 
 	const asked = countImageRequests(session);
-	strictEqual(await editor.executeStep(), 'error');
-	const { message, description } = await editor.readError();
-	strictEqual(
-		message,
+	await refuse(
+		session,
 		`'Size' ${sizeValue(landscapeOf(STANDARD.id))} is not a size of ${OTHER.id}`,
+		`${sizeValue(landscapeOf(OTHER.id))} (Landscape`,
 	);
-	ok(description.includes(`${sizeValue(landscapeOf(OTHER.id))} (Landscape`), description);
-	strictEqual(countImageRequests(session), asked, 'the server was asked for a size that is none');
 	await shoot('generate-bad-size');
-
 	await editor.choose('size', sizeLabel(landscapeOf(OTHER.id)));
+	await refuse(session, `'Negative Prompt' is not available for ${OTHER.id}`, 'Remove the option');
+	await shoot('generate-bad-option');
+
+	await editor.choose('operation', 'Edit');
+	await editor.panel.getByText(`${OTHER.id} does not offer Edit`).waitFor();
+	strictEqual(await editor.readModel(), OTHER.id);
+	await checkKept();
+	await shoot('edit-model-not-offered');
+	await editor.choose('operation', 'Generate');
+	strictEqual(await editor.readModel(), OTHER.id);
+	await checkKept();
+	strictEqual(countImageRequests(session), asked, 'the server was asked for what is refused');
+
+	for (const option of ['negativePrompt', 'textMode']) await editor.removeOption(option);
 	await run(session);
 	const { model, size, ...rest } = bodyOf(session);
 	deepStrictEqual([model, size], [OTHER.id, landscapeOf(OTHER.id).apiValue]);
@@ -104,10 +134,18 @@ async function useOtherModel(session: Session): Promise<void> {
 	await checkResult(session, sizeValue(landscapeOf(OTHER.id)), 'generate-other-model');
 }
 
+/** Runs the node. Fails unless it refuses to, in these words. */
+async function refuse({ editor }: Session, wanted: string, advice: string): Promise<void> {
+	strictEqual(await editor.executeStep(), 'error');
+	const { message, description } = await editor.readError();
+	strictEqual(message, wanted);
+	ok(description.includes(advice), description);
+}
+
 /** A prompt that moderation refuses, and then the first model and prompt again. */
 async function useRefusedPrompt(session: Session): Promise<void> {
 	const { editor, server, shoot, log } = session;
-	await editor.choose('model', STANDARD.id);
+	await editor.chooseModel(STANDARD.id);
 	await editor.choose('size', sizeLabel(landscapeOf(STANDARD.id)));
 	await editor.fill('prompt', `A picture of ${REFUSED_WORD} things`);
 	const billed = server.billed.length;

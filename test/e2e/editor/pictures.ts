@@ -5,8 +5,11 @@ import type { Session } from './session';
 
 const THEMES = ['light', 'dark'] as const;
 
+/** A small window, in which labels and notices must still be readable. */
+const NARROW = { width: 1024, height: 720 };
+
 /**
- * Makes what takes a picture of each step, light and dark, numbered in the order they are taken.
+ * Makes what takes a picture of each step, light, dark and in a small window, numbered in the order they are taken.
  *
  * @param folder where to put them; without one, none are taken
  */
@@ -21,5 +24,10 @@ export function createPictures(editor: Editor, folder: string | undefined): Sess
 			await writeFile(join(folder, `${number}-${name}-${theme}.png`), await editor.shootPart(part));
 		}
 		await editor.useTheme('light', part);
+		const { page } = editor;
+		const usual = page.viewportSize();
+		await page.setViewportSize(NARROW);
+		await writeFile(join(folder, `${number}-${name}-narrow.png`), await page.screenshot());
+		if (usual) await page.setViewportSize(usual);
 	};
 }

@@ -1,0 +1,153 @@
+import type {
+	ICredentialsDecrypted,
+	ICredentialTestFunctions,
+	INodeCredentialTestResult,
+} from 'n8n-workflow';
+
+import { isStepFunHost, isWebAddress } from '../catalogue/services';
+import { authorizationHeaders, parseCredential, type Credential } from '../transport/credential';
+
+const TIMEOUT_MS = 15_000;
+
+interface TestResponse {
+	statusCode: number;
+	body: unknown;
+}
+
+interface NetworkError {
+	code?: string;
+	message?: string;
+	cause?: { code?: string; message?: string };
+}
+
+/** What is said of a connection that does not come about, by Node.js's code; `{host}` is the server's. */
+const CONNECTION_FAILURES: Array<[RegExp, string]> = [
+	[/ENOTFOUND|EAI_AGAIN/, 'There is no host named {host}. Check the Base URL.'],
+	[
+		/ECONNREFUSED/,
+		'{host} refuses the connection. Check that the server is running, and the port in the Base URL.',
+	],
+	[
+		/ETIMEDOUT|ECONNABORTED|EHOSTUNREACH|ENETUNREACH/,
+		'{host} does not answer. Check the Base URL, and that this n8n can reach the server.',
+	],
+	[
+		/CERT|SELF_SIGNED|UNABLE_TO_VERIFY/,
+		"The SSL certificate of {host} cannot be verified. Turn on 'Ignore SSL Issues (Insecure)' if the server is your own.",
+	],
+	[
+		/EPROTO|ERR_SSL|wrong version number/,
+		'{host} does not speak HTTPS. Try the Base URL with http://.',
+	],
+];
+
+/**
+ * Tests a credential as people save it: asks for the list of models, which costs nothing.
+ *
+ * @returns what n8n shows beside the credential, in a sentence
+ */
+export async function testStepFunApi(
+	this: ICredentialTestFunctions,
+	{ data = {} }: ICredentialsDecrypted,
+): Promise<INodeCredentialTestResult> {
+	const credential = parseCredential(data);
+	const { baseUrl } = credential;
+	if (!isWebAddress(baseUrl)) {
+		const isOnlyWithoutScheme = isWebAddress(`https://${baseUrl}`) && !baseUrl.includes('://');
+		return failed(
+			isOnlyWithoutScheme
+				? `The Base URL lacks its beginning: write https://${baseUrl}, or http:// for a server without SSL.`
+				: 'The Base URL is not a web address. It starts with https:// or http:// and usually ends in /v1.',
+		);
+	}
+	try {
+		return judge(credential, await askForModels(this, credential));
+	} catch (error) {
+		return failed(explainConnection(error as NetworkError, new URL(baseUrl).host));
+	}
+}
+
+async function askForModels(
+	{ helpers }: ICredentialTestFunctions,
+	credential: Credential,
+): Promise<TestResponse> {
+	const { baseUrl, query, ignoreSslIssues } = credential;
+	// The one request helper that n8n gives to the test of a credential.
+	return (await helpers.request({
+		method: 'GET',
+		uri: `${baseUrl}/models${query}`,
+		headers: { Accept: 'application/json', ...authorizationHeaders(credential) },
+		rejectUnauthorized: !ignoreSslIssues,
+		// A redirect could carry the key to another host.
+		followRedirect: false,
+		simple: false,
+		resolveWithFullResponse: true,
+		timeout: TIMEOUT_MS,
+	})) as TestResponse;
+}
+
+function judge(
+	credential: Credential,
+	{ statusCode, body }: TestResponse,
+): INodeCredentialTestResult {
+	const { baseUrl, format } = credential;
+	const isStepFun = isStepFunHost(baseUrl);
+	switch (true) {
+		case statusCode === 401:
+			return failed(
+				isStepFun
+					? 'The API key was not accepted. Copy it again, and check that Service is the platform that issued it: keys of platform.stepfun.com and platform.stepfun.ai are not interchangeable.'
+					: 'The API key was not accepted. Copy it again, and check the headers that the server wants.',
+			);
+		case statusCode === 403:
+			return failed('The API key is known, but it may not use this service.');
+		case statusCode === 404 && format.mayLackModels:
+			return {
+				status: 'OK',
+				message: 'The server answers. It has no list of models, so the API key was not tested.',
+			};
+		case statusCode === 404:
+			return failed(
+				'The server answers, but not at this address: it has no /models. Check Service and Base URL; the Base URL usually ends in /v1.',
+			);
+		case statusCode >= 300 && statusCode < 400:
+			return failed(
+				'The server sends requests to another address. Enter that address as Base URL if it is right.',
+			);
+		case statusCode >= 400:
+			return failed(
+				`The server answers with an error (HTTP ${statusCode}). Check Service and Base URL, or try again later.`,
+			);
+		case !isModelList(body):
+			return failed(
+				'The server answers, but not as an image API: there is no list of models at this address. Check the Base URL; it usually ends in /v1.',
+			);
+		default:
+			return { status: 'OK', message: 'Connection successful!' };
+	}
+}
+
+function isModelList(body: unknown): boolean {
+	let answer = body;
+	if (typeof body === 'string') {
+		try {
+			answer = JSON.parse(body);
+		} catch {
+			return false;
+		}
+	}
+	return Array.isArray((answer as { data?: unknown } | null)?.data);
+}
+
+function explainConnection({ code, message = '', cause }: NetworkError, host: string): string {
+	const said = `${cause?.code ?? code ?? ''} ${cause?.message ?? message}`;
+	const [, sentence] = CONNECTION_FAILURES.find(([pattern]) => pattern.test(said)) ?? [];
+	return (sentence ?? 'The connection to {host} failed. Check Service and Base URL.').replace(
+		'{host}',
+		host,
+	);
+}
+
+function failed(message: string): INodeCredentialTestResult {
+	return { status: 'Error', message };
+}

@@ -1,0 +1,79 @@
+import type { IExecuteFunctions, NodeExecutionHint } from 'n8n-workflow';
+
+import type { Cost } from './outputItems';
+import type { PreparedItem, RunState, RunSummary } from './runState';
+
+/** What is said of each count, in this order, if it is not 0. */
+const SENTENCES: Array<[keyof RunSummary, (count: number) => string]> = [
+	['failed', (count) => `${images(count)} failed.`],
+	['moderated', (count) => `${images(count)} did not pass moderation.`],
+	['repeated', (count) => `${images(count)} took more than one try.`],
+	[
+		'throttled',
+		(count) =>
+			`The service asked to slow down ${count === 1 ? 'once' : `${count} times`}. To avoid the waits, set Concurrent Requests and Requests per Minute in the credential to what your account allows.`,
+	],
+	[
+		'otherSize',
+		(count) =>
+			`${images(count)} came in another size than requested (see requestedSize in the item). Choose a Size that the server's model can draw, and check API Format in the credential.`,
+	],
+	[
+		'otherSeed',
+		(count) =>
+			`${images(count)} came with another seed than requested (see requestedSeed in the item). A gateway in between may drop the setting; check API Format in the credential.`,
+	],
+	[
+		'identical',
+		(count) =>
+			`${images(count)} came out the same as another one of their item. The server uses a fixed seed: set Seed under Options, or choose its API Format in the credential.`,
+	],
+];
+
+/**
+ * Shows at the end of a run, above the node's output, what it did; nothing when all went well at the first try, but for
+ * what it cost.
+ */
+export function addSummaryHint(
+	functions: IExecuteFunctions,
+	{ summary, charged }: RunState,
+	prepared: Array<PromiseSettledResult<PreparedItem>>,
+): void {
+	// n8n has it since 1.76.
+	if (!functions.addExecutionHints) return;
+	const costs = prepared.flatMap((each) =>
+		each.status === 'fulfilled' && each.value.cost ? [each.value.cost] : [],
+	);
+	const sentences = SENTENCES.flatMap(([name, sentence]) =>
+		summary[name] > 0 ? [sentence(summary[name])] : [],
+	);
+	const cost =
+		costs.length > 0 && charged > 0
+			? `Estimated cost: ${describeCosts(Array.from({ length: charged }, () => costs[0]))}.`
+			: '';
+	if (sentences.length === 0 && cost === '') return;
+	const hint: NodeExecutionHint = {
+		message: [`Made ${images(summary.made)}.`, ...sentences, cost].filter(Boolean).join(' '),
+		type: sentences.length > 0 ? 'warning' : 'info',
+		location: 'outputPane',
+	};
+	functions.addExecutionHints(hint);
+}
+
+/**
+ * Sums amounts of money up, by currency, such as `0.06 CNY`.
+ *
+ * @param costs one for each image; undefined where it is not known
+ */
+export function describeCosts(costs: Array<Cost | undefined>): string {
+	const sums = new Map<string, number>();
+	for (const cost of costs) {
+		if (cost) sums.set(cost.currency, (sums.get(cost.currency) ?? 0) + cost.amount);
+	}
+	// Sums of such amounts are off by billionths.
+	return [...sums].map(([currency, sum]) => `${Number(sum.toFixed(6))} ${currency}`).join(' and ');
+}
+
+function images(count: number): string {
+	return count === 1 ? '1 image' : `${count} images`;
+}

@@ -1,0 +1,149 @@
+import { findModel, OPERATION_NAMES, sizeValue, type Operation } from '../catalogue/models';
+import { SETTINGS, type ServerFormat, type Setting } from '../catalogue/serverFormats';
+import { inputError } from '../errors/nodeErrors';
+import type { RoutedField } from './routing';
+import type { BodyFields, ItemContext } from './types';
+
+/** Seeds that the node draws itself are small enough for every server. */
+const MAX_DRAWN_SEED = 2 ** 31;
+
+const isSetting = (name: string): name is Setting => (SETTINGS as readonly string[]).includes(name);
+
+/**
+ * Refuses an operation that a server does not have.
+ *
+ * @throws NodeOperationError that names the operation and the format
+ */
+export function assertOperation(
+	item: ItemContext,
+	format: ServerFormat,
+	operation: Operation,
+): void {
+	const isMissing =
+		(operation === 'edit' && !format.hasEdits) ||
+		(operation === 'imageToImage' && format.value !== 'stepfun');
+	if (!isMissing) return;
+	throw inputError(
+		item,
+		`A ${format.name} server has no '${OPERATION_NAMES[operation]}'`,
+		`Choose another operation, or another 'API Format' in the StepFun API credential if the server is of another kind.`,
+	);
+}
+
+/**
+ * Writes the fields of a request, which have StepFun's names, as a server of another kind reads them. Nothing that the
+ * user set vanishes.
+ *
+ * @param fields keyed by StepFun's names
+ * @param labels what people call the fields, for messages
+ * @throws NodeOperationError for a setting that the server cannot be told, or a prompt that it would misread
+ */
+export function encodeFields(
+	item: ItemContext,
+	format: ServerFormat,
+	fields: BodyFields,
+	labels: RoutedField[],
+): BodyFields {
+	const body: BodyFields = {};
+	const inPrompt: BodyFields = {};
+	for (const [name, value] of Object.entries(fields)) {
+		if (!isSetting(name)) {
+			body[name] =
+				name === 'size' && format.sizeNotation === 'widthFirst' ? normalizeSize(value) : value;
+			continue;
+		}
+		const carrier = format.settings[name];
+		const promptCarrier = format.promptSettings?.settings[name];
+		if (carrier) for (const path of carrier) setAt(body, path, value);
+		else if (promptCarrier) for (const path of promptCarrier) setAt(inPrompt, path, value);
+		// Off is what such a server does anyway.
+		else if (value !== false) throw unsupported(item, format, name, labels);
+	}
+	body.prompt = withPromptSettings(item, format, body.prompt, inPrompt);
+	return body;
+}
+
+/** A seed where the server must be told one, so that every picture can be made again and variations differ. */
+export function drawSeed({ needsSeed }: ServerFormat): number | undefined {
+	return needsSeed ? Math.floor(Math.random() * MAX_DRAWN_SEED) : undefined;
+}
+
+/**
+ * How large a picture should come, if that is known.
+ *
+ * @param size what was sent as `size`
+ * @returns undefined for a size that sets only the area, one that nobody can read, and none
+ */
+export function expectedSize(
+	format: ServerFormat,
+	model: string,
+	operation: Operation,
+	size: unknown,
+): { width: number; height: number } | undefined {
+	const capabilities =
+		format.value === 'stepfun' ? findModel(model)?.operations[operation] : undefined;
+	if (capabilities) {
+		const { sizes = [], sizeIsArea } = capabilities;
+		return sizeIsArea ? undefined : sizes.find(({ apiValue }) => apiValue === size);
+	}
+	const [, width, height] = /^\s*(\d+)\s*[x×]\s*(\d+)\s*$/i.exec(String(size)) ?? [];
+	// A gateway may count as StepFun does; then nobody knows which number is the width.
+	return width === undefined || format.sizeNotation !== 'widthFirst'
+		? undefined
+		: { width: Number(width), height: Number(height) };
+}
+
+function setAt(target: BodyFields, path: string, value: unknown): void {
+	const [first, ...rest] = path.split('.');
+	if (rest.length === 0) target[first] = value;
+	else {
+		const inner = (target[first] ?? {}) as BodyFields;
+		target[first] = inner;
+		setAt(inner, rest.join('.'), value);
+	}
+}
+
+function withPromptSettings(
+	item: ItemContext,
+	{ name, promptSettings }: ServerFormat,
+	prompt: unknown,
+	settings: BodyFields,
+): unknown {
+	if (!promptSettings) return prompt;
+	const { as, before, after } = promptSettings;
+	const text = as === 'json' ? JSON.stringify(settings) : Object.values(settings).join(' ');
+	for (const [label, part] of [
+		['Prompt', String(prompt)],
+		['Negative Prompt', text],
+	]) {
+		const mark = [before, after].find((each) => each !== '' && part.includes(each));
+		if (mark === undefined) continue;
+		throw inputError(
+			item,
+			`'${label}' must not contain ${mark} for a ${name} server`,
+			`The server takes ${mark} for the beginning or the end of settings. Remove it; the options of this node set them.`,
+		);
+	}
+	if (Object.keys(settings).length === 0) return prompt;
+	return `${String(prompt)}${before}${text}${after}`;
+}
+
+function unsupported(
+	item: ItemContext,
+	format: ServerFormat,
+	name: Setting,
+	labels: RoutedField[],
+): Error {
+	const label = labels.find(({ apiField }) => apiField === name)?.label ?? name;
+	return inputError(
+		item,
+		`'${label}' cannot be sent to a server of the format ${format.name}`,
+		`Remove the option '${label}', or send what your server calls it under 'Additional Body Fields'.`,
+	);
+}
+
+/** A size as people write it, from what they write: 1024×768 and 1024 * 768 are 1024x768. */
+function normalizeSize(size: unknown): unknown {
+	const [, width, height] = /^\s*(\d+)\s*[x×*]\s*(\d+)\s*$/i.exec(String(size)) ?? [];
+	return width === undefined ? size : sizeValue({ width: Number(width), height: Number(height) });
+}

@@ -1,0 +1,309 @@
+import { RequestFailure } from '../../nodes/StepFunImage/errors/requestFailure';
+import { readResponse, type ImageResponse } from '../../nodes/StepFunImage/image/responseReader';
+
+const IMAGE = 'A red running shoe';
+const BASE64 = Buffer.from(IMAGE).toString('base64');
+const BROKEN = new RequestFailure('truncated', { text: 'The connection broke' });
+
+/** An answer in these pieces, which breaks off where one of them is an error. */
+async function* answerOf(...pieces: Array<string | Error>): AsyncGenerator<Buffer> {
+	for (const piece of pieces) {
+		if (typeof piece !== 'string') throw piece;
+		yield Buffer.from(piece);
+	}
+}
+
+async function toText(bytes: AsyncIterable<Buffer>): Promise<string> {
+	let text = '';
+	for await (const chunk of bytes) text += chunk.toString();
+	return text;
+}
+
+interface Behaviour {
+	store?: (bytes: AsyncIterable<Buffer>) => Promise<string>;
+	validate?: (response: ImageResponse) => void;
+}
+
+async function read(
+	pieces: Array<string | Error>,
+	{ store = toText, validate = () => undefined }: Behaviour = {},
+) {
+	return await readResponse(answerOf(...pieces), store, validate);
+}
+
+async function failureOf(pieces: Array<string | Error>, behaviour?: Behaviour) {
+	const error: unknown = await read(pieces, behaviour).then(
+		() => undefined,
+		(thrown: unknown) => thrown,
+	);
+	if (!(error instanceof RequestFailure)) return error;
+	const { kind, details } = error;
+	return { kind, ...details };
+}
+
+const withImage = (rest: string) => `{"id":"abc","data":[{"b64_json":"${BASE64}"${rest}`;
+
+describe('Response: its fields', () => {
+	test.each<[string, object, ImageResponse]>([
+		[
+			'all of them',
+			{
+				id: 'abc',
+				created: 7,
+				data: [{ seed: 8, finish_reason: 'success', url: 'https://res.example/1.png' }],
+			},
+			{ id: 'abc', created: 7, seed: 8, finishReason: 'success', url: 'https://res.example/1.png' },
+		],
+		[
+			'in the list images',
+			{ images: [{ url: 'https://res.example/1.png' }] },
+			{ url: 'https://res.example/1.png' },
+		],
+		[
+			'of another type',
+			{ id: 7, created: '7', data: [{ seed: '8', finish_reason: 1, url: {} }] },
+			{},
+		],
+		['empty', { id: '', data: [{ url: '', finish_reason: '' }], error: '' }, {}],
+		['null', { id: null, data: null, images: null, error: null }, {}],
+		['in no list', { data: { seed: 8 }, images: 'x' }, {}],
+		['in an empty list', { data: [] }, {}],
+		['of nothing', { data: [null] }, {}],
+		['an error as text', { error: 'no credit' }, { error: 'no credit' }],
+		['an error as an object', { error: { message: 'no credit' } }, { error: 'no credit' }],
+		['an error without a message', { error: { code: 7 } }, {}],
+		['a list', [1], {}],
+	])('%s', async (_what, json, fields) => {
+		const { response, image } = await read([JSON.stringify(json)]);
+		expect(JSON.parse(JSON.stringify(response))).toEqual(fields);
+		expect(image).toBeUndefined();
+	});
+
+	test.each(['null', '7', '"text"', 'true'])('none of %s', async (json) => {
+		expect(Object.values((await read([json])).response)).toEqual(Array(6).fill(undefined));
+	});
+
+	test('of an answer that begins with a byte order mark', async () => {
+		expect((await read(['\ufeff{"id":"abc"}'])).response.id).toBe('abc');
+		expect(await failureOf(['{}\ufeff'])).toMatchObject({ kind: 'invalidJson' });
+	});
+
+	test('beside an image, which is stored once', async () => {
+		const store = jest.fn(toText);
+		const validate = jest.fn();
+		const { response, image } = await read([withImage(',"seed":8}],"created":7}')], {
+			store,
+			validate,
+		});
+		expect(response).toMatchObject({ id: 'abc', created: 7, seed: 8 });
+		expect(image).toBe(IMAGE);
+		expect(store).toHaveBeenCalledTimes(1);
+		expect(validate).toHaveBeenCalledWith(response);
+	});
+});
+
+describe('Response: an image that arrived whole counts', () => {
+	test.each([
+		['without its brackets', withImage(''), 'abc'],
+		['without one bracket', withImage(',"seed":8}]'), 'abc'],
+		['with a comma at its end', withImage(','), 'abc'],
+		['with a comma and white space at its end', withImage('},\n \0'), 'abc'],
+		['with something behind it', withImage('}]};<!-- proxy -->'), 'abc'],
+		['with a second object behind it', withImage('}]}{"id":"other"}'), 'abc'],
+		['with brackets in texts', withImage(',"note":"]}\\"}"}]'), 'abc'],
+		['with a backslash at the end of a text', withImage(',"note":"\\\\"}]'), 'abc'],
+		['with a bracket too many', withImage('}]]}'), undefined],
+		['within a key', withImage(',"finish_'), undefined],
+	])('%s', async (_what, json, id) => {
+		const { image, response } = await read([json]);
+		expect(image).toBe(IMAGE);
+		expect(response.id).toBe(id);
+	});
+
+	test('when the connection breaks behind it', async () => {
+		expect(await read([withImage('}'), BROKEN])).toMatchObject({
+			image: IMAGE,
+			response: { id: 'abc' },
+		});
+	});
+
+	test('but not when something else goes wrong', async () => {
+		const error = new Error('out of memory');
+		expect(await failureOf([withImage('}'), error], {})).toEqual({
+			kind: 'storage',
+			text: 'out of memory',
+		});
+		expect(await failureOf(['{"data":[{"url":"https://res.example/1.png"', error])).toBe(error);
+	});
+
+	test('and a link that arrived whole does, too', async () => {
+		const link = '{"data":[{"url" : "https://res.example/\\"1.png"';
+		for (const pieces of [[link], [link, BROKEN], [`${link},"seed":8`, BROKEN]]) {
+			expect((await read(pieces)).response.url).toBe('https://res.example/"1.png');
+		}
+	});
+
+	test('while one that did not arrive whole does not', async () => {
+		expect(await failureOf(['{"data":[{"url":"https://res.exam', BROKEN])).toMatchObject({
+			kind: 'truncated',
+			text: 'The connection broke',
+		});
+		expect(await failureOf(['{"data":[{"urls":"https://res.example"', BROKEN])).toMatchObject({
+			text: 'The connection broke',
+		});
+	});
+});
+
+describe('Response: failures', () => {
+	test.each([
+		['ends in its fields', ['{"id":"abc"'], { kind: 'truncated', text: 'The answer ended early' }],
+		['is no JSON', ['<html>'], { kind: 'invalidJson', text: '<html>' }],
+		['is no JSON but ends like it', ['{oops}'], { kind: 'invalidJson', text: '{oops}' }],
+		['is no JSON but begins in a list', ['[{oops'], { kind: 'invalidJson', text: '[{oops' }],
+		['has spaces around it', [' {"id" \n'], { kind: 'truncated', text: 'The answer ended early' }],
+		['is empty', [''], { kind: 'invalidJson', text: '' }],
+		['is a long text', ['x'.repeat(301)], { kind: 'invalidJson', text: 'x'.repeat(300) }],
+		[
+			'ends in its image',
+			[`{"data":[{"b64_json":"${BASE64}`],
+			{ kind: 'truncated', text: 'The answer ended in the image' },
+		],
+		[
+			'breaks off in its image',
+			[`{"data":[{"b64_json":"${BASE64}`, BROKEN],
+			{ kind: 'truncated', text: 'The connection broke' },
+		],
+	])('An answer that %s is a failure', async (_what, pieces, failure) => {
+		expect(await failureOf(pieces)).toEqual(failure);
+	});
+
+	test('What the validation throws is thrown, with an image and without', async () => {
+		const filtered = new RequestFailure('contentFiltered', { seed: 7 });
+		const validate = ({ id }: ImageResponse) => {
+			if (id === 'abc') throw filtered;
+		};
+		expect(await failureOf(['{"id":"abc"}'], { validate })).toEqual({
+			kind: 'contentFiltered',
+			seed: 7,
+		});
+		expect(await failureOf([withImage('}]}')], { validate })).toEqual({
+			kind: 'contentFiltered',
+			seed: 7,
+		});
+	});
+
+	test('The image is not over before its answer is valid', async () => {
+		const order: string[] = [];
+		await read([withImage(''), '}]', '}'], {
+			store: async (bytes) => {
+				const text = await toText(bytes);
+				order.push('stored');
+				return text;
+			},
+			validate: () => order.push('validated'),
+		});
+		expect(order.slice(0, 2)).toEqual(['validated', 'stored']);
+	});
+});
+
+describe('Response: an image that cannot be stored', () => {
+	const notAnImage = async () => {
+		throw new RequestFailure('notAnImage', { text: 'hello' });
+	};
+
+	test('fails as storage did', async () => {
+		const failing = (thrown: unknown) => async () => {
+			throw thrown;
+		};
+		const json = [withImage('}]}')];
+		expect(await failureOf(json, { store: failing(new Error('disk full')) })).toEqual({
+			kind: 'storage',
+			text: 'disk full',
+		});
+		expect(await failureOf(json, { store: failing('no room') })).toEqual({
+			kind: 'storage',
+			text: 'no room',
+		});
+	});
+
+	test('is told with the ID of its answer', async () => {
+		expect(await failureOf([withImage(''), '}]', '}'], { store: notAnImage })).toEqual({
+			kind: 'notAnImage',
+			text: 'hello',
+			id: 'abc',
+		});
+	});
+
+	test('is told without the ID where the rest of the answer is of no use', async () => {
+		expect(
+			await failureOf([`{"id":"abc","b64_json":"${BASE64}`, BROKEN], { store: notAnImage }),
+		).toEqual({ kind: 'notAnImage', text: 'hello', id: undefined });
+	});
+
+	test('is what the validation says of its answer', async () => {
+		const validate = () => {
+			throw new RequestFailure('contentFiltered');
+		};
+		expect(await failureOf([withImage('}]}')], { store: notAnImage, validate })).toEqual({
+			kind: 'contentFiltered',
+		});
+	});
+
+	test('is an answer without an end where that has none', async () => {
+		const endless = Array.from({ length: 17 }, () => ' '.repeat(64 * 1024));
+		expect(await failureOf([withImage('}]'), ...endless], { store: notAnImage })).toMatchObject({
+			kind: 'tooLarge',
+		});
+	});
+
+	test('is no image where it ends in the middle, although its answer is whole', async () => {
+		const store = async (bytes: AsyncIterable<Buffer>): Promise<string> => {
+			await toText(bytes);
+			throw new RequestFailure('truncated', { text: 'The image ends in the middle' });
+		};
+		expect(await failureOf([withImage('}]}')], { store })).toMatchObject({
+			kind: 'notAnImage',
+			text: 'The image ends in the middle',
+		});
+	});
+
+	test('is truncated where its answer is, too', async () => {
+		const store = async (): Promise<string> => {
+			throw new RequestFailure('truncated', { text: 'The image ends in the middle' });
+		};
+		expect(await failureOf([`{"b64_json":"${BASE64}`], { store })).toMatchObject({
+			kind: 'truncated',
+		});
+	});
+});
+
+test('A response is let go of when it is over, whole or not', async () => {
+	for (const json of ['{}', 'no JSON']) {
+		let isClosed = false;
+		async function* pieces(): AsyncGenerator<Buffer> {
+			try {
+				yield Buffer.from(json);
+				yield Buffer.from(' ');
+			} finally {
+				isClosed = true;
+			}
+		}
+		await readResponse(pieces(), toText, () => undefined).catch(() => undefined);
+		expect(isClosed).toBe(true);
+	}
+	let isReturned = false;
+	const chunks: AsyncIterableIterator<Buffer> = {
+		[Symbol.asyncIterator]: () => chunks,
+		next: async () => ({ done: false, value: Buffer.from('{"b64_json":"*') }),
+		return: async () => {
+			isReturned = true;
+			return { done: true, value: undefined };
+		},
+	};
+	await expect(
+		readResponse(chunks, toText, () => {
+			throw new Error('not reached');
+		}),
+	).rejects.toMatchObject({ kind: 'notAnImage' });
+	expect(isReturned).toBe(true);
+});

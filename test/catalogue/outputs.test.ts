@@ -1,0 +1,63 @@
+import {
+	ACCOUNT_DEFAULTS,
+	DEFAULT_LINK_LIFETIME,
+	FALLBACK_FIELD,
+	LINK_LIFETIMES,
+	MAX_IMAGES_PER_INPUT,
+	MOST_TRIES,
+	RETRY_DEFAULTS,
+} from '../../nodes/StepFunImage/catalogue/defaults';
+import { IMAGE_FORMATS } from '../../nodes/StepFunImage/catalogue/imageFormats';
+import { findOutput, OUTPUTS, outputsWith } from '../../nodes/StepFunImage/catalogue/outputs';
+
+test('An image leaves as a file, a link of the service, a link of n8n, or a file with either link', () => {
+	expect(outputsWith('hasFile')).toEqual(['file', 'fileAndN8nLink', 'fileAndUrl']);
+	expect(outputsWith('hasUrl')).toEqual(['fileAndUrl', 'url']);
+	expect(outputsWith('hasN8nLink')).toEqual(['fileAndN8nLink', 'n8nLink']);
+	expect(OUTPUTS.map(({ value, name }) => [value, name])).toEqual([
+		['file', 'Image File'],
+		['fileAndN8nLink', 'Image File and Temporary Link'],
+		['fileAndUrl', 'Image File and URL'],
+		['url', 'Image URL'],
+		['n8nLink', 'Temporary Link'],
+	]);
+	for (const { description } of OUTPUTS) expect(description).toMatch(/^(Put|Keep) .* item/);
+});
+
+test('An output is found by its value', () => {
+	for (const output of OUTPUTS) expect(findOutput(output.value)).toBe(output);
+	expect(findOutput('base64')).toBeUndefined();
+});
+
+test('The defaults are those that the README tells', () => {
+	expect(RETRY_DEFAULTS).toEqual({ timeoutSeconds: 120, maxTries: 5, giveUpAfterSeconds: 600 });
+	expect(ACCOUNT_DEFAULTS).toEqual({ concurrentRequests: 5, requestsPerMinute: 0 });
+	expect([MAX_IMAGES_PER_INPUT, MOST_TRIES, FALLBACK_FIELD]).toEqual([20, 20, 'data']);
+	expect(LINK_LIFETIMES.map(({ name, value }) => [name, value])).toEqual([
+		['1 Hour', '1 hour'],
+		['1 Day', '1 day'],
+		['7 Days', '7 days'],
+		['30 Days', '30 days'],
+	]);
+	expect(DEFAULT_LINK_LIFETIME).toBe('1 day');
+});
+
+test('The image formats have the types and extensions that are registered for them', () => {
+	expect(
+		Object.entries(IMAGE_FORMATS).map(([format, { name, mimeType, extension }]) => [
+			format,
+			name,
+			mimeType,
+			extension,
+		]),
+	).toEqual([
+		['png', 'PNG', 'image/png', 'png'],
+		['jpg', 'JPEG', 'image/jpeg', 'jpg'],
+		['webp', 'WebP', 'image/webp', 'webp'],
+		['gif', 'GIF', 'image/gif', 'gif'],
+		['bmp', 'BMP', 'image/bmp', 'bmp'],
+		['tiff', 'TIFF', 'image/tiff', 'tiff'],
+		['heif', 'HEIF', 'image/heif', 'heic'],
+		['avif', 'AVIF', 'image/avif', 'avif'],
+	]);
+});

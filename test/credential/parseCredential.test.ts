@@ -1,0 +1,241 @@
+import {
+	authorizationHeaders,
+	parseCredential,
+} from '../../nodes/StepFunImage/transport/credential';
+
+const CUSTOM = {
+	service: 'custom',
+	baseUrl: 'https://images.example.com/v1',
+	apiKey: 'a-key-of-ours',
+};
+
+describe('Credential: the key', () => {
+	test.each([
+		['a-key', 'a-key'],
+		['  a-key\n', 'a-key'],
+		['Bearer a-key', 'a-key'],
+		['bearer   a-key', 'a-key'],
+		['a-\r\nkey', 'a-key'],
+		['a-\n\n\nkey', 'a-key'],
+		['a-\r-\nkey', 'a--key'],
+		['a key', 'a key'],
+		['Bearerkey', 'Bearerkey'],
+		['my Bearer key', 'my Bearer key'],
+		[undefined, ''],
+		[7, ''],
+	])('%j is used as %j', (apiKey, used) => {
+		expect(parseCredential({ ...CUSTOM, apiKey } as typeof CUSTOM).apiKey).toBe(used);
+	});
+});
+
+describe('Credential: the address', () => {
+	test.each([
+		[{ baseUrl: 'https://images.example.com/v1/' }, 'https://images.example.com/v1'],
+		[{ baseUrl: ' https://images.example.com/v1// ' }, 'https://images.example.com/v1'],
+		[{ baseUrl: '/v1' }, '/v1'],
+		[{ baseUrl: undefined }, ''],
+		[{ service: 'https://api.stepfun.com/v1' }, 'https://api.stepfun.com/v1'],
+		[{ service: ' https://api.stepfun.ai/v1 ' }, 'https://api.stepfun.ai/v1'],
+		[{ service: undefined }, ''],
+	])('of %j is %s', (changes, baseUrl) => {
+		expect(parseCredential({ ...CUSTOM, ...changes } as typeof CUSTOM).baseUrl).toBe(baseUrl);
+	});
+});
+
+describe('Credential: custom headers and certificates', () => {
+	const HEADER = { addCustomHeader: true, headerName: ' X-Team ', headerSecret: ' Acme-Images ' };
+
+	test('A server of the user gets the header, and may have a certificate that nobody signed', () => {
+		const { headers, ignoreSslIssues } = parseCredential({
+			...CUSTOM,
+			...HEADER,
+			ignoreSSLIssues: true,
+		});
+		expect(headers).toEqual([{ name: 'X-Team', value: 'Acme-Images' }]);
+		expect(ignoreSslIssues).toBe(true);
+	});
+
+	test.each([
+		['of StepFun', { service: 'https://api.stepfun.com/v1' }],
+		['without the switch', { addCustomHeader: false }],
+		['without a name', { headerName: ' ' }],
+	])('A credential %s has no header', (_what, changes) => {
+		expect(parseCredential({ ...CUSTOM, ...HEADER, ...changes }).headers).toEqual([]);
+	});
+
+	test('A certificate is checked unless it is a server of the user and the credential says so', () => {
+		const ignores = (changes: object) => parseCredential({ ...CUSTOM, ...changes }).ignoreSslIssues;
+		expect(ignores({})).toBe(false);
+		expect(ignores({ ignoreSSLIssues: 'true' })).toBe(false);
+		expect(ignores({ service: 'https://api.stepfun.com/v1', ignoreSSLIssues: true })).toBe(false);
+	});
+
+	test('The value of a header is redacted from texts and kept in links, and the key from both', () => {
+		const { redactor } = parseCredential({ ...CUSTOM, ...HEADER });
+		expect(redactor.text('Acme-Images a-key-of-ours')).toBe('*** ***');
+		expect(redactor.link('Acme-Images a-key-of-ours')).toBe('Acme-Images ***');
+	});
+});
+
+describe('Credential: the headers that carry it', () => {
+	const headersOf = (changes: object) =>
+		authorizationHeaders(parseCredential({ ...CUSTOM, ...changes } as typeof CUSTOM));
+
+	test('are the key alone where the user added none', () => {
+		expect(headersOf({})).toEqual({ Authorization: 'Bearer a-key-of-ours' });
+		expect(headersOf({ apiKey: ' ' })).toEqual({});
+	});
+
+	test('are the headers of the list, without those that have no name', () => {
+		const values = [
+			{ name: ' X-Team ', value: ' Acme ' },
+			{ name: ' ', value: 'nothing' },
+			{ name: 'X-Empty' },
+			{ value: 'nameless' },
+		];
+		expect(headersOf({ headers: { values } })).toEqual({
+			Authorization: 'Bearer a-key-of-ours',
+			'X-Team': 'Acme',
+			'X-Empty': '',
+		});
+		expect(headersOf({ service: 'https://api.stepfun.com/v1', headers: { values } })).toEqual({
+			Authorization: 'Bearer a-key-of-ours',
+		});
+	});
+
+	test('are the one of an older credential, too', () => {
+		const headers = { values: [{ name: 'X-Team', value: 'Acme' }] };
+		expect(
+			headersOf({ headers, addCustomHeader: true, headerName: 'X-Old', headerSecret: 'old' }),
+		).toEqual({ Authorization: 'Bearer a-key-of-ours', 'X-Team': 'Acme', 'X-Old': 'old' });
+	});
+
+	test.each([[undefined], [{}], [{ values: 'x' }], [{ values: [] }]])(
+		'are no others where the list is %j',
+		(headers) => {
+			expect(headersOf({ headers })).toEqual({ Authorization: 'Bearer a-key-of-ours' });
+		},
+	);
+
+	test('may be another Authorization', () => {
+		expect(
+			headersOf({ headers: { values: [{ name: 'Authorization', value: 'Basic x' }] } }),
+		).toEqual({ Authorization: 'Basic x' });
+	});
+});
+
+describe('Credential: the format of the server', () => {
+	test.each([
+		[{ apiFormat: 'sglang' }, 'sglang', 1, true],
+		[{ apiFormat: 'openai' }, 'openai', 5, true],
+		[{ apiFormat: 'another' }, 'stepfun', 5, true],
+		[{}, 'stepfun', 5, true],
+		[{ service: 'https://api.stepfun.com/v1', apiFormat: 'sglang' }, 'stepfun', 5, false],
+		[{ apiFormat: 'sglang', concurrentRequests: 3 }, 'sglang', 3, true],
+		[{ apiFormat: 'sglang', concurrentRequests: 5 }, 'sglang', 1, true],
+	])('of %j is %s, with %i requests at once', (changes, value, concurrentRequests, isCustom) => {
+		const credential = parseCredential({ ...CUSTOM, ...changes });
+		expect(credential.format.value).toBe(value);
+		expect(credential.limits.concurrentRequests).toBe(concurrentRequests);
+		expect(credential.isCustom).toBe(isCustom);
+		expect(credential.fields).toEqual({ ...CUSTOM, ...changes });
+	});
+});
+
+describe('Credential: what stands behind the address', () => {
+	test.each([
+		['https://images.example.com/v1', 'https://images.example.com/v1', ''],
+		[
+			'https://images.example.com/v1?api-version=1',
+			'https://images.example.com/v1',
+			'?api-version=1',
+		],
+		['https://images.example.com/v1/?a=b?c', 'https://images.example.com/v1', '?a=b?c'],
+		['?a=b', '', '?a=b'],
+		['https://images.example.com/v1/images/generations', 'https://images.example.com/v1', ''],
+		['https://images.example.com/v1/images/edits/?a=b', 'https://images.example.com/v1', '?a=b'],
+	])('%s', (entered, baseUrl, query) => {
+		const credential = parseCredential({ ...CUSTOM, baseUrl: entered });
+		expect([credential.baseUrl, credential.query]).toEqual([baseUrl, query]);
+	});
+});
+
+describe('Credential: limits', () => {
+	test.each([
+		[{}, { concurrentRequests: 5, requestsPerMinute: 0 }],
+		[
+			{ concurrentRequests: 20, requestsPerMinute: 100 },
+			{ concurrentRequests: 20, requestsPerMinute: 100 },
+		],
+		[
+			{ concurrentRequests: '7', requestsPerMinute: '1.9' },
+			{ concurrentRequests: 7, requestsPerMinute: 1 },
+		],
+		[
+			{ concurrentRequests: 1, requestsPerMinute: 0 },
+			{ concurrentRequests: 1, requestsPerMinute: 0 },
+		],
+		[
+			{ concurrentRequests: 0, requestsPerMinute: -1 },
+			{ concurrentRequests: 5, requestsPerMinute: 0 },
+		],
+		[
+			{ concurrentRequests: 'many', requestsPerMinute: 'many' },
+			{ concurrentRequests: 5, requestsPerMinute: 0 },
+		],
+	])('%j are read as %j', (entered, limits) => {
+		expect(parseCredential({ ...CUSTOM, ...entered }).limits).toEqual(limits);
+	});
+});
+
+describe('Credential: the account', () => {
+	const idOf = (changes: object) => parseCredential({ ...CUSTOM, ...changes }).accountId;
+
+	test('is the same for one key at one host, however they are written', () => {
+		expect(idOf({ apiKey: 'Bearer a-key-of-ours' })).toBe(idOf({}));
+		expect(idOf({ baseUrl: 'https://IMAGES.example.com/v2/' })).toBe(idOf({}));
+		expect(idOf({ concurrentRequests: 9 })).toBe(idOf({}));
+	});
+
+	test('is another one for another key, host or address that is none', () => {
+		const ids = [
+			idOf({}),
+			idOf({ apiKey: 'another-key' }),
+			idOf({ baseUrl: 'https://other.example.com/v1' }),
+			idOf({ baseUrl: 'no address' }),
+			idOf({ baseUrl: 'no other address' }),
+		];
+		expect(new Set(ids).size).toBe(ids.length);
+	});
+
+	test('is no text in which the key stands', () => {
+		expect(idOf({})).toMatch(/^[0-9a-f]{64}$/);
+	});
+});
+
+describe('Credential: redaction', () => {
+	test('takes out the key as it was entered and as it is used, and the password of the address', () => {
+		const { redactor } = parseCredential({
+			...CUSTOM,
+			apiKey: 'a-key-of\nours-alone',
+			baseUrl: 'https://me:pass%20phrase@images.example.com/v1',
+		});
+		expect(redactor.link('a-key-of\nours-alone')).toBe('***');
+		expect(redactor.link('a-key-ofours-alone')).toBe('***');
+		expect(redactor.link('pass phrase')).toBe('***');
+	});
+
+	test('takes out a password that is not encoded as addresses are', () => {
+		const { redactor } = parseCredential({
+			...CUSTOM,
+			baseUrl: 'https://me:100%sure-of-it@images.example.com/v1',
+		});
+		expect(redactor.link('is 100%sure-of-it')).toBe('is ***');
+	});
+
+	test('leaves the rest of the address', () => {
+		const { redactor } = parseCredential(CUSTOM);
+		expect(redactor.text('https://images.example.com/v1')).toBe('https://images.example.com/v1');
+		expect(() => parseCredential({ ...CUSTOM, baseUrl: 'no address' })).not.toThrow();
+	});
+});

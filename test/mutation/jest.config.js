@@ -1,0 +1,22 @@
+const base = require('../jest.config');
+
+/**
+ * The tests of pure functions alone: each runs once for every mutant that it covers, so none of them runs n8n's engine.
+ *
+ * @type {import('jest').Config}
+ */
+module.exports = {
+	...base,
+	rootDir: '../..',
+	testMatch: [
+		'answer/{base64Decoder,jsonImageScanner,responseReader}',
+		'catalogue/*',
+		'credential/parseCredential',
+		'edit/{imageLimits,measure}',
+		'options/{bodyFields,routing,validators}',
+		'output/fileName',
+		'rateLimiter/schedule',
+		'redaction/redact',
+		'retry/retry',
+	].map((tests) => `<rootDir>/test/${tests}.test.ts`),
+};

@@ -1,0 +1,23 @@
+/**
+ * Mutation testing of what is pure: npm run mutation, or npm run mutation -- --mutate <file> for one file.
+ *
+ * @type {import('@stryker-mutator/api/core').PartialStrykerOptions}
+ */
+export default {
+	mutate: [
+		'catalogue/*',
+		'image/{base64Decoder,fileName,jsonImageScanner,measure,responseReader}',
+		'request/{bodyFields,imageLimits,routing,validators}',
+		'transport/{credential,rateLimiter,redact,retry}',
+	].map((files) => `nodes/StepFunImage/${files}.ts`),
+	testRunner: 'jest',
+	jest: { configFile: 'test/mutation/jest.config.js' },
+	coverageAnalysis: 'perTest',
+	concurrency: 2,
+	ignorePatterns: ['dist', 'demo-output', 'docs', 'examples', '.n8n-install*', 'test/n8n'],
+	tempDirName: '.stryker-tmp',
+	reporters: ['clear-text', 'progress', 'json'],
+	clearTextReporter: { allowColor: false, logTests: false, reportTests: false },
+	jsonReporter: { fileName: '.mutation-report.json' },
+	thresholds: { high: 95, low: 90, break: 85 },
+};
