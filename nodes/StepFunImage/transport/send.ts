@@ -43,7 +43,7 @@ const MAX_ENDING_MS = 5_000;
 /** Files up to this size are with the server before it can refuse them. */
 const MAX_UNPACED_BYTES = 128 * 1024;
 /** How long an upload waits for the server's word, which is little beside the time that an edit takes. */
-const EARLY_ANSWER_MS = 100;
+const EARLY_ANSWER_MS = 200;
 
 /** What n8n's protection against requests into the internal network says, of a redirect after other words. */
 const BLOCKED = /The request was blocked because/;
