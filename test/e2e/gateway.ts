@@ -2,6 +2,7 @@ import { deepStrictEqual, match, ok, strictEqual } from 'node:assert';
 import { join } from 'node:path';
 import { LOCAL_API_KEY, startStepFunServer, type StepFunServer } from '../stepfun-server/server';
 import { inputImage, until } from '../stepfun-server/test-requests';
+import { checkNode } from './gateway/nodeChecks';
 import { startNginx, type NginxServer } from './gateway/nginxServer';
 import {
 	installPortkeyGateway,
@@ -224,7 +225,7 @@ async function setUp(testContext: TestContext): Promise<Chain> {
 }
 
 export const gatewaySuite: Suite = {
-	title: 'a real Portkey gateway, and nginx in front of it',
+	title: 'a real Portkey gateway, nginx in front of it, and the node in n8n through both',
 	async run(testContext) {
 		const chain = await setUp(testContext);
 		for (const [title, check] of Object.entries(CHECKS)) {
@@ -232,7 +233,17 @@ export const gatewaySuite: Suite = {
 			await check(chain);
 			testContext.log(title);
 		}
-		// The checks through the node in a real n8n belong here: `chain.nginx.origin` and `chain.gateway.origin` with
-		// /v1 or /v1/proxy make the Base URL, and `chain.headers` is what its credential has to send.
+		const { server, gateway, nginx, headers } = chain;
+		const { Authorization: _key, ...gatewayHeaders } = headers;
+		await checkNode(
+			{
+				server,
+				gateway: gateway.origin,
+				nginx: nginx.origin,
+				headers: gatewayHeaders,
+				slowAnswerMs: SLOW_ANSWER_MS,
+			},
+			testContext,
+		);
 	},
 };

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { INodeParameters } from 'n8n-workflow';
+import type { ICredentialDataDecryptedObject, INodeParameters } from 'n8n-workflow';
 import { inputImage } from '../kit/images';
 import { watchProcess } from '../kit/processFigures';
 import { FinishedRun } from '../kit/finishedRun';
@@ -128,7 +128,7 @@ async function setUp(
 async function createAccount(
 	{ n8n, key }: SecurityTestContext,
 	baseUrl: string,
-	more: Record<string, string | boolean> = {},
+	more: ICredentialDataDecryptedObject = {},
 ): Promise<CredentialReference> {
 	const name = `StepFun account ${randomBytes(3).toString('hex')}`;
 	return await createStepFunCredential(n8n, { url: baseUrl }, { apiKey: key, ...more }, name);
@@ -296,9 +296,7 @@ async function checkEchoes(context: SecurityTestContext): Promise<void> {
 	const { hostile, picture } = context;
 	const headerSecret = makeKey();
 	const account = await createAccount(context, hostile.url, {
-		addCustomHeader: true,
-		headerName: 'X-Gateway-Token',
-		headerSecret,
+		headers: { values: [{ name: 'X-Gateway-Token', value: headerSecret }] },
 	});
 	const b64_json = picture.toString('base64');
 	const answers: Array<[number, (said: string, authorization: string) => object]> = [

@@ -31,8 +31,7 @@ function optionsOfGenerate(): INodeProperties[] {
 	const isOptions = ({ name, type, displayOptions }: INodeProperties) =>
 		name === 'options' &&
 		type === 'collection' &&
-		displayOptions?.show?.operation?.includes('generate') === true &&
-		displayOptions.show.model?.includes('step-image-edit-2') === true;
+		displayOptions?.show?.operation?.includes('generate') === true;
 	const options = properties.filter(isOptions);
 	expect(options).toHaveLength(1);
 	return options[0].options as INodeProperties[];

@@ -5,6 +5,7 @@ import packageJson from '../../package.json';
 const REPOSITORY = resolve(__dirname, '../..');
 
 const DOCUMENTS = [
+	'README.md',
 	'CONTRIBUTING.md',
 	...readdirSync(join(REPOSITORY, 'docs'))
 		.filter((file) => file.endsWith('.md'))

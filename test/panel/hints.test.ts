@@ -169,3 +169,9 @@ test('A hint is seen above the output, before a run and after it', () => {
 		['outputPane', 'always'],
 	]);
 });
+
+test('A hint looks at no more of a prompt than a prompt may have, so that no text keeps the editor', () => {
+	const text = (before: number) => `${'“'.repeat(before)} "Sale"`;
+	expect(named('Text Mode', { operation: 'generate', prompt: text(1_000) })).toBe(true);
+	expect(named('Text Mode', { operation: 'generate', prompt: text(50_000) })).toBe(false);
+});

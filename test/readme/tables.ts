@@ -1,6 +1,5 @@
 import { NodeHelpers, type INodeParameters, type INodeProperties } from 'n8n-workflow';
 
-import { SERVICES } from '../../nodes/StepFunImage/catalogue/services';
 import { IMAGE_FORMATS } from '../../nodes/StepFunImage/catalogue/imageFormats';
 import {
 	MODELS,
@@ -12,6 +11,14 @@ import {
 	type Operation,
 } from '../../nodes/StepFunImage/catalogue/models';
 import { OUTPUTS } from '../../nodes/StepFunImage/catalogue/outputs';
+import {
+	SERVER_FORMATS,
+	SETTINGS,
+	type ServerFormat,
+	type Setting,
+} from '../../nodes/StepFunImage/catalogue/serverFormats';
+import { SERVICES } from '../../nodes/StepFunImage/catalogue/services';
+import { readRouting } from '../../nodes/StepFunImage/request/routing';
 import { StepFunImage } from '../../nodes/StepFunImage/StepFunImage.node.ts';
 import versionResults from '../e2e/versions/results.json';
 import type { VersionResult } from '../e2e/versions/results';
@@ -101,13 +108,80 @@ function services(): string {
 	);
 }
 
+function outputs(): string {
+	const yes = (has: boolean) => (has ? 'yes' : '');
+	return table(
+		['Output', 'In an expression', 'File', "`url`, the service's link", "`link`, n8n's link"],
+		OUTPUTS.map(({ name, value, hasFile, hasUrl, hasN8nLink }) => [
+			name,
+			`\`${value}\``,
+			yes(hasFile),
+			yes(hasUrl),
+			yes(hasN8nLink),
+		]),
+	);
+}
+
+/** What the server formats differ in, with a column for each. */
+function formats(): string {
+	const { fields } = readRouting(new StepFunImage().description.properties);
+	const labelOf = (setting: Setting) =>
+		fields.find(({ apiField }) => apiField === setting)?.label ?? setting;
+	const row = (title: string, cell: (format: ServerFormat) => string) => [
+		title,
+		...SERVER_FORMATS.map(cell),
+	];
+	const yesOrRefused = (has: boolean) => (has ? 'yes' : 'refused');
+	return table(
+		['', ...SERVER_FORMATS.map(({ name }) => name)],
+		[
+			row('Size', ({ sizeNotation }) =>
+				sizeNotation === 'asModel' ? "the model's own order" : 'width x height',
+			),
+			...SETTINGS.map((setting) => row(labelOf(setting), (format) => carrier(format, setting))),
+			row('Seed, if you set none', ({ needsSeed }) =>
+				needsSeed ? 'the node sends a random one' : 'not sent',
+			),
+			row('Seed in the answer', ({ echoesSeed }) => (echoesSeed ? 'yes' : 'no')),
+			row('`response_format`', ({ responseFormats }) =>
+				responseFormats.length > 0 ? code(responseFormats) : 'not sent',
+			),
+			row('Links', ({ hasLinks }) => yesOrRefused(hasLinks)),
+			row('Edit', ({ hasEdits }) => yesOrRefused(hasEdits)),
+			row('Image to Image', ({ value }) => yesOrRefused(value === 'stepfun')),
+			row('Requests at once, with Concurrent Requests left at 5', ({ concurrentRequests }) =>
+				String(concurrentRequests),
+			),
+			row('Without `/models`, the credential test', ({ mayLackModels }) =>
+				mayLackModels ? 'passes' : 'fails',
+			),
+		],
+	);
+}
+
+/** Where a format puts a setting. */
+function carrier({ settings, promptSettings }: ServerFormat, setting: Setting): string {
+	const names = settings[setting];
+	if (names) return code(names);
+	const namesInPrompt = promptSettings?.settings[setting];
+	if (!promptSettings || !namesInPrompt) return 'refused';
+	const mark = plain(promptSettings.before);
+	return promptSettings.as === 'text'
+		? `in the prompt, after \`${mark}\``
+		: `in the prompt, as ${code(namesInPrompt)}`;
+}
+
+function code(names: readonly string[]): string {
+	return names.map((name) => `\`${name}\``).join(', ');
+}
+
 /** Every field as the node shows it for each operation, there for the first model. */
 function fields(): string {
 	const rows: string[][] = [];
 	const seen = new Set<string>();
 	const add = (field: INodeProperties, label: string, group: string) => {
 		const name = `${group}${field.displayName}`;
-		if (field.type === 'notice' || seen.has(name + label)) return;
+		if (['notice', 'hidden'].includes(field.type) || seen.has(name + label)) return;
 		seen.add(name + label);
 		const earlier = rows.find(
 			([shown, , description]) =>
@@ -170,28 +244,52 @@ function plain(description = ''): string {
 		.replaceAll('|', '\\|');
 }
 
-/** The parts of the README that follow from the catalogue and the node's description, by their marks. */
-export const TABLES: Record<string, () => string> = {
-	models,
-	sizes,
-	limits,
-	services,
-	fields,
-	versions,
-};
+/** The parts of the documents that follow from the catalogue and the node's description. */
+export const GENERATED: Array<{
+	file: string;
+	name: string;
+	start: string;
+	end: string;
+	make: () => string;
+}> = [
+	...Object.entries({ services, fields, models, sizes, limits, outputs, versions }).map(
+		([name, make]) => ({
+			file: 'docs/reference.md',
+			name,
+			start: `<!-- table:${name} -->`,
+			end: '<!-- /table -->',
+			make,
+		}),
+	),
+	{
+		file: 'docs/servers.md',
+		name: 'formats',
+		start: '<!-- formats:start -->',
+		end: '<!-- formats:end -->',
+		make: formats,
+	},
+];
+
+/** The documents that have generated tables, as paths from the root of the repository. */
+export const DOCUMENTS = [...new Set(GENERATED.map(({ file }) => file))];
 
 /**
- * A README with its tables made anew between `<!-- table:name -->` and `<!-- /table -->`.
+ * A document with its tables regenerated.
  *
+ * @param file the document's path from the root of the repository
+ * @param document its present text
  * @throws when a table has no place in the text
  */
-export function withTables(readme: string): string {
-	return Object.entries(TABLES).reduce((text, [name, make]) => {
-		const place = new RegExp(`(<!-- table:${name} -->\n)[\\s\\S]*?(<!-- /table -->)`);
-		if (!place.test(text)) throw new Error(`the README has no place for the table "${name}"`);
-		return text.replace(
-			place,
-			(_all, start: string, end: string) => `${start}\n${make()}\n\n${end}`,
-		);
-	}, readme);
+export function withTables(file: string, document: string): string {
+	return GENERATED.filter((each) => each.file === file).reduce(
+		(text, { name, start, end, make }) => {
+			const place = new RegExp(`(${start}\n)[\\s\\S]*?(${end})`);
+			if (!place.test(text)) throw new Error(`${file} has no place for the table "${name}"`);
+			return text.replace(
+				place,
+				(_all, before: string, after: string) => `${before}\n${make()}\n\n${after}`,
+			);
+		},
+		document,
+	);
 }

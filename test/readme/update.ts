@@ -1,7 +1,9 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 
-import { withTables } from './tables';
+import { DOCUMENTS, withTables } from './tables';
 
-const readme = resolve(__dirname, '../../README.md');
-writeFileSync(readme, withTables(readFileSync(readme, 'utf8')));
+for (const document of DOCUMENTS) {
+	const file = resolve(__dirname, '../..', document);
+	writeFileSync(file, withTables(document, readFileSync(file, 'utf8')));
+}

@@ -133,6 +133,7 @@ describe('redaction: what is taken out', () => {
 		const { text } = createRedactor(['first-secret', 'other-secret'], []);
 		expect(text('first-secretother-secret')).toBe('***');
 		expect(text('first-secret other-secret')).toBe('*** ***');
+		expect(text('a first-secretother-secret b')).toBe('a *** b');
 		expect(text('a first-secret, first-secret b')).toBe('a ***, *** b');
 		expect(text('first-secret')).toBe('***');
 		expect(text('')).toBe('');
@@ -150,6 +151,16 @@ describe('redaction: what is taken out', () => {
 		expect(createRedactor(['12345678'], []).text('a 12345678 b')).toBe('a *** b');
 		expect(createRedactor(['  12345678\n'], []).text('a 12345678 b')).toBe('a *** b');
 		expect(createRedactor([' 1234567 '], []).text(' 1234567 ')).toBe(' 1234567 ');
+	});
+
+	test('nothing that is as short in one of its spellings, or of a secret that is', () => {
+		const [hex, base64] = [Buffer.from('EMPTY').toString('hex'), btoa('12345678')];
+		expect(createRedactor(['EMPTY'], []).text(hex)).toBe(hex);
+		expect(createRedactor(['12345678'], []).text(base64)).toBe(base64);
+	});
+
+	test('a short secret in Base64, whatever stands around it', () => {
+		expect(createRedactor(['1234567890'], []).text(btoa('x1234567890yz'))).toContain('***');
 	});
 
 	test('16 characters of a longer secret, wherever they stand in it', () => {

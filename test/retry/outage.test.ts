@@ -54,6 +54,11 @@ describe('A service that is away for a while', () => {
 	});
 });
 
+const closers: Array<() => Promise<void>> = [];
+afterEach(async () => {
+	for (const close of closers.splice(0)) await close();
+});
+
 describe('An account without one success ends everything that waits for it within Give Up After', () => {
 	const GIVE_UP_AFTER = 3;
 	const options = { giveUpAfter: GIVE_UP_AFTER, timeout: 1 };
@@ -66,6 +71,7 @@ describe('An account without one success ends everything that waits for it withi
 				keys: [key],
 				faults: [{ fault: { status: 429 } }],
 			});
+			closers.push(async () => await server.close());
 			const before = performance.now();
 			const { items, error } = await runGenerate(
 				server,
@@ -81,12 +87,12 @@ describe('An account without one success ends everything that waits for it withi
 				),
 			);
 			expect(server.requests.length).toBeLessThan(40);
-			await server.close();
 		},
 	);
 
 	test('when its host swallows connections', async () => {
 		const host = await startHostileServer(() => undefined);
+		closers.push(async () => await host.close());
 		const before = performance.now();
 		const { items } = await runGenerate(
 			host,
@@ -97,6 +103,5 @@ describe('An account without one success ends everything that waits for it withi
 		expect(items.map(({ json }) => json.error)).toEqual(
 			Array(40).fill('The service did not answer completely within 1 seconds'),
 		);
-		await host.close();
 	});
 });

@@ -32,7 +32,7 @@ const MISHAPS: Mishap[] = [
 	mishap({ status: 500 }, true, false),
 	mishap({ status: 502, body: '<html><title>Bad Gateway</title></html>' }, true, false),
 	mishap({ status: 503, retryAfter: 0.01 }, true, false),
-	mishap({ status: 504, body: '' }, true, false),
+	mishap({ status: 504, body: '', billed: true }, true, true),
 	mishap({ drop: 'before-answer' }, true, true),
 	mishap({ drop: 'after-headers' }, true, true),
 	mishap({ drop: 'mid-body' }, true, true),

@@ -68,6 +68,23 @@ describe('Retry: failures that can pass', () => {
 		expect(error?.description).toContain('Tried 2 times.');
 	});
 
+	test.each([
+		['stepfun', 2],
+		['openai', 1],
+	])(
+		'A 504 comes while the image is made, so a server of the format %s is asked %i times at most',
+		async (apiFormat, most) => {
+			const key = await start({ faults: [{ fault: { status: 504, billed: true } }] });
+			const { error } = await generate(key, {
+				items: [{ product: 'x' }],
+				credential: { apiFormat },
+			});
+			expect(error?.description).toContain('the image may have been charged');
+			expect(server.requests).toHaveLength(most);
+			expect(server.billed).toHaveLength(most);
+		},
+	);
+
 	test('A request is not tried again beyond the time after which to give up', async () => {
 		const key = await start({ faults: [{ fault: { status: 503, retryAfter: 30 } }] });
 		const { error } = await generate(key, { items: [{}], options: { giveUpAfter: 5 } });

@@ -177,7 +177,10 @@ function throwRefused(items: ItemContext[], prepared: Prepared[]): void {
  */
 function assertImageLimit(items: ItemContext[], prepared: Prepared[]): void {
 	const accepted = prepared.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
-	const limit = Math.min(...accepted.map(({ maxImagesPerRun = Infinity }) => maxImagesPerRun));
+	const limit = accepted.reduce(
+		(least, { maxImagesPerRun = Infinity }) => Math.min(least, maxImagesPerRun),
+		Infinity,
+	);
 	const images = accepted.reduce((sum, each) => sum + each.images, 0);
 	if (images <= limit) return;
 	const costs = describeCosts(

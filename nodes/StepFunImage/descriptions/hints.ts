@@ -28,14 +28,17 @@ function condition(pairs: string[], body: string): string {
 	return `={{ (() => { try { return ${applies} && ${body}; } catch (error) { return false; } })() }}`;
 }
 
+/** No prompt is longer; more of it would only keep the editor, whose pattern looks for each quote's partner. */
+const MAX_CHARACTERS = 2_000;
+
 /**
  * The prompt is looked at as it was typed, with a word in place of each expression, so that the hint
  * is there before the first run; and as it comes out, for quotes that the data brings.
  */
 const PROMPT_HAS_QUOTED_WORDS = [
 	'[',
-	'() => $rawParameter.prompt.replace(/[{][{].*?[}][}]/gs, "x"),',
-	'() => $parameter.prompt,',
+	`() => $rawParameter.prompt.slice(0, ${MAX_CHARACTERS}).replace(/[{][{].*?[}][}]/gs, "x"),`,
+	`() => $parameter.prompt.slice(0, ${MAX_CHARACTERS}),`,
 	'].some((prompt) => {',
 	`try { return /${QUOTED_WORDS.source}/.test(prompt()); } catch (error) { return false; }`,
 	'})',

@@ -76,9 +76,9 @@ export const sizeOfUnknownModel: INodeProperties = {
 export const unusedSizeFields: INodeProperties[] = OPERATIONS.map((operation) => ({
 	...field,
 	type: 'string',
-	placeholder: 'Not used',
 	hint: 'Not used: this model gives the picture the size of the input image',
-	description: 'What is set here is kept for other models and operations',
+	description:
+		'Not used by a model that gives the picture the size of the input image. What is set here is kept for other models and operations.',
 	displayOptions: showFor(
 		operation,
 		modelIdsWhere(operation, (capabilities) => !capabilities?.sizes),

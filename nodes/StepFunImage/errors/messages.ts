@@ -41,10 +41,10 @@ interface Entry {
 const IMAGE_NOT_RECEIVED = '消息获取失败';
 
 const BLOCKED_ADVICE =
-	'This n8n is set up to send no requests into its internal network. If this address is meant, ask its administrator to allow it in N8N_SSRF_ALLOWED_HOSTNAMES or N8N_SSRF_ALLOWED_IP_RANGES.';
+	'This n8n does not send requests to internal addresses. If you need this one, ask the administrator of n8n to allow it in N8N_SSRF_ALLOWED_HOSTNAMES or N8N_SSRF_ALLOWED_IP_RANGES.';
 
 const PAUSE_NOTICE =
-	'StepFun announced that its hosted image endpoints pause from 2026-10-10 for a system upgrade, so the endpoint may be out of service. A gateway or a server of your own that speaks the same API works too: choose Custom as Service in the credential and enter its Base URL.';
+	'StepFun announced that its hosted image endpoints pause from 2026-10-10 for a system upgrade, so the endpoint may be out of service. Until it is back, you can use another image server: choose Custom as Service in the credential, and enter its Base URL and API Format.';
 
 /** What holds for StepFun's own services alone, and what for servers of other people. */
 const byService =
@@ -52,7 +52,7 @@ const byService =
 	({ baseUrl }: Facts) =>
 		isStepFunHost(baseUrl) ? forStepFun : forOthers;
 
-const SUPPORT_ADVICE = byService('send the IDs to StepFun', "look into the server's log");
+const SUPPORT_ADVICE = byService('send the IDs to StepFun', "check the server's log");
 
 const pauseNotice = ({ baseUrl }: Facts) => (isStepFunHost(baseUrl) ? ` ${PAUSE_NOTICE}` : '');
 
@@ -94,7 +94,7 @@ const BY_KIND: Record<Exclude<FailureKind, 'status'>, Entry> = {
 		message: ({ details }) =>
 			`The server answered, but not as an image API${quote(readable(details.text))}`,
 		description:
-			'The answer is not JSON. Check the Base URL in the StepFun API credential; it usually ends in /v1. A proxy or a login page in between answers like this, too.',
+			'The answer is not JSON. Check the Base URL in the StepFun API credential; it usually ends in /v1. The answer may also come from a proxy or a login page in between.',
 	},
 	noBalance: {
 		message: ({ details }) =>
@@ -127,7 +127,7 @@ const BY_KIND: Record<Exclude<FailureKind, 'status'>, Entry> = {
 		message: ({ details }) =>
 			`The image was made, but could not be downloaded: ${explainDownload(details)}`,
 		description: ({ details }) =>
-			`The image has been charged and is still at ${details.url} for as long as such links live. ${
+			`The image has been charged and is still at ${details.url} for as long as the link is valid. ${
 				details.reason?.kind === 'blocked'
 					? BLOCKED_ADVICE
 					: "Fetch it with an HTTP Request node without credentials, or set Output to 'Image URL' and download later."
@@ -147,7 +147,7 @@ const BY_KIND: Record<Exclude<FailureKind, 'status'>, Entry> = {
 		message: ({ said }) => `The image arrived, but n8n could not keep it${said}`,
 		description: ({ details }) =>
 			`Check the free space and the settings of n8n's binary data storage. The image has been charged.${
-				details.url ? ` It is still at ${details.url} for as long as such links live.` : ''
+				details.url ? ` It is still at ${details.url} for as long as the link is valid.` : ''
 			}`,
 	},
 };
@@ -170,7 +170,7 @@ const BY_STATUS: Record<number, Entry> = {
 		message: ({ said }) => `The account's balance is used up${said}`,
 		description: byService(
 			"Top up the account on StepFun's platform, then run the remaining items again.",
-			'Top up the account with whoever runs the server, then run the remaining items again.',
+			"Top up the account with the server's provider, then run the remaining items again.",
 		),
 	},
 	403: {
@@ -196,18 +196,19 @@ const BY_STATUS: Record<number, Entry> = {
 		forBalance: { description: 'Run this item again later.' },
 	},
 	413: {
-		message: ({ said }) => `The image is too large for the server, or for a proxy before it${said}`,
+		message: ({ said }) =>
+			`The image is too large for the server, or for a proxy in front of it${said}`,
 		description:
-			"Resize the image before this node, for example with n8n's Edit Image node, or raise the limit of the proxy; nginx calls it client_max_body_size.",
+			"Resize the image before this node, for example with n8n's Edit Image node, or raise the limit of the proxy (client_max_body_size in nginx).",
 	},
 	429: {
 		message: ({ said }) =>
 			`Too many requests: the account's limit was still reached after waiting${said}`,
 		description:
-			"Lower 'Concurrent Requests' or set 'Requests per Minute' in the StepFun API credential to what your tier allows, raise 'Give Up After (Seconds)' under Options, or see whether other programs use the same account.",
+			"Lower 'Concurrent Requests' or set 'Requests per Minute' in the StepFun API credential to what your tier allows, raise 'Give Up After (Seconds)' under Options, or check whether other programs use the same account.",
 		forBalance: {
 			description:
-				"Lower 'Concurrent Requests' or set 'Requests per Minute' in the StepFun API credential to what your tier allows, or see whether other programs use the same account.",
+				"Lower 'Concurrent Requests' or set 'Requests per Minute' in the StepFun API credential to what your tier allows, or check whether other programs use the same account.",
 		},
 	},
 	451: {
@@ -220,7 +221,11 @@ const BY_STATUS: Record<number, Entry> = {
 		description: (facts) => `Run this item again later.${pauseNotice(facts)}`,
 	},
 };
-BY_STATUS[504] = BY_STATUS[408];
+BY_STATUS[504] = {
+	...BY_STATUS[408],
+	description:
+		'Run this item again later, or use fewer steps. A proxy may have stopped waiting while the image was made, so the image may have been charged; if the proxy is your own, raise its limit (proxy_read_timeout in nginx).',
+};
 
 /** StepFun's 400 for an image that did not reach its model, whose own words do not tell why. */
 const IMAGE_TOO_LARGE: Entry = {
@@ -237,7 +242,7 @@ const REDIRECT: Entry = {
 	message: ({ details }) =>
 		`The server sends the request to another address${quote(details.location)}`,
 	description:
-		'The node does not follow, so that the key stays with the address you entered. If the new address is right, enter it as Base URL in the StepFun API credential.',
+		'The node does not follow redirects, so that the key stays with the address you entered. If the new address is right, enter it as Base URL in the StepFun API credential.',
 };
 
 const SERVER_FAILED: Entry = {

@@ -114,8 +114,10 @@ export class RequestFailure extends Error {
 
 	/** What the failed request may have cost. */
 	get charge(): Charge {
-		const { code, wasNotSent } = this.details;
+		const { code, status, wasNotSent } = this.details;
 		if (wasNotSent) return 'no';
+		// A proxy stopped waiting; the server behind it goes on with the image.
+		if (this.kind === 'status' && status === 504) return 'maybe';
 		if (this.kind === 'connection' && NEVER_CONNECTED.has(code ?? '')) return 'no';
 		return FAILURE_KINDS[this.kind].charge;
 	}

@@ -131,8 +131,8 @@ export function createRateLimiter(
 	let lastStartAt = -Infinity;
 	let failuresInARow = 0;
 	let outage: { probes: number; nextProbeAt: number } | undefined;
-	/** Since when the account has had failures and no success. */
-	let troubleSince: number | undefined;
+	/** Since when the account has had failures and no success, and the last of them. */
+	let trouble: { since: number; failure: RequestFailure } | undefined;
 	let timer: { at: number; controller: AbortController } | undefined;
 
 	/** The most that all credentials of this account allow together; while none is in use, what the last ones did. */
@@ -280,7 +280,7 @@ export function createRateLimiter(
 		wasAnswered = true;
 		failuresInARow = 0;
 		outage = undefined;
-		troubleSince = undefined;
+		trouble = undefined;
 		cooldowns = 0;
 		if (doubted && started.at >= doubted.since) {
 			// Fewer were taken, so that it was their number after all.
@@ -356,24 +356,30 @@ export function createRateLimiter(
 
 	const onFailed = (started: StartedTask, failure: RequestFailure) => {
 		if (!failure.retryable) return onAnswered(started);
-		troubleSince ??= started.at;
+		trouble = { since: trouble?.since ?? started.at, failure };
 		if (failure.isThrottled) onThrottled(started, failure);
 		else if (failure.isUnavailable) onUnavailable(failure);
-		endWhatWaitsTooLong(failure);
+		endWhatWaitsTooLong();
 	};
 
-	/** Ends the tasks that would not start before the account has been without a success for too long. */
-	const endWhatWaitsTooLong = (failure: RequestFailure) => {
-		if (troubleSince === undefined) return;
+	/** The failure that keeps a task from starting before the account has been without a success for too long. */
+	const failureThatLasts = ({ maxElapsedMs }: ScheduleOptions): RequestFailure | undefined => {
+		if (!trouble) return undefined;
 		const resumesAt = Math.max(currentTime(), cooldownUntil, outage?.nextProbeAt ?? 0);
-		const troubleMs = resumesAt - troubleSince;
+		return resumesAt - trouble.since > maxElapsedMs
+			? trouble.failure.with({ wasNotSent: true })
+			: undefined;
+	};
+
+	const endWhatWaitsTooLong = () => {
 		for (const [run, queue] of runs) {
 			const next = queue.peek();
-			if (!next || troubleMs <= next.options.maxElapsedMs) continue;
+			const failure = next && failureThatLasts(next.options);
+			if (!failure) continue;
 			runs.delete(run);
 			for (const task of queue.takeAll()) {
 				waiting--;
-				task.reject(failure.with({ wasNotSent: true }));
+				task.reject(failure);
 			}
 		}
 	};
@@ -408,6 +414,10 @@ export function createRateLimiter(
 					reject(signal.reason as Error);
 				};
 				if (signal.aborted) return reject(signal.reason as Error);
+				// Who comes later begins anew; for who was refused before, it has not passed.
+				if (!options.isRetry && inFlight === 0 && waiting === 0) trouble = undefined;
+				const failure = options.isRetry ? failureThatLasts(options) : undefined;
+				if (failure) return reject(failure);
 				signal.addEventListener('abort', leave, { once: true });
 				const queue = runs.get(run) ?? createTaskQueue();
 				runs.set(run, queue);

@@ -40,6 +40,11 @@ const MAX_ERROR_BODY_MS = 2_000;
 /** What is here already may be used within this time after the server fell silent. */
 const MAX_ENDING_MS = 5_000;
 
+/** Files up to this size are with the server before it can refuse them. */
+const MAX_UNPACED_BYTES = 128 * 1024;
+/** How long an upload waits for the server's word, which is little beside the time that an edit takes. */
+const EARLY_ANSWER_MS = 200;
+
 /** What n8n's protection against requests into the internal network says, of a redirect after other words. */
 const BLOCKED = /The request was blocked because/;
 
@@ -79,13 +84,41 @@ export async function sendWithKey(
 		skipSslCertificateValidation: credential.ignoreSslIssues,
 		timeout: NO_TIMEOUT,
 	};
-	return (await functions.helpers.httpRequestWithAuthentication.call(
+	const upload = body instanceof FormData ? paceUpload(body, signal) : undefined;
+	const response = (await functions.helpers.httpRequestWithAuthentication.call(
 		context,
 		CREDENTIAL_TYPE,
 		options,
 		// Read for this item already; without it n8n would read the credential of the first item.
 		{ credentialsDecrypted: { id: '', name: '', type: CREDENTIAL_TYPE, data: credential.fields } },
 	)) as IN8nHttpFullResponse;
+	if (response.statusCode >= 400) upload?.hold();
+	return response;
+}
+
+/**
+ * Gives a server that refuses an upload by its head the time to say so, as `Expect: 100-continue` would. It closes the
+ * connection, and Node.js, which then fails to write, loses the answer that it has not read yet.
+ *
+ * @returns `hold` ends the upload where it is: the answer is here, and nobody reads on
+ */
+function paceUpload(form: FormData, signal: AbortSignal): { hold(): void } {
+	let isHeld = false;
+	for (const [, file] of form) {
+		if (typeof file === 'string' || file.size <= MAX_UNPACED_BYTES) continue;
+		const chunksOf = file.stream.bind(file);
+		const pacedChunks = async function* () {
+			await sleep(EARLY_ANSWER_MS, signal);
+			for await (const chunk of chunksOf() as unknown as AsyncIterable<Uint8Array>) {
+				// What has arrived is read before more is written.
+				await sleep(0, signal);
+				if (isHeld) await new Promise(() => undefined);
+				yield chunk;
+			}
+		};
+		Object.defineProperty(file, 'stream', { value: pacedChunks });
+	}
+	return { hold: () => (isHeld = true) };
 }
 
 /**

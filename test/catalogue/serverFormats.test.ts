@@ -1,0 +1,125 @@
+import {
+	findServerFormat,
+	SERVER_FORMATS,
+	SETTINGS,
+	STEPFUN_FORMAT,
+	type ServerFormat,
+} from '../../nodes/StepFunImage/catalogue/serverFormats';
+import { resolveLink } from '../../nodes/StepFunImage/catalogue/services';
+
+type Value = ServerFormat['value'];
+
+const valuesWith = (isSo: (format: ServerFormat) => boolean): Value[] =>
+	SERVER_FORMATS.filter(isSo).map(({ value }) => value);
+
+test('The catalogue has six kinds of servers, each with its name and what it is', () => {
+	expect(SERVER_FORMATS.map(({ value, name }) => [value, name])).toEqual([
+		['stepfun', 'StepFun'],
+		['openai', 'OpenAI-Compatible'],
+		['vllmOmni', 'vLLM-Omni'],
+		['sglang', 'SGLang'],
+		['stableDiffusionCpp', 'stable-diffusion.cpp'],
+		['localAi', 'LocalAI'],
+	]);
+	for (const { description } of SERVER_FORMATS) expect(description).toMatch(/^\w.{10,}/);
+});
+
+test('A kind of server is found by its value, and any other value is StepFun', () => {
+	for (const format of SERVER_FORMATS) expect(findServerFormat(format.value)).toBe(format);
+	expect(findServerFormat('another')).toBe(STEPFUN_FORMAT);
+	expect(findServerFormat(undefined)).toBe(STEPFUN_FORMAT);
+	expect(STEPFUN_FORMAT.value).toBe('stepfun');
+});
+
+test('Each kind of server gets the settings under the names that it reads', () => {
+	expect(SETTINGS).toEqual(['steps', 'cfg_scale', 'seed', 'negative_prompt', 'text_mode']);
+	expect(
+		Object.fromEntries(SERVER_FORMATS.map(({ value, settings }) => [value, settings])),
+	).toEqual({
+		stepfun: Object.fromEntries(SETTINGS.map((setting) => [setting, [setting]])),
+		openai: { seed: ['seed'] },
+		vllmOmni: {
+			steps: ['num_inference_steps'],
+			cfg_scale: ['guidance_scale', 'true_cfg_scale'],
+			seed: ['seed'],
+			negative_prompt: ['negative_prompt'],
+		},
+		sglang: {
+			steps: ['num_inference_steps'],
+			cfg_scale: ['guidance_scale', 'true_cfg_scale'],
+			seed: ['seed'],
+			negative_prompt: ['negative_prompt'],
+		},
+		stableDiffusionCpp: {},
+		localAi: { steps: ['step'], seed: ['seed'] },
+	});
+});
+
+test('Two kinds of servers read settings from the prompt', () => {
+	const inPrompt = SERVER_FORMATS.flatMap(({ value, promptSettings }) =>
+		promptSettings ? [[value, promptSettings]] : [],
+	);
+	expect(Object.fromEntries(inPrompt)).toEqual({
+		stableDiffusionCpp: {
+			as: 'json',
+			before: '<sd_cpp_extra_args>',
+			after: '</sd_cpp_extra_args>',
+			settings: {
+				steps: ['steps', 'sample_params.sample_steps'],
+				cfg_scale: ['cfg_scale', 'sample_params.guidance.txt_cfg'],
+				seed: ['seed'],
+				negative_prompt: ['negative_prompt'],
+			},
+		},
+		localAi: {
+			as: 'text',
+			before: '|',
+			after: '',
+			settings: { negative_prompt: ['negative_prompt'] },
+		},
+	});
+});
+
+test('Servers differ in sizes, answers and edits', () => {
+	const own = ['vllmOmni', 'sglang', 'stableDiffusionCpp', 'localAi'];
+	expect(valuesWith(({ sizeNotation }) => sizeNotation === 'asModel')).toEqual(['stepfun']);
+	expect(valuesWith(({ sizeNotation }) => sizeNotation === 'widthFirst')).toEqual([
+		'openai',
+		...own,
+	]);
+	expect(SERVER_FORMATS.map(({ responseFormats }) => responseFormats.join(' '))).toEqual([
+		'b64_json url',
+		'',
+		'b64_json',
+		'b64_json url',
+		'',
+		'b64_json url',
+	]);
+	expect(valuesWith(({ hasLinks }) => hasLinks)).toEqual([
+		'stepfun',
+		'openai',
+		'sglang',
+		'localAi',
+	]);
+	expect(valuesWith(({ hasEdits }) => !hasEdits)).toEqual(['localAi']);
+	expect(valuesWith(({ echoesSeed }) => echoesSeed)).toEqual(['stepfun']);
+	expect(valuesWith(({ needsSeed }) => needsSeed)).toEqual(own);
+	expect(valuesWith(({ mayLackModels }) => mayLackModels)).toEqual([
+		'openai',
+		'stableDiffusionCpp',
+	]);
+	expect(SERVER_FORMATS.map(({ concurrentRequests }) => concurrentRequests)).toEqual([
+		5, 5, 1, 1, 1, 1,
+	]);
+});
+
+test.each([
+	['https://res.example/1.png', 'https://res.example/1.png'],
+	['/files/1.png', 'http://localhost:8080/files/1.png'],
+	['//res.example/1.png', undefined],
+	['files/1.png', undefined],
+	['see /files/1.png', undefined],
+	['', undefined],
+])('A result at %j is at %s', (link, address) => {
+	expect(resolveLink(link, 'http://localhost:8080/v1')).toBe(address);
+});

@@ -1,0 +1,62 @@
+import { execFile } from 'node:child_process';
+import { mkdir, readFile } from 'node:fs/promises';
+import { createServer, request, type RequestListener } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+
+/** A server that passes requests on, whatever host they name. */
+export interface Forwarder {
+	origin: string;
+	/** The addresses that were asked for, as they arrived: a proxy is sent whole ones, a server paths. */
+	readonly asked: string[];
+	stop(): Promise<void>;
+}
+
+/**
+ * Starts a forwarder on a free port of the loopback interface.
+ *
+ * @param upstream where everything goes
+ * @param tlsFolder takes a certificate that the server signs itself; without it, the server speaks plain HTTP
+ */
+export async function startForwarder(upstream: string, tlsFolder?: string): Promise<Forwarder> {
+	const asked: string[] = [];
+	const forward: RequestListener = (incoming, answer) => {
+		const { method, headers, url = '/' } = incoming;
+		asked.push(url);
+		const { pathname, search } = new URL(url, upstream);
+		const outgoing = request(`${upstream}${pathname}${search}`, { method, headers }, (received) => {
+			answer.writeHead(received.statusCode ?? 502, received.headers);
+			received.pipe(answer);
+		});
+		outgoing.on('error', () => answer.destroy());
+		incoming.pipe(outgoing);
+	};
+	const server = tlsFolder
+		? createTlsServer(await createCertificate(tlsFolder), forward)
+		: createServer(forward);
+	await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+	const { port } = server.address() as AddressInfo;
+	return {
+		origin: `${tlsFolder ? 'https' : 'http'}://127.0.0.1:${port}`,
+		asked,
+		stop: async () => {
+			server.closeAllConnections();
+			await new Promise((resolve) => server.close(resolve));
+		},
+	};
+}
+
+/** A certificate for this machine that nobody else vouches for. OpenSSL comes with Debian's PostgreSQL. */
+async function createCertificate(folder: string): Promise<{ key: Buffer; cert: Buffer }> {
+	await mkdir(folder);
+	const [keyFile, certificateFile] = ['key.pem', 'certificate.pem'].map((name) =>
+		join(folder, name),
+	);
+	await promisify(execFile)('openssl', [
+		...['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '1', '-subj', '/CN=127.0.0.1'],
+		...['-addext', 'subjectAltName=IP:127.0.0.1', '-keyout', keyFile, '-out', certificateFile],
+	]);
+	return { key: await readFile(keyFile), cert: await readFile(certificateFile) };
+}
