@@ -165,7 +165,7 @@ export const toServerTimeout: ToTimeoutError = (seconds) =>
 /** n8n's binary data storage does not take, or does not keep, an image that is here. */
 export const toStorageTimeout: ToTimeoutError = (seconds) =>
 	new RequestFailure('storage', {
-		text: `its storage did not take it within ${seconds} seconds`,
+		text: `its storage did not accept it within ${seconds} seconds`,
 	});
 
 /**
@@ -327,7 +327,7 @@ export function toRequestFailure(error: unknown): RequestFailure {
 	// A stream that ends before its end says so in these ways.
 	if (/aborted|premature/i.test(text) || code === 'ERR_STREAM_PREMATURE_CLOSE') {
 		return new RequestFailure('truncated', {
-			text: 'The connection broke while the answer arrived',
+			text: 'The connection broke while the answer was arriving',
 		});
 	}
 	return new RequestFailure('connection', { code, text });
