@@ -24,7 +24,7 @@ import { readBodyFields } from './bodyFields';
 import { assertCredential } from './credentialRules';
 import { assertNoBraces } from './leftBraces';
 import { resolveInputImages } from './inputImage';
-import type { Routing } from './routing';
+import type { RoutedOperation, Routing } from './routing';
 import { assertOperation, drawSeed, encodeFields, expectedSize } from './serverFormat';
 import type {
 	BodyFields,
@@ -98,7 +98,7 @@ export async function readImageRequests(
 			const body = mergeFields(encodeFields(item, format, own, routing.fields), additionalFields);
 			return {
 				operation,
-				path: pathOf(routing, operation),
+				...routedOperation(routing, operation),
 				credential,
 				model: typeof body.model === 'string' ? body.model : model,
 				prompt: String(fields.prompt ?? ''),
@@ -129,8 +129,8 @@ export function readIncludeInput(includeInputFields: unknown, unset: IncludeInpu
 	return toBoolean(includeInputFields) ? 'jsonAndFiles' : 'nothing';
 }
 
-function pathOf({ operations }: Routing, operation: Operation): string {
-	return operations.get(`image ${operation}`)?.path ?? '';
+function routedOperation({ operations }: Routing, operation: Operation): RoutedOperation {
+	return operations.get(`image ${operation}`) ?? { method: 'POST', path: '' };
 }
 
 function readRoutedValues(parameters: IDataObject, { fields }: Routing) {

@@ -348,6 +348,8 @@ export async function assertOk(response: IN8nHttpFullResponse): Promise<void> {
 		retryAfterMs: parseRetryAfter(headers['retry-after']),
 		location: headerText(headers.location),
 		traceId: headerText(headers['x-trace-id']),
+		// Portkey 1.15 as npm installs it fails over answers that it should pass on (Portkey-AI/gateway, issue 1389).
+		isFromGateway: headers['x-portkey-gateway-exception'] === 'true',
 	});
 }
 
