@@ -70,10 +70,16 @@ export const sizeOfUnknownModel: INodeProperties = {
 	routing,
 };
 
-/** Keeps a size while a model without sizes is chosen: n8n forgets what no field holds. */
-export const keptSizes: INodeProperties[] = OPERATIONS.map((operation) => ({
+/**
+ * The Size field for models that have no sizes for an operation. It says so, and stays all the same: n8n forgets the
+ * value of a field that disappears, and the way back to Generate would then make pictures of another size.
+ */
+export const unusedSizeFields: INodeProperties[] = OPERATIONS.map((operation) => ({
 	...field,
-	type: 'hidden',
+	type: 'string',
+	hint: 'Not used: this model gives the picture the size of the input image',
+	description:
+		'Not used by a model that gives the picture the size of the input image. What is set here is kept for other models and operations.',
 	displayOptions: showFor(
 		operation,
 		modelIdsWhere(operation, (capabilities) => !capabilities?.sizes),
