@@ -7,7 +7,7 @@ import type {
 	INodeParameters,
 } from 'n8n-workflow';
 import { padImage } from '../../stepfun-server/image-padding';
-import { inputImage } from '../../stepfun-server/test-requests';
+import { inputImage, until } from '../../stepfun-server/test-requests';
 import { itemsOf } from '../../kit/finishedRun';
 import { createStepFunCredential } from '../../kit/stepFunCredential';
 import { chain, IMAGES, imagesStep, step, TRIGGER } from '../../kit/workflowBuilder';
@@ -246,6 +246,7 @@ const CHECKS: Record<string, (context: NodeContext) => Promise<void>> = {
 			match(error, /^The service took too long and gave up/);
 			match(error, /the image may have been charged/);
 			strictEqual(server.requests.length, most);
+			await until(() => server.billed.length === most);
 		}
 		server.setFaults([]);
 	},
