@@ -228,7 +228,7 @@ const CHECKS: Record<string, (context: NodeContext) => Promise<void>> = {
 		const { server, nginx, largeFile } = context;
 		const account = await createAccount(context, `${nginx}/v1/proxy`);
 		const { error = '' } = await runNode(context, account, { operation: 'edit' }, largeFile);
-		match(error, /^The image is too large for the server, or for a proxy before it/);
+		match(error, /^The image is too large for the server, or for a proxy/);
 		match(error, /client_max_body_size/);
 		strictEqual(server.requests.length, 0);
 	},
