@@ -1,14 +1,14 @@
-import {
-	sleep,
-	type IExecuteFunctions,
-	type IHttpRequestMethods,
-	type IHttpRequestOptions,
-	type IN8nHttpFullResponse,
+import type {
+	IExecuteFunctions,
+	IHttpRequestMethods,
+	IHttpRequestOptions,
+	IN8nHttpFullResponse,
 } from 'n8n-workflow';
 
 import { RequestFailure } from '../errors/requestFailure';
 import { CREDENTIAL_TYPE, type Credential } from './credential';
 import { parseRetryAfter } from './retry';
+import { wait } from './wait';
 
 /** The kind of stream that n8n's helpers give and take. */
 export type ByteStream = Awaited<ReturnType<IExecuteFunctions['helpers']['getBinaryStream']>>;
@@ -203,15 +203,15 @@ export async function withinLimits<T>(
 		for (;;) {
 			const silentAt = aliveAt + silenceMs;
 			const end = Math.min(silentAt, startedAt + totalMs);
-			const wait = end - performance.now();
-			if (wait <= 0) {
+			const left = end - performance.now();
+			if (left <= 0) {
 				const seconds = (end === silentAt ? silenceMs : totalMs) / 1000;
 				const isServersFault = toTimeoutError === toServerTimeout;
 				ended.abort(toTimeoutError(seconds));
-				if (isServersFault) await sleep(Math.min(silenceMs, MAX_ENDING_MS), watch.signal);
+				if (isServersFault) await wait(Math.min(silenceMs, MAX_ENDING_MS), watch.signal);
 				return;
 			}
-			await sleep(Math.ceil(wait), watch.signal);
+			await wait(Math.ceil(left), watch.signal);
 		}
 	};
 
@@ -364,7 +364,7 @@ async function readBeginning(stream: ByteStream): Promise<string> {
 		}
 	};
 	const timer = new AbortController();
-	const pause = sleep(MAX_ERROR_BODY_MS, timer.signal);
+	const pause = wait(MAX_ERROR_BODY_MS, timer.signal);
 	try {
 		await Promise.race([read(), pause]);
 	} catch {
