@@ -320,7 +320,7 @@ describe('Failures: n8n cannot keep the image', () => {
 
 	test.each(['file', 'fileAndUrl'])("A failure of %s names n8n's store", async (output) => {
 		const { error } = await runGenerate(server, { output, ...AT_ONCE });
-		expect(error?.message).toMatch(/^The image [a-z ,]*but n8n could not keep it: /);
+		expect(error?.message).toMatch(/^The image [a-z ,]*but n8n could not store it: /);
 		expect(error?.description).toContain("settings of n8n's binary data storage");
 	});
 });

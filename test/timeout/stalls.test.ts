@@ -86,7 +86,7 @@ describe('A binary store that stalls', () => {
 			{ output: 'fileAndUrl', ...quick },
 			{ credential: oneAtATime() },
 		);
-		expect(error?.message).toContain('n8n could not keep it');
+		expect(error?.message).toContain('n8n could not store it');
 		expect(error?.description).toContain(`It is still at ${server.resultOrigin}/`);
 		expect(server.billed).toHaveLength(1);
 		expect(server.resultRequests).toHaveLength(1);
