@@ -108,10 +108,10 @@ function paceUpload(form: FormData, signal: AbortSignal): { hold(): void } {
 		if (typeof file === 'string' || file.size <= MAX_UNPACED_BYTES) continue;
 		const chunksOf = file.stream.bind(file);
 		const pacedChunks = async function* () {
-			await sleep(EARLY_ANSWER_MS, signal);
+			await wait(EARLY_ANSWER_MS, signal);
 			for await (const chunk of chunksOf() as unknown as AsyncIterable<Uint8Array>) {
 				// What has arrived is read before more is written.
-				await sleep(0, signal);
+				await wait(0, signal);
 				if (isHeld) await new Promise(() => undefined);
 				yield chunk;
 			}
