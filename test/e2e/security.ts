@@ -306,7 +306,7 @@ async function checkEchoes(context: SecurityTestContext): Promise<void> {
 		[200, (said) => ({ id: said, data: [{ finish_reason: said, b64_json }] })],
 		[
 			200,
-			// A link keeps the header's value, without which it may lead nowhere.
+			// A link is used with what it says back, without which it may lead nowhere, and shown without.
 			(said, authorization) => ({
 				id: said,
 				data: [{ url: `${hostile.origin}/?said=${encodeURIComponent(authorization)}` }],
@@ -325,19 +325,16 @@ async function checkEchoes(context: SecurityTestContext): Promise<void> {
 		const parameters = { options: { maxTries: 2, whenModerated: 'passOn' } };
 		await run(context, [generate(account, parameters)]);
 		strictEqual(hostile.requests[0]?.headers['x-gateway-token'], headerSecret);
-		for (const { method, url, headers } of hostile.requests.slice(1)) {
-			const told = method === 'GET' && JSON.stringify({ url, headers });
-			ok(!told || !(told.includes(context.key) || told.includes(headerSecret)), `told: ${url}`);
+		// A link is opened as it stands, whatever the server wrote into it, and without what belongs to the API.
+		for (const { method, headers } of hostile.requests.slice(1)) {
+			const told = method === 'GET' ? JSON.stringify(headers) : '';
+			ok(!told.includes(context.key) && !told.includes(headerSecret), `told: ${told}`);
 		}
 	}
 	hostile.attackWith((_request, response) => {
 		response.writeHead(307, { Location: `${asLocalhost(hostile.origin)}/v1` }).end();
 	});
-	await expectFailure(
-		context,
-		generate(account),
-		/^The server sends the request to another address/,
-	);
+	await expectFailure(context, generate(account), /^The server redirects to another address/);
 	strictEqual(hostile.requests.length, 1);
 	await checkKeyIsNowhere(
 		headerSecret,

@@ -7,6 +7,8 @@ import {
 } from 'n8n-workflow';
 
 import { StepFunImage } from '../../nodes/StepFunImage/StepFunImage.node';
+// Chooses the evaluator of expressions.
+import './n8nDifferences';
 
 const PREVIOUS: INodeType = {
 	description: {

@@ -122,14 +122,31 @@ export function fillDefaults(
 	entered: INodeParameters,
 	description: INodeTypeDescription,
 ): INodeParameters {
+	return readParameters(entered, description, true);
+}
+
+/** What the editor keeps of a node's fields: those that it shows and that are not at their defaults. */
+export function withoutDefaults(
+	entered: INodeParameters,
+	description: INodeTypeDescription,
+): INodeParameters {
+	return readParameters(entered, description, false);
+}
+
+function readParameters(
+	entered: INodeParameters,
+	description: INodeTypeDescription,
+	withDefaults: boolean,
+): INodeParameters {
 	const node = { typeVersion: 1 } as INode;
-	const { getNodeParameters } = NodeHelpers;
 	const { properties } = description;
-	const filled =
+	const { getNodeParameters } = NodeHelpers;
+	const older = getNodeParameters as unknown as OlderParameters;
+	const read =
 		getNodeParameters.length > 5
-			? getNodeParameters(properties, entered, true, false, node, description)
-			: (getNodeParameters as unknown as OlderParameters)(properties, entered, true, false, node);
-	return filled ?? {};
+			? getNodeParameters(properties, entered, withDefaults, false, node, description)
+			: older(properties, entered, withDefaults, false, node);
+	return read ?? {};
 }
 
 /** The data of an execution in which nothing has happened yet. */

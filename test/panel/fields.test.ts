@@ -1,10 +1,4 @@
-import {
-	NodeHelpers,
-	type INode,
-	type INodeParameters,
-	type INodeProperties,
-	type INodePropertyOptions,
-} from 'n8n-workflow';
+import type { INodeParameters, INodeProperties, INodePropertyOptions } from 'n8n-workflow';
 
 import {
 	modelsFor,
@@ -13,7 +7,7 @@ import {
 	sizeValue,
 } from '../../nodes/StepFunImage/catalogue/models';
 import { StepFunImage } from '../../nodes/StepFunImage/StepFunImage.node';
-import { fillDefaults, isShown } from '../kit/n8nDifferences';
+import { fillDefaults, isShown, withoutDefaults } from '../kit/n8nDifferences';
 
 const { description } = new StepFunImage();
 
@@ -151,15 +145,7 @@ describe('Panel: fields', () => {
 describe('Panel: nothing that was set is lost', () => {
 	/** What the editor keeps after a change of the panel (n8n 2.40: NodeSettings, valueChanged). */
 	const change = (values: INodeParameters, changed: INodeParameters): INodeParameters => {
-		const set = NodeHelpers.getNodeParameters(
-			description.properties,
-			values,
-			false,
-			false,
-			{ typeVersion: 1 } as INode,
-			description,
-		);
-		return withDefaults({ ...set, ...changed });
+		return withDefaults({ ...withoutDefaults(values, description), ...changed });
 	};
 
 	const everything = {

@@ -1,7 +1,7 @@
 import { Container } from '@n8n/di';
 import { BinaryDataService } from 'n8n-core';
 import type { INodeExecutionData } from 'n8n-workflow';
-import { PassThrough } from 'node:stream';
+import { PassThrough, Readable } from 'node:stream';
 import { setTimeout as wait } from 'node:timers/promises';
 
 import { inputImage, itemWithFile } from '../kit/images';
@@ -25,6 +25,10 @@ let keys = 0;
 
 beforeAll(async () => {
 	png = await inputImage(40, 30, 'png');
+	// The first run loads much of n8n, which would count as silence below.
+	const first = await startStepFunServer({ drawing: 'once' });
+	await runGenerate(first);
+	await first.close();
 });
 beforeEach(async () => {
 	key = `${LOCAL_API_KEY}-stalls-${++keys}`;
@@ -40,10 +44,10 @@ afterEach(async () => {
 const store = () => Container.get(BinaryDataService);
 const never = async () => await new Promise<never>(() => undefined);
 
-/** A store that takes all bytes and never says that it has kept them. */
+/** A store that takes all bytes, which older releases of n8n give it in another place, and never says that it has kept them. */
 const stallBehindTheEnd = () =>
-	jest.spyOn(store(), 'store').mockImplementation(async (_location, source) => {
-		if (!Buffer.isBuffer(source)) source.resume();
+	jest.spyOn(store(), 'store').mockImplementation(async (...given: unknown[]) => {
+		for (const each of given) if (each instanceof Readable) each.resume();
 		return await never();
 	});
 /** A store that takes nothing. */
@@ -62,7 +66,7 @@ describe('A binary store that stalls', () => {
 			const spy = stall();
 			const { error } = await runGenerate(server, quick, { credential: oneAtATime() });
 			expect(error?.message).toBe(
-				'The image arrived, but n8n could not keep it: its storage did not take it within 0.3 seconds',
+				'The image arrived, but n8n could not store it: its storage did not accept it within 0.3 seconds',
 			);
 			expect(error?.description).toContain('The image has been charged');
 			expect(error?.description).toMatch(references);
@@ -82,7 +86,7 @@ describe('A binary store that stalls', () => {
 			{ output: 'fileAndUrl', ...quick },
 			{ credential: oneAtATime() },
 		);
-		expect(error?.message).toContain('n8n could not keep it');
+		expect(error?.message).toContain('n8n could not store it');
 		expect(error?.description).toContain(`It is still at ${server.resultOrigin}/`);
 		expect(server.billed).toHaveLength(1);
 		expect(server.resultRequests).toHaveLength(1);

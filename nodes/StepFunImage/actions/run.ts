@@ -1,9 +1,4 @@
-import {
-	sleep,
-	type IExecuteFunctions,
-	type INodeExecutionData,
-	type INodeProperties,
-} from 'n8n-workflow';
+import type { IExecuteFunctions, INodeExecutionData, INodeProperties } from 'n8n-workflow';
 import pLimit from 'p-limit';
 
 import {
@@ -19,6 +14,7 @@ import { createParameterReader, createTurnTaker } from '../request/parameters';
 import { readRouting } from '../request/routing';
 import type { ItemContext } from '../request/types';
 import { readCredential, type Credential } from '../transport/credential';
+import { wait } from '../transport/wait';
 import { createBalanceAction } from './balance';
 import { createImageAction } from './image';
 import { triesOf, type Tries } from './retryOnFail';
@@ -82,7 +78,7 @@ interface RunContext {
 
 /** Whether a wait came to its end. */
 async function waits(milliseconds: number, signal: AbortSignal): Promise<boolean> {
-	return await sleep(milliseconds, signal).then(
+	return await wait(milliseconds, signal).then(
 		() => true,
 		() => false,
 	);

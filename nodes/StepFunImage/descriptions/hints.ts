@@ -48,7 +48,7 @@ const PROMPT_HAS_QUOTED_WORDS = [
 export const hints: NodeHint[] = [
 	{
 		message:
-			'The prompt has words in quotes. If they should appear in the picture, add <strong>Text Mode</strong> under Options and turn it on.',
+			'The prompt has words in quotes. If they should appear in the picture, add <strong>Text Mode</strong> under Options.',
 		type: 'info',
 		location: 'outputPane',
 		whenToDisplay: 'always',
@@ -59,7 +59,7 @@ export const hints: NodeHint[] = [
 	},
 	{
 		message:
-			'<strong>Size</strong> does nothing for this model: the picture gets the size of the input image.',
+			'<strong>Size</strong> has no effect with this model: the image gets the size of the input image.',
 		type: 'info',
 		location: 'outputPane',
 		whenToDisplay: 'always',

@@ -1,6 +1,5 @@
-import { sleep } from 'n8n-workflow';
-
 import { RequestFailure } from '../errors/requestFailure';
+import { wait } from './wait';
 
 const FIRST_DELAY_MS = 1_000;
 const MAX_DELAY_MS = 30_000;
@@ -13,7 +12,7 @@ export interface Clock {
 	sleep(milliseconds: number, signal?: AbortSignal): Promise<void>;
 }
 
-export const systemClock: Clock = { now: () => performance.now(), sleep };
+export const systemClock: Clock = { now: () => performance.now(), sleep: wait };
 
 /** How often, and for how long, a request is sent. */
 export interface RetryPolicy {

@@ -1,14 +1,14 @@
-import {
-	sleep,
-	type IExecuteFunctions,
-	type IHttpRequestMethods,
-	type IHttpRequestOptions,
-	type IN8nHttpFullResponse,
+import type {
+	IExecuteFunctions,
+	IHttpRequestMethods,
+	IHttpRequestOptions,
+	IN8nHttpFullResponse,
 } from 'n8n-workflow';
 
 import { RequestFailure } from '../errors/requestFailure';
 import { CREDENTIAL_TYPE, type Credential } from './credential';
 import { parseRetryAfter } from './retry';
+import { wait } from './wait';
 
 /** The kind of stream that n8n's helpers give and take. */
 export type ByteStream = Awaited<ReturnType<IExecuteFunctions['helpers']['getBinaryStream']>>;
@@ -108,10 +108,10 @@ function paceUpload(form: FormData, signal: AbortSignal): { hold(): void } {
 		if (typeof file === 'string' || file.size <= MAX_UNPACED_BYTES) continue;
 		const chunksOf = file.stream.bind(file);
 		const pacedChunks = async function* () {
-			await sleep(EARLY_ANSWER_MS, signal);
+			await wait(EARLY_ANSWER_MS, signal);
 			for await (const chunk of chunksOf() as unknown as AsyncIterable<Uint8Array>) {
 				// What has arrived is read before more is written.
-				await sleep(0, signal);
+				await wait(0, signal);
 				if (isHeld) await new Promise(() => undefined);
 				yield chunk;
 			}
@@ -165,7 +165,7 @@ export const toServerTimeout: ToTimeoutError = (seconds) =>
 /** n8n's binary data storage does not take, or does not keep, an image that is here. */
 export const toStorageTimeout: ToTimeoutError = (seconds) =>
 	new RequestFailure('storage', {
-		text: `its storage did not take it within ${seconds} seconds`,
+		text: `its storage did not accept it within ${seconds} seconds`,
 	});
 
 /**
@@ -203,15 +203,15 @@ export async function withinLimits<T>(
 		for (;;) {
 			const silentAt = aliveAt + silenceMs;
 			const end = Math.min(silentAt, startedAt + totalMs);
-			const wait = end - performance.now();
-			if (wait <= 0) {
+			const left = end - performance.now();
+			if (left <= 0) {
 				const seconds = (end === silentAt ? silenceMs : totalMs) / 1000;
 				const isServersFault = toTimeoutError === toServerTimeout;
 				ended.abort(toTimeoutError(seconds));
-				if (isServersFault) await sleep(Math.min(silenceMs, MAX_ENDING_MS), watch.signal);
+				if (isServersFault) await wait(Math.min(silenceMs, MAX_ENDING_MS), watch.signal);
 				return;
 			}
-			await sleep(Math.ceil(wait), watch.signal);
+			await wait(Math.ceil(left), watch.signal);
 		}
 	};
 
@@ -327,7 +327,7 @@ export function toRequestFailure(error: unknown): RequestFailure {
 	// A stream that ends before its end says so in these ways.
 	if (/aborted|premature/i.test(text) || code === 'ERR_STREAM_PREMATURE_CLOSE') {
 		return new RequestFailure('truncated', {
-			text: 'The connection broke while the answer arrived',
+			text: 'The connection broke while the answer was arriving',
 		});
 	}
 	return new RequestFailure('connection', { code, text });
@@ -348,6 +348,8 @@ export async function assertOk(response: IN8nHttpFullResponse): Promise<void> {
 		retryAfterMs: parseRetryAfter(headers['retry-after']),
 		location: headerText(headers.location),
 		traceId: headerText(headers['x-trace-id']),
+		// Portkey 1.15 as npm installs it fails over answers that it should pass on (Portkey-AI/gateway, issue 1389).
+		isFromGateway: headers['x-portkey-gateway-exception'] === 'true',
 	});
 }
 
@@ -362,7 +364,7 @@ async function readBeginning(stream: ByteStream): Promise<string> {
 		}
 	};
 	const timer = new AbortController();
-	const pause = sleep(MAX_ERROR_BODY_MS, timer.signal);
+	const pause = wait(MAX_ERROR_BODY_MS, timer.signal);
 	try {
 		await Promise.race([read(), pause]);
 	} catch {

@@ -7,7 +7,7 @@ import type {
 	INodeParameters,
 } from 'n8n-workflow';
 import { padImage } from '../../stepfun-server/image-padding';
-import { inputImage } from '../../stepfun-server/test-requests';
+import { inputImage, until } from '../../stepfun-server/test-requests';
 import { itemsOf } from '../../kit/finishedRun';
 import { createStepFunCredential } from '../../kit/stepFunCredential';
 import { chain, IMAGES, imagesStep, step, TRIGGER } from '../../kit/workflowBuilder';
@@ -161,7 +161,7 @@ const CHECKS: Record<string, (context: NodeContext) => Promise<void>> = {
 			await checkPictures(context, run, 3);
 			const seeds = run.items.map(({ json }) => json.requestedSeed);
 			deepStrictEqual(seeds, [7, 8, 9]);
-			match(run.hint, /3 images came with another seed than requested/);
+			match(run.hint, /3 images came with a different seed than requested/);
 			match(run.hint, /A gateway in between may drop the setting; check API Format/);
 		}
 	},
@@ -228,7 +228,7 @@ const CHECKS: Record<string, (context: NodeContext) => Promise<void>> = {
 		const { server, nginx, largeFile } = context;
 		const account = await createAccount(context, `${nginx}/v1/proxy`);
 		const { error = '' } = await runNode(context, account, { operation: 'edit' }, largeFile);
-		match(error, /^The image is too large for the server, or for a proxy before it/);
+		match(error, /^The image is too large for the server, or for a proxy/);
 		match(error, /client_max_body_size/);
 		strictEqual(server.requests.length, 0);
 	},
@@ -246,6 +246,7 @@ const CHECKS: Record<string, (context: NodeContext) => Promise<void>> = {
 			match(error, /^The service took too long and gave up/);
 			match(error, /the image may have been charged/);
 			strictEqual(server.requests.length, most);
+			await until(() => server.billed.length === most);
 		}
 		server.setFaults([]);
 	},
