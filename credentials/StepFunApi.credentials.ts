@@ -49,7 +49,7 @@ export class StepFunApi implements ICredentialType {
 			default: '',
 			placeholder: 'e.g. https://images.example.com/v1',
 			description:
-				'Address of the API up to and including its version. The node adds the rest, such as /images/generations, in front of a query if there is one.',
+				'Address of the API up to and including its version. The node adds the rest, such as /images/generations. A query stays at the end.',
 			displayOptions: { show: { service: [CUSTOM_SERVICE] } },
 		},
 		{
@@ -59,7 +59,7 @@ export class StepFunApi implements ICredentialType {
 			options: SERVER_FORMATS.map(({ name, value, description }) => ({ name, value, description })),
 			default: STEPFUN_FORMAT.value,
 			description:
-				'How the server wants to be asked: what it calls the settings, and how it answers. A setting that it cannot be told is refused before anything is sent.',
+				'Which names the server uses for the settings, and how it answers. The node refuses a setting that the server cannot take before it sends anything.',
 			displayOptions: { show: { service: [CUSTOM_SERVICE] } },
 		},
 		{
@@ -68,7 +68,7 @@ export class StepFunApi implements ICredentialType {
 			type: 'string',
 			typeOptions: { password: true },
 			default: '',
-			description: 'The key that the service issued. A server of your own may want none.',
+			description: 'The key that the service issued. A server of your own may not need one.',
 		},
 		{
 			displayName: 'Concurrent Requests',
@@ -77,7 +77,7 @@ export class StepFunApi implements ICredentialType {
 			typeOptions: { minValue: 1, numberPrecision: 0 },
 			default: ACCOUNT_DEFAULTS.concurrentRequests,
 			description:
-				"How many requests may be under way at once, over all items, nodes and workflows that use this key. StepFun's lowest tier allows 5. Left at 5, servers that draw one picture at a time are sent one request at a time.",
+				"How many requests may be under way at once, over all items, nodes and workflows that use this key. StepFun's lowest tier allows 5. If you leave it at 5, servers that generate one image at a time get one request at a time.",
 		},
 		{
 			displayName: 'Requests per Minute',
@@ -86,7 +86,7 @@ export class StepFunApi implements ICredentialType {
 			typeOptions: { minValue: 0, numberPrecision: 0 },
 			default: ACCOUNT_DEFAULTS.requestsPerMinute,
 			description:
-				"How many requests may be started in a minute, counted in the same way. 0 means no limit of your own; StepFun's answers still slow the node down when it is too fast.",
+				'How many requests may be started in a minute, counted in the same way. 0 sets no limit; the node still slows down when the service tells it to.',
 		},
 		{
 			displayName: 'Ignore SSL Issues (Insecure)',
@@ -94,7 +94,7 @@ export class StepFunApi implements ICredentialType {
 			type: 'boolean',
 			default: false,
 			description:
-				"Whether to connect even if the server's SSL certificate cannot be verified, for a server of your own with a certificate that it made itself",
+				"Whether to connect even if the server's SSL certificate cannot be verified, for a server of your own with a self-signed certificate",
 			displayOptions: { show: { service: [CUSTOM_SERVICE] } },
 		},
 		{
@@ -104,7 +104,7 @@ export class StepFunApi implements ICredentialType {
 			typeOptions: { multipleValues: true },
 			placeholder: 'Add Header',
 			default: {},
-			description: 'Headers to send along with each request, as some gateways ask for',
+			description: 'Headers to send with each request, as some gateways require',
 			displayOptions: { show: { service: [CUSTOM_SERVICE] } },
 			options: [
 				{

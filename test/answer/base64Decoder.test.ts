@@ -43,6 +43,7 @@ test('Each piece is handed over at once, and nothing where it holds no whole gro
 	expect(decode('QUJDRE', 'VG', '').emitted).toEqual([3, 3]);
 	expect(decode('QUJD', 'RA').emitted).toEqual([3, 1]);
 	expect(decode('QUJDRA==').emitted).toEqual([4]);
+	expect(decode('QUJDR', 'EVG').emitted).toEqual([3, 3]);
 	expect(decode('QUJDREU=').emitted).toEqual([5]);
 	expect(decode('').emitted).toEqual([]);
 	expect(decode('   ').emitted).toEqual([]);

@@ -143,7 +143,7 @@ describe('Response: an image that arrived whole counts', () => {
 		}
 	});
 
-	test('while one that did not arrive whole does not', async () => {
+	test('while one that did not arrive completely does not', async () => {
 		expect(await failureOf(['{"data":[{"url":"https://res.exam', BROKEN])).toMatchObject({
 			kind: 'truncated',
 			text: 'The connection broke',
@@ -166,7 +166,7 @@ describe('Response: failures', () => {
 		[
 			'ends in its image',
 			[`{"data":[{"b64_json":"${BASE64}`],
-			{ kind: 'truncated', text: 'The answer ended in the image' },
+			{ kind: 'truncated', text: 'The answer ended in the middle of the image' },
 		],
 		[
 			'breaks off in its image',
@@ -259,17 +259,17 @@ describe('Response: an image that cannot be stored', () => {
 	test('is no image where it ends in the middle, although its answer is whole', async () => {
 		const store = async (bytes: AsyncIterable<Buffer>): Promise<string> => {
 			await toText(bytes);
-			throw new RequestFailure('truncated', { text: 'The image ends in the middle' });
+			throw new RequestFailure('truncated', { text: 'The image file is incomplete' });
 		};
 		expect(await failureOf([withImage('}]}')], { store })).toMatchObject({
 			kind: 'notAnImage',
-			text: 'The image ends in the middle',
+			text: 'The image file is incomplete',
 		});
 	});
 
 	test('is truncated where its answer is, too', async () => {
 		const store = async (): Promise<string> => {
-			throw new RequestFailure('truncated', { text: 'The image ends in the middle' });
+			throw new RequestFailure('truncated', { text: 'The image file is incomplete' });
 		};
 		expect(await failureOf([`{"b64_json":"${BASE64}`], { store })).toMatchObject({
 			kind: 'truncated',

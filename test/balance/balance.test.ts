@@ -150,7 +150,7 @@ describe('Get Balance: errors speak of the balance, not of an image', () => {
 	test.each<ConstructorParameters<typeof RequestFailure>>([
 		['connection', { text: 'connect ECONNREFUSED' }],
 		['timeout', { seconds: 120 }],
-		['truncated', { text: 'The connection broke while the answer arrived' }],
+		['truncated', { text: 'The connection broke while the answer was arriving' }],
 		['invalidJson', { text: '<html>' }],
 		['noBalance', { text: '{}' }],
 		['status', { status: 408, text: '' }],
@@ -163,7 +163,7 @@ describe('Get Balance: errors speak of the balance, not of an image', () => {
 
 	test('A 404 of Get Balance tells that not every server knows the balance', () => {
 		expect(toldOf('status', { status: 404, text: '' })).toContain(
-			'Not every region and server tells the balance.',
+			'Not every region and server reports the balance.',
 		);
 	});
 
@@ -174,7 +174,7 @@ describe('Get Balance: errors speak of the balance, not of an image', () => {
 			server = await startStepFunServer();
 			const { error } = await getBalance({ credential: localCredential(other) });
 			await other.close();
-			expect(error?.message).toBe(`The server's answer holds no balance: ${answer}`);
+			expect(error?.message).toBe(`The server's answer contains no balance: ${answer}`);
 			expect(error?.description).not.toContain('not JSON');
 		},
 	);
@@ -235,13 +235,13 @@ test('Get Balance says so where a server does not tell the balance', async () =>
 	});
 	const { error } = await getBalance();
 	expect(error?.httpCode).toBe('404');
-	expect(error?.description).toMatch(/^Not every region and server tells the balance\./);
+	expect(error?.description).toMatch(/^Not every region and server reports the balance\./);
 });
 
 test.each([
 	[{ status: 401 }, 'The API key was not accepted'],
 	[{ html: true as const }, 'The server answered, but not as an image API'],
-	[{ endlessBody: true as const }, 'The answer is far larger than an account is'],
+	[{ endlessBody: true as const }, 'The answer is far too large for an account balance'],
 ])('A balance request that meets %j fails with a message of its own', async (fault, message) => {
 	server = await startStepFunServer({
 		faults: [{ when: { path: 'accounts' }, fault }],

@@ -59,7 +59,7 @@ describe('Credential: the connection test', () => {
 			expect(await testLocal({ apiKey })).toEqual({
 				status: 'Error',
 				message:
-					'The API key was not accepted. Copy it again, and check the headers that the server wants.',
+					'The API key was not accepted. Copy it again, and check the headers that the server requires.',
 			});
 			expect(server.requests.map(({ status }) => status)).toContain(401);
 		},
@@ -77,7 +77,7 @@ describe('Credential: the connection test', () => {
 		server.setFaults([{ when: { path: '/models' }, fault: { status: 403 } }]);
 		expect(await testLocal()).toEqual({
 			status: 'Error',
-			message: 'The API key is known, but it may not use this service.',
+			message: 'The API key is valid, but it is not allowed to use this service.',
 		});
 	});
 
@@ -125,7 +125,7 @@ describe('Credential: the connection test', () => {
 
 	test('The connection test speaks of HTTPS where the server knows none', async () => {
 		const { message } = await testLocal({ baseUrl: server.url.replace('http:', 'https:') });
-		expect(message).toContain('does not speak HTTPS');
+		expect(message).toContain('does not support HTTPS');
 	});
 
 	test('The connection test of a server that may lack a list of models passes without one', async () => {

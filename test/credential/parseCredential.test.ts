@@ -152,6 +152,11 @@ describe('Credential: what stands behind the address', () => {
 		],
 		['https://images.example.com/v1/?a=b?c', 'https://images.example.com/v1', '?a=b?c'],
 		['?a=b', '', '?a=b'],
+		[
+			'https://images.example.com/images/edits/v1',
+			'https://images.example.com/images/edits/v1',
+			'',
+		],
 		['https://images.example.com/v1/images/generations', 'https://images.example.com/v1', ''],
 		['https://images.example.com/v1/images/edits/?a=b', 'https://images.example.com/v1', '?a=b'],
 	])('%s', (entered, baseUrl, query) => {

@@ -1,5 +1,8 @@
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 
 import type { INodeExecutionData } from 'n8n-workflow';
 
@@ -70,6 +73,38 @@ describe('Edit: a server that answers before it has read the upload', () => {
 			);
 		} finally {
 			await close(server).catch(() => undefined);
+		}
+	});
+});
+
+describe('Edit: a server of another process that refuses an upload by its head', () => {
+	test.each([
+		[413, 'keeps the connection'],
+		[413, 'closes the connection'],
+		[413, 'breaks the connection'],
+		[400, 'breaks the connection a moment later'],
+	])('The words of a %i arrive for 30 of 30 edits of 5 MB where it %s', async (status, way) => {
+		const child = fork(join(__dirname, 'refusingServer.cjs'), [String(status), way]);
+		let requests = 0;
+		child.on('message', (message: { requests?: number }) => {
+			requests = message.requests ?? requests;
+		});
+		try {
+			const [{ port }] = (await once(child, 'message')) as [{ port: number }];
+			const file = await itemWithFile(await pngOfBytes(5 * MEGABYTE));
+			const { items } = await runEdit(
+				{ url: `http://127.0.0.1:${port}/v1` },
+				Array.from({ length: 30 }, () => file),
+				{ model: MODEL_OF_AN_OWN_SERVER },
+				{ onError: 'continueRegularOutput' },
+			);
+			expect(items.map(({ json }) => json.error)).toEqual(
+				Array(30).fill(expect.stringContaining(': The image is over 1 MB.')),
+			);
+			// A server that a busy machine keeps waiting says it at the second try. Its count arrives late as well.
+			expect(requests).toBeLessThan(40);
+		} finally {
+			child.kill();
 		}
 	});
 });

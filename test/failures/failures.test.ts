@@ -30,7 +30,7 @@ describe('Failures: error statuses', () => {
 		[
 			403,
 			'This key may not use the model or the endpoint: Fault 403',
-			'Check what the server lets this key use.',
+			'Check what this key may use on the server.',
 		],
 		[408, 'The service took too long and gave up: Fault 408', 'Run this item again later'],
 		[
@@ -84,7 +84,7 @@ describe('Failures: error statuses', () => {
 		const item = await itemWithFile(await inputImage(64, 64));
 		const { error } = await runEdit(server, [item], AT_ONCE);
 		expect(error?.message).toBe(
-			'The service could not take in the input image, most likely because it is too large: 消息获取失败',
+			'The service could not process the input image, most likely because it is too large: 消息获取失败',
 		);
 		expect(error?.description).toContain('step-image-edit-2 takes at most 4096 × 4096 pixels');
 		expect(error?.httpCode).toBe('400');
@@ -183,7 +183,7 @@ describe('Failures: answers with status 200 that bring no image', () => {
 		[
 			'text as the image',
 			{ notAnImage: true },
-			'What came as the image is not an image: This is text where an image should be.',
+			'The answer contains something that is not an image: This is text where an image should be.',
 			'200',
 		],
 		[
@@ -195,7 +195,7 @@ describe('Failures: answers with status 200 that bring no image', () => {
 		[
 			'JSON that never ends',
 			{ badJson: true },
-			'The image was made, but did not arrive whole: The answer ended early',
+			'The image was made, but did not arrive completely: The answer ended early',
 			'200',
 		],
 		['nothing at all', { emptyBody: true }, 'The server answered, but not as an image API', '200'],
@@ -227,7 +227,7 @@ describe('Failures: answers with status 200 that bring no image', () => {
 	test('A body that never ends is not read for ever', async () => {
 		server.setFaults([{ fault: { endlessBody: true } }]);
 		const { error } = await runGenerate(server, AT_ONCE);
-		expect(error?.message).toBe('The answer is far larger than an answer of this API can be');
+		expect(error?.message).toBe('The answer is far larger than any answer of this API');
 	});
 });
 
@@ -241,14 +241,14 @@ describe('Failures: connections', () => {
 		[
 			'dropped after the headers',
 			{ drop: 'after-headers' },
-			/^The image was made, but did not arrive whole: /,
+			/^The image was made, but did not arrive completely: /,
 		],
 		[
 			'dropped in the middle of the image',
 			{ drop: 'mid-body' },
-			/^The image was made, but did not arrive whole: /,
+			/^The image was made, but did not arrive completely: /,
 		],
-		['cut body', { cutBody: true }, /^The image was made, but did not arrive whole: /],
+		['cut body', { cutBody: true }, /^The image was made, but did not arrive completely: /],
 	])('A broken connection tells of the charge: %s', async (_, fault, message) => {
 		server.setFaults([{ fault }]);
 		const { error, items } = await runGenerate(server, AT_ONCE);
@@ -320,7 +320,7 @@ describe('Failures: n8n cannot keep the image', () => {
 
 	test.each(['file', 'fileAndUrl'])("A failure of %s names n8n's store", async (output) => {
 		const { error } = await runGenerate(server, { output, ...AT_ONCE });
-		expect(error?.message).toMatch(/^The image [a-z ,]*but n8n could not keep it: /);
+		expect(error?.message).toMatch(/^The image [a-z ,]*but n8n could not store it: /);
 		expect(error?.description).toContain("settings of n8n's binary data storage");
 	});
 });
@@ -344,7 +344,7 @@ describe('Failures: On Error', () => {
 		expect(error?.httpCode).toBe('451');
 		expect(error?.context.itemIndex).toBe(2);
 		expect(error?.description).toContain(
-			"2 other images of this run were made and charged before the run stopped, and n8n discards them. To keep what succeeds, set 'On Error' in this node's Settings to 'Continue'",
+			"2 other images of this run were made and charged before the run stopped, and n8n discards them. To keep successful images, set 'On Error' in this node's Settings to 'Continue'",
 		);
 		// With one request at a time the fourth was not sent any more.
 		expect(server.requests).toHaveLength(3);

@@ -92,7 +92,7 @@ const pictureHead = () => imageBegins(picture.toString('base64', 0, 33));
 const EMPTY_CHUNK = pngChunk('prIv', Buffer.alloc(0)).toString('base64');
 const wholePicture = () => imageBegins(picture.toString('base64'));
 
-const FAR_TOO_LARGE = /^The answer is far larger than an answer of this API can be$/;
+const FAR_TOO_LARGE = /^The answer is far larger than any answer of this API$/;
 const LARGE_IMAGE = /^The image is larger than 256 MB$/;
 
 describe('Hostile servers: an answer without an end', () => {
@@ -118,7 +118,7 @@ describe('Hostile servers: an answer without an end', () => {
 		const message = await expectSafeFailure(endless(pictureBegins, '\\u0041'), {
 			options: { timeout: 1 },
 		});
-		expect(message).toMatch(/did not answer completely within 1 seconds|larger than/);
+		expect(message).toMatch(/did not answer completely within 1 seconds|larger than|did not accept it/);
 	});
 
 	test.each([403, 500])('An answer without end of status %d ends the request', async (status) => {
@@ -133,7 +133,7 @@ describe('Hostile servers: an answer without an end', () => {
 			endless(() => '{"type":"', 'x'),
 			parameters,
 		);
-		expect(message).toBe('The answer is far larger than an account is');
+		expect(message).toBe('The answer is far too large for an account balance');
 	});
 });
 

@@ -16,6 +16,8 @@ export default {
 	concurrency: 2,
 	ignorePatterns: ['dist', 'demo-output', 'docs', 'examples', '.n8n-install*', 'test/n8n'],
 	tempDirName: '.stryker-tmp',
+	// ESLint would find what is left of it.
+	cleanTempDir: 'always',
 	reporters: ['clear-text', 'progress', 'json'],
 	clearTextReporter: { allowColor: false, logTests: false, reportTests: false },
 	jsonReporter: { fileName: '.mutation-report.json' },

@@ -84,7 +84,7 @@ describe('Other servers: the text of an image', () => {
 		['an SVG', Buffer.from('<svg xmlns="http://www.w3.org/2000/svg"/>').toString('base64')],
 	])('What comes as the image but is %s fails as no image', async (_, image) => {
 		const { error, items } = await run('file', body(image));
-		expect(error?.message).toMatch(/^What came as the image is not an image/);
+		expect(error?.message).toMatch(/^The answer contains something that is not an image/);
 		expect(items).toEqual([]);
 	});
 
@@ -92,7 +92,7 @@ describe('Other servers: the text of an image', () => {
 		const half = picture.subarray(0, picture.length >> 1).toString('base64');
 		const { error, items } = await run('file', body(half));
 		expect(error?.message).toBe(
-			'What came as the image is not an image: The image ends in the middle',
+			'The answer contains something that is not an image: The image file is incomplete',
 		);
 		expect(items).toEqual([]);
 	});

@@ -125,7 +125,7 @@ describe.each(KINDS)('API Format %s in front of %s', (value, kind) => {
 	test(`Image URL gets a link from ${kind}, or is refused before anything is sent`, async () => {
 		const { items, error } = await generate(value, { output: 'url' });
 		if (!format.hasLinks) {
-			expect(error?.message).toContain('gives no links');
+			expect(error?.message).toContain('give no links');
 			expect(server.received).toEqual([]);
 			return;
 		}

@@ -115,7 +115,7 @@ describe('Output: the hint at the end of a run', () => {
 		);
 		expect(hints).toHaveLength(1);
 		expect(hints[0].message).toBe(
-			'Made 2 images. 1 image failed. 1 image did not pass moderation. 1 image took more than one try.',
+			'Made 2 images. 1 image failed. 1 image did not pass moderation. 1 image needed more than one try.',
 		);
 		expect(hints[0].type).toBe('warning');
 	});

@@ -255,13 +255,13 @@ describe('Output: the download of Image File and URL fails', () => {
 		[
 			'half of the picture',
 			{ cutBody: true },
-			'The connection broke while the answer arrived',
+			'The connection broke while the answer was arriving',
 			'200',
 		],
 		[
 			'a length that lies',
 			{ wrongContentLength: 1000 },
-			'The connection broke while the answer arrived',
+			'The connection broke while the answer was arriving',
 			'200',
 		],
 	])(

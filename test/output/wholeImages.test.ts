@@ -196,12 +196,12 @@ describe('Output: half images are refused', () => {
 		const inAnswer = await run(image);
 		expect(inAnswer.items).toEqual([]);
 		expect(inAnswer.error?.message).toBe(
-			'What came as the image is not an image: The image ends in the middle',
+			'The answer contains something that is not an image: The image file is incomplete',
 		);
 		const behindLink = await run(image, 'fileAndUrl');
 		expect(behindLink.items).toEqual([]);
 		expect(behindLink.error?.message).toMatch(
-			/^The image was made, but could not be downloaded: .*The image ends in the middle$/,
+			/^The image was made, but could not be downloaded: .*The image file is incomplete$/,
 		);
 	});
 });
@@ -213,5 +213,5 @@ test.each([
 ])('Output: %s is no image', async (_what, text) => {
 	const { items, error } = await run(Buffer.from(text as string));
 	expect(items).toEqual([]);
-	expect(error?.message).toMatch(/^What came as the image is not an image/);
+	expect(error?.message).toMatch(/^The answer contains something that is not an image/);
 });

@@ -71,7 +71,7 @@ describe('Panel: fields', () => {
 	test.each<[string, string, string[]]>([
 		['generate', 'step-image-edit-2', ['Prompt', 'Size', ...OUTPUT]],
 		['generate', 'step-2x-large', ['Prompt', 'Size', ...OUTPUT]],
-		['edit', 'step-image-edit-2', [...INPUT_IMAGE, 'Prompt', ...OUTPUT]],
+		['edit', 'step-image-edit-2', [...INPUT_IMAGE, 'Prompt', 'Size', ...OUTPUT]],
 		['edit', 'step-1x-edit', [...INPUT_IMAGE, 'Prompt', 'Size', ...OUTPUT]],
 		[
 			'imageToImage',

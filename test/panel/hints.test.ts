@@ -149,13 +149,15 @@ describe('Panel: the hint that Size does nothing', () => {
 		}
 	});
 
+	test('The hint that Size does nothing is there for a size that was set for another operation', () => {
+		expect(shown({ operation: 'edit', model: 'step-image-edit-2', size })).toBe(true);
+	});
+
 	test.each<[INodeParameters, string]>([
 		[{ operation: 'edit', model, size: '' }, 'step-image-edit-2'],
 		[{ operation: 'edit', model, size }, 'step-1x-edit'],
 		[{ operation: 'edit', model, size }, 'our-own-model'],
 		[{ operation: 'generate', model, size }, 'step-image-edit-2'],
-		// Left over from another model; the editor does not show it.
-		[{ operation: 'edit', model: 'step-image-edit-2', size }, ''],
 	])('The hint that Size does nothing is not there for %j with %j', (parameters, chosen) => {
 		expect(shown(parameters, [{ model: chosen }])).toBe(false);
 	});

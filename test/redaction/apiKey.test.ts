@@ -337,7 +337,7 @@ test.each([
 	async (_what, key) => {
 		const { text, result } = await everythingOf(key, json(200, {}));
 		expect(result.error?.message).toBe(
-			"The credential's 'API Key' holds a character that no request can carry",
+			"The credential's 'API Key' contains a character that cannot be sent",
 		);
 		expect(server.requests).toEqual([]);
 		expectSecretsAreNowhere(text, [key, HEADER_SECRET]);

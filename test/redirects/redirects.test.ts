@@ -65,7 +65,7 @@ describe.each(STATUSES)('Redirects: %d of the API', (status) => {
 			});
 			const { error } = await run({ ...parameters, inputText: picture.toString('base64') });
 			expect(error?.message).toBe(
-				`The server sends the request to another address: ${origin}/v1/images/generations`,
+				`The server redirects to another address: ${origin}/v1/images/generations`,
 			);
 			expect(error?.description).toContain('the key stays with the address you entered');
 			expect(error?.httpCode).toBe(String(status));

@@ -25,7 +25,7 @@ test('an image whose Base64 goes wrong in a later piece is not asked for again',
 	});
 	const { error } = await runGenerate(server, { options: { maxTries: 3 } });
 	expect(error?.message).toBe(
-		'What came as the image is not an image: The image in the answer is not valid Base64',
+		'The answer contains something that is not an image: The image in the answer is not valid Base64',
 	);
 	expect(server.requests).toHaveLength(1);
 });
@@ -36,7 +36,7 @@ test('A whole answer with half an image is not asked for again', async () => {
 	});
 	const { error } = await runGenerate(server, { options: { maxTries: 3 } });
 	expect(error?.message).toBe(
-		'What came as the image is not an image: The image ends in the middle',
+		'The answer contains something that is not an image: The image file is incomplete',
 	);
 	expect(error?.description).toContain('Request ID: id.');
 	expect(server.requests).toHaveLength(1);

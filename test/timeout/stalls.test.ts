@@ -63,7 +63,7 @@ describe('A binary store that stalls', () => {
 			const spy = stall();
 			const { error } = await runGenerate(server, quick, { credential: oneAtATime() });
 			expect(error?.message).toBe(
-				'The image arrived, but n8n could not keep it: its storage did not take it within 0.3 seconds',
+				'The image arrived, but n8n could not store it: its storage did not accept it within 0.3 seconds',
 			);
 			expect(error?.description).toContain('The image has been charged');
 			expect(error?.description).toMatch(references);
@@ -83,7 +83,7 @@ describe('A binary store that stalls', () => {
 			{ output: 'fileAndUrl', ...quick },
 			{ credential: oneAtATime() },
 		);
-		expect(error?.message).toContain('n8n could not keep it');
+		expect(error?.message).toContain('n8n could not store it');
 		expect(error?.description).toContain(`It is still at ${server.resultOrigin}/`);
 		expect(server.billed).toHaveLength(1);
 		expect(server.resultRequests).toHaveLength(1);

@@ -120,7 +120,7 @@ async function readAccount(stream: ByteStream, progress: Progress): Promise<IDat
 	const bytes = await readAll(
 		readChunks(stream, progress),
 		MAX_BYTES,
-		'The answer is far larger than an account is',
+		'The answer is far too large for an account balance',
 	);
 	const text = bytes.toString('utf8');
 	const shown = text.slice(0, MAX_SHOWN_CHARACTERS);

@@ -37,7 +37,7 @@ const CONNECTION_FAILURES: Array<[RegExp, string]> = [
 	],
 	[
 		/EPROTO|ERR_SSL|wrong version number/,
-		'{host} does not speak HTTPS. Try the Base URL with http://.',
+		'{host} does not support HTTPS. Try the Base URL with http://.',
 	],
 ];
 
@@ -56,7 +56,7 @@ export async function testStepFunApi(
 		const isOnlyWithoutScheme = isWebAddress(`https://${baseUrl}`) && !baseUrl.includes('://');
 		return failed(
 			isOnlyWithoutScheme
-				? `The Base URL lacks its beginning: write https://${baseUrl}, or http:// for a server without SSL.`
+				? `The Base URL is incomplete: enter https://${baseUrl}, or http:// for a server without SSL.`
 				: 'The Base URL is not a web address. It starts with https:// or http:// and usually ends in /v1.',
 		);
 	}
@@ -97,10 +97,10 @@ function judge(
 			return failed(
 				isStepFun
 					? 'The API key was not accepted. Copy it again, and check that Service is the platform that issued it: keys of platform.stepfun.com and platform.stepfun.ai are not interchangeable.'
-					: 'The API key was not accepted. Copy it again, and check the headers that the server wants.',
+					: 'The API key was not accepted. Copy it again, and check the headers that the server requires.',
 			);
 		case statusCode === 403:
-			return failed('The API key is known, but it may not use this service.');
+			return failed('The API key is valid, but it is not allowed to use this service.');
 		case statusCode === 404 && format.mayLackModels:
 			return {
 				status: 'OK',

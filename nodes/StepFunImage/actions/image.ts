@@ -319,7 +319,7 @@ async function send(
 	fetched: ReadImage | undefined,
 ): Promise<Omit<ImageResult, 'tries'>> {
 	const { functions } = item;
-	const { operation, path, credential, inputImage, timeouts } = request;
+	const { operation, method, path, credential, inputImage, timeouts } = request;
 	// An answer that broke off is not bought again as it was: a link is a few hundred bytes, and its image can be fetched
 	// as often as it takes.
 	const asksForLink =
@@ -335,12 +335,7 @@ async function send(
 		const body = await encodeBody(operation, fields, image);
 		progress.onAlive();
 		progress.waitFor(toServerTimeout);
-		const response = await sendWithKey(
-			functions,
-			credential,
-			{ method: 'POST', path, body },
-			timedSignal,
-		);
+		const response = await sendWithKey(functions, credential, { method, path, body }, timedSignal);
 		progress.onAlive();
 		const traceId = headerText(response.headers['x-trace-id']);
 		let answer: ImageResponse = {};

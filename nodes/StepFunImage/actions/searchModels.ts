@@ -114,7 +114,7 @@ async function requestModels(
 		const bytes = await readAll(
 			readChunks(response.body as ByteStream, onAlive),
 			MAX_BYTES,
-			'The list of models is far larger than such a list is',
+			'The list of models is too large',
 		);
 		return bytes.toString('utf8');
 	});

@@ -7,7 +7,7 @@ import type { PreparedItem, RunState, RunSummary } from './runState';
 const SENTENCES: Array<[keyof RunSummary, (count: number) => string]> = [
 	['failed', (count) => `${images(count)} failed.`],
 	['moderated', (count) => `${images(count)} did not pass moderation.`],
-	['repeated', (count) => `${images(count)} took more than one try.`],
+	['repeated', (count) => `${images(count)} needed more than one try.`],
 	[
 		'throttled',
 		(count) =>
@@ -16,17 +16,17 @@ const SENTENCES: Array<[keyof RunSummary, (count: number) => string]> = [
 	[
 		'otherSize',
 		(count) =>
-			`${images(count)} came in another size than requested (see requestedSize in the item). Choose a Size that the server's model can draw, and check API Format in the credential.`,
+			`${images(count)} came out in a different size than requested (see requestedSize in the item). Choose a Size that the model supports, and check API Format in the credential.`,
 	],
 	[
 		'otherSeed',
 		(count) =>
-			`${images(count)} came with another seed than requested (see requestedSeed in the item). A gateway in between may drop the setting; check API Format in the credential.`,
+			`${images(count)} came with a different seed than requested (see requestedSeed in the item). A gateway in between may drop the setting; check API Format in the credential.`,
 	],
 	[
 		'identical',
 		(count) =>
-			`${images(count)} came out the same as another one of their item. The server uses a fixed seed: set Seed under Options, or choose its API Format in the credential.`,
+			`${images(count)} came out identical to another image of the same item. The server uses a fixed seed: set Seed under Options, or choose its API Format in the credential.`,
 	],
 ];
 

@@ -139,7 +139,7 @@ const LARGE_2X_SIZES = sizes('width x height', [
 export const MODELS: readonly Model[] = [
 	{
 		id: 'step-image-edit-2',
-		description: 'Generates and edits in 1 to 2 seconds an image. Recommended by StepFun.',
+		description: 'Generates or edits an image in 1 to 2 seconds. Recommended by StepFun.',
 		pricePerImage: { cny: 0.02, usd: 0.003 },
 		operations: {
 			generate: {

@@ -72,7 +72,7 @@ export const SERVER_FORMATS: readonly ServerFormat[] = [
 		value: 'openai',
 		name: 'OpenAI-Compatible',
 		description:
-			'OpenAI, LiteLLM and other servers and relays: model, prompt, size and a seed that you set; the rest goes into Additional Body Fields',
+			'OpenAI, LiteLLM and other servers and relays: sends model, prompt, size and a seed if you set one; everything else goes into Additional Body Fields',
 		sizeNotation: 'widthFirst',
 		settings: { seed: ['seed'] },
 		responseFormats: [],
@@ -125,7 +125,7 @@ export const SERVER_FORMATS: readonly ServerFormat[] = [
 	{
 		value: 'stableDiffusionCpp',
 		name: 'stable-diffusion.cpp',
-		description: 'The server of stable-diffusion.cpp, which draws one picture at a time',
+		description: 'The server of stable-diffusion.cpp, which generates one image at a time',
 		sizeNotation: 'widthFirst',
 		settings: {},
 		promptSettings: {

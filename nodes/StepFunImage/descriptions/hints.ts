@@ -48,7 +48,7 @@ const PROMPT_HAS_QUOTED_WORDS = [
 export const hints: NodeHint[] = [
 	{
 		message:
-			'The prompt has words in quotes. If they should appear in the picture, add <strong>Text Mode</strong> under Options and turn it on.',
+			'The prompt has words in quotes. If they should appear in the picture, add <strong>Text Mode</strong> under Options.',
 		type: 'info',
 		location: 'outputPane',
 		whenToDisplay: 'always',
@@ -58,16 +58,14 @@ export const hints: NodeHint[] = [
 		),
 	},
 	{
-		// With an expression as Model, the editor shows the fields of all models.
 		message:
-			'<strong>Size</strong> does nothing for this model: the picture gets the size of the input image.',
+			'<strong>Size</strong> has no effect with this model: the image gets the size of the input image.',
 		type: 'info',
 		location: 'outputPane',
 		whenToDisplay: 'always',
 		displayCondition: condition(
 			pairsWhere(({ sizes }) => !sizes),
-			// A size that was left over from another model shows nowhere.
-			'Boolean($rawParameter.size) && String($rawParameter.model).startsWith("=")',
+			'Boolean($rawParameter.size)',
 		),
 	},
 ];

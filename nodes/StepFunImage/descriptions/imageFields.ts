@@ -7,7 +7,7 @@ import { optionNotices } from './optionNotices';
 import { imageOptionsField } from './options';
 import { outputFields } from './output';
 import { promptField } from './prompt';
-import { keptSizes, sizeFields, sizeOfUnknownModel } from './size';
+import { sizeFields, sizeOfUnknownModel, unusedSizeFields } from './size';
 import { sourceWeightField } from './sourceWeight';
 
 /** The fields of all image operations, in the order in which the panel shows them. */
@@ -19,7 +19,7 @@ export const imageFields: INodeProperties[] = [
 	sourceWeightField,
 	...OPERATIONS.flatMap(sizeFields),
 	sizeOfUnknownModel,
-	...keptSizes,
+	...unusedSizeFields,
 	...outputFields,
 	// Before the options that they speak of, which may reach below the window's edge.
 	...optionNotices,

@@ -38,12 +38,12 @@ export function inputImageFields(operation: Operation): INodeProperties[] {
 				{
 					name: 'URL',
 					value: 'url',
-					description: 'An address that n8n downloads the image from',
+					description: 'An address from which n8n downloads the image',
 				},
 			],
 			default: 'binary',
 			displayOptions: showFor(operation),
-			description: `Where the image is. At most ${maxSide} × ${maxSide} pixels; ${accepted}. A file is checked before anything is sent; an image behind a URL only when its item's turn comes.`,
+			description: `Where the image is. At most ${maxSide} × ${maxSide} pixels; ${accepted}. A file is checked before anything is sent; an image behind a URL only when the item's turn comes.`,
 		},
 		{
 			displayName: 'Input Data Field Name',
@@ -52,7 +52,7 @@ export function inputImageFields(operation: Operation): INodeProperties[] {
 			required: true,
 			default: 'data',
 			placeholder: 'e.g. data',
-			hint: 'The name of the input field containing the image. Several names with commas between them, or * for all images of the item, make one result each.',
+			hint: 'The name of the input field containing the image. Several names separated by commas, or * for all images of the item, make one result each.',
 			displayOptions: showForSource('binary'),
 		},
 		{

@@ -34,7 +34,7 @@ const fields = [...operationsByDefault].map(
 			},
 		],
 		description:
-			"The model that makes the image. From List shows what the credential's service offers; By ID takes any model, for example one of your own server. What you set for a model that the node does not know is sent without a check.",
+			"The model that makes the image. From List shows what the credential's service offers; By ID takes any model, for example one of your own server. The node does not check the settings of a model that it does not know.",
 		builderHint: {
 			propertyHint: `Use mode "list" with the value "${recommended}" unless the user names another model.`,
 		},

@@ -57,7 +57,7 @@ const NOTICES: Record<string, Notice> = {
 	ignoredNegativePrompt: {
 		text: ({ capabilities: { negativePrompt } }) =>
 			negativePrompt &&
-			`The negative prompt does nothing while CFG Scale is ${negativePrompt.ignoredAtCfgScale}. Set CFG Scale under Options higher, for example to 3.`,
+			`The negative prompt has no effect while CFG Scale is ${negativePrompt.ignoredAtCfgScale}. Set CFG Scale under Options higher, for example to 3.`,
 		show: HAS_NEGATIVE_PROMPT,
 		hide: ({ negativePrompt }) => ({
 			'/options.cfgScale': [

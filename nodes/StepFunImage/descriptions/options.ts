@@ -42,7 +42,7 @@ const CREATIVE_OPTIONS: INodeProperties[] = [
 		typeOptions: { rows: 2 },
 		default: '',
 		placeholder: 'e.g. blurry, watermark, extra fingers',
-		description: `What the image should not show. Only for ${modelsWhere(({ negativePrompt }) => negativePrompt)}, and there only while CFG Scale is above ${ignoredAtCfgScale}.`,
+		description: `What the image should not show. Only for ${modelsWhere(({ negativePrompt }) => negativePrompt)}, and only while CFG Scale is above ${ignoredAtCfgScale}.`,
 		routing: { send: { type: 'body', property: 'negative_prompt' } },
 	},
 	{
@@ -59,7 +59,7 @@ const CREATIVE_OPTIONS: INodeProperties[] = [
 		type: 'number',
 		typeOptions: { minValue: 1, maxValue: MAX_IMAGES_PER_INPUT, numberPrecision: 0 },
 		default: 4,
-		description: `How many variations to make of each item, 1 to ${MAX_IMAGES_PER_INPUT}. Each is a request of its own and is charged. With a seed, they take the seed, the seed plus 1 and so on; without one, each is random.`,
+		description: `How many variations to make of each item, 1 to ${MAX_IMAGES_PER_INPUT}. Each is a separate request and is charged. With a seed, they use the seed, the seed plus 1 and so on; without one, each is random.`,
 	},
 	{
 		displayName: 'Seed',
@@ -67,7 +67,7 @@ const CREATIVE_OPTIONS: INodeProperties[] = [
 		type: 'number',
 		typeOptions: { minValue: SEED_RANGE.min, maxValue: SEED_RANGE.max, numberPrecision: 0 },
 		default: 1,
-		description: `Start value of the drawing, ${SEED_RANGE.min} to ${SEED_RANGE.max}. The same seed with the same settings gives a similar image. For ${modelsWhere(({ seedZeroIsRandom }) => seedZeroIsRandom)}, 0 means a random seed.`,
+		description: `Starting value of the image, ${SEED_RANGE.min} to ${SEED_RANGE.max}. The same seed with the same settings gives a similar image. For ${modelsWhere(({ seedZeroIsRandom }) => seedZeroIsRandom)}, 0 means a random seed.`,
 		routing: { send: { type: 'body', property: 'seed' } },
 	},
 	{
@@ -76,7 +76,7 @@ const CREATIVE_OPTIONS: INodeProperties[] = [
 		type: 'number',
 		typeOptions: { minValue: 1, numberPrecision: 0 },
 		default: defaultSteps,
-		description: `How many steps the model takes to draw the image: ${limitsInWords(({ steps }) => `${steps.min} to ${steps.max}`)}. More steps take longer and add detail. Without this option: ${defaultsInWords('steps')}.`,
+		description: `How many steps the model takes to generate the image: ${limitsInWords(({ steps }) => `${steps.min} to ${steps.max}`)}. More steps take longer and add detail. Without this option: ${defaultsInWords('steps')}.`,
 		routing: { send: { type: 'body', property: 'steps' } },
 	},
 	{
@@ -95,7 +95,7 @@ const CREATIVE_OPTIONS: INodeProperties[] = [
 		default: '{}',
 		placeholder: 'e.g. "num_inference_steps": 20, in braces',
 		description:
-			'Fields that are added to the request as they are, for parameters that this node does not know. A field of the same name is replaced.',
+			'Fields that are added to the request unchanged, for parameters that this node does not know. A field of the same name is replaced.',
 	},
 ];
 
@@ -108,7 +108,7 @@ const OUTPUT_OPTIONS: INodeProperties[] = [
 		default: '',
 		placeholder: 'e.g. red-shoe-front',
 		description:
-			"Name of the image file, also of the one behind a temporary link; the service's own links keep their names. The right extension is added, characters that no disk takes are replaced, and several images get a number. Empty: made from the prompt or the input file.",
+			"Name of the image file, also of the one behind a temporary link; the service's own links keep their names. The right extension is added, characters that are not allowed in file names are replaced, and several images get a number. If empty, it is made from the prompt or the input file.",
 	},
 	{
 		displayName: 'Include Input Fields',
@@ -116,7 +116,7 @@ const OUTPUT_OPTIONS: INodeProperties[] = [
 		type: 'boolean',
 		default: false,
 		description:
-			"Whether to keep the input item's JSON and files beside the result. Without this option the JSON is kept and the files are not; turned off, neither is. A result field replaces an input field of the same name.",
+			"Whether to keep the input item's JSON and files beside the result. Without this option, only the JSON is kept; if it is off, neither is kept. A result field replaces an input field of the same name.",
 	},
 	{
 		displayName: 'Several Images As',
@@ -178,7 +178,7 @@ const RUN_OPTIONS: INodeProperties[] = [
 		typeOptions: { minValue: 1, maxValue: MOST_TRIES, numberPrecision: 0 },
 		default: maxTries,
 		description:
-			'How often to send one request at most when the server fails or the connection breaks. Being told to slow down (HTTP 429) costs no try, only time. 1 means no retries.',
+			'How often to send a request at most if the server fails or the connection breaks. Being told to slow down (HTTP 429) does not count as a try. 1 means no retries.',
 	},
 	{
 		displayName: 'Timeout (Seconds)',
@@ -186,7 +186,7 @@ const RUN_OPTIONS: INodeProperties[] = [
 		type: 'number',
 		typeOptions: { minValue: 1, numberPrecision: 0 },
 		default: timeoutSeconds,
-		description: 'How long the service may send nothing before the node gives up on one request',
+		description: 'How long the service may be silent before the node gives up on one request',
 	},
 	{
 		displayName: 'Give Up After (Seconds)',
@@ -195,7 +195,7 @@ const RUN_OPTIONS: INodeProperties[] = [
 		typeOptions: { minValue: 0, numberPrecision: 0 },
 		default: giveUpAfterSeconds,
 		description:
-			'How long to go on trying one image, counted from its first request; downloading a finished image counts on its own. Waiting for its turn in the queue does not count.',
+			'How long to keep trying to get one image, counted from its first request; downloading a finished image is counted separately. Waiting for its turn in the queue does not count.',
 	},
 ];
 

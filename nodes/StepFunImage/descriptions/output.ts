@@ -15,7 +15,7 @@ const [output, ...rest]: INodeProperties[] = [
 		options: OUTPUTS.map(({ name, value, description }) => ({ name, value, description })),
 		default: 'file',
 		description:
-			"What to put into the item. StepFun's links live for 30 days on the Chinese platform and for about 2 hours on the international one. A temporary link lives as long as Link Lifetime says, and no longer than n8n keeps the execution; a browser downloads what is behind it instead of showing it.",
+			"What to put into the item. StepFun's links work for 30 days on the Chinese platform and for about 2 hours on the international one. A temporary link works as long as Link Lifetime says, but not longer than n8n keeps the execution. A browser downloads the image instead of showing it.",
 	},
 	{
 		displayName: 'Put Output File in Field',
@@ -36,7 +36,7 @@ const [output, ...rest]: INodeProperties[] = [
 		options: [...LINK_LIFETIMES],
 		default: DEFAULT_LINK_LIFETIME,
 		description:
-			"How long the link opens. It ends earlier when n8n deletes the execution's data: by default after 14 days or 10,000 executions, and soon after the run if the workflow's settings say not to save it.",
+			"How long the link works. It ends earlier when n8n deletes the execution's data: by default after 14 days or 10,000 executions, and soon after the run if the workflow's settings say not to save it.",
 		displayOptions: { show: { ...showFor(OPERATIONS).show, output: outputsWith('hasN8nLink') } },
 	},
 ];
@@ -51,7 +51,7 @@ export const outputFields: INodeProperties[] = [
 	...toolVariant(
 		output,
 		['url', 'n8nLink'],
-		"What the agent gets beside the image's facts. StepFun's link lives for 30 days on the Chinese platform and for about 2 hours on the international one. A temporary link lives as long as Link Lifetime says, and opens where your n8n can be reached; a browser downloads what is behind it.",
+		"What the agent gets besides the details of the image. StepFun's link lives for 30 days on the Chinese platform and for about 2 hours on the international one. A temporary link lives as long as Link Lifetime says, and opens where your n8n can be reached; a browser downloads what is behind it.",
 	),
 	...rest,
 ];

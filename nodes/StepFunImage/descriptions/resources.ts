@@ -35,7 +35,7 @@ export const resourceAndOperation: INodeProperties[] = [
 				name: OPERATION_NAMES.edit,
 				value: 'edit',
 				action: 'Edit image',
-				description: 'Change an image of the incoming item as a text prompt says',
+				description: 'Change an image according to a text prompt',
 				routing: {
 					request: { method: 'POST', url: '/images/edits' },
 				},
@@ -63,7 +63,7 @@ export const resourceAndOperation: INodeProperties[] = [
 				name: 'Get Balance',
 				value: 'getBalance',
 				action: 'Get account balance',
-				description: 'Get what is left on the account, and how many images it buys',
+				description: 'Get the account balance and how many images it buys',
 				routing: {
 					request: { method: 'GET', url: '/accounts' },
 				},

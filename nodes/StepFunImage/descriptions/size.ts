@@ -52,7 +52,7 @@ export function sizeFields(operation: Operation): INodeProperties[] {
 				options: sizeOptions(capabilities),
 				description: capabilities.sizeIsArea
 					? 'How large the result is. A square input gets exactly this size; any other keeps its proportions at about this area. In an expression, write width x height, such as 768x768.'
-					: 'Width × height of the picture. In an expression, write width x height, such as 1024x1024; the node sends it the way the model counts.',
+					: 'Width × height of the picture. In an expression, write width x height, such as 1024x1024; the node sends it in the order that the model expects.',
 				displayOptions: showFor(operation, [id]),
 				routing,
 			}),
@@ -64,15 +64,22 @@ export const sizeOfUnknownModel: INodeProperties = {
 	...field,
 	type: 'string',
 	placeholder: 'e.g. 1024x1024',
-	description: "Sent as it is, in the notation of your server's model. Empty: not sent.",
+	description:
+		"Sent unchanged, so write it as your server's model expects. If empty, no size is sent.",
 	displayOptions: { ...showFor(OPERATIONS), hide: { model: MODELS.map(({ id }) => id) } },
 	routing,
 };
 
-/** Keeps a size while a model without sizes is chosen: n8n forgets what no field holds. */
-export const keptSizes: INodeProperties[] = OPERATIONS.map((operation) => ({
+/**
+ * The Size field for models that have no sizes for an operation. It says so, and stays all the same: n8n forgets the
+ * value of a field that disappears, and the way back to Generate would then make pictures of another size.
+ */
+export const unusedSizeFields: INodeProperties[] = OPERATIONS.map((operation) => ({
 	...field,
-	type: 'hidden',
+	type: 'string',
+	hint: 'Not used: this model gives the picture the size of the input image',
+	description:
+		'Not used by a model that gives the picture the size of the input image. What is set here is kept for other models and operations.',
 	displayOptions: showFor(
 		operation,
 		modelIdsWhere(operation, (capabilities) => !capabilities?.sizes),

@@ -56,7 +56,7 @@ export const toolDescriptionFields: INodeProperties[] = [
 	...(Object.keys(TOOL_PURPOSES) as Operation[]).map((operation): INodeProperties => {
 		const [{ id, pricePerImage }] = modelsFor(operation);
 		const price = pricePerImage ? ` about $${pricePerImage.usd} or ¥${pricePerImage.cny}` : '';
-		const text = `${TOOL_PURPOSES[operation]} Each call is charged:${price} per image with ${id}. Call it once for each image that is wanted.`;
+		const text = `${TOOL_PURPOSES[operation]} Each call is charged:${price} per image with ${id}. Call it once for each image that you want.`;
 		return {
 			...field,
 			default: text,

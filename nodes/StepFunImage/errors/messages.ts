@@ -81,11 +81,11 @@ const BY_KIND: Record<Exclude<FailureKind, 'status'>, Entry> = {
 		},
 	},
 	truncated: {
-		message: ({ details }) => `The image was made, but did not arrive whole: ${details.text}`,
+		message: ({ details }) => `The image was made, but did not arrive completely: ${details.text}`,
 		description:
-			'The connection broke while the answer arrived; the image has been charged. Run this item again. If it happens often, look for a proxy between n8n and the service that limits time or size.',
+			'The connection broke while the answer was arriving; the image has been charged. Run this item again. If it happens often, look for a proxy between n8n and the service that limits time or size.',
 		forBalance: {
-			message: ({ details }) => `The balance did not arrive whole: ${details.text}`,
+			message: ({ details }) => `The balance did not arrive completely: ${details.text}`,
 			description:
 				'Run this item again. If it happens often, look for a proxy between n8n and the service that limits time or size.',
 		},
@@ -98,9 +98,9 @@ const BY_KIND: Record<Exclude<FailureKind, 'status'>, Entry> = {
 	},
 	noBalance: {
 		message: ({ details }) =>
-			`The server's answer holds no balance${quote(readable(details.text))}`,
+			`The server's answer contains no balance${quote(readable(details.text))}`,
 		description:
-			'Its field balance is missing or is not a number. Not every region and server tells the balance; check Service and Base URL in the StepFun API credential.',
+			'Its field balance is missing or is not a number. Not every region and server reports the balance; check Service and Base URL in the StepFun API credential.',
 	},
 	noImage: {
 		message: ({ said }) => `The service answered without an image${said}`,
@@ -114,7 +114,7 @@ const BY_KIND: Record<Exclude<FailureKind, 'status'>, Entry> = {
 	},
 	notAnImage: {
 		message: ({ details }) =>
-			`What came as the image is not an image${quote(readable(details.text))}`,
+			`The answer contains something that is not an image${quote(readable(details.text))}`,
 		description: (facts) =>
 			`The service reported success, so the image may have been charged. Run this item again; if it happens each time, ${SUPPORT_ADVICE(facts)}.`,
 	},
@@ -144,7 +144,7 @@ const BY_KIND: Record<Exclude<FailureKind, 'status'>, Entry> = {
 			} Nothing was sent to the image service for this item.`,
 	},
 	storage: {
-		message: ({ said }) => `The image arrived, but n8n could not keep it${said}`,
+		message: ({ said }) => `The image arrived, but n8n could not store it${said}`,
 		description: ({ details }) =>
 			`Check the free space and the settings of n8n's binary data storage. The image has been charged.${
 				details.url ? ` It is still at ${details.url} for as long as the link is valid.` : ''
@@ -177,7 +177,7 @@ const BY_STATUS: Record<number, Entry> = {
 		message: ({ said }) => `This key may not use the model or the endpoint${said}`,
 		description: byService(
 			'Check on the platform what the key and the account are allowed to use.',
-			'Check what the server lets this key use.',
+			'Check what this key may use on the server.',
 		),
 		forBalance: { message: ({ said }) => `This key may not use the endpoint${said}` },
 	},
@@ -187,7 +187,7 @@ const BY_STATUS: Record<number, Entry> = {
 			`Check Service and Base URL in the StepFun API credential; the Base URL usually ends in /v1.${pauseNotice(facts)}`,
 		forBalance: {
 			description: (facts) =>
-				`Not every region and server tells the balance. Check Service and Base URL in the StepFun API credential; the Base URL usually ends in /v1.${pauseNotice(facts)}`,
+				`Not every region and server reports the balance. Check Service and Base URL in the StepFun API credential; the Base URL usually ends in /v1.${pauseNotice(facts)}`,
 		},
 	},
 	408: {
@@ -230,7 +230,7 @@ BY_STATUS[504] = {
 /** StepFun's 400 for an image that did not reach its model, whose own words do not tell why. */
 const IMAGE_TOO_LARGE: Entry = {
 	message: ({ said }) =>
-		`The service could not take in the input image, most likely because it is too large${said}`,
+		`The service could not process the input image, most likely because it is too large${said}`,
 	description: ({ image }) => {
 		const maxSide =
 			image && findModel(image.model)?.operations[image.operation]?.inputImage?.maxSide;
@@ -239,8 +239,7 @@ const IMAGE_TOO_LARGE: Entry = {
 };
 
 const REDIRECT: Entry = {
-	message: ({ details }) =>
-		`The server sends the request to another address${quote(details.location)}`,
+	message: ({ details }) => `The server redirects to another address${quote(details.location)}`,
 	description:
 		'The node does not follow redirects, so that the key stays with the address you entered. If the new address is right, enter it as Base URL in the StepFun API credential.',
 };

@@ -104,7 +104,7 @@ export function notSentError(
 ): NodeOperationError {
 	return new NodeOperationError(
 		node,
-		`Not sent, because an earlier request of this run failed in a way that this one would, too: ${cause.message}`,
+		`Not sent, because an earlier request of this run failed and this one would fail in the same way: ${cause.message}`,
 		{ description: cause.description ?? undefined, itemIndex, level: 'warning' },
 	);
 }
@@ -144,7 +144,7 @@ export function appendDiscardedImages(error: NodeError, discarded: number): void
 			? ['Another image of this run was', 'it']
 			: [`${discarded} other images of this run were`, 'them'];
 	error.description =
-		`${error.description ?? ''} ${images} made and charged before the run stopped, and n8n discards ${them}. To keep what succeeds, set 'On Error' in this node's Settings to 'Continue' or 'Continue (using error output)'.`.trim();
+		`${error.description ?? ''} ${images} made and charged before the run stopped, and n8n discards ${them}. To keep successful images, set 'On Error' in this node's Settings to 'Continue' or 'Continue (using error output)'.`.trim();
 }
 
 /**

@@ -79,6 +79,8 @@ export interface FailureDetails {
 	reason?: RequestFailure;
 	/** How often the request was sent. */
 	tries?: number;
+	/** Set on the answer of a gateway that failed behind a server which had done its work. */
+	isFromGateway?: boolean;
 	/** Set where a failure that lasts as a rule is worth one more try. */
 	mayPass?: boolean;
 	/** Set on a request that was never sent, since the account had been failing in this way for too long. */
@@ -114,10 +116,10 @@ export class RequestFailure extends Error {
 
 	/** What the failed request may have cost. */
 	get charge(): Charge {
-		const { code, status, wasNotSent } = this.details;
+		const { code, status, wasNotSent, isFromGateway } = this.details;
 		if (wasNotSent) return 'no';
 		// A proxy stopped waiting; the server behind it goes on with the image.
-		if (this.kind === 'status' && status === 504) return 'maybe';
+		if (this.kind === 'status' && (status === 504 || isFromGateway)) return 'maybe';
 		if (this.kind === 'connection' && NEVER_CONNECTED.has(code ?? '')) return 'no';
 		return FAILURE_KINDS[this.kind].charge;
 	}

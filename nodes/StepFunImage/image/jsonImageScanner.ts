@@ -181,7 +181,7 @@ export function createJsonImageScanner() {
 /** An answer, or its image, that is far beyond what this API can send. */
 export function tooLarge(): RequestFailure {
 	return new RequestFailure('tooLarge', {
-		text: 'The answer is far larger than an answer of this API can be',
+		text: 'The answer is far larger than any answer of this API',
 	});
 }
 

@@ -64,7 +64,9 @@ export async function readResponse<Stored>(
 			yield* scanner.takeImageBytes();
 			if (scanner.imageIsComplete()) break;
 			if (!(await readChunk())) {
-				throw new RequestFailure('truncated', { text: 'The answer ended in the image' });
+				throw new RequestFailure('truncated', {
+					text: 'The answer ended in the middle of the image',
+				});
 			}
 		}
 		while (await readChunk());

@@ -55,7 +55,7 @@ export async function storeImage(
 			yield chunk;
 		}
 		if (!inspector.isWhole()) {
-			throw new RequestFailure('truncated', { text: 'The image ends in the middle' });
+			throw new RequestFailure('truncated', { text: 'The image file is incomplete' });
 		}
 	}
 

@@ -29,27 +29,27 @@ export function assertCredential(item: ItemContext, credential: Credential): voi
 	const { username, password } = new URL(baseUrl);
 	if (username !== '' || password !== '') {
 		refuse(
-			"The credential's 'Base URL' holds a user name or a password, which would replace the API key",
-			"remove them from the address. A server that wants such a login takes it as a header named Authorization under 'Headers'.",
+			"The credential's 'Base URL' contains a user name or a password, which would replace the API key",
+			"remove them from the address. If the server needs such a login, add it as a header named Authorization under 'Headers'.",
 		);
 	}
 	if (apiKey === '' && !isCustom) refuse("The credential's 'API Key' is empty", 'enter the key.');
 	if (!HEADER_VALUE.test(apiKey)) {
 		refuse(
-			"The credential's 'API Key' holds a character that no request can carry",
-			'copy the key again; it should be letters, digits and punctuation alone.',
+			"The credential's 'API Key' contains a character that cannot be sent",
+			'copy the key again; it should be only letters, digits and punctuation.',
 		);
 	}
 	for (const { name, value } of headers) {
 		if (!HEADER_NAME.test(name) || RESERVED_HEADERS.test(name)) {
 			refuse(
 				`The header '${name.slice(0, 60)}' of the credential cannot be sent`,
-				'correct its name: letters, digits and hyphens, and none that the node writes itself.',
+				'correct its name: letters, digits and hyphens, and not a header that the node sets itself.',
 			);
 		}
 		if (!HEADER_VALUE.test(value)) {
 			refuse(
-				`The value of the header '${name}' of the credential holds a character that no request can carry`,
+				`The value of the header '${name}' of the credential contains a character that cannot be sent`,
 				'copy the value again.',
 			);
 		}

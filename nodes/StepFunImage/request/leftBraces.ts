@@ -31,7 +31,7 @@ export function assertNoBraces(item: ItemContext): void {
 		throw inputError(
 			item,
 			`'${label}' contains ${value.slice(start, Math.min(end + 2, start + 60))}, which n8n does not fill in, because the field is set to Fixed`,
-			`Switch the field to Expression: hover over '${label}' and choose Expression beside it.`,
+			`Switch the field to Expression: point at '${label}' and choose Expression beside it.`,
 		);
 	}
 }

@@ -40,9 +40,15 @@ function hasExpression(value: unknown): boolean {
  */
 export function createTurnTaker(): () => Promise<void> {
 	let turnBeganAt = performance.now();
-	return async () => {
-		if (performance.now() - turnBeganAt < MAX_TURN_MS) return;
+	/** One for all that wait: were there a timer for each, one would always be due, and nothing else had its turn. */
+	let turn: Promise<void> | undefined;
+	const giveTurn = async () => {
 		await sleep(0);
 		turnBeganAt = performance.now();
+		turn = undefined;
+	};
+	return async () => {
+		if (performance.now() - turnBeganAt < MAX_TURN_MS) return;
+		await (turn ??= giveTurn());
 	};
 }

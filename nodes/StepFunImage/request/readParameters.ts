@@ -24,7 +24,7 @@ import { readBodyFields } from './bodyFields';
 import { assertCredential } from './credentialRules';
 import { assertNoBraces } from './leftBraces';
 import { resolveInputImages } from './inputImage';
-import type { Routing } from './routing';
+import type { RoutedOperation, Routing } from './routing';
 import { assertOperation, drawSeed, encodeFields, expectedSize } from './serverFormat';
 import type {
 	BodyFields,
@@ -98,7 +98,7 @@ export async function readImageRequests(
 			const body = mergeFields(encodeFields(item, format, own, routing.fields), additionalFields);
 			return {
 				operation,
-				path: pathOf(routing, operation),
+				...routedOperation(routing, operation),
 				credential,
 				model: typeof body.model === 'string' ? body.model : model,
 				prompt: String(fields.prompt ?? ''),
@@ -129,8 +129,8 @@ export function readIncludeInput(includeInputFields: unknown, unset: IncludeInpu
 	return toBoolean(includeInputFields) ? 'jsonAndFiles' : 'nothing';
 }
 
-function pathOf({ operations }: Routing, operation: Operation): string {
-	return operations.get(`image ${operation}`)?.path ?? '';
+function routedOperation({ operations }: Routing, operation: Operation): RoutedOperation {
+	return operations.get(`image ${operation}`) ?? { method: 'POST', path: '' };
 }
 
 function readRoutedValues(parameters: IDataObject, { fields }: Routing) {
@@ -202,7 +202,7 @@ function readLinkLifetime(item: ItemContext, value: unknown = DEFAULT_LINK_LIFET
 	throw inputError(
 		item,
 		`'Link Lifetime' must be a time such as 1 hour or 7 days, but is ${showValue(value)}`,
-		'Choose from the list, or let the expression give a number and one of the words minutes, hours, days, weeks.',
+		'Choose from the list, or have the expression return a number followed by minutes, hours, days or weeks.',
 	);
 }
 
@@ -216,7 +216,7 @@ function readOutput(item: ItemContext, parameters: IDataObject, format: ServerFo
 		if (item.isTool) return 'n8nLink';
 		throw inputError(
 			item,
-			`'Output' is '${findOutput(output)?.name}', but a ${format.name} server gives no links`,
+			`'Output' is '${findOutput(output)?.name}', but ${format.name} servers give no links`,
 			"Choose 'Image File', or 'Temporary Link' for a link that n8n serves.",
 		);
 	}
@@ -246,7 +246,7 @@ function readOutputField(item: ItemContext, parameters: IDataObject, output: Out
 		throw inputError(
 			item,
 			`'${label}' must not be __proto__`,
-			'JavaScript keeps no field of this name. Enter another one, such as data.',
+			'JavaScript cannot store a field of this name. Enter another one, such as data.',
 		);
 	}
 	return field;
@@ -326,7 +326,7 @@ function readAdditionalFields(
 			throw inputError(
 				item,
 				"'Additional Body Fields' asks for several images with n",
-				"The node takes one image from each answer, so the others would be made for nothing. Leave n out and set 'Number of Images' under Options.",
+				"The node takes one image from each answer, so you would pay for the others without getting them. Leave n out and set 'Number of Images' under Options.",
 			);
 		}
 		return fields;

@@ -121,7 +121,7 @@ function withPromptSettings(
 		throw inputError(
 			item,
 			`'${label}' must not contain ${mark} for a ${name} server`,
-			`The server takes ${mark} for the beginning or the end of settings. Remove it; the options of this node set them.`,
+			`The server reads ${mark} as the beginning or end of settings. Remove it, and use the options of this node instead.`,
 		);
 	}
 	if (Object.keys(settings).length === 0) return prompt;
@@ -137,8 +137,8 @@ function unsupported(
 	const label = labels.find(({ apiField }) => apiField === name)?.label ?? name;
 	return inputError(
 		item,
-		`'${label}' cannot be sent to a server of the format ${format.name}`,
-		`Remove the option '${label}', or send what your server calls it under 'Additional Body Fields'.`,
+		`'${label}' cannot be sent to servers of the format ${format.name}`,
+		`Remove the option '${label}', or send it in 'Additional Body Fields' under the name that your server uses.`,
 	);
 }
 

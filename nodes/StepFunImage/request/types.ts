@@ -1,4 +1,4 @@
-import type { IExecuteFunctions } from 'n8n-workflow';
+import type { IExecuteFunctions, IHttpRequestMethods } from 'n8n-workflow';
 
 import type { Operation } from '../catalogue/models';
 import type { Output } from '../catalogue/outputs';
@@ -58,6 +58,7 @@ export interface InputImage {
  */
 export interface ImageRequest {
 	operation: Operation;
+	method: IHttpRequestMethods;
 	/** The operation's path, such as `/images/generations`. */
 	path: string;
 	credential: Credential;

@@ -261,8 +261,6 @@ export function createRateLimiter(
 		} finally {
 			inFlight--;
 			set.inFlight--;
-			// Who comes later begins anew.
-			if (inFlight === 0 && waiting === 0) trouble = undefined;
 			startWhatMayStart();
 		}
 	};
@@ -416,7 +414,8 @@ export function createRateLimiter(
 					reject(signal.reason as Error);
 				};
 				if (signal.aborted) return reject(signal.reason as Error);
-				// Whatever it was sent for before has not passed.
+				// Who comes later begins anew; for who was refused before, it has not passed.
+				if (!options.isRetry && inFlight === 0 && waiting === 0) trouble = undefined;
 				const failure = options.isRetry ? failureThatLasts(options) : undefined;
 				if (failure) return reject(failure);
 				signal.addEventListener('abort', leave, { once: true });

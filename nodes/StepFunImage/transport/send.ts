@@ -40,6 +40,11 @@ const MAX_ERROR_BODY_MS = 2_000;
 /** What is here already may be used within this time after the server fell silent. */
 const MAX_ENDING_MS = 5_000;
 
+/** Files up to this size are with the server before it can refuse them. */
+const MAX_UNPACED_BYTES = 128 * 1024;
+/** How long an upload waits for the server's word, which is little beside the time that an edit takes. */
+const EARLY_ANSWER_MS = 200;
+
 /** What n8n's protection against requests into the internal network says, of a redirect after other words. */
 const BLOCKED = /The request was blocked because/;
 
@@ -79,13 +84,41 @@ export async function sendWithKey(
 		skipSslCertificateValidation: credential.ignoreSslIssues,
 		timeout: NO_TIMEOUT,
 	};
-	return (await functions.helpers.httpRequestWithAuthentication.call(
+	const upload = body instanceof FormData ? paceUpload(body, signal) : undefined;
+	const response = (await functions.helpers.httpRequestWithAuthentication.call(
 		context,
 		CREDENTIAL_TYPE,
 		options,
 		// Read for this item already; without it n8n would read the credential of the first item.
 		{ credentialsDecrypted: { id: '', name: '', type: CREDENTIAL_TYPE, data: credential.fields } },
 	)) as IN8nHttpFullResponse;
+	if (response.statusCode >= 400) upload?.hold();
+	return response;
+}
+
+/**
+ * Gives a server that refuses an upload by its head the time to say so, as `Expect: 100-continue` would. It closes the
+ * connection, and Node.js, which then fails to write, loses the answer that it has not read yet.
+ *
+ * @returns `hold` ends the upload where it is: the answer is here, and nobody reads on
+ */
+function paceUpload(form: FormData, signal: AbortSignal): { hold(): void } {
+	let isHeld = false;
+	for (const [, file] of form) {
+		if (typeof file === 'string' || file.size <= MAX_UNPACED_BYTES) continue;
+		const chunksOf = file.stream.bind(file);
+		const pacedChunks = async function* () {
+			await wait(EARLY_ANSWER_MS, signal);
+			for await (const chunk of chunksOf() as unknown as AsyncIterable<Uint8Array>) {
+				// What has arrived is read before more is written.
+				await wait(0, signal);
+				if (isHeld) await new Promise(() => undefined);
+				yield chunk;
+			}
+		};
+		Object.defineProperty(file, 'stream', { value: pacedChunks });
+	}
+	return { hold: () => (isHeld = true) };
 }
 
 /**
@@ -132,7 +165,7 @@ export const toServerTimeout: ToTimeoutError = (seconds) =>
 /** n8n's binary data storage does not take, or does not keep, an image that is here. */
 export const toStorageTimeout: ToTimeoutError = (seconds) =>
 	new RequestFailure('storage', {
-		text: `its storage did not take it within ${seconds} seconds`,
+		text: `its storage did not accept it within ${seconds} seconds`,
 	});
 
 /**
@@ -294,7 +327,7 @@ export function toRequestFailure(error: unknown): RequestFailure {
 	// A stream that ends before its end says so in these ways.
 	if (/aborted|premature/i.test(text) || code === 'ERR_STREAM_PREMATURE_CLOSE') {
 		return new RequestFailure('truncated', {
-			text: 'The connection broke while the answer arrived',
+			text: 'The connection broke while the answer was arriving',
 		});
 	}
 	return new RequestFailure('connection', { code, text });
@@ -315,6 +348,8 @@ export async function assertOk(response: IN8nHttpFullResponse): Promise<void> {
 		retryAfterMs: parseRetryAfter(headers['retry-after']),
 		location: headerText(headers.location),
 		traceId: headerText(headers['x-trace-id']),
+		// Portkey 1.15 as npm installs it fails over answers that it should pass on (Portkey-AI/gateway, issue 1389).
+		isFromGateway: headers['x-portkey-gateway-exception'] === 'true',
 	});
 }
 

@@ -34,6 +34,7 @@ export async function useEdit(session: Session, inputSize: ImageSize): Promise<v
 		'Input Image From',
 		'Input Data Field Name',
 		'Prompt',
+		'Size',
 		'Output',
 		'Put Output File in Field',
 		'Options',

@@ -120,6 +120,7 @@ async function useOtherModel(session: Session): Promise<void> {
 	await editor.panel.getByText(`${OTHER.id} does not offer Edit`).waitFor();
 	strictEqual(await editor.readModel(), OTHER.id);
 	await checkKept();
+	strictEqual(await editor.readField('size'), sizeValue(landscapeOf(OTHER.id)));
 	await shoot('edit-model-not-offered');
 	await editor.choose('operation', 'Generate');
 	strictEqual(await editor.readModel(), OTHER.id);

@@ -55,10 +55,11 @@ export async function checkModels(
 	for (const { id, capabilities } of modelsFor(operation).toReversed()) {
 		if (listed.includes(id)) await editor.chooseModel(id);
 		strictEqual(await editor.readModel(), id);
-		const hasSize = (await editor.readFieldLabels()).includes('Size');
-		strictEqual(hasSize, capabilities.sizes !== undefined, `${id} shows a Size, or none, wrongly`);
-		const sizes = hasSize ? await editor.readChoices('size') : [];
-		if (hasSize) deepStrictEqual(sizes, sizesOf(capabilities));
+		const hasSizes = capabilities.sizes !== undefined;
+		const isUnused = await editor.panel.getByText('Not used: this model').isVisible();
+		strictEqual(isUnused, !hasSizes, `${id} takes a Size, or none, wrongly`);
+		const sizes = hasSizes ? await editor.readChoices('size') : [];
+		if (hasSizes) deepStrictEqual(sizes, sizesOf(capabilities));
 		deepStrictEqual(await editor.readOptions(), OPTIONS);
 		found.push(`${id} ${sizes.length} sizes, ${OPTIONS.length} options`);
 	}

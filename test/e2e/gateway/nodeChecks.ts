@@ -161,7 +161,7 @@ const CHECKS: Record<string, (context: NodeContext) => Promise<void>> = {
 			await checkPictures(context, run, 3);
 			const seeds = run.items.map(({ json }) => json.requestedSeed);
 			deepStrictEqual(seeds, [7, 8, 9]);
-			match(run.hint, /3 images came with another seed than requested/);
+			match(run.hint, /3 images came with a different seed than requested/);
 			match(run.hint, /A gateway in between may drop the setting; check API Format/);
 		}
 	},
