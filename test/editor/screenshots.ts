@@ -19,8 +19,13 @@ const PICTURES_FOLDER = join(REPOSITORY, 'docs/images');
 /** What people type who look for a node like this one. */
 const SEARCHES = ['image', 'generate', 'edit', 'stepfun'];
 
-/** The local server answers a prompt with this word as StepFun answers one that its moderation refuses. */
-const REFUSED_WORD = 'forbidden-451';
+/** As StepFun's documentation gives the words of moderation. */
+const REFUSED = JSON.stringify({
+	error: { message: 'The content did not pass moderation', type: 'censorship_blocked' },
+});
+
+/** Where the README says that the local server listens. */
+const SERVER_PORT = 8787;
 
 /** The list of nodes is as high as the window; what it found is in its upper part. */
 const NODE_LIST_PART = { maxHeight: 480 };
@@ -40,14 +45,13 @@ async function shootExample(editor: Editor, save: Save, log: (line: string) => v
 
 	await editor.openNode('Generate Photo');
 	await editor.viewOutputAsJson();
+	await save('output-json', await editor.shootPanel());
+	const { width, height } = await editor.viewFirstImage('output');
+	log(`The first generated picture, as the browser draws it: ${width} x ${height}`);
 	await save('panel-generate', await editor.shootPanel());
 	await editor.useTheme('dark');
 	await save('panel-generate-dark', await editor.shootPanel());
 	await editor.useTheme('light');
-
-	const { width, height } = await editor.viewFirstImage('output');
-	log(`The first generated picture, as the browser draws it: ${width} x ${height}`);
-	await save('output-picture', await editor.shootPanel());
 	await editor.closePanel();
 
 	await editor.openNode('Put Into Scene');
@@ -58,7 +62,12 @@ async function shootExample(editor: Editor, save: Save, log: (line: string) => v
 }
 
 /** The node found, added, set up and refused, as in someone's first minutes with it. */
-async function shootFirstUse(editor: Editor, save: Save, log: (line: string) => void) {
+async function shootFirstUse(
+	editor: Editor,
+	save: Save,
+	log: (line: string) => void,
+	refuse: () => void,
+) {
 	for (const text of SEARCHES) {
 		const { place, of } = await editor.searchNodes(text, 'StepFun Image');
 		log(`The search for "${text}" shows the node at place ${place} of ${of}`);
@@ -74,10 +83,10 @@ async function shootFirstUse(editor: Editor, save: Save, log: (line: string) => 
 	await editor.choose('size', 'Landscape 16:9');
 	for (const option of ['Steps', 'CFG Scale', 'Negative Prompt']) await editor.addOption(option);
 	await editor.fill('negativePrompt', 'blurry, watermark');
-	await editor.page.getByText('The negative prompt does nothing').scrollIntoViewIfNeeded();
+	await editor.page.getByText('The negative prompt has no effect').scrollIntoViewIfNeeded();
 	await save('panel-options', await editor.shootPanel());
 
-	await editor.fill('prompt', `A picture of ${REFUSED_WORD} things`);
+	refuse();
 	await editor.page.getByTestId('node-execute-button').click();
 	await editor.panel.getByTestId('node-error-message').waitFor();
 	log(`A refused prompt: ${await editor.panel.getByTestId('node-error-message').innerText()}`);
@@ -122,7 +131,7 @@ async function main(): Promise<void> {
 
 		const installation = await installN8n(log);
 		const tarball = await packPackage(workFolder);
-		const server = await startStepFunServer();
+		const server = await startStepFunServer({ port: SERVER_PORT });
 		cleanUp(() => server.close());
 		const filesFolder = join(workFolder, 'pictures');
 		await mkdir(filesFolder);
@@ -131,7 +140,7 @@ async function main(): Promise<void> {
 		const n8n = await startN8n({ installation, tarball, userFolder: workFolder, filesFolder });
 		cleanUp(() => n8n.stop());
 		const access = { baseUrl: server.url, apiKey: LOCAL_API_KEY };
-		const credential = await createStepFunCredential(n8n, server);
+		const credential = await createStepFunCredential(n8n, server, {}, 'StepFun');
 		const exampleId = await n8n.createWorkflow(
 			await prepareExample('product-photos', {
 				credentials: { [CREDENTIAL_TYPE]: credential },
@@ -148,7 +157,8 @@ async function main(): Promise<void> {
 			await editor.openWorkflow(exampleId);
 			await shootExample(editor, save, log);
 			await editor.openWorkflow(emptyId);
-			await shootFirstUse(editor, save, log);
+			const refuse = () => server.setFaults([{ times: 1, fault: { status: 451, body: REFUSED } }]);
+			await shootFirstUse(editor, save, log, refuse);
 			await shootCredential(editor, save, access);
 		} catch (error) {
 			const file = join(tmpdir(), 'stepfun-image-editor-failure.png');
