@@ -74,7 +74,7 @@ async function shootFirstUse(editor: Editor, save: Save, log: (line: string) => 
 	await editor.choose('size', 'Landscape 16:9');
 	for (const option of ['Steps', 'CFG Scale', 'Negative Prompt']) await editor.addOption(option);
 	await editor.fill('negativePrompt', 'blurry, watermark');
-	await editor.page.getByText('The negative prompt does nothing').scrollIntoViewIfNeeded();
+	await editor.page.getByText('The negative prompt has no effect').scrollIntoViewIfNeeded();
 	await save('panel-options', await editor.shootPanel());
 
 	await editor.fill('prompt', `A picture of ${REFUSED_WORD} things`);
