@@ -6,7 +6,7 @@ import type {
 
 import { runNode, type NodeRun, type NodeRunResult } from './runNode';
 import { localCredential, type Target } from './stepFunCredential';
-import type { StepFunServer } from '../stepfun-server/server';
+import { startStepFunServer, type StepFunServer } from '../stepfun-server/server';
 
 type Rest = Partial<Omit<NodeRun, 'parameters' | 'credential'>> & {
 	credential?: ICredentialDataDecryptedObject;
@@ -38,6 +38,13 @@ export async function runEdit(
 		...rest,
 		credential: localCredential(server, rest.credential),
 	});
+}
+
+/** Runs the node once, since the first run loads much of n8n, which would count where time is measured. */
+export async function loadEngine(): Promise<void> {
+	const server = await startStepFunServer({ drawing: 'once' });
+	await runGenerate(server);
+	await server.close();
 }
 
 /** The image requests' JSON bodies, in the order of arrival. */

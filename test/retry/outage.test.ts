@@ -1,5 +1,5 @@
 import { startHostileServer } from '../kit/hostileServer';
-import { runGenerate } from '../kit/localRuns';
+import { loadEngine, runGenerate } from '../kit/localRuns';
 import { LOCAL_API_KEY, startStepFunServer } from '../stepfun-server/server';
 import type { StepFunServer } from '../stepfun-server/types';
 
@@ -53,6 +53,8 @@ describe('A service that is away for a while', () => {
 		expect(items.filter(({ binary }) => binary)).toHaveLength(30);
 	});
 });
+
+beforeAll(loadEngine);
 
 const closers: Array<() => Promise<void>> = [];
 afterEach(async () => {

@@ -11,7 +11,7 @@ import {
 	startHostileServer,
 	type HostileServer,
 } from '../kit/hostileServer';
-import { runEdit, runGenerate } from '../kit/localRuns';
+import { loadEngine, runEdit, runGenerate } from '../kit/localRuns';
 import { bytesOf } from '../kit/runNode';
 import { LOCAL_API_KEY, startStepFunServer, type StepFunServer } from '../stepfun-server/server';
 
@@ -25,10 +25,7 @@ let keys = 0;
 
 beforeAll(async () => {
 	png = await inputImage(40, 30, 'png');
-	// The first run loads much of n8n, which would count as silence below.
-	const first = await startStepFunServer({ drawing: 'once' });
-	await runGenerate(first);
-	await first.close();
+	await loadEngine();
 });
 beforeEach(async () => {
 	key = `${LOCAL_API_KEY}-stalls-${++keys}`;
