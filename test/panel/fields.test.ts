@@ -357,7 +357,7 @@ describe('Panel: sizes', () => {
 describe('Panel: the notice that a negative prompt does nothing', () => {
 	const shown = (operation: string, model: string, set: INodeParameters) =>
 		notices({ operation, model, options: set }).some((text) =>
-			text.startsWith('The negative prompt does nothing'),
+			text.startsWith('The negative prompt has no effect'),
 		);
 
 	describe.each(['generate', 'edit'])('Panel: notice, %s with step-image-edit-2', (operation) => {

@@ -54,7 +54,7 @@ export async function useGenerate(session: Session): Promise<void> {
 	strictEqual(await editor.readField('steps'), String(STANDARD.capabilities.steps.default));
 	strictEqual(await editor.readSwitch('textMode'), true);
 	await editor.fill('negativePrompt', 'blurry, watermark');
-	const notice = editor.panel.getByText('The negative prompt does nothing');
+	const notice = editor.panel.getByText('The negative prompt has no effect');
 	await notice.waitFor();
 	await shoot('generate-options');
 	await editor.fill('cfgScale', '3');
