@@ -27,11 +27,16 @@ const NODE_TYPE = 'n8n-nodes-stepfun-image.stepFunImage';
 
 export type BinaryMode = 'filesystem' | 'default';
 
+export type CredentialFields =
+	| ICredentialDataDecryptedObject
+	| ((itemIndex: number) => ICredentialDataDecryptedObject);
+
 export interface NodeRun {
 	/** Input items: JSON only, or whole items. */
 	items?: Array<IDataObject | INodeExecutionData>;
 	parameters: INodeParameters;
-	credential: ICredentialDataDecryptedObject;
+	/** The credential's fields, or what an expression makes of them for an item. */
+	credential: CredentialFields;
 	onError?: INode['onError'];
 	/** n8n's "Retry On Fail". */
 	retryOnFail?: { maxTries: number };
@@ -116,9 +121,7 @@ export async function runNode(settings: NodeRun): Promise<NodeRunResult> {
 }
 
 /** What n8n's server tells the engine about an execution: its ID and addresses, the credential and the hooks. */
-export function executionData(
-	credential: ICredentialDataDecryptedObject,
-): IWorkflowExecuteAdditionalData {
+export function executionData(credential: CredentialFields): IWorkflowExecuteAdditionalData {
 	const executionId = `execution-${Math.random().toString(36).slice(2)}`;
 	return {
 		executionId,
@@ -193,11 +196,15 @@ export function source({ items = [{}] }: Pick<NodeRun, 'items'>): INodeType {
 }
 
 /** Authenticates as n8n's CredentialsHelper does, with the credential's own function. */
-export function credentialsHelper(credential: ICredentialDataDecryptedObject): ICredentialsHelper {
+export function credentialsHelper(credential: CredentialFields): ICredentialsHelper {
+	const getDecrypted: ICredentialsHelper['getDecrypted'] = async (...given) => {
+		const itemIndex = given[6]?.itemIndex ?? 0;
+		return { ...(typeof credential === 'function' ? credential(itemIndex) : credential) };
+	};
 	return {
 		getParentTypes: () => [],
 		isCredentialUsableByNode: () => true,
-		getDecrypted: async () => ({ ...credential }),
+		getDecrypted,
 		preAuthentication: async () => undefined,
 		authenticate: async (
 			data: ICredentialDataDecryptedObject,

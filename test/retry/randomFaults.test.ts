@@ -1,50 +1,154 @@
 import { setTimeout as wait } from 'node:timers/promises';
+import type { INodeExecutionData, IPairedItemData } from 'n8n-workflow';
 
 import { LOCAL_API_KEY, startStepFunServer } from '../stepfun-server/server';
 import { runGenerate } from '../kit/localRuns';
 import { countOpenFiles } from '../kit/processFigures';
-import { bytesOf } from '../kit/runNode';
+import { bytesOf, type NodeRun } from '../kit/runNode';
 import { waitFor } from '../kit/waitFor';
 import { seededRandom } from '../stepfun-server/random-numbers';
 import type { Fault, FaultRule } from '../stepfun-server/types';
 
-const ITEMS = 200;
-const SHARE_OF_FAULTS = 0.2;
+const SHARE_OF_FAULTS = 0.3;
+/** Far more than an answer takes on a busy machine, since one that is late would count as a fault. */
+const TIMEOUT_SECONDS = 6;
 
 interface Mishap {
 	fault: Fault;
-	/** Whether the item still gets its image. */
-	passes: boolean;
+	/** What becomes of the request: it is sent again, brings its image all the same, or is refused. */
+	outcome: 'repeated' | 'delivered' | 'refused';
 	/** Whether the service charges an image that never arrives. */
 	chargesInVain: boolean;
+	/** What the error says where this is the end of an item. */
+	says: RegExp;
 }
 
-const mishap = (fault: Fault, passes: boolean, chargesInVain: boolean): Mishap => ({
+const repeated = (fault: Fault, says: RegExp): Mishap => ({
 	fault,
-	passes,
-	chargesInVain,
+	outcome: 'repeated',
+	chargesInVain: false,
+	says,
+});
+const repeatedAtACost = (fault: Fault, says: RegExp): Mishap => ({
+	...repeated(fault, says),
+	chargesInVain: true,
+});
+const delivered = (fault: Fault): Mishap => ({
+	fault,
+	outcome: 'delivered',
+	chargesInVain: false,
+	says: /^$/,
+});
+const refused = (fault: Fault, says: RegExp): Mishap => ({
+	fault,
+	outcome: 'refused',
+	chargesInVain: false,
+	says,
+});
+const refusedAtACost = (fault: Fault, says: RegExp): Mishap => ({
+	...refused(fault, says),
+	chargesInVain: true,
 });
 
+/** A key of escapes alone, so that wherever a reader cuts it, it cuts one. */
+const LONG_KEY = String.raw`\u006b`.repeat(100);
+
 const MISHAPS: Mishap[] = [
-	mishap({ status: 408 }, true, false),
-	mishap({ status: 429 }, true, false),
-	mishap({ status: 429, retryAfter: 0.01 }, true, false),
-	mishap({ status: 500 }, true, false),
-	mishap({ status: 502, body: '<html><title>Bad Gateway</title></html>' }, true, false),
-	mishap({ status: 503, retryAfter: 0.01 }, true, false),
-	mishap({ status: 504, body: '', billed: true }, true, true),
-	mishap({ drop: 'before-answer' }, true, true),
-	mishap({ drop: 'after-headers' }, true, true),
-	mishap({ drop: 'mid-body' }, true, true),
-	mishap({ cutBody: true }, true, true),
-	mishap({ hang: true }, true, true),
-	mishap({ status: 400 }, false, false),
-	mishap({ status: 451 }, false, false),
-	mishap({ html: true }, false, true),
-	mishap({ noImage: true }, false, true),
-	mishap({ notAnImage: true }, false, true),
-	mishap({ contentFiltered: true }, false, true),
+	repeated({ status: 408 }, /./),
+	repeated({ status: 429 }, /./),
+	repeated({ status: 429, retryAfter: 0.01 }, /./),
+	repeated({ status: 500 }, /./),
+	repeated({ status: 502, body: '<html><title>Bad Gateway</title></html>' }, /./),
+	repeated({ status: 503, retryAfter: 0.01 }, /./),
+	repeatedAtACost({ status: 504, body: '', billed: true }, /./),
+	repeatedAtACost({ drop: 'before-answer' }, /./),
+	repeatedAtACost({ drop: 'after-headers' }, /./),
+	repeatedAtACost({ drop: 'mid-body' }, /./),
+	repeatedAtACost({ cutBody: true }, /./),
+	repeatedAtACost({ hang: true }, /./),
+	delivered({ behindJson: ';' }),
+	delivered({ behindJson: '\0' }),
+	delivered({ behindJson: '{"data":[]}' }),
+	delivered({ behindJson: '<!-- served by a proxy -->' }),
+	delivered({ withoutLastBrace: true }),
+	delivered({ firstMember: `"${LONG_KEY}":"value"` }),
+	delivered({ lateLink: true }),
+	delivered({ dripMs: (TIMEOUT_SECONDS + 2) * 1000 }),
+	refused({ status: 400 }, /./),
+	refused({ status: 451 }, /./),
+	refused({ status: 400, endlessBody: true }, /./),
+	refused({ status: 451, endlessBody: true }, /./),
+	refused({ status: 400, dripMs: 2 * TIMEOUT_SECONDS * 1000 }, /./),
+	refused({ html: true }, /./),
+	refusedAtACost({ noImage: true }, /./),
+	refusedAtACost({ notAnImage: true }, /./),
+	refusedAtACost({ contentFiltered: true }, /./),
 ];
+
+interface Scenario {
+	onError: NonNullable<NodeRun['onError']>;
+	/** n8n's Retry On Fail; without it the node runs once. */
+	maxRuns: number;
+	itemCount: number;
+	/** How many items may be refused. */
+	maxRefused: number;
+}
+
+const SCENARIOS: Scenario[] = [
+	{ onError: 'stopWorkflow', maxRuns: 1, itemCount: 60, maxRefused: 0 },
+	{ onError: 'stopWorkflow', maxRuns: 3, itemCount: 60, maxRefused: 2 },
+	{ onError: 'continueRegularOutput', maxRuns: 1, itemCount: 200, maxRefused: Infinity },
+	{ onError: 'continueRegularOutput', maxRuns: 2, itemCount: 60, maxRefused: Infinity },
+	{ onError: 'continueErrorOutput', maxRuns: 1, itemCount: 60, maxRefused: Infinity },
+	{ onError: 'continueErrorOutput', maxRuns: 2, itemCount: 60, maxRefused: Infinity },
+];
+
+/** What goes wrong with each item, request by request. A run that stops gets only what it survives. */
+function planMishaps({ onError, itemCount, maxRefused }: Scenario, random: () => number) {
+	let refusals = 0;
+	const isSurvived = ({ outcome, chargesInVain }: Mishap, before: Mishap[]) =>
+		outcome === 'refused'
+			? !chargesInVain && refusals < maxRefused
+			: !chargesInVain || !before.some((mishap) => mishap.chargesInVain);
+	return Array.from({ length: itemCount }, () => {
+		const plan: Mishap[] = [];
+		while (random() < SHARE_OF_FAULTS && plan.length < 3 && plan.at(-1)?.outcome !== 'delivered') {
+			const candidates =
+				onError === 'stopWorkflow' ? MISHAPS.filter((mishap) => isSurvived(mishap, plan)) : MISHAPS;
+			const mishap = candidates[Math.floor(random() * candidates.length)];
+			if (mishap.outcome === 'refused') refusals++;
+			plan.push(mishap);
+		}
+		return plan;
+	});
+}
+
+/** What becomes of an item in up to so many runs of the node. An image is bought again once at most in each. */
+function predict(plan: Mishap[], maxRuns: number) {
+	const left = [...plan];
+	let sent = 0;
+	let chargedInVain = 0;
+	let end: Mishap | undefined;
+	for (let run = 1; run <= maxRuns; run++) {
+		let chargedInThisRun = 0;
+		for (;;) {
+			const mishap = left.shift();
+			sent++;
+			if (!mishap || mishap.outcome === 'delivered') {
+				return { isDelivered: true, sent, chargedInVain };
+			}
+			end = mishap;
+			if (mishap.chargesInVain) {
+				chargedInVain++;
+				chargedInThisRun++;
+			}
+			if (mishap.outcome === 'refused' || chargedInThisRun > 1) break;
+		}
+		// What was charged and would come again as it is, is not asked for again.
+		if (end.outcome === 'refused' && end.chargesInVain) break;
+	}
+	return { isDelivered: false, sent, chargedInVain, says: end?.says };
+}
 
 /** Sockets take a moment to close. */
 const untilOpenFilesAre = async (most: number) =>
@@ -58,83 +162,110 @@ const untilOpenFilesAre = async (most: number) =>
 
 const promptOf = (item: number) => `Picture number ${item};`;
 
-let accounts = 0;
+/** Runs a workflow whose items go wrong as planned. */
+async function runThroughFaults(scenario: Scenario, index: number) {
+	const random = seededRandom(2026 + index);
+	const plans = planMishaps(scenario, random);
+	const faults = plans.flatMap((plan, item) =>
+		plan.map(
+			({ fault }): FaultRule => ({ when: { promptIncludes: promptOf(item) }, times: 1, fault }),
+		),
+	);
+	const key = `${LOCAL_API_KEY}-${index}-faults`;
+	const server = await startStepFunServer({
+		keys: [key],
+		drawing: 'once',
+		faults,
+		balance: 1000,
+	});
+	const result = await runGenerate(
+		server,
+		{
+			prompt: '={{ $json.prompt }}',
+			output: '={{ $json.output }}',
+			options: { timeout: TIMEOUT_SECONDS },
+		},
+		{
+			items: plans.map((plan, item) => ({
+				prompt: promptOf(item),
+				output:
+					random() < 0.3 || plan.some(({ fault }) => 'lateLink' in fault) ? 'fileAndUrl' : 'file',
+			})),
+			credential: { apiKey: key, concurrentRequests: 20 },
+			onError: scenario.onError,
+			retryOnFail: scenario.maxRuns > 1 ? { maxTries: scenario.maxRuns } : undefined,
+		},
+	);
+	return { plans, server, result };
+}
 
-test.each([2026, 11, 21])(
-	'200 items through a server that fails at random (seed %i) all end well, once and in order',
-	async (seed) => {
-		const random = seededRandom(seed);
-		const plans = Array.from({ length: ITEMS }, () => {
-			const plan: Mishap[] = [];
-			while (random() < SHARE_OF_FAULTS && plan.length < 3 && (plan.at(-1)?.passes ?? true)) {
-				plan.push(MISHAPS[Math.floor(random() * MISHAPS.length)]);
-			}
-			return plan;
-		});
-		const faults = plans.flatMap((plan, item) =>
-			plan.map(
-				({ fault }): FaultRule => ({
-					when: { promptIncludes: promptOf(item) },
-					times: 1,
-					fault,
-				}),
-			),
-		);
-		expect(faults.length).toBeGreaterThan(30);
+describe('Items through a server that fails at random', () => {
+	let descriptors: number;
+	let runs: Array<Awaited<ReturnType<typeof runThroughFaults>>>;
 
-		const descriptors = await countOpenFiles(process.pid);
-		const key = `${LOCAL_API_KEY}-${++accounts}-faults`;
-		const server = await startStepFunServer({
-			keys: [key],
-			drawing: 'once',
-			faults,
-			balance: 1000,
-		});
-		const { items, error } = await runGenerate(
-			server,
-			// Far more than an answer takes on a busy machine, since one that is late would count as a fault.
-			{ prompt: '={{ $json.prompt }}', options: { timeout: 10 } },
-			{
-				items: plans.map((_, item) => ({ prompt: promptOf(item) })),
-				credential: { apiKey: key, concurrentRequests: 20 },
-				onError: 'continueRegularOutput',
-			},
-		);
+	// Most of a run is waiting, so all of them wait together.
+	beforeAll(async () => {
+		descriptors = await countOpenFiles(process.pid);
+		runs = await Promise.all(SCENARIOS.map(runThroughFaults));
+	}, 180_000);
 
-		expect(error).toBeUndefined();
-		expect(items.map(({ pairedItem }) => pairedItem)).toEqual(plans.map((_, item) => ({ item })));
-
-		for (const [item, plan] of plans.entries()) {
-			const { json, binary } = items[item];
-			const charged = server.billed.filter(({ prompt }) => prompt === promptOf(item));
-			const sent = server.requests.filter(
-				(request) => (request.json as { prompt: string }).prompt === promptOf(item),
-			);
-			// An image is bought again once at most.
-			const secondInVain = plan.findIndex(
-				(mishap, index) =>
-					mishap.chargesInVain && plan.slice(0, index).some(({ chargesInVain }) => chargesInVain),
-			);
-			const met = secondInVain === -1 ? plan : plan.slice(0, secondInVain + 1);
-			const inVain = met.filter(({ chargesInVain }) => chargesInVain).length;
-			const isDelivered = secondInVain === -1 && plan.every(({ passes }) => passes);
-			if (isDelivered) {
-				expect([item, json.tries, json.error]).toEqual([item, plan.length + 1, undefined]);
-				expect(charged).toHaveLength(inVain + 1);
-				const image = await bytesOf(binary?.data);
-				expect(image.equals(server.images.get(json.id as string)!)).toBe(true);
-			} else {
-				expect([item, typeof json.error, binary]).toEqual([item, 'string', undefined]);
-				expect(charged).toHaveLength(inVain);
-			}
-			expect(sent).toHaveLength(met.length + (isDelivered ? 1 : 0));
-		}
-
-		await server.close();
+	afterAll(async () => {
+		await Promise.all(runs.map(async ({ server }) => await server.close()));
 		await untilOpenFilesAre(descriptors);
-	},
-	180_000,
-);
+	});
+
+	test('meet every fault', () => {
+		const planned = new Set(runs.flatMap(({ plans }) => plans.flat()));
+		expect(MISHAPS.filter((mishap) => !planned.has(mishap))).toEqual([]);
+	});
+
+	test.each(SCENARIOS.map((scenario, index) => ({ ...scenario, index })))(
+		'end well, once and in order: $itemCount items, On Error $onError, $maxRuns runs at most',
+		async ({ onError, maxRuns, itemCount, index }) => {
+			const { plans, server, result } = runs[index];
+			const { items, errorItems, error } = result;
+			expect(error).toBeUndefined();
+			const originsOf = (output: INodeExecutionData[]) =>
+				output.map(({ pairedItem }) => (pairedItem as IPairedItemData).item);
+			const all = Array.from({ length: itemCount }, (_, item) => item);
+			const failed = all.filter((item) => !predict(plans[item], maxRuns).isDelivered);
+			const expectedErrors = onError === 'continueErrorOutput' ? failed : [];
+			expect(originsOf(errorItems)).toEqual(expectedErrors);
+			expect(originsOf(items)).toEqual(all.filter((item) => !expectedErrors.includes(item)));
+
+			const outputs = new Map(
+				[...items, ...errorItems].map((output) => [originsOf([output])[0], output]),
+			);
+			for (const item of all) {
+				const { json, binary } = outputs.get(item)!;
+				const charged = server.billed.filter(({ prompt }) => prompt === promptOf(item));
+				const sent = server.requests.filter(
+					(request) => (request.json as { prompt: string }).prompt === promptOf(item),
+				);
+				const expected = predict(plans[item], maxRuns);
+				if (expected.isDelivered) {
+					expect([item, json.error]).toEqual([item, undefined]);
+					const tries = maxRuns === 1 ? expected.sent : expect.any(Number);
+					expect([item, json.tries]).toEqual([item, tries]);
+					// All pictures are the same; whose it is, its ID tells.
+					expect(charged.map(({ id }) => id)).toContain(json.id);
+					const image = await bytesOf(binary?.data);
+					expect(image.equals(server.images.get(json.id as string)!)).toBe(true);
+				} else {
+					expect([item, json.error, binary]).toEqual([
+						item,
+						expect.stringMatching(expected.says!),
+						undefined,
+					]);
+				}
+				const images = expected.isDelivered ? 1 : 0;
+				expect([item, charged.length]).toEqual([item, expected.chargedInVain + images]);
+				if (maxRuns === 1) expect(charged.length).toBeLessThanOrEqual(Math.max(2, images + 1));
+				expect([item, sent.length]).toEqual([item, expected.sent]);
+			}
+		},
+	);
+});
 
 test('30 runs that are cancelled at a random moment send nothing more and leave nothing open', async () => {
 	const random = seededRandom(30);

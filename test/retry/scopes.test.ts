@@ -2,6 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 
 import { runGenerate } from '../kit/localRuns';
 import { runNode } from '../kit/runNode';
+import { localCredential } from '../kit/stepFunCredential';
 import { startStepFunServer } from '../stepfun-server/server';
 import type { StepFunServer, StepFunServerOptions } from '../stepfun-server/types';
 
@@ -9,6 +10,19 @@ let server: StepFunServer;
 const start = async (options: StepFunServerOptions = {}) =>
 	(server = await startStepFunServer({ drawing: 'once', ...options }));
 afterEach(async () => await server.close());
+
+/** Runs items whose credential has an expression for its key. */
+const runWithKeys = async (keyOf: (item: number) => string, count: number) =>
+	await runNode({
+		parameters: { operation: 'generate', prompt: '={{ $json.prompt }}' },
+		items: Array.from({ length: count }, (_, item) => ({ prompt: `item ${item};` })),
+		credential: (item) => localCredential(server, { apiKey: keyOf(item), concurrentRequests: 1 }),
+		onError: 'continueRegularOutput',
+	});
+
+/** The keys of the requests, in the order of their arrival. */
+const keysSent = () =>
+	server.requests.map(({ headers }) => headers.authorization?.replace('Bearer ', ''));
 
 const unhandled: unknown[] = [];
 const note = (reason: unknown) => void unhandled.push(reason);
@@ -41,6 +55,54 @@ describe('What a failure makes pointless, and what not', () => {
 		]);
 		// The dear model was asked for once.
 		expect(server.requests).toHaveLength(4);
+	});
+
+	test('A 401 for the key of one item does not stop the items with other keys', async () => {
+		await start({ keys: ['scopes-first', 'scopes-second'] });
+		const keys = ['scopes-first', 'scopes-revoked', 'scopes-second'];
+		const keyOf = (item: number) => keys[item % keys.length];
+		const { items, error } = await runWithKeys(keyOf, 12);
+		expect(error).toBeUndefined();
+		expect(items.map(({ pairedItem }) => pairedItem)).toEqual(
+			Array.from({ length: 12 }, (_, item) => ({ item })),
+		);
+		for (const [item, { json, binary }] of items.entries()) {
+			const isRevoked = keyOf(item) === 'scopes-revoked';
+			expect([item, binary === undefined]).toEqual([item, isRevoked]);
+			if (isRevoked) expect(json.error).toContain('API key');
+			else expect(json.error).toBeUndefined();
+		}
+		// The refused key was tried once, and each of the others paid for its own items.
+		expect(keysSent().filter((key) => key === 'scopes-revoked')).toHaveLength(1);
+		expect(keysSent().filter((key) => key === 'scopes-first')).toHaveLength(4);
+		expect(keysSent().filter((key) => key === 'scopes-second')).toHaveLength(4);
+		expect(server.billed).toHaveLength(8);
+	});
+});
+
+describe('The pace of keys in one run', () => {
+	test('is one for each key: the requests of a key do not wait for those of another', async () => {
+		const keys = ['scopes-pace-1', 'scopes-pace-2', 'scopes-pace-3'];
+		await start({ keys, concurrency: 1, latencyMs: 300 });
+		const { items } = await runWithKeys((item) => keys[item % keys.length], 6);
+		expect(items.filter(({ binary }) => binary)).toHaveLength(6);
+		expect(server.maxInFlight).toBe(3);
+		expect(server.rejected429).toBe(0);
+	});
+
+	test('slows down only the key that was told to wait', async () => {
+		const [slow, quick] = ['scopes-slow', 'scopes-quick'];
+		await start({
+			keys: [slow, quick],
+			faults: [
+				{ when: { promptIncludes: 'item 0;' }, times: 1, fault: { status: 429, retryAfter: 3 } },
+			],
+		});
+		const { items } = await runWithKeys((item) => (item % 2 === 0 ? slow : quick), 8);
+		expect(items.filter(({ binary }) => binary)).toHaveLength(8);
+		// The slow key's first request, all of the quick key's, and then what had to wait.
+		expect(keysSent().filter((key) => key === slow)).toHaveLength(5);
+		expect(keysSent().slice(-4)).toEqual([slow, slow, slow, slow]);
 	});
 });
 

@@ -9,6 +9,7 @@ export interface Answer {
 }
 
 const ENDLESS_CHUNK = Buffer.alloc(65_536, 'A');
+const DRIP_EVERY_MS = 50;
 
 /** An answer with a JSON body. */
 export function jsonAnswer(
@@ -87,9 +88,26 @@ export async function sendFaulty(
 		while (!response.destroyed) {
 			if (!response.write(ENDLESS_CHUNK)) await Promise.race([once(response, 'drain'), closed]);
 		}
+	} else if ('dripMs' in fault) {
+		await drip(response, answer, fault.dripMs);
+		await closed;
 	} else {
 		await sendAnswer(response, answer);
 	}
+}
+
+async function drip(response: ServerResponse, answer: Answer, dripMs: number): Promise<void> {
+	const body = Buffer.concat(answer.chunks);
+	const pieces = Math.max(1, Math.round(dripMs / DRIP_EVERY_MS));
+	const bytes = Math.max(1, Math.ceil(body.length / pieces));
+	const left = new AbortController();
+	response.once('close', () => left.abort());
+	response.writeHead(answer.status, { ...answer.headers, 'Content-Length': body.length });
+	for (let piece = 0; piece < pieces && !response.destroyed; piece++) {
+		await pause(DRIP_EVERY_MS, left.signal);
+		response.write(body.subarray(piece * bytes, (piece + 1) * bytes));
+	}
+	response.end();
 }
 
 async function drop(

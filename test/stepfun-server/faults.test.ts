@@ -230,6 +230,61 @@ describe('what happens', () => {
 		expect(received).toBeGreaterThanOrEqual(20_000_000);
 	});
 
+	test.each([
+		['text', {}],
+		['a status', { status: 451 }],
+	])('a body that never ends, behind %s', async (_, status) => {
+		act({ ...status, endlessBody: true });
+		const response = await post();
+		expect(response.status).toBe('status' in status ? 451 : 200);
+		await response.body?.cancel();
+		await until(() => server.requests[0].aborted);
+	});
+
+	test('text behind the JSON, within the announced length', async () => {
+		act({ behindJson: '<!-- proxy -->' });
+		const response = await post();
+		const text = await response.text();
+		expect(Number(response.headers.get('content-length'))).toBe(text.length);
+		const [json, rest] = text.split('<');
+		expect(rest).toBe('!-- proxy -->');
+		expect(JSON.parse(json)).toMatchObject({ data: [{ finish_reason: 'success' }] });
+	});
+
+	test('JSON without its last brace', async () => {
+		act({ withoutLastBrace: true });
+		const response = await post();
+		const text = await response.text();
+		expect(Number(response.headers.get('content-length'))).toBe(text.length);
+		expect(JSON.parse(`${text}}`)).toMatchObject({ data: [{ finish_reason: 'success' }] });
+	});
+
+	test('a member before all others', async () => {
+		act({ firstMember: String.raw`"\u0061":1` });
+		const text = await (await post()).text();
+		expect(text).toMatch(/^\{"\\u0061":1,/);
+		expect(JSON.parse(text)).toMatchObject({ a: 1, data: [{ finish_reason: 'success' }] });
+	});
+
+	test('a body that comes in small pieces', async () => {
+		act({ dripMs: 500 });
+		const start = performance.now();
+		const reader = (await post()).body?.getReader();
+		let pieces = 0;
+		while (!(await reader?.read())?.done) pieces++;
+		expect(performance.now() - start).toBeGreaterThan(400);
+		expect(pieces).toBeGreaterThan(3);
+	});
+
+	test('a link that leads nowhere the first time', async () => {
+		act({ lateLink: true });
+		const { body } = await generate(server, { ...SMALL, response_format: 'url' });
+		const url = body.data?.[0].url ?? '';
+		expect((await fetch(url)).status).toBe(404);
+		expect((await fetch(url)).status).toBe(200);
+		expect(server.billed).toHaveLength(1);
+	});
+
 	test('billed overrules what a fault costs', async () => {
 		act({ status: 500, billed: true });
 		await (await post()).text();

@@ -15,8 +15,8 @@ export const NOT_AN_IMAGE = 'This is text where an image should be.';
 export interface ResultOrigin {
 	server: Server;
 	requests: RecordedResultRequest[];
-	/** Keeps a picture and returns its path on this origin. */
-	publish(id: string, bytes: Buffer): string;
+	/** Keeps a picture and returns its path on this origin; a late one is not there at the first request. */
+	publish(id: string, bytes: Buffer, isLate?: boolean): string;
 	setFaults(rules: ResultFaultRule[]): void;
 	reset(): void;
 }
@@ -28,7 +28,7 @@ export function createResultOrigin(
 ): ResultOrigin {
 	const format: ImageFormat = options.image?.format ?? 'png';
 	const lifetimeMs = options.urlLifetimeMs ?? THIRTY_DAYS_MS;
-	const files = new Map<string, { bytes: Buffer; expiresAt: number }>();
+	const files = new Map<string, { bytes: Buffer; expiresAt: number; isLate: boolean }>();
 	const faults = createFaultPlan<ResultFault>(options.resultFaults, options.faultSeed);
 	const requests: RecordedResultRequest[] = [];
 	let downloads = 0;
@@ -62,7 +62,10 @@ export function createResultOrigin(
 		if (hadAuthorization) return plain(400, 'Only one auth mechanism allowed');
 		if (method !== 'GET' && method !== 'HEAD') return plain(405, 'Method not allowed');
 		const file = files.get(path);
-		if (file === undefined) return plain(404, 'The specified key does not exist');
+		if (file === undefined || file.isLate) {
+			if (file) file.isLate = false;
+			return plain(404, 'The specified key does not exist');
+		}
 		if (Date.now() >= file.expiresAt) return plain(403, 'Request has expired');
 		return { status: 200, headers: { 'Content-Type': `image/${format}` }, chunks: [file.bytes] };
 	}
@@ -73,9 +76,9 @@ export function createResultOrigin(
 	return {
 		server,
 		requests,
-		publish(id, bytes) {
+		publish(id, bytes, isLate = false) {
 			const path = `/image_gen/${new Date().toISOString().slice(0, 10).replaceAll('-', '')}/${id}.${format}`;
-			files.set(path, { bytes, expiresAt: Date.now() + lifetimeMs });
+			files.set(path, { bytes, expiresAt: Date.now() + lifetimeMs, isLate });
 			return path;
 		},
 		setFaults: (rules) => faults.set(rules),

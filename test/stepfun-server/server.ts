@@ -252,7 +252,8 @@ export async function startStepFunServer(
 			const value = isText ? Buffer.from(bytes.toString('base64')) : picture.base64;
 			return { name: 'b64_json', value };
 		}
-		return { name: 'url', value: `${resultOrigin}${results.publish(id, bytes)}` };
+		const isLate = fault !== undefined && 'lateLink' in fault;
+		return { name: 'url', value: `${resultOrigin}${results.publish(id, bytes, isLate)}` };
 	}
 
 	async function refuse(
@@ -355,6 +356,19 @@ function changedBy(fault: Fault | undefined, answer: Answer): Answer {
 	if ('html' in fault) {
 		const page = '<!doctype html><title>Sign in</title><h1>Please sign in</h1>';
 		return jsonAnswer(200, page, { 'Content-Type': 'text/html; charset=utf-8' });
+	}
+	const { chunks } = answer;
+	if ('behindJson' in fault) {
+		return { ...answer, chunks: [...chunks, Buffer.from(fault.behindJson)] };
+	}
+	if ('withoutLastBrace' in fault) {
+		const last = String(chunks.at(-1));
+		const cut = Buffer.from(last.slice(0, last.lastIndexOf('}')));
+		return { ...answer, chunks: [...chunks.slice(0, -1), cut] };
+	}
+	if ('firstMember' in fault) {
+		const first = String(chunks[0]).replace('{', () => `{${fault.firstMember},`);
+		return { ...answer, chunks: [Buffer.from(first), ...chunks.slice(1)] };
 	}
 	return answer;
 }

@@ -60,8 +60,18 @@ export type Fault = {
 	| { hang: true }
 	/** Status 307 to this address. */
 	| { redirectTo: string }
-	/** A body that never ends. */
+	/** A body that never ends; with a status its own body. */
 	| { endlessBody: true }
+	/** Text behind the JSON, which the announced length includes. */
+	| { behindJson: string }
+	/** JSON that lacks its last brace, and a length that is right all the same. */
+	| { withoutLastBrace: true }
+	/** A member of a JSON object, as text, that comes before all others. */
+	| { firstMember: string }
+	/** Sends the body in small pieces, for about so long; with a status its own body. */
+	| { dripMs: number }
+	/** The link of the answer leads to 404 the first time. */
+	| { lateLink: true }
 );
 
 export interface FaultRule {
