@@ -114,7 +114,7 @@ describe('Credential: the connection test', () => {
 
 	test.each([
 		['http://no-such-host.invalid/v1', 'There is no host named no-such-host.invalid.'],
-		['images.example.com/v1', 'write https://images.example.com/v1'],
+		['images.example.com/v1', 'enter https://images.example.com/v1'],
 		['ftp://images.example.com', 'The Base URL is not a web address.'],
 	])('The connection test says in a sentence what is wrong with %s', async (baseUrl, sentence) => {
 		const { status, message } = await testLocal({ baseUrl });

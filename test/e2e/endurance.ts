@@ -169,13 +169,19 @@ async function takeSample(
 	};
 }
 
-/** Image files that n8n has not deleted yet. */
-async function countLeftFiles(folder: string): Promise<number> {
-	const entries = await readdir(join(folder, '.n8n/storage'), {
-		recursive: true,
-		withFileTypes: true,
-	});
-	return entries.filter((entry) => entry.isFile()).length;
+/** Whether n8n has deleted all image files. */
+async function hasNoFiles(folder: string): Promise<boolean> {
+	try {
+		const entries = await readdir(join(folder, '.n8n/storage'), {
+			recursive: true,
+			withFileTypes: true,
+		});
+		return entries.every((entry) => !entry.isFile());
+	} catch (error) {
+		// A folder went while it was read.
+		if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
+		throw error;
+	}
 }
 
 /** Starts an n8n of its own, and has it make images for a long time. */
@@ -231,7 +237,7 @@ async function endure(
 		}
 	}
 
-	await waitFor('the deletion of all files', async () => (await countLeftFiles(folder)) === 0, {
+	await waitFor('the deletion of all files', async () => await hasNoFiles(folder), {
 		timeoutMs: DELETION_TIMEOUT_MS,
 	});
 	// n8n would wait for it to leave.

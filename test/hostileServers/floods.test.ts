@@ -118,7 +118,9 @@ describe('Hostile servers: an answer without an end', () => {
 		const message = await expectSafeFailure(endless(pictureBegins, '\\u0041'), {
 			options: { timeout: 1 },
 		});
-		expect(message).toMatch(/did not answer completely within 1 seconds|larger than|did not accept it/);
+		expect(message).toMatch(
+			/did not answer completely within 1 seconds|larger than|did not accept it/,
+		);
 	});
 
 	test.each([403, 500])('An answer without end of status %d ends the request', async (status) => {
