@@ -123,12 +123,12 @@ describe('Refusals: the credential', () => {
 		[
 			'a login in the Base URL',
 			{ baseUrl: 'http://user:secret-pass@127.0.0.1:9/v1' },
-			'holds a user',
+			'contains a user',
 		],
 		[
 			'a key with a character beyond Latin',
 			{ apiKey: 'sk-3fN8钥qLw1' },
-			"'API Key' holds a character",
+			"'API Key' contains a character",
 		],
 		['a header name with a space', { headers: { values: [{ name: 'X A', value: '1' }] } }, "'X A'"],
 		['a header of the protocol', { headers: { values: [{ name: 'Host', value: 'x' }] } }, "'Host'"],
