@@ -27,6 +27,7 @@ const NODE_TYPE = 'n8n-nodes-stepfun-image.stepFunImage';
 
 export type BinaryMode = 'filesystem' | 'default';
 
+/** A credential's fields, or what an expression in the credential makes of them for an item. */
 export type CredentialFields =
 	| ICredentialDataDecryptedObject
 	| ((itemIndex: number) => ICredentialDataDecryptedObject);
@@ -35,7 +36,6 @@ export interface NodeRun {
 	/** Input items: JSON only, or whole items. */
 	items?: Array<IDataObject | INodeExecutionData>;
 	parameters: INodeParameters;
-	/** The credential's fields, or what an expression makes of them for an item. */
 	credential: CredentialFields;
 	onError?: INode['onError'];
 	/** n8n's "Retry On Fail". */
