@@ -129,6 +129,16 @@ export class StepFunApi implements ICredentialType {
 				},
 			],
 		},
+		// The one header of credentials from before there was a list; n8n hands over only what is declared.
+		{ displayName: 'Add Custom Header', name: 'addCustomHeader', type: 'hidden', default: false },
+		{ displayName: 'Header Name', name: 'headerName', type: 'hidden', default: '' },
+		{
+			displayName: 'Header Value',
+			name: 'headerSecret',
+			type: 'hidden',
+			typeOptions: { password: true },
+			default: '',
+		},
 	];
 
 	// A declaration could not leave headers out, and n8n would evaluate its expressions for every request.

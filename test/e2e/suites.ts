@@ -11,6 +11,9 @@ import { resumeSuite } from './resume';
 import { securitySuite } from './security';
 import { versionsSuite } from './versions';
 
+/** Suites that install other releases of n8n, which takes as long as all others together; --only runs them. */
+export const ON_REQUEST: readonly string[] = ['versions'];
+
 /** The suites of the end-to-end run, by the names that --only takes, in the order they run. */
 export const SUITES: Record<string, Suite> = {
 	editor: editorSuite,

@@ -309,7 +309,7 @@ test('The password of a Base URL stands nowhere', async () => {
 	const { text, result } = await everythingOf(PLAIN_KEY, json(404, {}), {
 		credential: { baseUrl: server.url.replace('//', `//user:${password}@`) },
 	});
-	expect(result.error?.message).toContain('holds a user name or a password');
+	expect(result.error?.message).toContain('contains a user name or a password');
 	expect(server.requests).toEqual([]);
 	expectSecretsAreNowhere(text, [PLAIN_KEY, HEADER_SECRET, password]);
 });

@@ -165,7 +165,9 @@ test.each([
 	});
 	expect((await run()).error?.message).toMatch(
 		// A data URI is no link, but may be an image.
-		url.startsWith('data:') ? /^What came as the image is not/ : /^The service answered without/,
+		url.startsWith('data:')
+			? /^The answer contains something that is not/
+			: /^The service answered without/,
 	);
 
 	server.attackWith((request, response) => {
