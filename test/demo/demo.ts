@@ -4,7 +4,7 @@ import { basename, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { imageSize } from 'image-size';
 import { withCleanUp, type CleanUp } from '../n8n/clean-up';
-import { CREDENTIAL_TYPE, NODE_TYPE, prepareExample } from '../n8n/example';
+import { CREDENTIAL_TYPE, FOLDER_TEST_FILE, NODE_TYPE, prepareExample } from '../n8n/example';
 import { installN8n } from '../n8n/install';
 import { startN8n, type N8nInstance, type WorkflowFile } from '../n8n/instance';
 import { connectRemote, findRemote, REMOTE_OPTIONS, type RemoteN8n } from '../n8n/remote';
@@ -149,6 +149,7 @@ async function main(): Promise<void> {
 		});
 		const { url, products } = await runWorkflow(runner, workflow);
 		await checkPictures(products);
+		await rm(join(OUTPUT_FOLDER, FOLDER_TEST_FILE), { force: true });
 		await writeFile(join(OUTPUT_FOLDER, 'summary.json'), `${JSON.stringify(products, null, 2)}\n`);
 		await writeFile(
 			join(OUTPUT_FOLDER, 'summary.md'),

@@ -66,7 +66,17 @@ export const resumeSuite: Suite = {
 		await waitFor('the end of every connection', () =>
 			server.requests.every(({ answeredAt }) => answeredAt !== undefined),
 		);
-		const billedByFirst = server.billed.length;
+		// The server bills what it was drawing, too.
+		let billedByFirst = -1;
+		await waitFor(
+			'the server to be done',
+			() => {
+				const isDone = billedByFirst === server.billed.length;
+				billedByFirst = server.billed.length;
+				return isDone;
+			},
+			{ pollMs: 3_000 },
+		);
 		ok(billedByFirst < ROWS, 'the run was over before n8n was killed');
 
 		const second = await start();

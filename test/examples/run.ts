@@ -166,7 +166,9 @@ async function main(): Promise<void> {
 		const context = await setUp(remote, cleanUp, log);
 		const workflowIds = new Map<string, string>();
 		let failed = 0;
-		for (const expected of EXPECTED_RUNS) {
+		// In a running n8n nothing is written to a disk, so there no folder can be missing.
+		const runs = EXPECTED_RUNS.filter(({ withoutFolder }) => !remote || !withoutFolder);
+		for (const expected of runs) {
 			const title = [
 				expected.example,
 				expected.withShortAccount ? ' with little money' : '',
@@ -182,8 +184,8 @@ async function main(): Promise<void> {
 				log(`FAILED  ${title}: ${(error as Error).message}`);
 			}
 		}
-		if (failed > 0) throw new Error(`${failed} of ${EXPECTED_RUNS.length} runs`);
-		log(`${EXPECTED_RUNS.length} runs of ${workflowIds.size} examples did what they should`);
+		if (failed > 0) throw new Error(`${failed} of ${runs.length} runs`);
+		log(`${runs.length} runs of ${workflowIds.size} examples did what they should`);
 		// The README has a picture of this one, taken by npm run screenshots.
 		workflowIds.delete('product-photos');
 		const { n8n } = context;

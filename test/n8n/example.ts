@@ -3,6 +3,9 @@ import { join, resolve } from 'node:path';
 import { jsonParse } from 'n8n-workflow';
 import type { CredentialReference, WorkflowFile } from './instance';
 
+/** What an example writes before its first image, to see that it may. */
+export const FOLDER_TEST_FILE = 'write-test.txt';
+
 /** The node's type, as workflow files name it. */
 export const NODE_TYPE = 'n8n-nodes-stepfun-image.stepFunImage';
 
