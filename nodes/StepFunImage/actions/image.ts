@@ -153,7 +153,9 @@ async function deliver(task: ImageTask): Promise<RequestResult | ItemFailure | t
 	const { answers } = state.tries;
 	let wasCharged = false;
 	const charge = () => {
-		if (!wasCharged) state.charged++;
+		if (wasCharged) return;
+		state.charged++;
+		state.costs.push(estimateCost(request));
 		wasCharged = true;
 	};
 	try {

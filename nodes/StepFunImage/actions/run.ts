@@ -100,6 +100,7 @@ async function runOnce(
 		downloads: pLimit(DOWNLOADS_AT_ONCE),
 		inputImages: pLimit(INPUT_IMAGES_AT_ONCE),
 		charged: tries.chargedInVain,
+		costs: [],
 		summary: createSummary(),
 	};
 	const action =
@@ -115,11 +116,11 @@ async function runOnce(
 	return {
 		items: collect(items, outcomes, state),
 		mayPass: failures.some(({ mayPass }) => mayPass),
-		addHint: () => (isTool ? undefined : addSummaryHint(functions, state, prepared)),
+		addHint: () => (isTool ? undefined : addSummaryHint(functions, state)),
 	};
 }
 
-/** n8n tells it since 2.0; before, the name of the node's type does. */
+/** Older releases of n8n do not tell it; there the name of the node's type does. */
 function isToolExecution(functions: IExecuteFunctions): boolean {
 	return functions.isToolExecution?.() === true || functions.getNode().type.endsWith('Tool');
 }

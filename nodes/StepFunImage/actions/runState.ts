@@ -70,6 +70,8 @@ export interface RunState {
 	stoppedBy?: object;
 	/** Images that the service made, and charged, for this run. */
 	charged: number;
+	/** What each of them costs; undefined where that is not known. Items may have different models. */
+	costs: Array<Cost | undefined>;
 }
 
 /** What a failure makes pointless: everything of the run, or what shares a key, a model or an endpoint. */

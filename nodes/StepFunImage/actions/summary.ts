@@ -1,7 +1,7 @@
 import type { IExecuteFunctions, NodeExecutionHint } from 'n8n-workflow';
 
 import type { Cost } from './outputItems';
-import type { PreparedItem, RunState, RunSummary } from './runState';
+import type { RunState, RunSummary } from './runState';
 
 /** What is said of each count, in this order, if it is not 0. */
 const SENTENCES: Array<[keyof RunSummary, (count: number) => string]> = [
@@ -34,23 +34,14 @@ const SENTENCES: Array<[keyof RunSummary, (count: number) => string]> = [
  * Shows at the end of a run, above the node's output, what it did; nothing when all went well at the first try, but for
  * what it cost.
  */
-export function addSummaryHint(
-	functions: IExecuteFunctions,
-	{ summary, charged }: RunState,
-	prepared: Array<PromiseSettledResult<PreparedItem>>,
-): void {
-	// n8n has it since 1.76.
+export function addSummaryHint(functions: IExecuteFunctions, { summary, costs }: RunState): void {
+	// Older releases of n8n do not have it.
 	if (!functions.addExecutionHints) return;
-	const costs = prepared.flatMap((each) =>
-		each.status === 'fulfilled' && each.value.cost ? [each.value.cost] : [],
-	);
 	const sentences = SENTENCES.flatMap(([name, sentence]) =>
 		summary[name] > 0 ? [sentence(summary[name])] : [],
 	);
-	const cost =
-		costs.length > 0 && charged > 0
-			? `Estimated cost: ${describeCosts(Array.from({ length: charged }, () => costs[0]))}.`
-			: '';
+	const sum = describeCosts(costs);
+	const cost = sum === '' ? '' : `Estimated cost: ${sum}.`;
 	if (sentences.length === 0 && cost === '') return;
 	const hint: NodeExecutionHint = {
 		message: [`Made ${images(summary.made)}.`, ...sentences, cost].filter(Boolean).join(' '),

@@ -21,8 +21,6 @@ const INCOMPLETE_ESCAPE = /(?<!\\)(?:\\\\)*(\\(?:u[0-9a-fA-F]{0,3})?)$/;
 const isWhiteSpace = (byte: number) =>
 	byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
 
-export type JsonImageScanner = ReturnType<typeof createJsonImageScanner>;
-
 /**
  * Follows an answer's JSON as it arrives: byte by byte where it must, and in leaps through the image, whose Base64 text
  * is decoded on the way. Everything else is kept. It accepts any spelling of JSON.
