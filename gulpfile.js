@@ -114,7 +114,8 @@ const bundleAndCopy = series(clean, parallel(bundle, copyIcons, copyNodeMetadata
 /** n8n's own linter in strict mode, which demands eslint.config.mjs as n8n ships it. */
 function lintAsN8nDoes() {
 	return runTool('n8n-node', ['lint'], {
-		// Lets test/ have a configuration of its own: a test server may import node:http, a node may not.
+		// n8n's rules concern **/*.ts. The .cts files of test/ have a configuration of their own: a test server may import
+		// node:http, a node may not.
 		env: { ...process.env, ESLINT_FLAGS: 'unstable_config_lookup_from_file' },
 	});
 }
@@ -129,7 +130,8 @@ function checkFormat() {
 		'--check',
 		'--log-level',
 		'warn',
-		'{nodes,credentials,test}/**/*.ts',
+		'{nodes,credentials}/**/*.ts',
+		'test/**/*.cts',
 		'gulpfile.js',
 		'.dependency-cruiser.js',
 	]);

@@ -2,12 +2,13 @@
 module.exports = {
 	rootDir: '..',
 	roots: ['<rootDir>/test'],
-	testMatch: ['**/*.test.ts'],
+	testMatch: ['**/*.test.cts'],
+	moduleFileExtensions: ['ts', 'cts', 'js', 'cjs', 'mjs', 'json', 'node'],
 	testEnvironment: 'node',
 	// No test measures time, so a busy machine may take as long as it needs.
 	testTimeout: 60_000,
 	transform: {
-		'^.+\\.(t|j)s$': [
+		'^.+\\.c?(t|j)s$': [
 			'@swc/jest',
 			{ jsc: { target: 'es2022', parser: { syntax: 'typescript' } }, module: { type: 'commonjs' } },
 		],

@@ -18,5 +18,5 @@ module.exports = {
 		'rateLimiter/schedule',
 		'redaction/redact',
 		'retry/retry',
-	].map((tests) => `<rootDir>/test/${tests}.test.ts`),
+	].map((tests) => `<rootDir>/test/${tests}.test.cts`),
 };

@@ -15,9 +15,9 @@ module.exports = {
 		'<rootDir>/test/(mutation|other-servers|package|readme|stepfun-server)/',
 		// They reach into services of the n8n in node_modules, such as its logger and its protection of networks.
 		'<rootDir>/test/(hostileServers|redaction|redirects)/',
-		'<rootDir>/test/edit/craftedImages.test.ts',
-		'<rootDir>/test/output/hostileFileNames.test.ts',
+		'<rootDir>/test/edit/craftedImages.test.cts',
+		'<rootDir>/test/output/hostileFileNames.test.cts',
 		// It counts the pauses that n8n makes between expressions, which differ.
-		'<rootDir>/test/generate/manyRows.test.ts',
+		'<rootDir>/test/generate/manyRows.test.cts',
 	],
 };

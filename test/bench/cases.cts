@@ -1,0 +1,224 @@
+import type { StepFunServerOptions } from '../stepfun-server/types.cts';
+import type { ClientName } from './results.cts';
+
+/** One measured situation: some rows, and how the server behaves. */
+export interface BenchmarkCase {
+	name: string;
+	title: string;
+	/** What the case shows, in a paragraph of the report that stays true whatever the figures are. */
+	explanation: string;
+	items: number;
+	/** The images that the server sends. */
+	image: NonNullable<StepFunServerOptions['image']> & { bytes: number };
+	server: StepFunServerOptions;
+	/** What a client that knows the server's limits needs at least; absent where only the client's own work counts. */
+	idealMs?: number;
+	/** How the bare client, which knows the limits, keeps to them. */
+	baseline: { concurrency: number; perWindow?: number; windowMs?: number };
+	/** Size of the input images of an edit; without it images are generated. */
+	inputBytes?: number;
+	/** Sets two options by expression, beside the prompt. */
+	setsOptions?: boolean;
+	/** Turns on n8n's Retry On Fail, and turns off this node's own tries. */
+	retryOnFail?: boolean;
+	/** Gives every run an n8n process of its own, so that its memory and processor time can be told apart. */
+	freshN8n: boolean;
+	clients: Array<{ client: ClientName; runs: number }>;
+}
+
+const MB = 1_000_000;
+const LATENCY_MS = 1_000;
+/** Where memory counts, time only has to be there; a second would make the slow clients' runs take minutes. */
+const MEMORY_LATENCY_MS = 200;
+/** The scale is 1:30 (10 per 2 s stand for 10 per minute), so this stands for 1.5 s. */
+const SCALED_LATENCY_MS = 50;
+const SMALL_IMAGE = { format: 'webp', quality: 10, bytes: 10_000 } as const;
+const LARGE_IMAGE = { bytes: 1.5 * MB };
+
+/** The clients of n8n, and this node most often, because its median is what the targets are held against. */
+function n8nClients(runs: { node: number; loop: number; others: number }) {
+	return [
+		{ client: 'node', runs: runs.node },
+		{ client: 'http-loop', runs: runs.loop },
+		{ client: 'http', runs: runs.others },
+		{ client: 'http-batched', runs: runs.others },
+		{ client: 'openai', runs: runs.others },
+	] satisfies BenchmarkCase['clients'];
+}
+
+/** The cases in the order in which they run, those that decide most first. */
+export const CASES: BenchmarkCase[] = [
+	{
+		name: 'stall',
+		title: '1,000 rows, prompt and two options as expressions, no latency',
+		explanation:
+			'While n8n stands still, it answers no webhook, and the editor does not react. Every row sets the prompt and two options by expression: seed and negative prompt; in the OpenAI node, which has neither, the two options it offers for this model. The rows without any request show what n8n itself takes.',
+		items: 1_000,
+		image: SMALL_IMAGE,
+		server: {},
+		baseline: { concurrency: 5 },
+		setsOptions: true,
+		freshN8n: true,
+		clients: [
+			{ client: 'node', runs: 3 },
+			{ client: 'openai', runs: 3 },
+			{ client: 'http', runs: 1 },
+			{ client: 'no-requests', runs: 1 },
+		],
+	},
+	{
+		name: 'small',
+		title: '1,000 generations of 10 kB, no latency',
+		explanation:
+			'The server answers at once and the images are tiny, so the time is that of the client and of n8n. It shows what an item costs before any image is large or any server slow.',
+		items: 1_000,
+		image: SMALL_IMAGE,
+		server: {},
+		baseline: { concurrency: 5 },
+		freshN8n: true,
+		clients: [
+			{ client: 'node', runs: 3 },
+			{ client: 'baseline', runs: 3 },
+			{ client: 'openai', runs: 3 },
+			{ client: 'http', runs: 1 },
+		],
+	},
+	{
+		name: 'concurrency',
+		title: '20 generations, server allows 5 at once, 1 s latency',
+		explanation:
+			'The server answers 429 to a sixth request at the same time. The ideal is four rounds of five. A loop waits for the slowest of each five; a client without a limit loses the run.',
+		items: 20,
+		image: LARGE_IMAGE,
+		server: { latencyMs: LATENCY_MS, concurrency: 5 },
+		idealMs: 4_000,
+		baseline: { concurrency: 5 },
+		freshN8n: false,
+		clients: [...n8nClients({ node: 5, loop: 5, others: 1 }), { client: 'baseline', runs: 3 }],
+	},
+	{
+		name: 'lower-limit',
+		title: '20 generations, credential says 5, server allows 2',
+		explanation:
+			'The credential promises more than the server allows, so the node has to find the true limit from refusals. The bare client knows it.',
+		items: 20,
+		image: LARGE_IMAGE,
+		server: { latencyMs: LATENCY_MS, concurrency: 2 },
+		idealMs: 10_000,
+		baseline: { concurrency: 2 },
+		freshN8n: false,
+		clients: [...n8nClients({ node: 3, loop: 1, others: 1 }), { client: 'baseline', runs: 1 }],
+	},
+	{
+		name: 'rate',
+		title: '60 generations, server allows 10 per 2 s',
+		explanation:
+			'A limit of 10 requests a minute, thirty times as fast. The credential does not mention it. Batches of five per 1.5 s happen to stay below it.',
+		items: 60,
+		image: LARGE_IMAGE,
+		server: { latencyMs: SCALED_LATENCY_MS, requestsPer: { count: 10, windowMs: 2_000 } },
+		idealMs: 10_000 + SCALED_LATENCY_MS,
+		baseline: { concurrency: 5, perWindow: 10, windowMs: 2_000 },
+		freshN8n: false,
+		clients: [...n8nClients({ node: 3, loop: 1, others: 1 }), { client: 'baseline', runs: 1 }],
+	},
+	{
+		name: 'faults',
+		title: '20 generations; one 500, one 429, one dropped connection, one cut body',
+		explanation:
+			'Four things go wrong once each. A client that gives up at the first has paid for images that nobody gets. The dropped and the cut answer are billed, so 22 is the least that 20 images cost here.',
+		items: 20,
+		image: LARGE_IMAGE,
+		server: {
+			latencyMs: LATENCY_MS,
+			concurrency: 5,
+			faults: [
+				{ when: { nth: 3 }, times: 1, fault: { status: 500 } },
+				{ when: { nth: 5 }, times: 1, fault: { status: 429, retryAfter: 1 } },
+				{ when: { nth: 8 }, times: 1, fault: { drop: 'before-answer' } },
+				{ when: { nth: 11 }, times: 1, fault: { cutBody: true } },
+			],
+		},
+		// 24 requests, 5 at a time.
+		idealMs: 5_000,
+		baseline: { concurrency: 5 },
+		freshN8n: false,
+		clients: n8nClients({ node: 3, loop: 1, others: 1 }),
+	},
+	{
+		name: 'faults-retry',
+		title: "20 generations, one 500, n8n's Retry On Fail",
+		explanation:
+			"One request fails once, and n8n's Retry On Fail runs the node again. Every client pays again for what it had already made, unless it keeps it. This node's own tries are turned off here (Max Tries 1), because they would spare n8n the second run.",
+		items: 20,
+		image: LARGE_IMAGE,
+		server: {
+			latencyMs: LATENCY_MS,
+			faults: [{ when: { nth: 7 }, times: 1, fault: { status: 500 } }],
+		},
+		baseline: { concurrency: 5 },
+		retryOnFail: true,
+		freshN8n: false,
+		clients: n8nClients({ node: 3, loop: 1, others: 1 }),
+	},
+	{
+		name: 'memory',
+		title: '100 generations of 3 MB, no server limit',
+		explanation:
+			'What stands in memory at the worst moment, saving the execution included. Clients that keep images as text in the items hold all of them, and n8n saves them in its database.',
+		items: 100,
+		image: { bytes: 3 * MB },
+		server: { latencyMs: MEMORY_LATENCY_MS },
+		idealMs: 20 * MEMORY_LATENCY_MS,
+		baseline: { concurrency: 5 },
+		freshN8n: true,
+		clients: [
+			{ client: 'node', runs: 3 },
+			{ client: 'baseline', runs: 3 },
+			{ client: 'baseline-decoding', runs: 1 },
+			{ client: 'openai', runs: 1 },
+			{ client: 'http', runs: 1 },
+			{ client: 'http-loop', runs: 1 },
+		],
+	},
+	{
+		name: 'memory-of-300',
+		title: '300 generations of 3 MB, no server limit',
+		explanation:
+			'Three times as many images as above must not need more memory: then the memory does not depend on the number of rows.',
+		items: 300,
+		image: { bytes: 3 * MB },
+		server: { latencyMs: MEMORY_LATENCY_MS },
+		idealMs: 60 * MEMORY_LATENCY_MS,
+		baseline: { concurrency: 5 },
+		freshN8n: true,
+		clients: [{ client: 'node', runs: 3 }],
+	},
+	{
+		name: 'edits',
+		title: '20 edits of a 20 MB input, 20 MB results',
+		explanation:
+			"The largest images, in both directions. n8n's OpenAI node cannot edit with this API: for a model that is not OpenAI's it has no field for the input image, so its execution fails before anything is sent. Reading the inputs without a request shows n8n's share.",
+		items: 20,
+		image: { bytes: 20 * MB },
+		inputBytes: 20 * MB,
+		server: { latencyMs: MEMORY_LATENCY_MS },
+		idealMs: 4 * MEMORY_LATENCY_MS,
+		baseline: { concurrency: 5 },
+		freshN8n: true,
+		clients: [
+			{ client: 'node', runs: 3 },
+			{ client: 'no-requests', runs: 1 },
+			{ client: 'baseline', runs: 3 },
+			{ client: 'openai', runs: 1 },
+			{ client: 'http', runs: 1 },
+		],
+	},
+];
+
+/** The case of a name, which must be one of `CASES`. */
+export function findCase(name: string): BenchmarkCase {
+	const found = CASES.find((each) => each.name === name);
+	if (!found) throw new Error(`There is no case '${name}'`);
+	return found;
+}

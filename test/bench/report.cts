@@ -1,0 +1,164 @@
+import { CASES, type BenchmarkCase } from './cases.cts';
+import {
+	CLIENT_TITLES,
+	median,
+	type BenchmarkResults,
+	type ClientResult,
+	type LoadResult,
+	type RunResult,
+} from './results.cts';
+import { judge } from './targets.cts';
+
+const LOAD_TITLE = "n8n's start and the package";
+
+/** The benchmark as a page: the chart and the targets, then a table and a paragraph for each case. */
+export function toMarkdown(results: BenchmarkResults): string {
+	const sections = CASES.filter(({ name }) => results.cases[name]).map((benchmarkCase) =>
+		describeCase(benchmarkCase, results.cases[benchmarkCase.name]),
+	);
+	if (results.load) sections.push(describeLoad(results.load));
+	return `# Benchmark
+
+![The benchmark as a chart](benchmark.svg)
+
+## Targets
+
+${targetsTable(results)}
+
+Measured on ${results.date} with \`${results.command}\`: ${results.machine}; ${results.versions}. Every client runs in real n8n, with the packed package installed as a community package, against the local StepFun server in a process of its own. The figures of every run are in [benchmark.json](benchmark.json).
+${describeParts(results)}
+${sections.join('\n\n')}
+
+## How it was measured
+
+- **All figures are medians** over the runs that the tables give. The clients of a case take turns. Each has run two items before in the same n8n, so that loading its code is not counted.
+- **Wall time** runs from the start of the execution to its end, as n8n's list of executions shows it. **Ideal** is what a client needs at least that knows the server's limits and has no work of its own.
+- **Longest stall** is the longest time for which n8n's event loop could answer nobody, from the start of the execution until it is stored. It is measured inside n8n's process, with Node.js's \`monitorEventLoopDelay\` at a resolution of 5 ms, which is the smallest figure it gives.
+- **Delivered** counts the images in the items of an execution that succeeded. An execution that fails hands nothing on, so what it had made is lost, and billed.
+- **Memory** is the highest resident memory (VmHWM) of n8n and its children from the start of the execution until it is stored, less that of an empty workflow in the same process. **Processor time** is theirs as well, less an empty workflow's. Both are given where every run has an n8n of its own.
+- **Saved** is the execution's row in n8n's SQLite database. The images lie in n8n's binary store, as files.
+- **The bare client** is undici on the same Node.js, in a process of its own. It streams the answers' JSON to files; "images to files" decodes the Base64 text first. It knows the server's limits.
+- **Every answer carries an image of its own.** n8n stores equal texts of an execution once, which would flatter clients that keep images as text.
+`;
+}
+
+function describeParts({ measuredAgain }: BenchmarkResults): string {
+	if (measuredAgain.length === 0) return '';
+	return `\n**Not one run:** ${measuredAgain.join(', ')} were measured by themselves later (\`npm run bench -- --only <case> --save\`), when the package may have been another.\n`;
+}
+
+function targetsTable(results: BenchmarkResults): string {
+	const rows = judge(results).map(({ caseName, target, measured, isMet }) => {
+		const title = CASES.find(({ name }) => name === caseName)?.title ?? LOAD_TITLE;
+		return [title, target, measured, isMet ? 'met' : '**missed**'];
+	});
+	return table(['Case', 'Target', 'Measured', ''], rows);
+}
+
+function describeCase(benchmarkCase: BenchmarkCase, clients: ClientResult[]): string {
+	const { title, explanation, image, idealMs } = benchmarkCase;
+	const order = benchmarkCase.clients.map(({ client }) => client);
+	const rows = [...clients]
+		.sort((a, b) => order.indexOf(a.client) - order.indexOf(b.client))
+		.map((result) => describeClient(benchmarkCase, result));
+	const ideal = idealMs === undefined ? '' : `; the ideal time is ${(idealMs / 1000).toFixed(2)} s`;
+	return `## ${title}
+
+${table(
+	[
+		'Client',
+		'Runs',
+		'Wall',
+		'To ideal',
+		'Longest stall',
+		'Delivered',
+		'Billed',
+		'429s',
+		'Memory over empty',
+		'Saved per item',
+		'Processor time per item',
+	],
+	rows,
+)}
+
+${explanation} Images of ${size(image.bytes)}${ideal}.`;
+}
+
+function describeClient(
+	{ items, idealMs, freshN8n }: BenchmarkCase,
+	{ client, runs }: ClientResult,
+): string[] {
+	const of = (value: (run: RunResult) => number) => median(runs.map(value));
+	const ofKnown = (value: (run: RunResult) => number | undefined) => {
+		const known = runs.map(value).filter((each) => each !== undefined);
+		return known.length > 0 ? median(known) : undefined;
+	};
+	const wallMs = of((run) => run.wallMs);
+	const delivered = of((run) => run.delivered);
+	const stallMs = ofKnown((run) => run.stallMs);
+	const saved = ofKnown((run) => run.savedBytes);
+	const cpuMs = (of((run) => run.cpuSeconds) / items) * 1000;
+	const fetches = client !== 'no-requests';
+	// How fast, or with what effort, a client fails is no measure of it.
+	const isComparable = fetches && delivered >= items;
+	return [
+		client === 'node' ? `**${CLIENT_TITLES[client]}**` : CLIENT_TITLES[client],
+		String(runs.length),
+		`${(wallMs / 1000).toFixed(2)} s`,
+		isComparable && idealMs !== undefined ? `${(wallMs / idealMs).toFixed(2)} ×` : '–',
+		stallMs === undefined ? '–' : `${Math.round(stallMs).toLocaleString('en')} ms`,
+		fetches ? `${delivered} of ${items}` : '–',
+		String(of((run) => run.billed)),
+		String(of((run) => run.rejected429)),
+		freshN8n ? size(of((run) => run.peakBytes)) : '–',
+		saved === undefined ? '–' : `${(saved / items / 1000).toFixed(2)} kB`,
+		freshN8n && isComparable ? `${cpuMs.toFixed(1)} ms` : '–',
+	];
+}
+
+function describeLoad({ starts, require: required, loader, tarballBytes }: LoadResult): string {
+	const spread = (values: number[]) =>
+		`${(median(values) / 1000).toFixed(2)} s (${(Math.min(...values) / 1000).toFixed(2)} to ${(Math.max(...values) / 1000).toFixed(2)})`;
+	return `## ${LOAD_TITLE}
+
+${table(
+	['', 'Median'],
+	[
+		[
+			`n8n's start to its list of nodes with the package, ${starts.with.length} starts`,
+			spread(starts.with),
+		],
+		[`the same without, ${starts.without.length} starts`, spread(starts.without)],
+		[
+			`reading the package in n8n's loader, ${loader.length} processes`,
+			`${median(loader).toFixed(1)} ms`,
+		],
+		[
+			`\`require()\` of the node's file, ${required.length} processes`,
+			`${median(required).toFixed(1)} ms`,
+		],
+		['tarball', `${(tarballBytes / 1000).toFixed(1)} kB`],
+	],
+)}
+
+n8n loads the package once, when it starts. The difference between two starts of some seconds is smaller than their spread, so the loading is also measured by itself, in fresh processes that have loaded n8n-core.`;
+}
+
+/** Kilobytes or megabytes, without decimals that say nothing. */
+function size(bytes: number): string {
+	if (bytes > 0 && bytes < 1e6) return `${Math.round(bytes / 1000)} kB`;
+	const value = bytes / 1e6;
+	const decimals = Number.isInteger(value) || Math.abs(value) >= 10 ? 0 : 1;
+	return `${value.toFixed(decimals)} MB`;
+}
+
+/** Padded as prettier pads tables. */
+function table(head: string[], rows: string[][]): string {
+	const widths = head.map((_, column) =>
+		Math.max(3, ...[head, ...rows].map((row) => row[column].length)),
+	);
+	const line = (cells: string[]) =>
+		`| ${cells.map((cell, column) => cell.padEnd(widths[column])).join(' | ')} |`;
+	const rule = `| ${widths.map((width) => '-'.repeat(width)).join(' | ')} |`;
+	return [line(head), rule, ...rows.map(line)].join('\n');
+}

@@ -1,0 +1,258 @@
+import { NodeHelpers, type INode, type INodeParameters } from 'n8n-workflow';
+
+import { StepFunApi } from '../../credentials/StepFunApi.credentials';
+import { parseCredential } from '../../nodes/StepFunImage/transport/credential';
+import { runGenerate } from '../kit/localRuns.cts';
+import { localCredential } from '../kit/stepFunCredential.cts';
+import { testCredential } from '../kit/testCredential.cts';
+import {
+	LOCAL_API_KEY,
+	startStepFunServer,
+	type StepFunServer,
+} from '../stepfun-server/server.cts';
+
+let server: StepFunServer;
+
+beforeAll(async () => {
+	server = await startStepFunServer();
+});
+
+beforeEach(() => {
+	server.setFaults([]);
+	server.reset();
+});
+
+afterAll(async () => await server.close());
+
+async function testLocal(changes: Record<string, string> = {}) {
+	return await testCredential(localCredential(server, changes));
+}
+
+describe('Credential: the connection test', () => {
+	test('The connection test of a right key and address is one free GET /models', async () => {
+		expect(await testLocal()).toEqual({ status: 'OK', message: 'Connection successful!' });
+		expect(server.requests).toHaveLength(1);
+		const [request] = server.requests;
+		expect([request.method, request.path, request.status]).toEqual(['GET', '/v1/models', 200]);
+		expect(request.headers.authorization).toBe('Bearer local-stepfun-key');
+		expect(server.billed).toEqual([]);
+	});
+
+	test('The connection test works with the Step Plan address', async () => {
+		expect((await testLocal({ baseUrl: server.stepPlanUrl })).status).toBe('OK');
+		expect(server.requests.map(({ path }) => path)).toEqual(['/step_plan/v1/models']);
+	});
+
+	test.each([
+		['a slash at the end', (url: string) => `${url}/`],
+		['slashes at the end', (url: string) => `${url}//`],
+		['spaces around it', (url: string) => `  ${url}/\n`],
+	])('The connection test takes a Base URL with %s', async (_, spell) => {
+		expect((await testLocal({ baseUrl: spell(server.url) })).status).toBe('OK');
+		expect(server.requests.map(({ path }) => path)).toEqual(['/v1/models']);
+	});
+
+	test('The connection test takes a key with stray spaces', async () => {
+		expect((await testLocal({ apiKey: ` ${LOCAL_API_KEY}\n` })).status).toBe('OK');
+		expect(server.requests[0].headers.authorization).toBe('Bearer local-stepfun-key');
+	});
+
+	test.each(['wrong-key', '', '   '])(
+		'The connection test says that the key %j was not accepted',
+		async (apiKey) => {
+			expect(await testLocal({ apiKey })).toEqual({
+				status: 'Error',
+				message:
+					'The API key was not accepted. Copy it again, and check the headers that the server requires.',
+			});
+			expect(server.requests.map(({ status }) => status)).toContain(401);
+		},
+	);
+
+	test('The connection test says that there is no API at a wrong path', async () => {
+		expect(await testLocal({ baseUrl: `${server.origin}/api` })).toEqual({
+			status: 'Error',
+			message:
+				'The server answers, but not at this address: it has no /models. Check Service and Base URL; the Base URL usually ends in /v1.',
+		});
+	});
+
+	test('The connection test says that a key may not use the service when it answers 403', async () => {
+		server.setFaults([{ when: { path: '/models' }, fault: { status: 403 } }]);
+		expect(await testLocal()).toEqual({
+			status: 'Error',
+			message: 'The API key is valid, but it is not allowed to use this service.',
+		});
+	});
+
+	test.each([
+		['an HTML page', { html: true }],
+		['JSON without a list of models', { status: 200, body: '{"hello":"world"}' }],
+		['an empty answer', { emptyBody: true }],
+	] as const)('The connection test refuses %s with status 200', async (_, fault) => {
+		server.setFaults([{ when: { path: '/models' }, fault }]);
+		expect(await testLocal()).toEqual({
+			status: 'Error',
+			message:
+				'The server answers, but not as an image API: there is no list of models at this address. Check the Base URL; it usually ends in /v1.',
+		});
+	});
+
+	test('The connection test shows the status of a server that fails', async () => {
+		server.setFaults([{ when: { path: '/models' }, fault: { status: 503 } }]);
+		expect(await testLocal()).toEqual({
+			status: 'Error',
+			message:
+				'The server answers with an error (HTTP 503). Check Service and Base URL, or try again later.',
+		});
+	});
+
+	test('The connection test says that nobody listens at an address', async () => {
+		const other = await startStepFunServer();
+		await other.close();
+		expect(await testLocal({ baseUrl: other.url })).toEqual({
+			status: 'Error',
+			message: `${new URL(other.url).host} refuses the connection. Check that the server is running, and the port in the Base URL.`,
+		});
+	});
+
+	test.each([
+		['http://no-such-host.invalid/v1', 'There is no host named no-such-host.invalid.'],
+		['images.example.com/v1', 'enter https://images.example.com/v1'],
+		['ftp://images.example.com', 'The Base URL is not a web address.'],
+	])('The connection test says in a sentence what is wrong with %s', async (baseUrl, sentence) => {
+		const { status, message } = await testLocal({ baseUrl });
+		expect(status).toBe('Error');
+		expect(message).toContain(sentence);
+		expect(message).not.toMatch(/E[A-Z]{4,}/);
+	});
+
+	test('The connection test speaks of HTTPS where the server knows none', async () => {
+		const { message } = await testLocal({ baseUrl: server.url.replace('http:', 'https:') });
+		expect(message).toContain('does not support HTTPS');
+	});
+
+	test('The connection test of a server that may lack a list of models passes without one', async () => {
+		server.setFaults([{ when: { path: '/models' }, fault: { status: 404 } }]);
+		expect(await testLocal({ apiFormat: 'openai' })).toEqual({
+			status: 'OK',
+			message: 'The server answers. It has no list of models, so the API key was not tested.',
+		});
+		expect((await testLocal({ apiFormat: 'vllmOmni' })).status).toBe('Error');
+	});
+
+	test.each(['', 'images.example.com/v1'])(
+		'The connection test refuses the Base URL %j without a request',
+		async (baseUrl) => {
+			expect((await testLocal({ baseUrl })).status).toBe('Error');
+			expect(server.requests).toEqual([]);
+		},
+	);
+});
+
+describe('Credential: the fields', () => {
+	const { properties, authenticate } = new StepFunApi();
+	const field = (name: string) => properties.find((property) => property.name === name);
+
+	test('Service offers the four addresses of StepFun and Custom', () => {
+		const services = field('service')?.options as Array<{ name: string; value: string }>;
+		expect(services.map(({ name, value }) => [name, value])).toEqual([
+			['StepFun China', 'https://api.stepfun.com/v1'],
+			['StepFun International', 'https://api.stepfun.ai/v1'],
+			['Step Plan China', 'https://api.stepfun.com/step_plan/v1'],
+			['Step Plan International', 'https://api.stepfun.ai/step_plan/v1'],
+			['Custom', 'custom'],
+		]);
+		expect(field('service')?.default).toBe('https://api.stepfun.com/v1');
+	});
+
+	test.each([
+		['https://api.stepfun.com/v1', false],
+		['https://api.stepfun.ai/step_plan/v1', false],
+		['custom', true],
+	])('With the service %s, Base URL is shown: %s', (service, shown) => {
+		const values: INodeParameters = { service };
+		const node: Pick<INode, 'typeVersion'> = { typeVersion: 1 };
+		expect(NodeHelpers.displayParameter(values, field('baseUrl')!, node, null)).toBe(shown);
+	});
+
+	test('The API key is a password field, and goes into the Authorization header only', async () => {
+		expect(await authenticate({ apiKey: '' }, { url: 'http://127.0.0.1/v1' })).toEqual({
+			url: 'http://127.0.0.1/v1',
+			headers: {},
+		});
+		expect(field('apiKey')?.typeOptions).toEqual({ password: true });
+		const request = { url: 'https://api.stepfun.com/v1/models', headers: { Accept: 'text/plain' } };
+		expect(await authenticate({ apiKey: ' the-key\n' }, request)).toEqual({
+			url: 'https://api.stepfun.com/v1/models',
+			headers: { Accept: 'text/plain', Authorization: 'Bearer the-key' },
+		});
+	});
+
+	test("The limits of the credential start with what StepFun's lowest tier allows", () => {
+		expect([field('concurrentRequests')?.default, field('requestsPerMinute')?.default]).toEqual([
+			5, 0,
+		]);
+	});
+});
+
+describe("Credential: the Base URL of a server of one's own", () => {
+	test.each([
+		['http://host/v1/images/generations', 'http://host/v1', ''],
+		['http://host/v1/images/edits/', 'http://host/v1', ''],
+		['http://host/v1/?api-version=2026-01-01', 'http://host/v1', '?api-version=2026-01-01'],
+		[
+			'http://host/openai/images/generations?api-version=1&x=2',
+			'http://host/openai',
+			'?api-version=1&x=2',
+		],
+	])('%s', (entered, baseUrl, query) => {
+		expect(parseCredential({ service: 'custom', baseUrl: entered })).toMatchObject({
+			baseUrl,
+			query,
+		});
+	});
+
+	test('A query stays behind the path of each request', async () => {
+		const { items, error } = await runGenerate(
+			server,
+			{},
+			{ credential: { baseUrl: `${server.url}?api-version=2026-01-01` } },
+		);
+		expect(error?.message).toBeUndefined();
+		expect(items).toHaveLength(1);
+	});
+
+	test('Several headers go along, and the key stays', async () => {
+		const headers = {
+			values: [
+				{ name: 'CF-Access-Client-Id', value: 'id-1' },
+				{ name: 'X-B', value: 'two' },
+			],
+		};
+		await runGenerate(server, {}, { credential: { headers } });
+		expect(server.requests[0].headers).toMatchObject({
+			'cf-access-client-id': 'id-1',
+			'x-b': 'two',
+			authorization: 'Bearer local-stepfun-key',
+		});
+	});
+
+	test('A key that was copied with the word Bearer or a line break is sent without them', async () => {
+		const { error } = await runGenerate(
+			server,
+			{},
+			{ credential: { apiKey: `Bearer ${LOCAL_API_KEY}\n` } },
+		);
+		expect(error?.message).toBeUndefined();
+	});
+
+	test('Servers that draw one picture at a time are sent one request at a time, unless the credential says otherwise', () => {
+		const concurrencyOf = (apiFormat: string, concurrentRequests: number) =>
+			parseCredential({ service: 'custom', apiFormat, concurrentRequests }).limits
+				.concurrentRequests;
+		expect(concurrencyOf('stableDiffusionCpp', 5)).toBe(1);
+		expect(concurrencyOf('stableDiffusionCpp', 3)).toBe(3);
+		expect(concurrencyOf('stepfun', 5)).toBe(5);
+	});
+});

@@ -1,0 +1,74 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { inspect, parseArgs } from 'node:util';
+import { withCleanUp } from '../n8n/clean-up.cts';
+import { installN8n } from '../n8n/install.cts';
+import { packPackage } from '../package/pack.cts';
+import type { Suite, TestContext } from './suite.cts';
+import { ON_REQUEST, SUITES } from './suites.cts';
+
+type Log = (line: string) => void;
+
+/** Runs one suite in a folder of its own, and undoes what it set up. */
+async function runSuite(
+	{ run }: Suite,
+	packed: Pick<TestContext, 'installation' | 'tarball' | 'save'>,
+	log: Log,
+): Promise<void> {
+	const folder = await mkdtemp(join(tmpdir(), 'stepfun-image-e2e-'));
+	await withCleanUp(async (cleanUp) => {
+		cleanUp(() => rm(folder, { recursive: true, force: true, maxRetries: 3 }));
+		await run({ ...packed, folder, log, cleanUp });
+	});
+}
+
+function choose(only: string | undefined): Array<[string, Suite]> {
+	const all = Object.entries(SUITES);
+	if (only === undefined) return all.filter(([name]) => !ON_REQUEST.includes(name));
+	const names = only.split(',');
+	const unknown = names.filter((name) => !(name in SUITES));
+	if (unknown.length > 0) {
+		throw new Error(`No suite ${unknown.join(', ')}. There are: ${Object.keys(SUITES).join(', ')}`);
+	}
+	return all.filter(([name]) => names.includes(name));
+}
+
+async function main(): Promise<void> {
+	const { values: options } = parseArgs({
+		options: { only: { type: 'string' }, save: { type: 'boolean', default: false } },
+	});
+	const suites = choose(options.only);
+	const startedAt = Date.now();
+	const log: Log = (line) =>
+		console.log(`[${String(Math.round((Date.now() - startedAt) / 1000)).padStart(4)} s] ${line}`);
+
+	const packFolder = await mkdtemp(join(tmpdir(), 'stepfun-image-packed-'));
+	try {
+		const packed = {
+			installation: await installN8n(log),
+			tarball: await packPackage(packFolder),
+			save: options.save,
+		};
+		const failed: string[] = [];
+		for (const [name, suite] of suites) {
+			log(`--- ${name}: ${suite.title}`);
+			try {
+				await runSuite(suite, packed, (line) => log(`${name}: ${line}`));
+				log(`ok      ${name}`);
+			} catch (error) {
+				failed.push(name);
+				log(`FAILED  ${name}: ${inspect(error)}`);
+			}
+		}
+		if (failed.length > 0) throw new Error(`${failed.join(', ')} of ${suites.length} suites`);
+		log(`All ${suites.length} suites hold: ${suites.map(([name]) => name).join(', ')}`);
+	} finally {
+		await rm(packFolder, { recursive: true, force: true });
+	}
+}
+
+main().catch((error: Error) => {
+	console.error(`\nThe end-to-end run failed. ${error.message}`);
+	process.exitCode = 1;
+});

@@ -1,0 +1,110 @@
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+
+import type { INodeExecutionData } from 'n8n-workflow';
+
+import { itemWithFile, pngOfBytes } from '../kit/images.cts';
+import { runEdit } from '../kit/localRuns.cts';
+import { countOpenFiles } from '../kit/processFigures.cts';
+import { waitFor } from '../kit/waitFor.cts';
+
+const MEGABYTE = 1024 * 1024;
+
+jest.setTimeout(60_000);
+
+const MODEL_OF_AN_OWN_SERVER = 'image-model';
+
+async function serve(
+	answer: (request: IncomingMessage, response: ServerResponse) => void,
+): Promise<{ url: string; server: Server }> {
+	const server = createServer(answer);
+	await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+	return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`, server };
+}
+
+async function close(server: Server): Promise<void> {
+	server.closeAllConnections();
+	await new Promise((resolve) => server.close(resolve));
+}
+
+describe('Edit: a server that answers before it has read the upload', () => {
+	const tooLarge = JSON.stringify({ error: { message: 'The image is over 10 MB.' } });
+
+	it.each<[string, (request: IncomingMessage, response: ServerResponse) => void]>([
+		[
+			'and then reads on',
+			(request, response) => {
+				response.writeHead(413, { 'content-type': 'application/json' }).end(tooLarge);
+				request.resume();
+			},
+		],
+		[
+			'and then closes the connection',
+			(request, response) => {
+				response.writeHead(413, { 'content-type': 'application/json', connection: 'close' });
+				response.end(tooLarge, () => setTimeout(() => request.destroy(), 50));
+			},
+		],
+	])('The words of an early answer %s arrive, and no file stays open', async (_, answer) => {
+		const { url, server } = await serve(answer);
+		try {
+			const file = await itemWithFile(await pngOfBytes(20 * MEGABYTE));
+			const items: INodeExecutionData[] = Array.from({ length: 8 }, () => file);
+			const before = await countOpenFiles(process.pid);
+			const result = await runEdit(
+				{ url },
+				items,
+				{ model: MODEL_OF_AN_OWN_SERVER },
+				{ onError: 'continueRegularOutput' },
+			);
+
+			expect(result.items).toHaveLength(8);
+			for (const { json } of result.items) {
+				expect(JSON.stringify(json)).toContain('The image is over 10 MB.');
+			}
+			await close(server);
+			await waitFor(
+				'the end of every connection',
+				async () => (await countOpenFiles(process.pid)) <= before,
+				{ timeoutMs: 5_000 },
+			);
+		} finally {
+			await close(server).catch(() => undefined);
+		}
+	});
+});
+
+describe('Edit: a server of another process that refuses an upload by its head', () => {
+	test.each([
+		[413, 'keeps the connection'],
+		[413, 'closes the connection'],
+		[413, 'breaks the connection'],
+		[400, 'breaks the connection a moment later'],
+	])('The words of a %i arrive for 30 of 30 edits of 5 MB where it %s', async (status, way) => {
+		const child = fork(join(__dirname, 'refusingServer.cjs'), [String(status), way]);
+		let requests = 0;
+		child.on('message', (message: { requests?: number }) => {
+			requests = message.requests ?? requests;
+		});
+		try {
+			const [{ port }] = (await once(child, 'message')) as [{ port: number }];
+			const file = await itemWithFile(await pngOfBytes(5 * MEGABYTE));
+			const { items } = await runEdit(
+				{ url: `http://127.0.0.1:${port}/v1` },
+				Array.from({ length: 30 }, () => file),
+				{ model: MODEL_OF_AN_OWN_SERVER },
+				{ onError: 'continueRegularOutput' },
+			);
+			expect(items.map(({ json }) => json.error)).toEqual(
+				Array(30).fill(expect.stringContaining(': The image is over 1 MB.')),
+			);
+			// A server that a busy machine keeps waiting says it at the second try. Its count arrives late as well.
+			expect(requests).toBeLessThan(40);
+		} finally {
+			child.kill();
+		}
+	});
+});

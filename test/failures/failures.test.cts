@@ -1,0 +1,571 @@
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { NodeApiError, type INode } from 'n8n-workflow';
+
+import { requestError } from '../../nodes/StepFunImage/errors/nodeErrors';
+import { RequestFailure } from '../../nodes/StepFunImage/errors/requestFailure';
+import { inputImage, itemWithFile } from '../kit/images.cts';
+import { userFolder } from '../kit/userFolder.cts';
+import { startStepFunServer, type Fault, type StepFunServer } from '../stepfun-server/server.cts';
+import { runEdit, runGenerate } from '../kit/localRuns.cts';
+
+/** The failure is wanted at once: no retries, no waiting. */
+const AT_ONCE = { options: { maxTries: 1, giveUpAfter: 0 } };
+
+let server: StepFunServer;
+
+// An account that is told to slow down stays slow, so every test has its own server, and with it its
+// own account.
+beforeEach(async () => {
+	server = await startStepFunServer({ drawing: 'once' });
+});
+
+afterEach(async () => await server.close());
+
+describe('Failures: error statuses', () => {
+	test.each<[number, string, string]>([
+		[400, 'The service refused the request: Fault 400', 'Check the fields that the message names'],
+		[401, 'The API key was not accepted: Fault 401', 'Check the API Key and the Headers'],
+		[402, "The account's balance is used up: Fault 402", 'Top up the account'],
+		[
+			403,
+			'This key may not use the model or the endpoint: Fault 403',
+			'Check what this key may use on the server.',
+		],
+		[408, 'The service took too long and gave up: Fault 408', 'Run this item again later'],
+		[
+			429,
+			"Too many requests: the account's limit was still reached after waiting: Fault 429",
+			"Lower 'Concurrent Requests'",
+		],
+		[451, 'Moderation refused the request: Fault 451', 'Change the prompt.'],
+		[500, 'The service failed with status 500: Fault 500', 'Run this item again later.'],
+		[502, 'The service failed with status 502: Fault 502', 'Run this item again later.'],
+		[503, 'The service is overloaded or out of service: Fault 503', 'Run this item again later.'],
+		[504, 'The service took too long and gave up: Fault 504', 'or use fewer steps'],
+		[418, 'The service refused the request with status 418: Fault 418', 'Check the Base URL'],
+	])('Status %i fails with its message, advice and trace ID', async (status, message, advice) => {
+		server.setFaults([{ fault: { status } }]);
+		const result = await runGenerate(server, AT_ONCE);
+		const { error } = result;
+
+		expect(error?.name).toBe('NodeApiError');
+		expect(error?.message).toBe(message);
+		expect(error?.description).toContain(advice);
+		expect(error?.description).toContain(`Trace ID: ${server.requests[0].traceId}.`);
+		expect(error?.description).not.toContain('StepFun announced');
+		expect(error?.httpCode).toBe(String(status));
+		expect(error?.context.itemIndex).toBe(0);
+		expect([result.status, result.items]).toEqual(['error', []]);
+		expect(server.requests).toHaveLength(1);
+	});
+
+	test('A 404 names the address that does not exist', async () => {
+		const baseUrl = `${server.origin}/v2`;
+		const { error } = await runGenerate(server, AT_ONCE, { credential: { baseUrl } });
+		expect(error?.message).toBe(
+			`There is no /images/generations at ${baseUrl}: Unknown request: POST /v2/images/generations`,
+		);
+		expect(error?.description).toContain('the Base URL usually ends in /v1');
+		expect(error?.description).not.toContain('StepFun announced');
+		expect(error?.httpCode).toBe('404');
+	});
+
+	test('A wrong key fails with the message that it was not accepted', async () => {
+		const { error } = await runGenerate(server, AT_ONCE, { credential: { apiKey: 'wrong-key' } });
+		expect(error?.message).toBe('The API key was not accepted: Incorrect API key provided');
+		expect(error?.httpCode).toBe('401');
+		expect(server.requests).toHaveLength(1);
+	});
+
+	test('消息获取失败 on an edit is explained: the image is too large', async () => {
+		const body = JSON.stringify({ error: { message: '消息获取失败', type: 'x' } });
+		server.setFaults([{ fault: { status: 400, body } }]);
+		const item = await itemWithFile(await inputImage(64, 64));
+		const { error } = await runEdit(server, [item], AT_ONCE);
+		expect(error?.message).toBe(
+			'The service could not process the input image, most likely because it is too large: 消息获取失败',
+		);
+		expect(error?.description).toContain('step-image-edit-2 takes at most 4096 × 4096 pixels');
+		expect(error?.httpCode).toBe('400');
+	});
+
+	test('消息获取失败 on a generation does not speak of an input image, since there is none', async () => {
+		const body = JSON.stringify({ error: { message: '消息获取失败', type: 'x' } });
+		server.setFaults([{ fault: { status: 400, body } }]);
+		const { error } = await runGenerate(server, AT_ONCE);
+		expect(error?.message).toBe('The service refused the request: 消息获取失败');
+	});
+
+	test('An image that is content_filtered is not put out, and not asked for again', async () => {
+		server.setFaults([{ fault: { contentFiltered: true } }]);
+		const { error, items } = await runGenerate(server);
+		expect(error?.message).toBe('The image was made, but stopped by moderation (content_filtered)');
+		expect(error?.description).toContain('The image has been charged');
+		expect(error?.description).toContain(`Trace ID: ${server.requests[0].traceId}.`);
+		expect(error?.description).toContain(`Request ID: ${server.billed[0].id}.`);
+		expect(error?.httpCode).toBe('200');
+		expect(items).toEqual([]);
+		expect(server.requests).toHaveLength(1);
+	});
+
+	test.each(['null', 'empty', 'with-image'] as const)(
+		'An image that is content_filtered is not put out with %s in the image field',
+		async (contentFiltered) => {
+			server.setFaults([{ fault: { contentFiltered } }]);
+			const { error, items } = await runGenerate(server);
+			expect(error?.message).toContain('stopped by moderation (content_filtered)');
+			expect(items).toEqual([]);
+		},
+	);
+
+	test.each(['file', 'url', 'fileAndUrl'])(
+		'An image that is content_filtered is not put out with output %s',
+		async (output) => {
+			server.setFaults([{ fault: { contentFiltered: 'with-image' } }]);
+			const { error } = await runGenerate(server, { output });
+			expect(error?.message).toContain('stopped by moderation (content_filtered)');
+			expect(server.resultRequests).toEqual([]);
+		},
+	);
+});
+
+test('A failure of the only item does not speak of other images that were lost', async () => {
+	server.setFaults([{ fault: { contentFiltered: true } }]);
+	const { error } = await runGenerate(server);
+	expect(error?.description).toContain('The image has been charged');
+	expect(error?.description).not.toContain('n8n discards');
+});
+
+describe('Failures: bodies of errors', () => {
+	test.each([
+		[
+			'HTML',
+			'<!doctype html><html><head><title>502 Bad Gateway</title></head></html>',
+			': 502 Bad Gateway',
+		],
+		['HTML without a title', '<h1>Bad</h1>\n<style>a{}</style><p>gateway</p>', ': Bad gateway'],
+		['nothing', '', ''],
+		['plain text', 'upstream\n  gone', ': upstream gone'],
+		['error as text', '{"error":"no capacity"}', ': no capacity'],
+		['message at the top', '{"message":"no capacity"}', ': no capacity'],
+		['detail', '{"detail":"no capacity"}', ': no capacity'],
+		['JSON null', 'null', ': null'],
+		['null as the message', '{"error":{"message":null},"message":"really"}', ': really'],
+		['an error without a message', '{"error":{"code":7}}', ': {"error":{"code":7}}'],
+	])('The words of an error come out of a body of this sort: %s', async (_, body, said) => {
+		server.setFaults([{ fault: { status: 502, body } }]);
+		const { error } = await runGenerate(server, AT_ONCE);
+		expect(error?.message).toBe(`The service failed with status 502${said}`);
+		expect(error?.httpCode).toBe('502');
+	});
+
+	test.each(['connect ECONNREFUSED 10.0.0.5:443', 'read ETIMEDOUT', 'the entry preexists'])(
+		"The service's words stay, also where n8n has a standard text for them: %s",
+		async (words) => {
+			server.setFaults([{ fault: { status: 502, body: JSON.stringify({ error: words }) } }]);
+			const { error } = await runGenerate(server, AT_ONCE);
+			expect(error?.message).toBe(`The service failed with status 502: ${words}`);
+		},
+	);
+
+	test('A long text of an error is shortened', async () => {
+		server.setFaults([{ fault: { status: 500, body: 'word '.repeat(100_000) } }]);
+		const { error } = await runGenerate(server, AT_ONCE);
+		expect(error?.message).toMatch(/^The service failed with status 500: word word .*…$/);
+		expect(error?.message.length).toBeLessThan(400);
+	});
+});
+
+describe('Failures: answers with status 200 that bring no image', () => {
+	test.each<[string, Fault, string, string]>([
+		['no image', { noImage: true }, 'The service answered without an image', '200'],
+		[
+			'text as the image',
+			{ notAnImage: true },
+			'The answer contains something that is not an image: This is text where an image should be.',
+			'200',
+		],
+		[
+			'an HTML page',
+			{ html: true },
+			'The server answered, but not as an image API: Sign in Please sign in',
+			'200',
+		],
+		[
+			'JSON that never ends',
+			{ badJson: true },
+			'The image was made, but did not arrive completely: The answer ended early',
+			'200',
+		],
+		['nothing at all', { emptyBody: true }, 'The server answered, but not as an image API', '200'],
+	])('Status 200 with %s fails with its own message', async (_, fault, message, httpCode) => {
+		server.setFaults([{ fault }]);
+		const { error, items } = await runGenerate(server, AT_ONCE);
+		expect(error?.name).toBe('NodeApiError');
+		expect(error?.message).toBe(message);
+		expect(error?.description).toContain(`Trace ID: ${server.requests[0].traceId}.`);
+		expect(error?.httpCode).toBe(httpCode);
+		expect(error?.context.itemIndex).toBe(0);
+		expect(items).toEqual([]);
+	});
+
+	test.each(['no image', 'text as the image', 'filtered'])(
+		'A failure by %s carries the ID of the answer, which support asks for',
+		async (kind) => {
+			const faults: Record<string, Fault> = {
+				'no image': { noImage: true },
+				'text as the image': { notAnImage: true },
+				filtered: { contentFiltered: true },
+			};
+			server.setFaults([{ fault: faults[kind] }]);
+			const { error } = await runGenerate(server, AT_ONCE);
+			expect(error?.description).toContain(`Request ID: ${server.billed[0].id}.`);
+		},
+	);
+
+	test('A body that never ends is not read for ever', async () => {
+		server.setFaults([{ fault: { endlessBody: true } }]);
+		const { error } = await runGenerate(server, AT_ONCE);
+		expect(error?.message).toBe('The answer is far larger than any answer of this API');
+	});
+});
+
+describe('Failures: connections', () => {
+	test.each<[string, Fault, RegExp]>([
+		[
+			'dropped before the answer',
+			{ drop: 'before-answer' },
+			/^The connection to 127\.0\.0\.1:\d+ failed: /,
+		],
+		[
+			'dropped after the headers',
+			{ drop: 'after-headers' },
+			/^The image was made, but did not arrive completely: /,
+		],
+		[
+			'dropped in the middle of the image',
+			{ drop: 'mid-body' },
+			/^The image was made, but did not arrive completely: /,
+		],
+		['cut body', { cutBody: true }, /^The image was made, but did not arrive completely: /],
+	])('A broken connection tells of the charge: %s', async (_, fault, message) => {
+		server.setFaults([{ fault }]);
+		const { error, items } = await runGenerate(server, AT_ONCE);
+		expect(error?.name).toBe('NodeApiError');
+		expect(error?.message).toMatch(message);
+		expect(error?.description).toMatch(/charged/);
+		expect(error?.context.itemIndex).toBe(0);
+		expect(items).toEqual([]);
+	});
+
+	test('An address where nobody listens fails with the host and the advice to check it', async () => {
+		const { port } = new URL(server.url);
+		await server.close();
+		const { error } = await runGenerate(server, AT_ONCE);
+		expect(error?.message).toMatch(
+			new RegExp(`^The connection to 127\\.0\\.0\\.1:${port} failed: .*ECONNREFUSED`),
+		);
+		expect(error?.description).toContain(
+			'Check Service and Base URL in the StepFun API credential',
+		);
+		expect(error?.httpCode ?? null).toBeNull();
+		server = await startStepFunServer();
+	});
+
+	test('A host that does not exist fails with its name', async () => {
+		const { error } = await runGenerate(server, AT_ONCE, {
+			credential: { baseUrl: 'http://no-such-host.invalid/v1' },
+		});
+		expect(error?.message).toMatch(/^The connection to no-such-host\.invalid failed: /);
+	});
+
+	test.each<[string, Fault]>([
+		['never answers', { hang: true }],
+		['answers and then never ends', { endlessBody: true, delayMs: 5000 }],
+		['is slower than the timeout', { delayMs: 5000 }],
+	])('A server that %s runs into the timeout', async (_, fault) => {
+		server.setFaults([{ fault }]);
+		const started = Date.now();
+		const { error } = await runGenerate(server, {
+			options: { maxTries: 1, timeout: 0.3 },
+		});
+		expect(error?.message).toBe('The service did not answer completely within 0.3 seconds');
+		expect(error?.description).toContain("Raise 'Timeout (Seconds)' under Options");
+		expect(error?.context.itemIndex).toBe(0);
+		expect(Date.now() - started).toBeLessThan(4000);
+	});
+});
+
+describe('Failures: n8n cannot keep the image', () => {
+	const folder = join(userFolder, 'storage', 'workflows');
+
+	// A file stands where the store wants to make its folders.
+	beforeEach(async () => {
+		await rm(folder, { recursive: true, force: true });
+		await mkdir(dirname(folder), { recursive: true });
+		await writeFile(folder, '');
+	});
+
+	afterEach(async () => await rm(folder, { force: true }));
+
+	test.each(['file', 'fileAndUrl'])(
+		'An image with output %s that n8n cannot keep is not asked for, and paid, again',
+		async (output) => {
+			const { status } = await runGenerate(server, { output, options: { maxTries: 2 } });
+			expect(status).toBe('error');
+			expect(server.billed).toHaveLength(1);
+		},
+	);
+
+	test.each(['file', 'fileAndUrl'])("A failure of %s names n8n's store", async (output) => {
+		const { error } = await runGenerate(server, { output, ...AT_ONCE });
+		expect(error?.message).toMatch(/^The image [a-z ,]*but n8n could not store it: /);
+		expect(error?.description).toContain("settings of n8n's binary data storage");
+	});
+});
+
+describe('Failures: On Error', () => {
+	const prompts = ['one', 'two', 'three', 'four'].map((prompt) => ({ prompt }));
+	const parameters = { prompt: '={{ $json.prompt }}', ...AT_ONCE };
+
+	beforeEach(() =>
+		server.setFaults([{ when: { promptIncludes: 'three' }, fault: { status: 451 } }]),
+	);
+
+	test('Stop Workflow tells the error of the failed item, and what the run had cost', async () => {
+		const { error, items, status } = await runGenerate(server, parameters, {
+			items: prompts,
+			onError: 'stopWorkflow',
+			credential: { concurrentRequests: 1 },
+		});
+		expect([status, items]).toEqual(['error', []]);
+		expect(error?.message).toBe('Moderation refused the request: Fault 451');
+		expect(error?.httpCode).toBe('451');
+		expect(error?.context.itemIndex).toBe(2);
+		expect(error?.description).toContain(
+			"2 other images of this run were made and charged before the run stopped, and n8n discards them. To keep successful images, set 'On Error' in this node's Settings to 'Continue'",
+		);
+		// With one request at a time the fourth was not sent any more.
+		expect(server.requests).toHaveLength(3);
+	});
+
+	test('Continue keeps order and links, and the failed item says why it failed', async () => {
+		const { error, items, status } = await runGenerate(server, parameters, {
+			items: prompts,
+			onError: 'continueRegularOutput',
+		});
+		expect([status, error]).toEqual(['success', undefined]);
+		expect(items.map(({ json }) => json.fileName ?? json.error)).toEqual([
+			'one-1.png',
+			'two-2.png',
+			'Moderation refused the request: Fault 451',
+			'four-4.png',
+		]);
+		expect(items.map(({ pairedItem }) => pairedItem)).toEqual(
+			[0, 1, 2, 3].map((item) => ({ item })),
+		);
+		expect(items[2].binary).toBeUndefined();
+	});
+
+	test('Continue (using error output) puts the images out here and the failure there', async () => {
+		const { items, errorItems, status } = await runGenerate(server, parameters, {
+			items: prompts,
+			onError: 'continueErrorOutput',
+		});
+		expect(status).toBe('success');
+		expect(items.map(({ json }) => json.fileName)).toEqual([
+			'one-1.png',
+			'two-2.png',
+			'four-4.png',
+		]);
+		expect(items.map(({ pairedItem }) => pairedItem)).toEqual([
+			{ item: 0 },
+			{ item: 1 },
+			{ item: 3 },
+		]);
+		expect(errorItems.map(({ json }) => json.error)).toEqual([
+			'Moderation refused the request: Fault 451',
+		]);
+		expect(errorItems[0].pairedItem).toEqual({ item: 2 });
+	});
+
+	test.each(['continueRegularOutput', 'continueErrorOutput'] as const)(
+		'With On Error %s the JSON of the failed item tells how to go on, the status and the trace ID',
+		async (onError) => {
+			const { items, errorItems } = await runGenerate(server, parameters, {
+				items: prompts,
+				onError,
+			});
+			const json = JSON.stringify(
+				onError === 'continueErrorOutput' ? errorItems[0].json : items[2].json,
+			);
+			const { traceId } = server.requests.find(({ status }) => status === 451)!;
+			expect(json).toContain('Moderation refused the request: Fault 451');
+			expect(json).toContain('The same request would be refused again');
+			expect(json).toContain('"451"');
+			expect(json).toContain(traceId);
+		},
+	);
+
+	test('The error output knows a failed item by error and message alone, as n8n before 2.37 asks for', async () => {
+		const { errorItems } = await runGenerate(server, parameters, {
+			items: prompts,
+			onError: 'continueErrorOutput',
+		});
+		expect(errorItems).toHaveLength(1);
+		expect(Object.keys(errorItems[0].json).sort()).toEqual(['error', 'message', 'prompt']);
+		expect(errorItems[0].json.message).toMatchObject({ httpCode: '451' });
+	});
+
+	test('The error output keeps the fields of the input item, so that it can be tried again', async () => {
+		const { errorItems } = await runGenerate(server, parameters, {
+			items: prompts.map((item, index) => ({ ...item, row: index + 1 })),
+			onError: 'continueErrorOutput',
+		});
+		expect(errorItems[0].json).toMatchObject({ prompt: 'three', row: 3 });
+	});
+
+	test.each([401, 402])('Continue does not send what still waits after a %i', async (status) => {
+		server.setFaults([{ when: { nth: 2 }, fault: { status } }]);
+		const { items } = await runGenerate(server, parameters, {
+			items: prompts,
+			onError: 'continueRegularOutput',
+			credential: { concurrentRequests: 1 },
+		});
+		expect(server.requests).toHaveLength(2);
+		expect(items.map(({ json }) => typeof json.error)).toEqual([
+			'undefined',
+			'string',
+			'string',
+			'string',
+		]);
+		expect(items[1].json.error).toMatch(new RegExp(`Fault ${status}$`));
+		expect(items[2].json.error).toMatch(/^Not sent, because an earlier request of this run failed/);
+		expect(items.map(({ pairedItem }) => pairedItem)).toEqual(
+			[0, 1, 2, 3].map((item) => ({ item })),
+		);
+	});
+
+	test('Continue lets every item fail on its own where the failure is its own', async () => {
+		server.setFaults([{ fault: { status: 400 } }]);
+		const { items } = await runGenerate(server, parameters, {
+			items: prompts,
+			onError: 'continueRegularOutput',
+		});
+		expect(server.requests).toHaveLength(4);
+		expect(items.map(({ json }) => json.error)).toEqual(
+			Array(4).fill('The service refused the request: Fault 400'),
+		);
+	});
+});
+
+describe('Failures: the API key stays secret', () => {
+	const apiKey = 'sk-very-secret-0123456789';
+
+	async function everythingThatLeaves(
+		fault: Fault,
+		onError: 'stopWorkflow' | 'continueErrorOutput',
+	) {
+		const strict = await startStepFunServer({
+			keys: [apiKey],
+			drawing: 'once',
+			faults: [{ fault }],
+		});
+		const result = await runGenerate(strict, AT_ONCE, { onError, credential: { apiKey } });
+		const status = strict.requests[0].status;
+		await strict.close();
+		const { error } = result;
+		const texts = [
+			JSON.stringify(result.run),
+			JSON.stringify(result.items),
+			JSON.stringify(result.errorItems),
+			String(error?.message),
+			String(error?.description),
+			String(error?.stack),
+			JSON.stringify(error),
+		];
+		return { all: texts.join('\n'), status, error };
+	}
+
+	const echo = (text: string) => JSON.stringify({ error: { message: text } });
+
+	describe.each(['stopWorkflow', 'continueErrorOutput'] as const)('On Error %s', (onError) => {
+		test.each<[string, Fault]>([
+			['an answer', { delayMs: 1 }],
+			['an error that echoes the key', { status: 401, body: echo(`Bad key ${apiKey}!`) }],
+			['an error that echoes the header', { status: 400, body: echo(`Bearer ${apiKey}`) }],
+			['an HTML page that echoes the key', { status: 500, body: `<title>${apiKey}</title>` }],
+			['a long text that ends in the key', { status: 500, body: `${'x'.repeat(290)}${apiKey}` }],
+			['a redirect that carries the key', { redirectTo: `http://elsewhere.invalid/?k=${apiKey}` }],
+			['a dropped connection', { drop: 'before-answer' }],
+			['a cut answer', { cutBody: true }],
+		])('The API key leaves in no item and no error after %s', async (_, fault) => {
+			const { all, status } = await everythingThatLeaves(fault, onError);
+			if (!('drop' in fault)) expect(status).toBe('status' in fault ? fault.status : status);
+			expect(all).not.toContain(apiKey);
+			expect(all).not.toContain('very-secret');
+		});
+	});
+
+	test('An API key that an error says back is replaced in the message', async () => {
+		const fault = { status: 401, body: echo(`Incorrect API key ${apiKey} provided`) };
+		const { error } = await everythingThatLeaves(fault, 'stopWorkflow');
+		expect(error?.message).toBe('The API key was not accepted: Incorrect API key *** provided');
+	});
+});
+
+describe('Failures: the announcement of StepFun', () => {
+	const node = { id: '1', name: 'StepFun Image', type: 'x', typeVersion: 1 } as unknown as INode;
+	const failing = (baseUrl: string, failure: RequestFailure) =>
+		requestError(
+			{ node, itemIndex: 4, isTool: false },
+			{
+				baseUrl,
+				path: '/images/generations',
+				image: { operation: 'generate', model: 'step-image-edit-2', hasInputImage: false },
+			},
+			failure,
+			{ text: (text) => text, link: (link) => link },
+		);
+	const withStatus = (status: number, text = '') => new RequestFailure('status', { status, text });
+
+	test.each([
+		'https://api.stepfun.com/v1',
+		'https://api.stepfun.ai/v1',
+		'https://api.stepfun.com/step_plan/v1',
+		'https://api.stepfun.ai/step_plan/v1',
+	])("StepFun's announcement stands in a 404 and a 503 of %s, in no other failure", (baseURL) => {
+		for (const status of [404, 503]) {
+			const error = failing(baseURL, withStatus(status));
+			expect(error).toBeInstanceOf(NodeApiError);
+			expect(error.description).toContain('pause from 2026-10-10');
+			expect(error.description).toContain('choose Custom as Service');
+			expect(error.httpCode).toBe(String(status));
+			expect(error.context.itemIndex).toBe(4);
+		}
+		for (const status of [400, 401, 402, 429, 451, 500]) {
+			const error = failing(baseURL, withStatus(status));
+			expect(error.description).not.toContain('2026-10-10');
+		}
+	});
+
+	test.each(['https://images.example.com/v1', 'https://api.stepfun.com.example.com/v1'])(
+		"StepFun's announcement does not stand in a failure of %s",
+		(baseURL) => {
+			const error = failing(baseURL, withStatus(404, 'gone'));
+			expect(error.message).toBe(`There is no /images/generations at ${baseURL}: gone`);
+			expect(error.description).not.toContain('2026-10-10');
+		},
+	);
+
+	test('Tries, trace ID and request ID stand at the end of a description, where support needs them', () => {
+		const error = failing(
+			'https://images.example.com/v1',
+			new RequestFailure('contentFiltered', { traceId: 'trace-1', id: 'request-1', tries: 3 }),
+		);
+		expect(error.description).toMatch(
+			/Tried 3 times\. Trace ID: trace-1\. Request ID: request-1\.$/,
+		);
+	});
+});

@@ -1,0 +1,57 @@
+import { inputImage } from '../kit/images.cts';
+import { bytesOf } from '../kit/runNode.cts';
+import { runEdit, runGenerate } from '../kit/localRuns.cts';
+import { startHostileServer } from '../kit/hostileServer.cts';
+import { startStepFunServer, type StepFunServer } from '../stepfun-server/server.cts';
+
+let server: StepFunServer;
+
+beforeEach(async () => {
+	server = await startStepFunServer({ drawing: 'once' });
+});
+afterEach(async () => await server.close());
+
+test.each([401, 402])(
+	'A %i of one item does not end the download of an image that was made before',
+	async (status) => {
+		server.setFaults([{ when: { nth: 2 }, fault: { status } }]);
+		server.setResultFaults([{ times: 1, fault: { status: 503, retryAfter: 1 } }]);
+		const { items } = await runGenerate(
+			server,
+			{ output: 'fileAndUrl' },
+			{
+				items: [{}, {}, {}],
+				credential: { concurrentRequests: 1 },
+				onError: 'continueRegularOutput',
+			},
+		);
+		expect(items[0].json.error).toBeUndefined();
+		const image = await bytesOf(items[0].binary?.data);
+		expect(image.equals(server.images.get(server.billed[0].id)!)).toBe(true);
+		expect(items[1].json.details).toMatchObject({ httpCode: String(status) });
+		expect(items[2].json.error).toMatch(/^Not sent/);
+		expect(server.requests).toHaveLength(2);
+		expect(server.resultRequests).toHaveLength(2);
+	},
+);
+
+test('Stop Workflow tells what the run had cost when an input image turns out to be none', async () => {
+	const picture = await inputImage(64, 64);
+	const files = await startHostileServer((request, response) => {
+		response.end(request.url === '/3' ? 'no image' : picture);
+	});
+	const { error } = await runEdit(
+		server,
+		[1, 2, 3].map((number) => ({ json: { url: `${files.origin}/${number}` } })),
+		{ inputSource: 'url', inputUrl: '={{ $json.url }}' },
+		{ credential: { concurrentRequests: 1 } },
+	);
+	await files.close();
+	expect(error?.message).toMatch(/^The file behind 'Image URL' is not an image/);
+	expect(error?.description).toContain('Open the address in a browser to see what it is.');
+	// How many were made by then depends on which of the hosts is quicker.
+	const made = server.billed.length;
+	const [, told] =
+		/ (\d+|Another) (?:other )?images? of this run/.exec(error?.description ?? '') ?? [];
+	expect(told ?? '0').toBe(made === 1 ? 'Another' : String(made));
+});

@@ -1,0 +1,90 @@
+import { startHostileServer, type HostileServer } from '../kit/hostileServer.cts';
+import { inputImage } from '../kit/images.cts';
+import { bytesOf } from '../kit/runNode.cts';
+import { runGenerate } from '../kit/localRuns.cts';
+
+// An image server with the request shapes of vLLM-Omni's images API (docs.vllm.ai, "Image Generation
+// API"): its own names for steps and guidance, no response_format but b64_json, no seed in the answer.
+
+let server: HostileServer;
+let image: Buffer;
+
+beforeAll(async () => {
+	image = await inputImage(64, 48);
+	server = await startHostileServer();
+});
+beforeEach(() =>
+	server.attackWith((_request, response) => {
+		const data = [{ b64_json: image.toString('base64'), url: null }];
+		response.end(JSON.stringify({ created: 1, data }));
+	}),
+);
+afterAll(async () => await server.close());
+
+const sentBody = () => JSON.parse(server.requests[0].body.toString()) as object;
+
+test("Additional Body Fields go to a model of one's own as they are", async () => {
+	const { items, error } = await runGenerate(server, {
+		model: '=Qwen/Qwen-Image',
+		size: '1328x1328',
+		options: {
+			seed: 42,
+			negativePrompt: 'blurry',
+			additionalBodyFields:
+				'{ "num_inference_steps": 50, "guidance_scale": 4.0, "true_cfg_scale": 4.0 }',
+		},
+	});
+	expect(error?.message).toBeUndefined();
+	expect(sentBody()).toEqual({
+		model: 'Qwen/Qwen-Image',
+		prompt: 'A red shoe',
+		size: '1328x1328',
+		seed: 42,
+		negative_prompt: 'blurry',
+		response_format: 'b64_json',
+		num_inference_steps: 50,
+		guidance_scale: 4,
+		true_cfg_scale: 4,
+	});
+	expect((await bytesOf(items[0].binary?.data)).equals(image)).toBe(true);
+	expect(items[0].json).toMatchObject({ width: 64, height: 48, finishReason: null });
+	expect(items[0].json).not.toHaveProperty('estimatedCost');
+});
+
+test('Additional Body Fields may come from an expression as an object, and replace fields of the node', async () => {
+	await runGenerate(
+		server,
+		{ options: { seed: 1, additionalBodyFields: '={{ $json.extra }}' } },
+		{ items: [{ extra: { seed: 2, user: 'shop' } }] },
+	);
+	expect(sentBody()).toMatchObject({ seed: 2, user: 'shop' });
+});
+
+test.each(['[1]', 'steps: 5', '"text"', '5'])(
+	'Additional Body Fields refuse %s, which is no object of fields',
+	async (additional) => {
+		const { error } = await runGenerate(server, { options: { additionalBodyFields: additional } });
+		expect(error?.message).toBe("'Additional Body Fields' is not a JSON object");
+		expect(server.requests).toEqual([]);
+	},
+);
+
+test.each([{ n: 4 }, { n: '2' }])(
+	'Additional Body Fields refuse %j, which would make images that nobody gets',
+	async (additional) => {
+		const { error } = await runGenerate(server, {
+			options: { additionalBodyFields: JSON.stringify(additional) },
+		});
+		expect(error?.message).toBe("'Additional Body Fields' asks for several images with n");
+		expect(error?.description).toContain("'Number of Images'");
+		expect(server.requests).toEqual([]);
+	},
+);
+
+test.each([{ n: 1 }])('Additional Body Fields take %j', async (additional) => {
+	const { error } = await runGenerate(server, {
+		options: { additionalBodyFields: JSON.stringify(additional) },
+	});
+	expect(error?.message).toBeUndefined();
+	expect(sentBody()).toMatchObject(additional);
+});

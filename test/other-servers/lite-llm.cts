@@ -1,0 +1,147 @@
+import { randomUUID } from 'node:crypto';
+import { detail } from './fast-api.cts';
+import { measure, now, parseSize, randomSeed } from './pictures.cts';
+import type { Answer, Imitation, ReceivedRequest, Tools } from './types.cts';
+
+// LiteLLM's proxy with a server of one's own behind it (model: openai/<name>), written after BerriAI/litellm:
+//   litellm/proxy/image_endpoints/endpoints.py at 00fc80b7, litellm/llms/openai/image_generation/gpt_transformation.py
+//   at 03c4e68e and openai_compatible_transformation.py at 820ad327, and the messages in issues 10760 and 12408.
+// `older`, the default: a model that is not one of OpenAI's is taken for a gpt-image model, so response_format and
+// style are refused unless drop_params is set. The newer file above lets them through; in which release it stands
+// is not confirmed. Fields that are none of OpenAI's go on as they are, in both.
+// The answer keeps b64_json, url and revised_prompt of an image; id, seed and finish_reason get lost.
+// Not confirmed: which fields of an edit go on; this imitation sends on all of them.
+
+const GPT_IMAGE = [
+	'background',
+	'moderation',
+	'n',
+	'output_compression',
+	'output_format',
+	'quality',
+	'size',
+	'user',
+];
+const OPENAI_FIELDS = [...GPT_IMAGE, 'response_format', 'style'];
+
+function refuse(status: number, message: string, type: string | null = null): Answer {
+	// The code is a text here.
+	return { status, body: { error: { message, type, param: null, code: String(status) } } };
+}
+
+/** Imitates `litellm --config config.yaml`. */
+export const liteLlm: Imitation = {
+	basePath: '/v1',
+	defaultModel: 'sd3.5-large',
+	defaultKey: 'local-key',
+	oneAtATime: false,
+	stopsWithClient: false,
+	async answer(request, tools) {
+		const { key, model } = tools.options;
+		if (request.key !== key) {
+			return refuse(401, 'Authentication Error, Invalid proxy server token passed.', 'auth_error');
+		}
+		switch (`${request.method} ${request.path}`) {
+			case 'GET /v1/models': {
+				const card = { id: model, object: 'model', created: 1_677_610_602, owned_by: 'openai' };
+				return { status: 200, body: { object: 'list', data: [card] } };
+			}
+			case 'POST /v1/images/generations':
+				return await generate(request, tools);
+			case 'POST /v1/images/edits':
+				return await edit(request, tools);
+			default:
+				return detail(404, 'Not Found');
+		}
+	},
+};
+
+async function generate(request: ReceivedRequest, tools: Tools): Promise<Answer> {
+	const { older = true, dropParams = false, model } = tools.options;
+	if (typeof request.json !== 'object' || request.json === null) {
+		return refuse(400, 'Invalid JSON body');
+	}
+	const given = { ...(request.json as Record<string, unknown>) };
+	const wrongModel = checkModel(given.model, '/images/generations', tools);
+	if (wrongModel) return wrongModel;
+	const supported = older ? GPT_IMAGE : OPENAI_FIELDS;
+	for (const name of OPENAI_FIELDS.filter((field) => !supported.includes(field))) {
+		if (given[name] === undefined) continue;
+		if (!dropParams) {
+			return refuse(
+				400,
+				`litellm.UnsupportedParamsError: Setting \`${name}\` is not supported by openai, ${model}. ` +
+					`To drop it from the call, set \`litellm.drop_params = True\`.. Received Model Group=${model}\n` +
+					'Available Model Group Fallbacks=None',
+			);
+		}
+		delete given[name];
+	}
+	request.forwarded = given;
+	return await answerFrom(given, [], tools);
+}
+
+async function edit(request: ReceivedRequest, tools: Tools): Promise<Answer> {
+	const { fields, files } = request;
+	if (files.image && files['image[]']) {
+		return detail(422, "Cannot specify both 'image' and 'image[]'");
+	}
+	if (fields.image) {
+		return detail(422, "'image' must be provided as a multipart file upload, not a string.");
+	}
+	const given = Object.fromEntries(Object.entries(fields).map(([name, [text]]) => [name, text]));
+	const wrongModel = checkModel(given.model, '/images/edits', tools);
+	if (wrongModel) return wrongModel;
+	const images = files.image ?? files['image[]'] ?? [];
+	request.forwarded = { ...given, 'image[]': images.map(({ name }) => name) };
+	const inputs = images.map((file) => file.bytes);
+	return await answerFrom(given, inputs, tools);
+}
+
+function checkModel(asked: unknown, route: string, { options }: Tools): Answer | undefined {
+	if (asked === options.model) return undefined;
+	return refuse(
+		400,
+		`${route}: Invalid model name passed in model=${String(asked)}. ` +
+			'Call `/v1/models` to view available models for your key.',
+		'invalid_request_error',
+	);
+}
+
+/** What the server behind the proxy makes of it, and what the proxy leaves of its answer. */
+async function answerFrom(
+	given: Record<string, unknown>,
+	inputs: Buffer[],
+	tools: Tools,
+): Promise<Answer> {
+	const inputSize = inputs[0] && (await measure(inputs[0]));
+	const size = parseSize(String(given.size ?? '')) ?? inputSize ?? { width: 1024, height: 1024 };
+	const bytes = await tools.draw({
+		...size,
+		prompt: String(given.prompt ?? ''),
+		seed: Number(given.seed ?? randomSeed()),
+		steps: given.num_inference_steps as number | undefined,
+		guidance: given.guidance_scale as number | undefined,
+		negativePrompt: given.negative_prompt as string | undefined,
+		inputs,
+	});
+	const image = { b64_json: null as string | null, url: null as string | null };
+	if (given.response_format === 'url') {
+		const path = `/files/${randomUUID()}.png`;
+		tools.keep(path, bytes, 'image/png');
+		image.url = `${tools.origin}${path}`;
+	} else {
+		image.b64_json = bytes.toString('base64');
+	}
+	return {
+		status: 200,
+		body: {
+			created: now(),
+			data: [{ ...image, revised_prompt: null }],
+			size: given.size ?? '1024x1024',
+			quality: given.quality ?? 'high',
+			output_format: given.output_format ?? 'png',
+			usage: { input_tokens: 0, output_tokens: 0, total_tokens: 0 },
+		},
+	};
+}

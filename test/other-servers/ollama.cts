@@ -1,0 +1,76 @@
+import { now, measure, parseSize, randomSeed } from './pictures.cts';
+import type { Answer, Imitation, ReceivedRequest, Tools } from './types.cts';
+
+// Ollama's OpenAI-compatible images, written after ollama/ollama, middleware/openai.go at 077a50ba and openai/openai.go.
+// The endpoints were experimental, from v0.14.3 on, and are gone since v0.32.6 (issue 17893 calls it temporary; the
+// source of v0.33.0-rc2 has none). `older`, the default, has them; `older: false` answers 404 as the newer ones do.
+// An edit is JSON with the picture as a data: URI. n and response_format are read and not used.
+// Not confirmed: the size of a picture where none is sent, and whether a client that left stops one.
+
+function refuse(status: number, message: string): Answer {
+	const type = status === 400 ? 'invalid_request_error' : 'not_found_error';
+	return { status, body: { error: { message, type, param: null, code: null } } };
+}
+
+/** Imitates `ollama serve` with an image model. */
+export const ollama: Imitation = {
+	basePath: '/v1',
+	defaultModel: 'x/z-image-turbo',
+	oneAtATime: true,
+	stopsWithClient: true,
+	async answer(request, tools) {
+		const { model, older = true } = tools.options;
+		const route = `${request.method} ${request.path}`;
+		if (route === 'GET /v1/models') {
+			const card = { id: model, object: 'model', created: now(), owned_by: 'library' };
+			return { status: 200, body: { object: 'list', data: [card] } };
+		}
+		const isEdit = route === 'POST /v1/images/edits';
+		if (!older || (!isEdit && route !== 'POST /v1/images/generations')) {
+			return { status: 404, body: '404 page not found' };
+		}
+		return await answerImage(request, isEdit, tools);
+	},
+};
+
+async function answerImage(
+	request: ReceivedRequest,
+	isEdit: boolean,
+	tools: Tools,
+): Promise<Answer> {
+	let given: Record<string, unknown>;
+	try {
+		// The content type is not looked at; a form is not JSON.
+		given = JSON.parse(request.rawBody.toString()) as Record<string, unknown>;
+	} catch {
+		return refuse(400, "invalid character '-' in numeric literal");
+	}
+	for (const name of isEdit ? ['prompt', 'model', 'image'] : ['prompt', 'model']) {
+		if (!given[name]) return refuse(400, `${name} is required`);
+	}
+	const inputs: Buffer[] = [];
+	if (isEdit) {
+		const image = String(given.image);
+		if (/^https?:/.test(image)) {
+			const advice = 'please use base64 encoded data instead';
+			return refuse(400, `invalid image: image URLs are not currently supported, ${advice}`);
+		}
+		const base64 = /^data:(?:image\/(?:jpeg|jpg|png|webp))?;base64,(.+)$/s.exec(image)?.[1];
+		if (base64 === undefined) return refuse(400, 'invalid image: invalid image input');
+		inputs.push(Buffer.from(base64, 'base64'));
+	}
+	if (given.model !== tools.options.model) {
+		return refuse(404, `model '${String(given.model)}' not found`);
+	}
+	const inputSize = inputs[0] && (await measure(inputs[0]));
+	const bytes = await tools.draw({
+		...(parseSize(String(given.size ?? '')) ?? inputSize ?? { width: 1024, height: 1024 }),
+		prompt: String(given.prompt),
+		seed: Number(given.seed ?? randomSeed()),
+		inputs,
+	});
+	return {
+		status: 200,
+		body: { created: now(), data: [{ b64_json: bytes.toString('base64') }] },
+	};
+}

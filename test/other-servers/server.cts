@@ -1,0 +1,38 @@
+import { lightX2V } from './light-x2v.cts';
+import { listen } from './listener.cts';
+import { liteLlm } from './lite-llm.cts';
+import { localAi } from './local-ai.cts';
+import { newApi } from './new-api.cts';
+import { ollama } from './ollama.cts';
+import { openai } from './openai.cts';
+import { sglang } from './sglang.cts';
+import { siliconFlow } from './silicon-flow.cts';
+import { stableDiffusionCpp } from './stable-diffusion-cpp.cts';
+import type { Imitation, OtherServer, OtherServerKind, OtherServerOptions } from './types.cts';
+import { vllmOmni } from './vllm-omni.cts';
+
+export type * from './types.cts';
+
+const IMITATIONS: Record<OtherServerKind, Imitation> = {
+	vllmOmni,
+	sglang,
+	lightX2V,
+	stableDiffusionCpp,
+	localAi,
+	openai,
+	liteLlm,
+	newApi,
+	ollama,
+	siliconFlow,
+};
+
+/** The kinds that can be started. */
+export const OTHER_SERVER_KINDS = Object.keys(IMITATIONS) as OtherServerKind[];
+
+/** Starts a strict imitation of a server that is not StepFun's, on a free loopback port. */
+export async function startOtherServer(
+	kind: OtherServerKind,
+	options: OtherServerOptions = {},
+): Promise<OtherServer> {
+	return await listen(IMITATIONS[kind], options);
+}

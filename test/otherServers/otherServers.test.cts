@@ -1,0 +1,178 @@
+import { startHostileServer, type HostileServer } from '../kit/hostileServer.cts';
+import { inputImage } from '../kit/images.cts';
+import { bytesOf } from '../kit/runNode.cts';
+import { runGenerate } from '../kit/localRuns.cts';
+
+// Gateways and self-hosted servers speak the same API with an accent of their own.
+
+let server: HostileServer;
+let picture: Buffer;
+
+beforeAll(async () => {
+	picture = await inputImage(40, 30);
+	server = await startHostileServer();
+});
+afterAll(async () => await server.close());
+
+async function run(output: string, reply: unknown) {
+	server.attackWith(({ url }, response) => {
+		response.end(
+			url === '/file.png' ? picture : typeof reply === 'string' ? reply : JSON.stringify(reply),
+		);
+	});
+	return await runGenerate(server, { output, options: { maxTries: 1 } });
+}
+
+const fileUrl = () => `${server.origin}/file.png`;
+
+test('An answer with the image alone puts out null for what is missing', async () => {
+	const { items, error } = await run('file', {
+		data: [{ b64_json: picture.toString('base64') }],
+	});
+	expect(error?.message).toBeUndefined();
+	expect(items[0].json).toEqual({
+		prompt: 'A red shoe',
+		model: 'step-image-edit-2',
+		seed: null,
+		finishReason: null,
+		width: 40,
+		height: 30,
+		fileName: 'a-red-shoe-1.png',
+		mimeType: 'image/png',
+		fileSize: picture.length,
+		created: null,
+		id: null,
+		traceId: null,
+		tries: 1,
+	});
+	expect((await bytesOf(items[0].binary?.data)).equals(picture)).toBe(true);
+});
+
+describe('Other servers: the text of an image', () => {
+	const base64 = () => picture.toString('base64');
+	const body = (image: string) => `{"data":[{"b64_json":"${image}"}]}`;
+
+	test.each<[string, () => string]>([
+		['as a data URI', () => body(`data:image/png;base64,${base64()}`)],
+		['without padding', () => body(base64().replace(/=+$/, ''))],
+		['in lines of 76 characters', () => body(base64().replace(/(.{76})/g, '$1\\n'))],
+		['with escaped slashes', () => body(base64().replaceAll('/', '\\/'))],
+		[
+			'with \\u escapes',
+			() => body(base64().replaceAll('+', '\\u002b').replaceAll('/', '\\u002F')),
+		],
+		['under a key with escapes', () => `{"data":[{"b64\\u005fjson" : "${base64()}"}]}`],
+		['after null under the same key', () => `{"data":[{"url":null,"b64_json":"${base64()}"}]}`],
+		[
+			'after a text that looks like the key',
+			() => `{"note":"\\"b64_json\\":\\"AAAA\\"","data":[{"b64_json":"${base64()}"}]}`,
+		],
+		[
+			'before a second image, which n would have brought',
+			() => `{"data":[{"b64_json":"${base64()}"},{"b64_json":"AAAA"}]}`,
+		],
+		['after a byte order mark', () => `\uFEFF${body(base64())}`],
+	])('The image is read when it comes %s', async (_, spelled) => {
+		const { items, error } = await run('file', spelled());
+		expect(error?.message).toBeUndefined();
+		expect((await bytesOf(items[0].binary?.data)).equals(picture)).toBe(true);
+	});
+
+	test.each([
+		['no Base64', '%%%%%%%%%%%%'],
+		['text in Base64', Buffer.from('no picture at all').toString('base64')],
+		['an SVG', Buffer.from('<svg xmlns="http://www.w3.org/2000/svg"/>').toString('base64')],
+	])('What comes as the image but is %s fails as no image', async (_, image) => {
+		const { error, items } = await run('file', body(image));
+		expect(error?.message).toMatch(/^The answer contains something that is not an image/);
+		expect(items).toEqual([]);
+	});
+
+	test('Half a picture is not taken for a whole one', async () => {
+		const half = picture.subarray(0, picture.length >> 1).toString('base64');
+		const { error, items } = await run('file', body(half));
+		expect(error?.message).toBe(
+			'The answer contains something that is not an image: The image file is incomplete',
+		);
+		expect(items).toEqual([]);
+	});
+});
+
+describe('Other servers: response_format is not looked at', () => {
+	test('Image File downloads the link of a server that gives a link', async () => {
+		const { items, error } = await run('file', { data: [{ url: fileUrl() }] });
+		expect(error?.message).toBeUndefined();
+		expect((await bytesOf(items[0].binary?.data)).equals(picture)).toBe(true);
+		expect(
+			server.requests.slice(1).map(({ url, headers }) => [url, headers.authorization]),
+		).toEqual([['/file.png', undefined]]);
+	});
+
+	test('Image File and URL puts out the file without a link when the server gives Base64', async () => {
+		const { items, error } = await run('fileAndUrl', {
+			data: [{ b64_json: picture.toString('base64') }],
+		});
+		expect(error?.message).toBeUndefined();
+		expect((await bytesOf(items[0].binary?.data)).equals(picture)).toBe(true);
+		expect(items[0].json.url).toBeUndefined();
+	});
+
+	test('Image URL keeps the paid image, under a name, when the server gives Base64', async () => {
+		const { items, error } = await run('url', {
+			data: [{ b64_json: picture.toString('base64') }],
+		});
+		expect(error?.message).toBeUndefined();
+		expect(Object.keys(items[0].binary ?? {})).toEqual(['data']);
+		expect((await bytesOf(items[0].binary?.data)).equals(picture)).toBe(true);
+	});
+
+	test('An image that stands as a data URI in place of the link is taken', async () => {
+		const url = `data:image/png;base64,${picture.toString('base64')}`;
+		const { items, error } = await run('file', { data: [{ url }] });
+		expect(error?.message).toBeUndefined();
+		expect((await bytesOf(items[0].binary?.data)).equals(picture)).toBe(true);
+		expect(items[0].json).not.toHaveProperty('url');
+	});
+
+	test('Image URL puts out only the link when the server gives both', async () => {
+		const { items } = await run('url', {
+			data: [{ url: fileUrl(), b64_json: picture.toString('base64') }],
+		});
+		expect(items[0].json.url).toBe(fileUrl());
+		expect(Object.keys(items[0].binary ?? {})).toEqual([]);
+	});
+
+	test('A path in place of a link is one on the server itself', async () => {
+		const { items } = await run('url', { data: [{ url: '/v1/images/1/content' }] });
+		expect(items[0].json.url).toBe(new URL('/v1/images/1/content', fileUrl()).href);
+	});
+
+	test.each(['relative.png', '//host/file.png', 'ftp://host/file.png', ''])(
+		'The link %j is taken for none',
+		async (link) => {
+			const { error } = await run('url', { data: [{ url: link }] });
+			expect(error?.message).toBe('The service answered without an image');
+		},
+	);
+});
+
+describe('Other servers: answers without an image', () => {
+	test.each<[string, unknown]>([
+		['a list', []],
+		['null', null],
+		['data that is no list', { data: 'x' }],
+		['data with null', { data: [null] }],
+		['an image that is null', { data: [{ b64_json: null }] }],
+		['an image that is empty', { data: [{ b64_json: '' }] }],
+		['an image that is a number', { data: [{ b64_json: 5 }] }],
+	])('An answer that is %s fails as one without an image', async (_, reply) => {
+		const { error } = await run('file', reply);
+		expect(error?.message).toBe('The service answered without an image');
+		expect(error?.httpCode).toBe('200');
+	});
+
+	test('An error with status 200 is told in its own words', async () => {
+		const { error } = await run('file', { error: { message: 'model is loading' } });
+		expect(error?.message).toContain('model is loading');
+	});
+});

@@ -1,0 +1,122 @@
+import { inputImage, itemWithFile } from '../kit/images.cts';
+import { runEdit, runGenerate } from '../kit/localRuns.cts';
+import { startStepFunServer, type StepFunServer } from '../stepfun-server/server.cts';
+
+let server: StepFunServer;
+beforeAll(async () => (server = await startStepFunServer()));
+beforeEach(() => {
+	server.setFaults([]);
+	server.reset();
+});
+afterAll(async () => await server.close());
+
+describe('Output: the input beside the result', () => {
+	test("The input's JSON stays, its files do not", async () => {
+		const item = {
+			...(await itemWithFile(await inputImage(64, 64))),
+			json: { sku: 'A1', model: 'mine' },
+		};
+		const { items } = await runEdit(server, [item], { outputField: 'picture' });
+		expect(items[0].json).toMatchObject({ sku: 'A1', model: 'step-image-edit-2' });
+		expect(Object.keys(items[0].binary ?? {})).toEqual(['picture']);
+	});
+
+	test('Include Input Fields turned on keeps the files as well', async () => {
+		const item = { ...(await itemWithFile(await inputImage(64, 64))), json: { sku: 'A1' } };
+		const { items } = await runEdit(server, [item], {
+			outputField: 'picture',
+			options: { includeInputFields: true },
+		});
+		expect(items[0].json.sku).toBe('A1');
+		expect(Object.keys(items[0].binary ?? {}).sort()).toEqual(['data', 'picture']);
+	});
+
+	test('Include Input Fields turned off keeps nothing', async () => {
+		const { items } = await runGenerate(
+			server,
+			{ options: { includeInputFields: false } },
+			{ items: [{ sku: 'A1' }] },
+		);
+		expect(items[0].json).not.toHaveProperty('sku');
+	});
+
+	test("An agent's tool puts out the result alone", async () => {
+		const { items } = await runGenerate(
+			server,
+			{ output: 'url' },
+			{ items: [{ query: 'A shoe' }], asTool: true },
+		);
+		expect(items[0].json).not.toHaveProperty('query');
+		expect(items[0].json.url).toBeDefined();
+	});
+
+	test('A field named error is renamed, so that n8n does not take the item for a failed one', async () => {
+		const { items } = await runGenerate(
+			server,
+			{},
+			{ items: [{ sku: 'A1', error: 'of the row' }], retryOnFail: { maxTries: 3 } },
+		);
+		expect(items[0].json).toMatchObject({ sku: 'A1', inputError: 'of the row' });
+		expect(items[0].json).not.toHaveProperty('error');
+		expect(server.billed).toHaveLength(1);
+	});
+
+	test('The result begins with its prompt, and ends with what support needs', async () => {
+		const { items } = await runGenerate(server, {}, { items: [{}] });
+		const names = Object.keys(items[0].json);
+		expect(names[0]).toBe('prompt');
+		expect(names.slice(-3)).toEqual(['tries', 'id', 'traceId']);
+		expect(items[0].json.prompt).toBe('A red shoe');
+		expect(items[0].json.created).toMatch(/^20\d\d-\d\d-\d\dT/);
+	});
+});
+
+describe('Output: Additional Body Fields change what the item says', () => {
+	test('Model and seed in the item are those that were sent', async () => {
+		const { items } = await runGenerate(server, {
+			options: { seed: 1, additionalBodyFields: '{"seed": 9, "model": "step-2x-large"}' },
+		});
+		expect(items[0].json).toMatchObject({ seed: 9, model: 'step-2x-large' });
+	});
+
+	test('null removes a field', async () => {
+		await runGenerate(server, {
+			options: { steps: 9, additionalBodyFields: '{"steps": null, "response_format": null}' },
+		});
+		expect(server.requests[0].json).not.toHaveProperty('steps');
+		expect(server.requests[0].json).not.toHaveProperty('response_format');
+	});
+});
+
+describe('Output: the hint at the end of a run', () => {
+	const hintsOf = async (...settings: Parameters<typeof runGenerate>) => {
+		const { run } = await runGenerate(...settings);
+		return run.data.resultData.runData['StepFun Image'].flatMap(({ hints = [] }) => hints);
+	};
+
+	test('A run that went well at the first try shows none where no price is known', async () => {
+		expect(await hintsOf(server, {}, { items: [{}, {}] })).toEqual([]);
+	});
+
+	test('A run with failures, moderation and retries is summed up', async () => {
+		server.setFaults([
+			{ when: { nth: 1 }, fault: { status: 400 } },
+			{ when: { nth: 2 }, fault: { status: 451 } },
+			{ when: { nth: 3 }, fault: { status: 500 } },
+		]);
+		const hints = await hintsOf(
+			server,
+			{},
+			{
+				items: [{}, {}, {}, {}],
+				onError: 'continueRegularOutput',
+				credential: { concurrentRequests: 1 },
+			},
+		);
+		expect(hints).toHaveLength(1);
+		expect(hints[0].message).toBe(
+			'Made 2 images. 1 image failed. 1 image did not pass moderation. 1 image needed more than one try.',
+		);
+		expect(hints[0].type).toBe('warning');
+	});
+});

@@ -1,0 +1,443 @@
+import { RequestFailure } from '../../nodes/StepFunImage/errors/requestFailure';
+import {
+	createRateLimiter,
+	rateLimiterFor,
+	type AccountLimits,
+	type ScheduleOptions,
+} from '../../nodes/StepFunImage/transport/rateLimiter';
+import { createVirtualClock } from './virtualClock.cts';
+
+// Virtual time: every request takes 100 ms unless it says otherwise, and nothing else takes any.
+
+const LATENCY_MS = 100;
+const RUN = {};
+
+const throttled = (retryAfterMs?: number) =>
+	new RequestFailure('status', { status: 429, retryAfterMs });
+const failed = (status: number, retryAfterMs?: number) =>
+	new RequestFailure('status', { status, retryAfterMs });
+
+beforeEach(() => {
+	// Without jitter, delays are half of what they are at most.
+	jest.spyOn(Math, 'random').mockReturnValue(0);
+});
+
+afterEach(() => jest.restoreAllMocks());
+
+interface Task extends Partial<Omit<ScheduleOptions, 'limits'>> {
+	label?: string;
+	takesMs?: number;
+	failure?: Error;
+	/** Concurrent requests, and requests a minute. */
+	limits?: [concurrentRequests: number, requestsPerMinute?: number];
+}
+
+function createAccount() {
+	const clock = createVirtualClock();
+	const limiter = createRateLimiter(undefined, clock);
+	const starts: Array<[label: string, at: number]> = [];
+	const schedule = async (task: Task = {}) => {
+		const { label = '', takesMs = LATENCY_MS, failure, limits: [most, perMinute = 0] = [1] } = task;
+		const limits: AccountLimits = { concurrentRequests: most, requestsPerMinute: perMinute };
+		return await limiter.schedule(
+			async () => {
+				starts.push([label, clock.now()]);
+				await clock.sleep(takesMs);
+				if (failure) throw failure;
+				return label;
+			},
+			{
+				run: task.run ?? RUN,
+				isRetry: task.isRetry ?? false,
+				maxElapsedMs: task.maxElapsedMs ?? 600_000,
+				signal: task.signal ?? new AbortController().signal,
+				limits,
+			},
+		);
+	};
+	/** Schedules tasks together, and lets time pass until all of them are over. */
+	const runAll = async (tasks: Task[]) =>
+		await clock.run(Promise.allSettled(tasks.map(async (task) => await schedule(task))));
+	return { clock, limiter, starts, schedule, runAll, times: () => starts.map(([, at]) => at) };
+}
+
+const times = (count: number, task: Task = {}): Task[] => Array.from({ length: count }, () => task);
+
+describe('Rate limiter: concurrency', () => {
+	test('A new account starts 20 ms apart until it has answered, then as many as it may', async () => {
+		const { runAll, times: at } = createAccount();
+		await runAll(times(7, { limits: [3] }));
+		expect(at()).toEqual([0, 20, 40, 100, 120, 140, 200]);
+	});
+
+	test('An account that has answered starts all that it may at once', async () => {
+		const { runAll, times: at } = createAccount();
+		await runAll([{ limits: [3] }]);
+		await runAll(times(4, { limits: [3] }));
+		expect(at()).toEqual([0, 100, 100, 100, 200]);
+	});
+
+	test('A task gives its result, or its error, and the limiter is idle again', async () => {
+		const { runAll, limiter, schedule, clock } = createAccount();
+		const error = new Error('a mistake');
+		const both = [schedule({ label: 'first' }), schedule({ failure: error })];
+		expect(limiter.isIdle()).toBe(false);
+		expect(await clock.run(Promise.allSettled(both))).toEqual([
+			{ status: 'fulfilled', value: 'first' },
+			{ status: 'rejected', reason: error },
+		]);
+		expect(limiter.isIdle()).toBe(true);
+		const last = schedule();
+		expect(limiter.isIdle()).toBe(false);
+		await clock.run(last);
+		expect(limiter.isIdle()).toBe(true);
+		await runAll([]);
+	});
+
+	test('The concurrency is that of the credentials in use, or else of the last one', async () => {
+		const { runAll, limiter } = createAccount();
+		expect(limiter.currentConcurrency()).toBe(1);
+		await runAll([{ limits: [7] }]);
+		expect(limiter.currentConcurrency()).toBe(7);
+		await runAll([{ limits: [2] }]);
+		expect(limiter.currentConcurrency()).toBe(2);
+		await runAll([{ limits: [2] }, { limits: [4, 10] }]);
+		expect(limiter.currentConcurrency()).toBe(4);
+	});
+
+	test('Credentials with one key keep each to its own limits, and together to the larger', async () => {
+		const { runAll, starts } = createAccount();
+		await runAll([{ limits: [3] }]);
+		starts.length = 0;
+		await runAll([
+			...times(2, { label: 'small', limits: [1] }),
+			...times(4, { label: 'large', limits: [3], run: {} }),
+		]);
+		expect(starts).toEqual([
+			['small', 100],
+			['large', 100],
+			['large', 100],
+			['small', 200],
+			['large', 200],
+			['large', 200],
+		]);
+	});
+});
+
+describe('Rate limiter: order', () => {
+	test('Runs take turns, and each keeps its order', async () => {
+		const { runAll, starts } = createAccount();
+		const short = {};
+		await runAll([
+			...['a1', 'a2', 'a3'].map((label) => ({ label })),
+			...['b1', 'b2'].map((label) => ({ label, run: short })),
+		]);
+		expect(starts.map(([label]) => label)).toEqual(['a1', 'a2', 'b1', 'a3', 'b2']);
+	});
+
+	test('What was sent before goes before what was never sent', async () => {
+		const { runAll, starts } = createAccount();
+		await runAll([
+			{ label: 'first' },
+			{ label: 'second' },
+			{ label: 'again', isRetry: true },
+			{ label: 'again, later', isRetry: true },
+		]);
+		expect(starts.map(([label]) => label)).toEqual(['first', 'again', 'again, later', 'second']);
+	});
+
+	test('Thousands keep their order', async () => {
+		const { runAll, starts } = createAccount();
+		const labels = Array.from({ length: 2_500 }, (_, index) => `${index}`);
+		await runAll(labels.map((label) => ({ label, takesMs: 1 })));
+		expect(starts.map(([label]) => label)).toEqual(labels);
+	});
+});
+
+describe('Rate limiter: canceled tasks', () => {
+	test('A task that was canceled before is not scheduled', async () => {
+		const { limiter, schedule, starts } = createAccount();
+		const reason = new Error('canceled');
+		await expect(schedule({ signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
+		expect(starts).toEqual([]);
+		expect(limiter.isIdle()).toBe(true);
+	});
+
+	test('A waiting task leaves at once and never starts, the others keep their places', async () => {
+		const { clock, limiter, schedule, starts } = createAccount();
+		const cancel = new AbortController();
+		const reason = new Error('canceled');
+		const all = [
+			schedule({ label: 'a' }),
+			schedule({ label: 'b', signal: cancel.signal }),
+			schedule({ label: 'c' }),
+		];
+		cancel.abort(reason);
+		await expect(all[1]).rejects.toBe(reason);
+		await clock.run(Promise.allSettled(all));
+		expect(starts.map(([label]) => label)).toEqual(['a', 'c']);
+		expect(limiter.isIdle()).toBe(true);
+	});
+
+	test('A task that has started is not ended', async () => {
+		const { clock, schedule } = createAccount();
+		const cancel = new AbortController();
+		const task = schedule({ label: 'a', signal: cancel.signal });
+		cancel.abort();
+		expect(await clock.run(task)).toBe('a');
+	});
+
+	test('When all that waited have left, nothing waits for its time any more', async () => {
+		const { clock, limiter, schedule, runAll } = createAccount();
+		await runAll([{ failure: throttled(60_000) }]);
+		const cancel = new AbortController();
+		const waiting = schedule({ signal: cancel.signal });
+		cancel.abort(new Error('canceled'));
+		await expect(waiting).rejects.toThrow('canceled');
+		expect(limiter.isIdle()).toBe(true);
+		// The clock says so when there is no timer.
+		await expect(clock.run(new Promise(() => undefined))).rejects.toThrow('Nothing will happen');
+	});
+});
+
+describe('Rate limiter: requests a minute', () => {
+	test('No more start in any minute than the credential says', async () => {
+		const { runAll, times: at } = createAccount();
+		await runAll(times(5, { limits: [10, 2] }));
+		expect(at()).toEqual([0, 20, 60_000, 60_020, 120_000]);
+	});
+
+	test('Two credentials with one key keep together to the larger number', async () => {
+		const { runAll, starts } = createAccount();
+		await runAll([
+			{ label: 'small', limits: [5, 1] },
+			...times(2, { label: 'large', limits: [5, 2] }),
+		]);
+		expect(starts).toEqual([
+			['small', 0],
+			['large', 20],
+			['large', 60_000],
+		]);
+	});
+
+	test('A credential without a number is not held by one that has one', async () => {
+		const { runAll, starts } = createAccount();
+		await runAll([
+			...times(2, { label: 'few', limits: [5, 1] }),
+			...times(2, { label: 'any', limits: [5], run: {} }),
+		]);
+		expect(starts).toEqual([
+			['few', 0],
+			['any', 20],
+			['any', 40],
+			['few', 60_000],
+		]);
+	});
+
+	test('A request that was refused takes no place', async () => {
+		const { runAll, times: at } = createAccount();
+		await runAll([{ limits: [1, 1], failure: throttled(1_000) }, ...times(2, { limits: [1, 1] })]);
+		expect(at()).toEqual([0, 1_100, 61_100]);
+	});
+
+	test('A refusal at the end of the minute tells how much later the minute of the service ends', async () => {
+		const { runAll, times: at } = createAccount();
+		const limits: Task['limits'] = [1, 1];
+		await runAll([
+			{ limits },
+			{ limits, failure: throttled() },
+			{ limits },
+			{ limits, failure: throttled() },
+			{ limits },
+		]);
+		expect(at()).toEqual([0, 60_000, 60_200, 120_300, 120_500]);
+	});
+
+	test('That margin is two seconds at most', async () => {
+		const { runAll, times: at } = createAccount();
+		const limits: Task['limits'] = [1, 1];
+		await runAll([
+			{ limits },
+			{ limits, failure: throttled(), takesMs: 5_000 },
+			{ limits },
+			{ limits },
+		]);
+		expect(at()).toEqual([0, 60_000, 70_000, 132_000]);
+	});
+});
+
+describe('Rate limiter: refusals', () => {
+	test('Nothing starts for as long as Retry-After says, but ten minutes at most', async () => {
+		const one = createAccount();
+		await one.runAll([{ failure: throttled(5_000) }, {}]);
+		expect(one.times()).toEqual([0, 5_100]);
+		const other = createAccount();
+		await other.runAll([{ failure: throttled(3_600_000) }, { maxElapsedMs: Infinity }]);
+		expect(other.times()).toEqual([0, 600_100]);
+	});
+
+	test('Without it, the waits double from a quarter of a second to five seconds', async () => {
+		const { runAll, times: at } = createAccount();
+		await runAll([...times(6, { failure: throttled() }), {}]);
+		expect(at()).toEqual([0, 350, 950, 2_050, 4_150, 8_250, 13_350]);
+	});
+
+	test('After an answer they begin anew', async () => {
+		const { runAll, times: at } = createAccount();
+		await runAll([
+			{ failure: throttled() },
+			{ failure: throttled() },
+			{},
+			{ failure: throttled() },
+			{},
+		]);
+		expect(at()).toEqual([0, 350, 950, 1_050, 1_400]);
+	});
+
+	test('Requests that were under way together are refused as one', async () => {
+		const { runAll, times: at } = createAccount();
+		// Three at once are proven.
+		for (let round = 0; round < 3; round++) await runAll(times(3, { limits: [3] }));
+		await runAll([...times(2, { limits: [3], failure: throttled() }), { limits: [3], takesMs: 1 }]);
+		await runAll([{ limits: [3] }]);
+		expect(at().slice(-4)).toEqual([340, 340, 340, 690]);
+	});
+
+	test.each([
+		[0, 1],
+		[2, 3],
+	])('One while %i later requests are under way leaves %i at once', async (later, concurrency) => {
+		const { runAll, limiter } = createAccount();
+		await runAll([
+			{ limits: [5], takesMs: 10_000 },
+			{ limits: [5], failure: throttled() },
+			...times(later, { limits: [5] }),
+		]);
+		expect(limiter.currentConcurrency()).toBe(concurrency);
+	});
+
+	test('What was learned is left one request at a time, after 15 answers each', async () => {
+		const { runAll, limiter } = createAccount();
+		await runAll([
+			{ limits: [3], takesMs: 200 },
+			{ limits: [3], failure: throttled() },
+		]);
+		const seen = [limiter.currentConcurrency()];
+		for (let answer = 2; answer <= 60; answer++) {
+			await runAll([{ limits: [3] }]);
+			seen.push(limiter.currentConcurrency());
+		}
+		expect([seen.indexOf(1), seen.indexOf(2), seen.indexOf(3)]).toEqual([0, 14, 29]);
+		expect(Math.max(...seen)).toBe(3);
+		await runAll([{ limits: [6] }]);
+		expect(limiter.currentConcurrency()).toBe(6);
+	});
+
+	test('A refusal starts the counting of answers anew', async () => {
+		const { runAll, limiter } = createAccount();
+		const refuse = async () =>
+			await runAll([
+				{ limits: [3], takesMs: 200 },
+				{ limits: [3], failure: throttled() },
+			]);
+		await refuse();
+		for (let answer = 2; answer <= 15; answer++) await runAll([{ limits: [3] }]);
+		expect(limiter.currentConcurrency()).toBe(2);
+	});
+});
+
+describe('Rate limiter: a service that is down', () => {
+	test('is asked, after three failures in a row, by one request at a time, in longer and longer steps', async () => {
+		const { runAll, times: at } = createAccount();
+		await runAll([...times(8, { failure: failed(503) }), {}]);
+		expect(at()).toEqual([0, 100, 200, 800, 1_900, 4_000, 8_100, 16_200, 24_300]);
+	});
+
+	test('is asked when Retry-After says', async () => {
+		const { runAll, times: at } = createAccount();
+		await runAll([...times(3, { failure: failed(502, 3_000) }), {}]);
+		expect(at()).toEqual([0, 100, 200, 3_300]);
+	});
+
+	test('gets all that it may once it has answered', async () => {
+		const { runAll, times: at } = createAccount();
+		for (let failure = 0; failure < 3; failure++) {
+			await runAll([{ limits: [3], failure: failed(503) }]);
+		}
+		await runAll(times(4, { limits: [3] }));
+		expect(at()).toEqual([0, 100, 200, 800, 900, 900, 900]);
+	});
+
+	test('is not down while it answers something in between, be it a refusal', async () => {
+		const { runAll, times: at } = createAccount();
+		const down = { failure: failed(503) };
+		await runAll([down, down, { failure: failed(400) }, down, down, {}, down, down, {}]);
+		expect(at()).toEqual([0, 100, 200, 300, 400, 500, 600, 700, 800]);
+	});
+
+	test('is not down when it fails in another way', async () => {
+		const { runAll, times: at } = createAccount();
+		await runAll([...times(4, { failure: failed(500) }), {}]);
+		expect(at()).toEqual([0, 100, 200, 300, 400]);
+	});
+});
+
+describe('Rate limiter: no success for too long', () => {
+	const outcomesOf = async (maxElapsedMs: number, before: Task[] = []) => {
+		const { runAll, starts } = createAccount();
+		const outcomes = await runAll([
+			...before,
+			{ failure: throttled(500) },
+			{ maxElapsedMs, run: {} },
+			{ maxElapsedMs, run: {}, label: 'last' },
+		]);
+		return {
+			reasons: outcomes.map((outcome) => outcome.status === 'rejected' && outcome.reason.details),
+			started: starts.length,
+		};
+	};
+
+	test('What waits ends where it would start later than it may', async () => {
+		const { reasons, started } = await outcomesOf(599);
+		expect(started).toBe(1);
+		expect(reasons[0]).not.toHaveProperty('wasNotSent');
+		expect(reasons.slice(1)).toEqual([
+			{ status: 429, retryAfterMs: 500, wasNotSent: true },
+			{ status: 429, retryAfterMs: 500, wasNotSent: true },
+		]);
+	});
+
+	test('What may wait so long starts', async () => {
+		const { reasons, started } = await outcomesOf(600);
+		expect(started).toBe(3);
+		expect(reasons.slice(1)).toEqual([false, false]);
+	});
+
+	test('A success in between begins the time anew', async () => {
+		const { started } = await outcomesOf(600, [{ failure: failed(500) }, {}]);
+		expect(started).toBe(5);
+	});
+
+	test('Failures in between do not', async () => {
+		const { started } = await outcomesOf(600, [{ failure: failed(500) }]);
+		expect(started).toBe(2);
+	});
+
+	test('A failure that stays is an answer', async () => {
+		const { started } = await outcomesOf(600, [{ failure: failed(500) }, { failure: failed(400) }]);
+		expect(started).toBe(5);
+	});
+
+	test('What ended takes no place of what comes later', async () => {
+		const { runAll, limiter, starts } = createAccount();
+		await runAll([{ failure: throttled(500) }, { maxElapsedMs: 100 }, { maxElapsedMs: 100 }]);
+		expect(limiter.isIdle()).toBe(true);
+		await runAll([{ label: 'later' }]);
+		expect(starts.at(-1)).toEqual(['later', 600]);
+	});
+});
+
+test('An account has one limiter in this process', () => {
+	expect(rateLimiterFor('one')).toBe(rateLimiterFor('one'));
+	expect(rateLimiterFor('one')).not.toBe(rateLimiterFor('other'));
+});

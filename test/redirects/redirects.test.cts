@@ -1,0 +1,224 @@
+import { SsrfProtectionConfig } from '@n8n/config';
+import { Container } from '@n8n/di';
+import type { INodeParameters } from 'n8n-workflow';
+
+import { inputImage } from '../kit/images.cts';
+import { runGenerate } from '../kit/localRuns.cts';
+import { localCredential } from '../kit/stepFunCredential.cts';
+import { testCredential } from '../kit/testCredential.cts';
+import { answerWithLink, startHostileServer, type HostileServer } from '../kit/hostileServer.cts';
+
+const KEY = 'sk-3fN8qLw1ZbYx6TgRk2Vp';
+const HEADER_SECRET = 'gateway-secret-7Hq2mVx0Tz4Lk9Wc';
+const STATUSES = [301, 302, 303, 307, 308];
+
+let server: HostileServer;
+let other: HostileServer;
+let picture: Buffer;
+
+beforeAll(async () => {
+	picture = await inputImage(16, 16);
+	server = await startHostileServer();
+	other = await startHostileServer((_request, response) => void response.end(picture));
+});
+beforeEach(() => other.attackWith((_request, response) => void response.end(picture)));
+afterAll(async () => {
+	await server.close();
+	await other.close();
+});
+
+const credential = () =>
+	localCredential(server, {
+		apiKey: KEY,
+		addCustomHeader: true,
+		headerName: 'X-Gateway-Token',
+		headerSecret: HEADER_SECRET,
+	});
+
+async function run(parameters: INodeParameters = {}, changes: { baseUrl?: string } = {}) {
+	return await runGenerate(
+		server,
+		{ options: { maxTries: 2, timeout: 20 }, ...parameters },
+		{ credential: { ...credential(), ...changes } },
+	);
+}
+
+/** Other places than the credential's: another port, another name of the same host, and TLS. */
+const elsewhere = (): Array<[string, string]> => [
+	['another port', other.origin],
+	['another name', `http://localhost:${server.port}`],
+	['TLS', `https://127.0.0.1:${other.port}`],
+];
+
+const EDITING = { operation: 'edit', inputSource: 'text' };
+const BALANCE = { resource: 'account', operation: 'getBalance' };
+
+describe.each(STATUSES)('Redirects: %d of the API', (status) => {
+	test.each<[string, INodeParameters]>([
+		['Generate', {}],
+		['Edit', EDITING],
+		['Get Balance', BALANCE],
+	])('A redirect of %s is followed nowhere', async (_operation, parameters) => {
+		for (const [, origin] of elsewhere()) {
+			server.attackWith((_request, response) => {
+				response.writeHead(status, { Location: `${origin}/v1/images/generations` }).end();
+			});
+			const { error } = await run({ ...parameters, inputText: picture.toString('base64') });
+			expect(error?.message).toBe(
+				`The server redirects to another address: ${origin}/v1/images/generations`,
+			);
+			expect(error?.description).toContain('the key stays with the address you entered');
+			expect(error?.httpCode).toBe(String(status));
+			expect(server.requests).toHaveLength(1);
+			expect(other.requests).toEqual([]);
+		}
+	});
+
+	test('A redirect of the connection test is followed nowhere', async () => {
+		server.attackWith((_request, response) => {
+			response.writeHead(status, { Location: `${other.origin}/v1/models` }).end();
+		});
+		expect((await testCredential(credential())).status).toBe('Error');
+		expect(server.requests).toHaveLength(1);
+		expect(other.requests).toEqual([]);
+	});
+});
+
+describe.each(STATUSES)('Redirects: %d of a link', (status) => {
+	/** Answers with a link, redirects who follows it, and sends the picture to who follows that. */
+	const attackWithRedirectTo = (origin: string) =>
+		server.attackWith((request, response) => {
+			if (request.url === '/redirect') {
+				response.writeHead(status, { Location: `${origin}/picture.png` }).end();
+			} else if (request.url === '/picture.png') response.end(picture);
+			else {
+				response.end(answerWithLink(`${server.origin}/redirect`));
+			}
+		});
+
+	test('A redirect of a link is followed without the key', async () => {
+		for (const origin of [other.origin, `http://localhost:${server.port}`, server.origin]) {
+			attackWithRedirectTo(origin);
+			const { items, error } = await run();
+			expect(error?.message).toBeUndefined();
+			expect(items[0].json).toMatchObject({ width: 16, height: 16 });
+		}
+		const downloads = [...server.requests.slice(1), ...other.requests];
+		expect(other.requests).toHaveLength(1);
+		for (const { headers } of downloads) expectNoSecret(headers);
+	});
+
+	test('A redirect of the image to edit is followed without the key', async () => {
+		server.attackWith((request, response) => {
+			if (request.method === 'GET') {
+				response.writeHead(status, { Location: `${other.origin}/picture.png` }).end();
+			} else response.writeHead(403).end();
+		});
+		await run({ operation: 'edit', inputSource: 'url', inputUrl: `${server.origin}/shoe.png` });
+		expect(other.requests).toHaveLength(1);
+		expect(server.requests.map(({ method }) => method)).toEqual(['GET', 'POST']);
+		expectNoSecret(server.requests[0].headers);
+		expectNoSecret(other.requests[0].headers);
+	});
+});
+
+function expectNoSecret(headers: object): void {
+	expect(Object.keys(headers)).not.toContain('authorization');
+	expect(JSON.stringify(headers)).not.toMatch(new RegExp(`${KEY}|${HEADER_SECRET}`));
+}
+
+test.each<[string, INodeParameters, RegExp]>([
+	[
+		'of a link',
+		{},
+		/^The image was made, but could not be downloaded: .*Maximum number of redirects/,
+	],
+	[
+		'of the image to edit',
+		{ operation: 'edit', inputSource: 'url' },
+		/^The image behind 'Image URL' could not be downloaded: .*Maximum number of redirects/,
+	],
+])('Redirects in a circle %s end, and are not tried again', async (_what, parameters, message) => {
+	server.attackWith((request, response) => {
+		if (request.method === 'GET') {
+			response.writeHead(302, { Location: `/round/${server.requests.length}` }).end();
+			return;
+		}
+		const url = `${server.origin}/round`;
+		response.end(answerWithLink(url));
+	});
+	const { error } = await run({ ...parameters, inputUrl: `${server.origin}/round` });
+	expect(error?.message).toMatch(message);
+	expect(server.requests.length).toBeLessThan(30);
+	await server.untilNobodyIsConnected();
+});
+
+test.each([
+	'file:///etc/passwd',
+	'data:image/png;base64,AAAA',
+	'ftp://127.0.0.1/x',
+	'//127.0.0.1/x',
+	'javascript:1',
+])('A link to %s is none, and a redirect there is not followed', async (url) => {
+	server.attackWith((_request, response) => {
+		response.end(answerWithLink(url));
+	});
+	expect((await run()).error?.message).toMatch(
+		// A data URI is no link, but may be an image.
+		url.startsWith('data:')
+			? /^The answer contains something that is not/
+			: /^The service answered without/,
+	);
+
+	server.attackWith((request, response) => {
+		if (request.method === 'GET') response.writeHead(302, { Location: url }).end();
+		else {
+			response.end(answerWithLink(`${server.origin}/picture.png`));
+		}
+	});
+	const { error } = await run({ options: { maxTries: 1, timeout: 20 } });
+	expect(error?.message).toMatch(/^The image was made, but could not be downloaded/);
+});
+
+describe("Redirects: n8n's protection of the internal network", () => {
+	const config = Container.get(SsrfProtectionConfig);
+	beforeAll(() => {
+		config.enabled = true;
+		// Read when the first request is checked.
+		config.allowedHostnames = ['localhost'];
+	});
+	afterAll(() => void (config.enabled = false));
+
+	const refused =
+		/n8n refuses to open \S+: .*The request was blocked because it resolves to a restricted IP address$/;
+
+	test.each<[string, () => INodeParameters]>([
+		["the credential's Base URL", () => ({})],
+		[
+			'the image to edit',
+			() => ({ operation: 'edit', inputSource: 'url', inputUrl: other.origin }),
+		],
+	])("n8n's protection of the internal network refuses %s at once", async (_what, parameters) => {
+		server.attackWith((_request, response) => void response.end());
+		const { error } = await run(parameters());
+		expect(error?.message).toMatch(refused);
+		expect(error?.description).toContain('N8N_SSRF_ALLOWED_HOSTNAMES');
+		expect(error?.description).not.toContain('Tried');
+		expect([...server.requests, ...other.requests]).toEqual([]);
+	});
+
+	test.each([
+		['a link', () => `${other.origin}/picture.png`],
+		['a redirect of a link', () => `http://localhost:${server.port}/redirect`],
+	])("n8n's protection of the internal network refuses %s at once", async (_what, url) => {
+		server.attackWith((request, response) => {
+			if (request.method === 'GET') response.writeHead(302, { Location: other.origin }).end();
+			else response.end(answerWithLink(url()));
+		});
+		const { error } = await run({}, { baseUrl: `http://localhost:${server.port}/v1` });
+		expect(error?.message).toMatch(refused);
+		expect(error?.description).not.toContain('Tried');
+		expect(error?.description).not.toContain('HTTP Request node');
+		expect(other.requests).toEqual([]);
+	});
+});

@@ -1,0 +1,150 @@
+import type { INodeParameters } from 'n8n-workflow';
+
+import { runGenerate } from '../kit/localRuns.cts';
+import { SIGNS_LINKS } from '../kit/n8nDifferences.cts';
+import { startStepFunServer, type StepFunServer } from '../stepfun-server/server.cts';
+
+let server: StepFunServer;
+beforeAll(async () => (server = await startStepFunServer()));
+beforeEach(() => server.reset());
+afterEach(() => expect(server.requests).toEqual([]));
+afterAll(async () => await server.close());
+
+const refusal = async (parameters: INodeParameters, rest = {}) =>
+	(await runGenerate(server, parameters, rest)).error;
+
+describe('Refusals: rows are told all at once, counted from 1', () => {
+	const rows = [{ prompt: 'A red shoe' }, { prompt: '' }, { prompt: 'x'.repeat(600) }];
+
+	test('Stop mode names the first refused row and lists the others', async () => {
+		const error = await refusal({ prompt: '={{ $json.prompt }}' }, { items: rows });
+		expect(error?.message).toMatch(
+			/^Row 2 of 3: 'Prompt' is empty\. 1 more row: row 3, 'Prompt' is too long: 600 characters.*\.$/,
+		);
+		expect(error?.context.itemIndex).toBe(1);
+	});
+
+	test('A single refused row of several is named too', async () => {
+		const error = await refusal({ prompt: '={{ $json.prompt }}' }, { items: rows.slice(0, 2) });
+		expect(error?.message).toBe("Row 2 of 2: 'Prompt' is empty");
+	});
+
+	test('A run with one row does not count', async () => {
+		expect((await refusal({ prompt: '={{ "" }}' }))?.message).toBe("'Prompt' is empty");
+	});
+
+	test('More than ten refused rows are summed up', async () => {
+		const error = await refusal(
+			{ prompt: '={{ $json.prompt }}' },
+			{ items: Array.from({ length: 30 }, () => ({ prompt: ' ' })) },
+		);
+		expect(error?.message).toContain('29 more rows: row 2,');
+		expect(error?.message).toContain('and 19 more.');
+		expect(error?.message.length).toBeLessThan(600);
+	});
+});
+
+describe('Refusals: braces in a field that is set to Fixed', () => {
+	test.each<[string, INodeParameters]>([
+		['Prompt', { prompt: 'Photo of {{ $json.name }}' }],
+		['Negative Prompt', { options: { negativePrompt: '{{ $json.not }}', cfgScale: 2 } }],
+		['File Name', { options: { fileName: '{{ $json.sku }}-front' } }],
+	])('%s with braces is refused', async (label, parameters) => {
+		const error = await refusal(parameters);
+		expect(error?.message).toContain(`'${label}' contains {{ $json.`);
+		expect(error?.description).toContain('Switch the field to Expression');
+	});
+
+	test('A million opening braces are looked through at once', async () => {
+		const error = await refusal({ prompt: '{{'.repeat(500_000) });
+		expect(error?.message).toContain("'Prompt' is too long");
+	});
+});
+
+describe('Refusals: Max Images per Run', () => {
+	test('A run that would make more images is refused with the count', async () => {
+		const error = await refusal(
+			{ options: { maxImagesPerRun: 5, numberOfImages: 3 } },
+			{ items: [{}, {}] },
+		);
+		expect(error?.message).toBe("The run would make 6 images, and 'Max Images per Run' is 5");
+		expect(error?.description).toContain('Nothing was sent.');
+	});
+
+	test.each([0, 1.5, 'many', true, {}])('%j is no number of images', async (maxImagesPerRun) => {
+		const error = await refusal({ options: { maxImagesPerRun } as INodeParameters });
+		expect(error?.message).toContain("'Max Images per Run' must be a whole number");
+	});
+});
+
+describe('Refusals: numbers are read in one way', () => {
+	const fields = [
+		['numberOfImages', 'Number of Images'],
+		['maxTries', 'Max Tries'],
+		['timeout', 'Timeout (Seconds)'],
+		['giveUpAfter', 'Give Up After (Seconds)'],
+		['steps', 'Steps'],
+	];
+	const values = [true, [], {}, 'NaN', 'ten', [5]];
+
+	test.each(
+		fields.flatMap(([name, label]) => values.map((value) => [name, value, label] as const)),
+	)('%s = %j is refused by name', async (name, value, label) => {
+		const error = await refusal({ options: { [name]: value } } as INodeParameters);
+		expect(error?.message).toContain(`'${label}' must be a`);
+	});
+});
+
+describe('Refusals: Link Lifetime', () => {
+	(SIGNS_LINKS ? test : test.skip).each([
+		'forever',
+		'7 Tage',
+		3600,
+		'0 days',
+		'-1 day',
+		'1 day; drop',
+	])('%j is refused by name', async (linkLifetime) => {
+		const error = await refusal({ output: 'n8nLink', linkLifetime });
+		expect(error?.message).toContain("'Link Lifetime' must be a time such as");
+	});
+});
+
+describe('Refusals: Seed', () => {
+	test('A seed that leaves no room for all images is refused', async () => {
+		const error = await refusal({ options: { seed: 2_147_483_646, numberOfImages: 3 } });
+		expect(error?.message).toBe(
+			"'Seed' must be at most 2147483645 for 3 images, but is 2147483646",
+		);
+	});
+});
+
+describe('Refusals: the credential', () => {
+	test.each<[string, object, string]>([
+		[
+			'a login in the Base URL',
+			{ baseUrl: 'http://user:secret-pass@127.0.0.1:9/v1' },
+			'contains a user',
+		],
+		[
+			'a key with a character beyond Latin',
+			{ apiKey: 'sk-3fN8钥qLw1' },
+			"'API Key' contains a character",
+		],
+		['a header name with a space', { headers: { values: [{ name: 'X A', value: '1' }] } }, "'X A'"],
+		['a header of the protocol', { headers: { values: [{ name: 'Host', value: 'x' }] } }, "'Host'"],
+		[
+			'a header value with a line break',
+			{ headers: { values: [{ name: 'X-A', value: 'a\nb' }] } },
+			"value of the header 'X-A'",
+		],
+	])('%s is refused by name', async (_what, credential, message) => {
+		const error = await refusal({}, { credential });
+		expect(error?.message).toContain(message);
+		expect(JSON.stringify(error)).not.toContain('secret-pass');
+	});
+});
+
+test('300 emoji of several code points are too long for a prompt of 512', async () => {
+	const error = await refusal({ prompt: '👨‍👩‍👧'.repeat(300) });
+	expect(error?.message).toContain("'Prompt' is too long: 1500 characters");
+});

@@ -1,0 +1,69 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { inputImage } from '../kit/images.cts';
+import { bytesOf } from '../kit/runNode.cts';
+import { answerWith, startHostileServer, type HostileServer } from '../kit/hostileServer.cts';
+import { runGenerate } from '../kit/localRuns.cts';
+
+// What arrived whole was charged, and would be charged again with each further request.
+
+let server: HostileServer;
+let png: Buffer;
+let jpeg: Buffer;
+
+beforeAll(async () => {
+	png = await inputImage(40, 30, 'png');
+	jpeg = await inputImage(40, 30, 'jpeg');
+	server = await startHostileServer();
+});
+afterAll(async () => await server.close());
+
+test('an image whose Base64 goes wrong in a later piece is not asked for again', async () => {
+	server.attackWith((_request, response) => {
+		response.write(`{"id":"id","data":[{"b64_json":"${png.subarray(0, 66).toString('base64')}`);
+		void sleep(200).then(() => response.end('%%%%"}]}'));
+	});
+	const { error } = await runGenerate(server, { options: { maxTries: 3 } });
+	expect(error?.message).toBe(
+		'The answer contains something that is not an image: The image in the answer is not valid Base64',
+	);
+	expect(server.requests).toHaveLength(1);
+});
+
+test('A whole answer with half an image is not asked for again', async () => {
+	server.attackWith((_request, response) => {
+		response.end(answerWith(png.subarray(0, png.length >> 1).toString('base64')));
+	});
+	const { error } = await runGenerate(server, { options: { maxTries: 3 } });
+	expect(error?.message).toBe(
+		'The answer contains something that is not an image: The image file is incomplete',
+	);
+	expect(error?.description).toContain('Request ID: id.');
+	expect(server.requests).toHaveLength(1);
+});
+
+test.each<[string, () => Buffer]>([
+	['PNG', () => png],
+	['JPEG', () => jpeg],
+])('a %s with something behind its end is kept as it is', async (_format, image) => {
+	const file = Buffer.concat([image(), Buffer.alloc(60_000, 'trailer ')]);
+	server.attackWith((_request, response) => void response.end(answerWith(file.toString('base64'))));
+	const { items, error } = await runGenerate(server, { options: { maxTries: 1 } });
+	expect(error?.message).toBeUndefined();
+	expect((await bytesOf(items[0].binary?.data)).equals(file)).toBe(true);
+});
+
+test.each([1, 2, 3, 5, 7, 11])(
+	'The end of an image is found also where one of %i characters is escaped, which cuts it in small pieces',
+	async (nth) => {
+		const escaped = [...png.toString('base64')].map((character, index) =>
+			index % nth === 0 ? `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}` : character,
+		);
+		server.attackWith((_request, response) => {
+			response.end(answerWith('IMAGE').replace('IMAGE', escaped.join('')));
+		});
+		const { items, error } = await runGenerate(server, { options: { maxTries: 1 } });
+		expect(error?.message).toBeUndefined();
+		expect((await bytesOf(items[0].binary?.data)).equals(png)).toBe(true);
+	},
+);

@@ -1,0 +1,184 @@
+import type { INode } from 'n8n-workflow';
+
+import { itemWithFile, pngOfBytes } from '../kit/images.cts';
+import { runEdit, runGenerate } from '../kit/localRuns.cts';
+import { bytesOf, type NodeRun } from '../kit/runNode.cts';
+import { LOCAL_API_KEY, startStepFunServer } from '../stepfun-server/server.cts';
+import type { Fault, StepFunServer, StepFunServerOptions } from '../stepfun-server/types.cts';
+
+// n8n runs a node again with all its items. What an earlier try made is paid for and must not be bought again.
+
+let server: StepFunServer;
+let keys = 0;
+
+async function start(options: StepFunServerOptions = {}): Promise<string> {
+	const key = `${LOCAL_API_KEY}-retry-on-fail-${++keys}`;
+	server = await startStepFunServer({ drawing: 'once', ...options, keys: [key] });
+	return key;
+}
+
+afterEach(async () => await server.close());
+
+const ITEMS = Array.from({ length: 20 }, (_, index) => ({ prompt: `picture ${index};` }));
+const ON_ERROR = [
+	'stopWorkflow',
+	'continueRegularOutput',
+	'continueErrorOutput',
+] as const satisfies Array<INode['onError']>;
+
+const generate = async (
+	apiKey: string,
+	{ parameters, options, ...rest }: Partial<NodeRun> & { options?: object } = {},
+) =>
+	await runGenerate(
+		server,
+		{ prompt: '={{ $json.prompt }}', ...parameters, options: { ...options } as never },
+		{ items: ITEMS, retryOnFail: { maxTries: 2 }, ...rest, credential: { apiKey } },
+	);
+
+const promptsBilled = () => server.billed.map(({ prompt }) => prompt).sort();
+
+describe.each(ON_ERROR)('Retry On Fail with On Error %s', (onError) => {
+	test.each<[string, Fault, number]>([
+		['the first item is refused once', { status: 400 }, 0],
+		['a later item is refused once', { status: 400 }, 7],
+		['the last item is refused once', { status: 451 }, 19],
+		['the key is refused once', { status: 401 }, 12],
+	])('20 items cost 20 images and deliver 20 when %s', async (_what, fault, item) => {
+		const key = await start({
+			latencyMs: 10,
+			faults: [{ when: { promptIncludes: `picture ${item};` }, times: 1, fault }],
+		});
+		const { items, errorItems, error } = await generate(key, { onError });
+		expect(error).toBeUndefined();
+		expect(errorItems).toEqual([]);
+		expect(items.map(({ json }) => json.error)).toEqual(ITEMS.map(() => undefined));
+		expect(items.map(({ pairedItem }) => pairedItem)).toEqual(
+			ITEMS.map((_, index) => ({ item: index })),
+		);
+		expect(promptsBilled()).toEqual(ITEMS.map(({ prompt }) => prompt).sort());
+		for (const { json, binary } of items) {
+			const image = await bytesOf(binary?.data);
+			expect(image.equals(server.images.get(json.id as string)!)).toBe(true);
+		}
+	});
+
+	test('An item that fails for good is sent once a try, and the others once', async () => {
+		const key = await start({
+			faults: [{ when: { promptIncludes: 'picture 0;' }, fault: { status: 400 } }],
+		});
+		const { items, errorItems, error } = await generate(key, {
+			onError,
+			retryOnFail: { maxTries: 3 },
+		});
+		const refused = server.requests.filter(({ status }) => status === 400);
+		expect(refused).toHaveLength(3);
+		if (onError === 'stopWorkflow') {
+			expect(error?.message).toBe('The service refused the request: Fault 400');
+		} else {
+			expect(server.billed).toHaveLength(19);
+			const failed = onError === 'continueErrorOutput' ? errorItems : items.slice(0, 1);
+			expect(failed.map(({ json }) => json.error)).toEqual([
+				'The service refused the request: Fault 400',
+			]);
+			expect(items.filter(({ binary }) => binary)).toHaveLength(19);
+		}
+		expect(new Set(promptsBilled()).size).toBe(server.billed.length);
+	});
+
+	test('An image that was made and charged, but stopped by moderation, is not bought again', async () => {
+		const key = await start({
+			faults: [{ when: { promptIncludes: 'picture 0;' }, fault: { contentFiltered: true } }],
+		});
+		const { items, error } = await generate(key, { onError, items: ITEMS.slice(0, 3) });
+		expect(promptsBilled().filter((prompt) => prompt === 'picture 0;')).toHaveLength(1);
+		if (onError === 'stopWorkflow') expect(error?.message).toContain('content_filtered');
+		else expect(items.filter(({ binary }) => binary)).toHaveLength(2);
+	});
+
+	test('An image that could not be downloaded is downloaded again, not bought again', async () => {
+		const key = await start({ resultFaults: [{ times: 1, fault: { status: 404 } }] });
+		const { items, error } = await generate(key, {
+			onError,
+			items: [{ prompt: 'a' }],
+			parameters: { output: 'fileAndUrl' },
+			options: { maxTries: 1 },
+		});
+		expect(error).toBeUndefined();
+		expect(items[0].json.error).toBeUndefined();
+		expect(items[0].binary?.data).toBeDefined();
+		expect(server.billed).toHaveLength(1);
+	});
+});
+
+describe('Retry On Fail', () => {
+	test('With Execute Once the one item is sent again', async () => {
+		const key = await start({ faults: [{ when: { nth: 1 }, fault: { status: 400 } }] });
+		const { items, error } = await generate(key, { executeOnce: true });
+		expect(error).toBeUndefined();
+		expect(items).toHaveLength(1);
+		expect(server.billed).toHaveLength(1);
+	});
+
+	test('With Execute Once and several images for the item, the made ones are kept', async () => {
+		const key = await start({ faults: [{ when: { nth: 3 }, fault: { status: 400 } }] });
+		const { items, error } = await generate(key, {
+			executeOnce: true,
+			options: { numberOfImages: 4 },
+		});
+		expect(error).toBeUndefined();
+		expect(items.map(({ json }) => json.variation)).toEqual([1, 2, 3, 4]);
+		expect(server.billed).toHaveLength(4);
+	});
+
+	test('Edits keep what was made of each input image', async () => {
+		const key = await start({ faults: [{ when: { nth: 4 }, fault: { status: 400 } }] });
+		const items = await Promise.all(
+			[10_000, 20_000, 30_000, 40_000, 50_000].map(
+				async (bytes) => await itemWithFile(await pngOfBytes(bytes)),
+			),
+		);
+		const result = await runEdit(
+			server,
+			items,
+			{},
+			{ retryOnFail: { maxTries: 2 }, credential: { apiKey: key } },
+		);
+		expect(result.error).toBeUndefined();
+		expect(result.items).toHaveLength(5);
+		expect(server.billed).toHaveLength(5);
+		const edited = server.requests
+			.filter(({ billed }) => billed)
+			.map(({ file }) => file?.bytes.length);
+		expect(edited.sort()).toEqual([10_000, 20_000, 30_000, 40_000, 50_000]);
+	});
+
+	test('A request that an expression makes another one is sent', async () => {
+		const key = await start({ faults: [{ when: { nth: 2 }, fault: { status: 400 } }] });
+		const { error } = await generate(key, {
+			items: [{}, {}],
+			parameters: { prompt: '={{ Math.random() }}' },
+		});
+		expect(error).toBeUndefined();
+		expect(server.billed).toHaveLength(3);
+	});
+
+	test('The error of the last try counts the images of all tries', async () => {
+		const key = await start({
+			latencyMs: (nth) => (nth === 3 || nth === 4 ? 150 : 10),
+			faults: [{ when: { promptIncludes: 'picture 2;' }, fault: { status: 400 } }],
+		});
+		const { error } = await generate(key, { items: ITEMS.slice(0, 3) });
+		expect(server.billed).toHaveLength(2);
+		expect(error?.description).toContain('2 other images of this run were made and charged');
+	});
+
+	test('Two runs of a workflow keep nothing for each other', async () => {
+		const key = await start();
+		for (const runs of [1, 2]) {
+			const { items } = await generate(key, { items: ITEMS.slice(0, 2) });
+			expect(items).toHaveLength(2);
+			expect(server.billed).toHaveLength(runs * 2);
+		}
+	});
+});
