@@ -46,7 +46,10 @@ export function createBalanceAction(state: RunState): Action {
 		path: '',
 	};
 
-	const ask = async (item: ItemContext, credential: Credential): Promise<IDataObject> => {
+	const requestBalance = async (
+		item: ItemContext,
+		credential: Credential,
+	): Promise<IDataObject> => {
 		const signal = state.scopes.signalOf([]);
 		const { result } = await retry(
 			async ({ number, onStart }) =>
@@ -86,7 +89,7 @@ export function createBalanceAction(state: RunState): Action {
 		credential: Credential,
 		options: IDataObject,
 	): Promise<INodeExecutionData> => {
-		const answer = answers.get(credential) ?? ask(item, credential);
+		const answer = answers.get(credential) ?? requestBalance(item, credential);
 		answers.set(credential, answer);
 		const account = await answer;
 		const includeInput = readIncludeInput(options.includeInputFields, 'nothing');
@@ -108,7 +111,7 @@ export function createBalanceAction(state: RunState): Action {
 					const { baseUrl, redactor } = credential;
 					const shown = requestError(item, { baseUrl, path }, error, redactor);
 					if (!state.continueOnFail) state.scopes.abort(RUN_SCOPE, shown);
-					return { results: [], failures: [{ error: shown, wasCharged: false, mayPass: true }] };
+					return { results: [], failures: [{ error: shown, wasCharged: false, retryable: true }] };
 				}
 			};
 			return { send, images: 0 };

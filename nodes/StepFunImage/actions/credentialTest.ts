@@ -61,13 +61,13 @@ export async function testStepFunApi(
 		);
 	}
 	try {
-		return judge(credential, await askForModels(this, credential));
+		return toTestResult(credential, await requestModels(this, credential));
 	} catch (error) {
 		return failed(explainConnection(error as NetworkError, new URL(baseUrl).host));
 	}
 }
 
-async function askForModels(
+async function requestModels(
 	{ helpers }: ICredentialTestFunctions,
 	credential: Credential,
 ): Promise<TestResponse> {
@@ -86,7 +86,7 @@ async function askForModels(
 	})) as TestResponse;
 }
 
-function judge(
+function toTestResult(
 	credential: Credential,
 	{ statusCode, body }: TestResponse,
 ): INodeCredentialTestResult {

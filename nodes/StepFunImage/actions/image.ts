@@ -138,7 +138,7 @@ async function sendRequests(
 	return {
 		results: toItems(item.itemIndex, input, results, {
 			...outputOptions,
-			isSeveral: requests.length > 1,
+			isMultiImage: requests.length > 1,
 		}),
 		failures,
 	};
@@ -176,7 +176,7 @@ async function deliver(task: ImageTask): Promise<RequestResult | ItemFailure | t
 		if (error instanceof RequestFailure && error.charge === 'yes') {
 			charge();
 			if (!error.retryable && !answers.has(key)) answers.set(key, error);
-			else if (!answers.has(key)) state.tries.chargedInVain++;
+			else if (!answers.has(key)) state.tries.chargedWithoutImage++;
 		}
 		if (error instanceof RequestFailure && error.isModerated) state.summary.moderated++;
 		else state.summary.failed++;
@@ -206,17 +206,17 @@ function countDelivered({ request, state, digests }: ImageTask, result: ImageRes
 function fail(task: ImageTask, error: unknown, wasCharged: boolean): ItemFailure | typeof SKIPPED {
 	const { item, state, key, signal } = task;
 	const { continueOnFail, cancelSignal, tries } = state;
-	const mayPass = !(tries.answers.get(key) instanceof RequestFailure);
+	const retryable = !(tries.answers.get(key) instanceof RequestFailure);
 	const isEndedByAnother = !cancelSignal.aborted && error === signal.reason;
 	if (isEndedByAnother) {
 		return continueOnFail
-			? { error: notSentError(item, signal.reason as NodeError), wasCharged, mayPass }
+			? { error: notSentError(item, signal.reason as NodeError), wasCharged, retryable }
 			: SKIPPED;
 	}
 	const shown = endScopes(task, error);
 	// Where the workflow stops, the first failure is what the user should read, not what failed under way after it.
 	const isFirst = continueOnFail || state.stoppedBy === task;
-	return isFirst ? { error: shown, wasCharged, mayPass } : SKIPPED;
+	return isFirst ? { error: shown, wasCharged, retryable } : SKIPPED;
 }
 
 /**
@@ -432,7 +432,7 @@ async function downloadImage(task: ImageTask, url: string): Promise<StoredImage>
 				// A link may lead to its image only a moment after it was given out.
 				const isEarly =
 					number === 1 && error instanceof RequestFailure && error.details.status === 404;
-				throw isEarly ? error.with({ mayPass: true }) : error;
+				throw isEarly ? error.with({ retryable: true }) : error;
 			}
 		});
 	try {

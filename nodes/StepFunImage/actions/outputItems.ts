@@ -162,19 +162,19 @@ export function toModeratedResult(request: ImageRequest, failure: RequestFailure
  * The items that leave the node for one input item.
  *
  * @param results one for each request of the item that succeeded, in their order
- * @param options.isSeveral whether the item made several requests: one item for all of them has the same shape however
+ * @param options.isMultiImage whether the item made several requests: one item for all of them has the same shape however
  * many succeed
  */
 export function toItems(
 	itemIndex: number,
 	input: INodeExecutionData,
 	results: RequestResult[],
-	options: OutputOptions & { isSeveral: boolean },
+	options: OutputOptions & { isMultiImage: boolean },
 ): INodeExecutionData[] {
 	if (results.length === 0) return [];
 	const toItem = (result: RequestResult) =>
 		mergeInput(itemIndex, input, options.includeInput, result);
-	if (options.severalImagesAs === 'items' || !options.isSeveral) return results.map(toItem);
+	if (options.severalImagesAs === 'items' || !options.isMultiImage) return results.map(toItem);
 
 	return [
 		toItem({

@@ -12,8 +12,8 @@ export interface Tries {
 	/** What the service gave and charged in the tries so far, by `requestKey`. */
 	answers: Map<string, PaidAnswer>;
 	/** Images that were charged in earlier tries and never arrived. */
-	chargedInVain: number;
-	begun: number;
+	chargedWithoutImage: number;
+	started: number;
 	max: number;
 	waitMs: number;
 	/** What left the node in the end. n8n runs the node again also when its first item looks like a failure. */
@@ -46,7 +46,7 @@ export function triesOf(functions: IExecuteFunctions, isTool: boolean): Tries {
 }
 
 function createTries(max: number, waitMs: number): Tries {
-	return { answers: new Map(), chargedInVain: 0, begun: 0, max, waitMs };
+	return { answers: new Map(), chargedWithoutImage: 0, started: 0, max, waitMs };
 }
 
 /**

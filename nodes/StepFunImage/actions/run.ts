@@ -10,7 +10,7 @@ import {
 	toNodeError,
 	type NodeError,
 } from '../errors/nodeErrors';
-import { createParameterReader, createTurnTaker } from '../request/parameters';
+import { createParameterReader, createEventLoopYielder } from '../request/parameters';
 import { readRouting } from '../request/routing';
 import type { ItemContext } from '../request/types';
 import { readCredential, type Credential } from '../transport/credential';
@@ -29,11 +29,11 @@ import {
 import { addSummaryHint, describeCosts } from './summary';
 
 /** Items are prepared a few at a time, so that a thousand of them do not open a thousand files. */
-const PREPARED_AT_ONCE = 8;
+const MAX_CONCURRENT_PREPARATIONS = 8;
 /** What bounds downloads of one run. */
-const DOWNLOADS_AT_ONCE = 5;
-/** Few, since each image waits in memory until its request starts. */
-const INPUT_IMAGES_AT_ONCE = 8;
+const MAX_CONCURRENT_DOWNLOADS = 5;
+/** Few, since each image waitUntilDone in memory until its request starts. */
+const MAX_CONCURRENT_INPUT_IMAGES = 8;
 
 /**
  * Runs the node: reads and checks all items, then sends their requests as the account allows.
@@ -56,10 +56,14 @@ export async function run(
 	};
 	const tries = triesOf(functions, context.isTool);
 	while (tries.output === undefined) {
-		tries.begun++;
-		const { items, mayPass, addHint } = await runOnce(context, tries);
+		tries.started++;
+		const { items, retryable, addHint } = await runOnce(context, tries);
 		// Where the workflow goes on, n8n would run the node again for a failure of its first item alone.
-		if (!mayPass || tries.begun >= tries.max || !(await waits(tries.waitMs, cancelSignal))) {
+		if (
+			!retryable ||
+			tries.started >= tries.max ||
+			!(await waitUntilDone(tries.waitMs, cancelSignal))
+		) {
 			tries.output = [items];
 			tries.answers.clear();
 			addHint();
@@ -77,7 +81,7 @@ interface RunContext {
 }
 
 /** Whether a wait came to its end. */
-async function waits(milliseconds: number, signal: AbortSignal): Promise<boolean> {
+async function waitUntilDone(milliseconds: number, signal: AbortSignal): Promise<boolean> {
 	return await wait(milliseconds, signal).then(
 		() => true,
 		() => false,
@@ -87,7 +91,7 @@ async function waits(milliseconds: number, signal: AbortSignal): Promise<boolean
 async function runOnce(
 	{ functions, properties, cancelSignal, isTool, continueOnFail }: RunContext,
 	tries: Tries,
-): Promise<{ items: INodeExecutionData[]; mayPass: boolean; addHint: () => void }> {
+): Promise<{ items: INodeExecutionData[]; retryable: boolean; addHint: () => void }> {
 	const node = functions.getNode();
 	const input = functions.getInputData();
 	const state: RunState = {
@@ -97,9 +101,9 @@ async function runOnce(
 		cancelSignal,
 		scopes: createFailureScopes(cancelSignal),
 		tries,
-		downloads: pLimit(DOWNLOADS_AT_ONCE),
-		inputImages: pLimit(INPUT_IMAGES_AT_ONCE),
-		charged: tries.chargedInVain,
+		downloads: pLimit(MAX_CONCURRENT_DOWNLOADS),
+		inputImages: pLimit(MAX_CONCURRENT_INPUT_IMAGES),
+		charged: tries.chargedWithoutImage,
 		costs: [],
 		summary: createSummary(),
 	};
@@ -115,7 +119,7 @@ async function runOnce(
 	const failures = outcomes.flatMap((outcome) => outcome.failures);
 	return {
 		items: collect(items, outcomes, state),
-		mayPass: failures.some(({ mayPass }) => mayPass),
+		retryable: failures.some(({ retryable }) => retryable),
 		addHint: () => (isTool ? undefined : addSummaryHint(functions, state)),
 	};
 }
@@ -135,13 +139,13 @@ async function prepareAll(
 	if (items.length === 0) return [];
 	const readParameters = createParameterReader(items[0].functions);
 	const credentials = new Map<string, Credential>();
-	const takeTurn = createTurnTaker();
-	const limit = pLimit(PREPARED_AT_ONCE);
+	const yieldToEventLoop = createEventLoopYielder();
+	const limit = pLimit(MAX_CONCURRENT_PREPARATIONS);
 	return await Promise.allSettled(
 		items.map(
 			async (item) =>
 				await limit(async () => {
-					await takeTurn();
+					await yieldToEventLoop();
 					try {
 						cancelSignal.throwIfAborted();
 						const parameters = readParameters(item.itemIndex);
@@ -191,13 +195,13 @@ function assertImageLimit(items: ItemContext[], prepared: Prepared[]): void {
 }
 
 async function sendAll(items: ItemContext[], prepared: Prepared[]): Promise<ItemOutcome[]> {
-	const takeTurn = createTurnTaker();
+	const yieldToEventLoop = createEventLoopYielder();
 	const sent: Array<Promise<ItemOutcome>> = [];
 	for (const [index, each] of prepared.entries()) {
-		await takeTurn();
-		const failed = (error: unknown, mayPass: boolean): ItemOutcome => ({
+		await yieldToEventLoop();
+		const failed = (error: unknown, retryable: boolean): ItemOutcome => ({
 			results: [],
-			failures: [{ error: toNodeError(items[index], error), wasCharged: false, mayPass }],
+			failures: [{ error: toNodeError(items[index], error), wasCharged: false, retryable }],
 		});
 		sent.push(
 			each.status === 'rejected'

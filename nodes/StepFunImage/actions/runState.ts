@@ -46,7 +46,7 @@ export interface ItemFailure {
 	/** Whether the image was made and charged all the same. */
 	wasCharged: boolean;
 	/** Whether n8n's Retry On Fail can help. */
-	mayPass: boolean;
+	retryable: boolean;
 }
 
 /** What the items of one run of the node have in common. */

@@ -17,7 +17,7 @@ export const ACCOUNT_DEFAULTS = { concurrentRequests: 5, requestsPerMinute: 0 };
 export const MAX_IMAGES_PER_INPUT = 20;
 
 /** The most that 'Max Tries' takes. */
-export const MOST_TRIES = 20;
+export const MAX_TRIES_LIMIT = 20;
 
 /** The binary field that images go into, and where images go that nobody asked to have as a file. */
 export const FALLBACK_FIELD = 'data';

@@ -26,17 +26,17 @@ const HAS_NEGATIVE_PROMPT: Conditions = {
 	'/options.negativePrompt.length': [{ _cnd: { gt: 0 } }],
 };
 
-const ADDED = MODELS[0].operations.generate as ModelCapabilities;
+const OPTION_DEFAULTS = MODELS[0].operations.generate as ModelCapabilities;
 
 const isNot = (value: NodeParameterValue) => [{ _cnd: { not: value } }];
 
 /** An option starts at the default of the first model, and keeps its value when the model changes. */
 const startValueNotice = (label: string, name: 'steps' | 'cfgScale'): Notice => ({
 	text: ({ id, capabilities }) =>
-		capabilities[name].default === ADDED[name].default
+		capabilities[name].default === OPTION_DEFAULTS[name].default
 			? undefined
-			: `${label} is ${ADDED[name].default}, the default of ${MODELS[0].id}. The default of ${id} is ${capabilities[name].default}.`,
-	hide: () => ({ [`/options.${name}`]: isNot(ADDED[name].default) }),
+			: `${label} is ${OPTION_DEFAULTS[name].default}, the default of ${MODELS[0].id}. The default of ${id} is ${capabilities[name].default}.`,
+	hide: () => ({ [`/options.${name}`]: isNot(OPTION_DEFAULTS[name].default) }),
 });
 
 const NOTICES: Record<string, Notice> = {

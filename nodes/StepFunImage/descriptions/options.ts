@@ -1,6 +1,6 @@
 import type { INodeProperties } from 'n8n-workflow';
 
-import { MAX_IMAGES_PER_INPUT, MOST_TRIES, RETRY_DEFAULTS } from '../catalogue/defaults';
+import { MAX_IMAGES_PER_INPUT, MAX_TRIES_LIMIT, RETRY_DEFAULTS } from '../catalogue/defaults';
 import {
 	MODELS,
 	modelsFor,
@@ -175,7 +175,7 @@ const RUN_OPTIONS: INodeProperties[] = [
 		displayName: 'Max Tries',
 		name: 'maxTries',
 		type: 'number',
-		typeOptions: { minValue: 1, maxValue: MOST_TRIES, numberPrecision: 0 },
+		typeOptions: { minValue: 1, maxValue: MAX_TRIES_LIMIT, numberPrecision: 0 },
 		default: maxTries,
 		description:
 			'How often to send a request at most if the server fails or the connection breaks. Being told to slow down (HTTP 429) does not count as a try. 1 means no retries.',

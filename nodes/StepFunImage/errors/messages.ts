@@ -24,13 +24,13 @@ interface Facts extends FailedRequest {
 	failure: RequestFailure;
 	details: FailureDetails;
 	/** The server's words behind a colon, or nothing. */
-	said: string;
+	serverText: string;
 	host: string;
 }
 
 type Text = string | ((facts: Facts) => string);
 
-/** `forBalance` replaces what is said when the account's balance was asked for. */
+/** `forBalance` replaces what is serverText when the account's balance was asked for. */
 interface Entry {
 	message: Text;
 	description: Text;
@@ -58,7 +58,7 @@ const pauseNotice = ({ baseUrl }: Facts) => (isStepFunHost(baseUrl) ? ` ${PAUSE_
 
 const BY_KIND: Record<Exclude<FailureKind, 'status'>, Entry> = {
 	connection: {
-		message: ({ host, said }) => `The connection to ${host} failed${said}`,
+		message: ({ host, serverText }) => `The connection to ${host} failed${serverText}`,
 		description:
 			'Check Service and Base URL in the StepFun API credential, and that this n8n can reach the address. If the connection broke after the request was sent, the image may have been charged.',
 		forBalance: {
@@ -67,7 +67,7 @@ const BY_KIND: Record<Exclude<FailureKind, 'status'>, Entry> = {
 		},
 	},
 	blocked: {
-		message: ({ host, said }) => `n8n refuses to open ${host}${said}`,
+		message: ({ host, serverText }) => `n8n refuses to open ${host}${serverText}`,
 		description: BLOCKED_ADVICE,
 	},
 	timeout: {
@@ -103,7 +103,7 @@ const BY_KIND: Record<Exclude<FailureKind, 'status'>, Entry> = {
 			'Its field balance is missing or is not a number. Not every region and server reports the balance; check Service and Base URL in the StepFun API credential.',
 	},
 	noImage: {
-		message: ({ said }) => `The service answered without an image${said}`,
+		message: ({ serverText }) => `The service answered without an image${serverText}`,
 		description: (facts) =>
 			`It reported success, so the image may have been charged. Run this item again; if it happens each time, ${SUPPORT_ADVICE(facts)}.`,
 	},
@@ -144,7 +144,7 @@ const BY_KIND: Record<Exclude<FailureKind, 'status'>, Entry> = {
 			} Nothing was sent to the image service for this item.`,
 	},
 	storage: {
-		message: ({ said }) => `The image arrived, but n8n could not store it${said}`,
+		message: ({ serverText }) => `The image arrived, but n8n could not store it${serverText}`,
 		description: ({ details }) =>
 			`Check the free space and the settings of n8n's binary data storage. The image has been charged.${
 				details.url ? ` It is still at ${details.url} for as long as the link is valid.` : ''
@@ -154,35 +154,35 @@ const BY_KIND: Record<Exclude<FailureKind, 'status'>, Entry> = {
 
 const BY_STATUS: Record<number, Entry> = {
 	400: {
-		message: ({ said }) => `The service refused the request${said}`,
+		message: ({ serverText }) => `The service refused the request${serverText}`,
 		description:
 			'Check the fields that the message names, and that the model exists and may be used with this key.',
 		forBalance: { description: 'Check Service and Base URL in the StepFun API credential.' },
 	},
 	401: {
-		message: ({ said }) => `The API key was not accepted${said}`,
+		message: ({ serverText }) => `The API key was not accepted${serverText}`,
 		description: byService(
 			'Check the API Key in the StepFun API credential, and that Service is the platform that issued it: keys of platform.stepfun.com and platform.stepfun.ai are not interchangeable.',
 			'Check the API Key and the Headers in the StepFun API credential.',
 		),
 	},
 	402: {
-		message: ({ said }) => `The account's balance is used up${said}`,
+		message: ({ serverText }) => `The account's balance is used up${serverText}`,
 		description: byService(
 			"Top up the account on StepFun's platform, then run the remaining items again.",
 			"Top up the account with the server's provider, then run the remaining items again.",
 		),
 	},
 	403: {
-		message: ({ said }) => `This key may not use the model or the endpoint${said}`,
+		message: ({ serverText }) => `This key may not use the model or the endpoint${serverText}`,
 		description: byService(
 			'Check on the platform what the key and the account are allowed to use.',
 			'Check what this key may use on the server.',
 		),
-		forBalance: { message: ({ said }) => `This key may not use the endpoint${said}` },
+		forBalance: { message: ({ serverText }) => `This key may not use the endpoint${serverText}` },
 	},
 	404: {
-		message: ({ path, baseUrl, said }) => `There is no ${path} at ${baseUrl}${said}`,
+		message: ({ path, baseUrl, serverText }) => `There is no ${path} at ${baseUrl}${serverText}`,
 		description: (facts) =>
 			`Check Service and Base URL in the StepFun API credential; the Base URL usually ends in /v1.${pauseNotice(facts)}`,
 		forBalance: {
@@ -191,19 +191,19 @@ const BY_STATUS: Record<number, Entry> = {
 		},
 	},
 	408: {
-		message: ({ said }) => `The service took too long and gave up${said}`,
+		message: ({ serverText }) => `The service took too long and gave up${serverText}`,
 		description: 'Run this item again later, or use fewer steps.',
 		forBalance: { description: 'Run this item again later.' },
 	},
 	413: {
-		message: ({ said }) =>
-			`The image is too large for the server, or for a proxy in front of it${said}`,
+		message: ({ serverText }) =>
+			`The image is too large for the server, or for a proxy in front of it${serverText}`,
 		description:
 			"Resize the image before this node, for example with n8n's Edit Image node, or raise the limit of the proxy (client_max_body_size in nginx).",
 	},
 	429: {
-		message: ({ said }) =>
-			`Too many requests: the account's limit was still reached after waiting${said}`,
+		message: ({ serverText }) =>
+			`Too many requests: the account's limit was still reached after waiting${serverText}`,
 		description:
 			"Lower 'Concurrent Requests' or set 'Requests per Minute' in the StepFun API credential to what your tier allows, raise 'Give Up After (Seconds)' under Options, or check whether other programs use the same account.",
 		forBalance: {
@@ -212,12 +212,12 @@ const BY_STATUS: Record<number, Entry> = {
 		},
 	},
 	451: {
-		message: ({ said }) => `Moderation refused the request${said}`,
+		message: ({ serverText }) => `Moderation refused the request${serverText}`,
 		description: ({ image }) =>
 			`Change the prompt${image?.hasInputImage ? ' or the input image' : ''}. The same request would be refused again, so the node does not repeat it.`,
 	},
 	503: {
-		message: ({ said }) => `The service is overloaded or out of service${said}`,
+		message: ({ serverText }) => `The service is overloaded or out of service${serverText}`,
 		description: (facts) => `Run this item again later.${pauseNotice(facts)}`,
 	},
 };
@@ -229,8 +229,8 @@ BY_STATUS[504] = {
 
 /** StepFun's 400 for an image that did not reach its model, whose own words do not tell why. */
 const IMAGE_TOO_LARGE: Entry = {
-	message: ({ said }) =>
-		`The service could not process the input image, most likely because it is too large${said}`,
+	message: ({ serverText }) =>
+		`The service could not process the input image, most likely because it is too large${serverText}`,
 	description: ({ image }) => {
 		const maxSide =
 			image && findModel(image.model)?.operations[image.operation]?.inputImage?.maxSide;
@@ -245,13 +245,14 @@ const REDIRECT: Entry = {
 };
 
 const SERVER_FAILED: Entry = {
-	message: ({ details, said }) => `The service failed with status ${details.status}${said}`,
+	message: ({ details, serverText }) =>
+		`The service failed with status ${details.status}${serverText}`,
 	description: 'Run this item again later.',
 };
 
 const REFUSED: Entry = {
-	message: ({ details, said }) =>
-		`The service refused the request with status ${details.status}${said}`,
+	message: ({ details, serverText }) =>
+		`The service refused the request with status ${details.status}${serverText}`,
 	description: 'Check the Base URL in the StepFun API credential and the fields of the node.',
 };
 
@@ -267,7 +268,7 @@ export function explainFailure(request: FailedRequest, failure: RequestFailure):
 		...request,
 		failure,
 		details,
-		said: quote(details.text),
+		serverText: quote(details.text),
 		host: hostOf(request.baseUrl),
 	};
 	const entry = failure.kind === 'status' ? entryOfStatus(facts) : BY_KIND[failure.kind];
@@ -294,11 +295,11 @@ function entryOfStatus({ details: { status = 0, text = '' }, image }: Facts): En
 function explainDownload({ url = '', reason }: FailureDetails): string {
 	if (!reason) return hostOf(url);
 	const { status, seconds, text = '' } = reason.details;
-	const said = quote(text);
+	const serverText = quote(text);
 	const texts: Partial<Record<FailureKind, string>> = {
-		status: `${hostOf(url)} answered with status ${status}${said}`,
-		connection: `the connection to ${hostOf(url)} failed${said}`,
-		blocked: `n8n refuses to open ${hostOf(url)}${said}`,
+		status: `${hostOf(url)} answered with status ${status}${serverText}`,
+		connection: `the connection to ${hostOf(url)} failed${serverText}`,
+		blocked: `n8n refuses to open ${hostOf(url)}${serverText}`,
 		timeout: `${hostOf(url)} did not send all of it within ${seconds} seconds`,
 		notAnImage: `what ${hostOf(url)} sent is not an image${quote(readable(text))}`,
 	};

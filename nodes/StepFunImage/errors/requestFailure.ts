@@ -82,7 +82,7 @@ export interface FailureDetails {
 	/** Set on the answer of a gateway that failed behind a server which had done its work. */
 	isFromGateway?: boolean;
 	/** Set where a failure that lasts as a rule is worth one more try. */
-	mayPass?: boolean;
+	retryable?: boolean;
 	/** Set on a request that was never sent, since the account had been failing in this way for too long. */
 	wasNotSent?: boolean;
 }
@@ -105,9 +105,9 @@ export class RequestFailure extends Error {
 
 	/** Whether sending the same request again can help. */
 	get retryable(): boolean {
-		const { status, code, reason, mayPass, wasNotSent } = this.details;
+		const { status, code, reason, retryable, wasNotSent } = this.details;
 		if (wasNotSent) return false;
-		if (mayPass) return true;
+		if (retryable) return true;
 		if (this.kind === 'status') return RETRYABLE_STATUSES.has(status ?? 0);
 		if (this.kind === 'connection') return !LASTING_CODES.test(code ?? '');
 		if (this.kind === 'inputDownload') return reason?.retryable === true;

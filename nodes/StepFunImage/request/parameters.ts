@@ -1,7 +1,7 @@
 import { sleep, type IDataObject, type IExecuteFunctions } from 'n8n-workflow';
 
 /** How long code may run before everything else in this n8n gets its turn, in milliseconds. */
-const MAX_TURN_MS = 10;
+const MAX_BLOCKING_MS = 10;
 
 /**
  * Reads the parameters of a node, item by item. A parameter without an expression is the same for all items and is
@@ -38,7 +38,7 @@ function hasExpression(value: unknown): boolean {
  * A function to be called between the steps of long work. It returns at once until the work has had its share, and
  * then lets everything else in this n8n have its turn.
  */
-export function createTurnTaker(): () => Promise<void> {
+export function createEventLoopYielder(): () => Promise<void> {
 	let turnBeganAt = performance.now();
 	/** One for all that wait: were there a timer for each, one would always be due, and nothing else had its turn. */
 	let turn: Promise<void> | undefined;
@@ -48,7 +48,7 @@ export function createTurnTaker(): () => Promise<void> {
 		turn = undefined;
 	};
 	return async () => {
-		if (performance.now() - turnBeganAt < MAX_TURN_MS) return;
+		if (performance.now() - turnBeganAt < MAX_BLOCKING_MS) return;
 		await (turn ??= giveTurn());
 	};
 }

@@ -22,10 +22,10 @@ import type { RetryPolicy } from '../transport/retry';
 import type { Timeouts } from '../transport/send';
 import { readBodyFields } from './bodyFields';
 import { assertCredential } from './credentialRules';
-import { assertNoBraces } from './leftBraces';
+import { assertNoUnresolvedExpressions } from './unresolvedExpressions';
 import { resolveInputImages } from './inputImage';
 import type { RoutedOperation, Routing } from './routing';
-import { assertOperation, drawSeed, encodeFields, expectedSize } from './serverFormat';
+import { assertOperation, randomSeed, encodeFields, expectedSize } from './serverFormat';
 import type {
 	BodyFields,
 	ImageRequest,
@@ -60,7 +60,7 @@ export async function readImageRequests(
 	const options = (parameters.options ?? {}) as IDataObject;
 	const { format } = credential;
 
-	assertNoBraces(item);
+	assertNoUnresolvedExpressions(item);
 	assertCredential(item, credential);
 	assertOperation(item, format, operation);
 	const model = readModel(item, parameters);
@@ -87,13 +87,13 @@ export async function readImageRequests(
 					ignoreSslIssues: credential.ignoreSslIssues,
 				});
 	assertRoomForSeeds(item, fields.seed, count);
-	const isSeveral = inputImages.length * count > 1;
+	const isMultiImage = inputImages.length * count > 1;
 	const { severalImagesAs } = outputOptions;
 
 	const requests = inputImages.flatMap((inputImage, imageIndex) =>
 		Array.from({ length: count }, (_, variation): ImageRequest => {
 			const number = imageIndex * count + variation + 1;
-			const seed = seedOf(fields.seed, variation, capabilities) ?? drawSeed(format);
+			const seed = seedOf(fields.seed, variation, capabilities) ?? randomSeed(format);
 			const own = seed === undefined ? fields : { ...fields, seed };
 			const body = mergeFields(encodeFields(item, format, own, routing.fields), additionalFields);
 			return {
@@ -107,9 +107,10 @@ export async function readImageRequests(
 				fields: body,
 				inputImage,
 				outputField:
-					isSeveral && severalImagesAs === 'fields' ? `${outputField}_${number}` : outputField,
-				fileName: fileNameOf(item, options, fields, inputImage) + (isSeveral ? `-${number}` : ''),
-				...(isSeveral ? { variation: number } : {}),
+					isMultiImage && severalImagesAs === 'fields' ? `${outputField}_${number}` : outputField,
+				fileName:
+					fileNameOf(item, options, fields, inputImage) + (isMultiImage ? `-${number}` : ''),
+				...(isMultiImage ? { variation: number } : {}),
 				timeouts,
 				retryPolicy,
 			};

@@ -5,7 +5,7 @@ import type { RoutedField } from './routing';
 import type { BodyFields, ItemContext } from './types';
 
 /** Seeds that the node draws itself are small enough for every server. */
-const MAX_DRAWN_SEED = 2 ** 31;
+const MAX_RANDOM_SEED = 2 ** 31;
 
 const isSetting = (name: string): name is Setting => (SETTINGS as readonly string[]).includes(name);
 
@@ -64,8 +64,8 @@ export function encodeFields(
 }
 
 /** A seed where the server must be told one, so that every picture can be made again and variations differ. */
-export function drawSeed({ needsSeed }: ServerFormat): number | undefined {
-	return needsSeed ? Math.floor(Math.random() * MAX_DRAWN_SEED) : undefined;
+export function randomSeed({ needsSeed }: ServerFormat): number | undefined {
+	return needsSeed ? Math.floor(Math.random() * MAX_RANDOM_SEED) : undefined;
 }
 
 /**

@@ -42,7 +42,7 @@ interface QueuedTask {
 	reject: (reason: unknown) => void;
 	options: ScheduleOptions;
 	/** A task that has left stays in its queue until its turn, since taking it out of the middle takes long. */
-	hasLeft: boolean;
+	isAborted: boolean;
 }
 
 interface StartedTask {
@@ -69,18 +69,18 @@ const MAX_PROBE_DELAY_MS = 5_000;
 /** A service that is out of service is asked for this often at least. */
 const MAX_OUTAGE_PROBE_DELAY_MS = 8_000;
 /** Failures in a row, without any other answer, that make an outage of bad luck. */
-const FAILURES_OF_AN_OUTAGE = 3;
+const FAILURES_TO_DECLARE_OUTAGE = 3;
 /** Successes before one more request at once is tried: at most one in so many images is refused by the trial. */
 const SUCCESSES_TO_INCREASE = 15;
 /**
  * Requests taken at a number, in a row, that prove the number. One may be luck: the service may have a place free while
  * the answer that tells of it is still on its way.
  */
-const ACCEPTANCES_OF_A_PROOF = 3;
+const ACCEPTANCES_TO_PROVE = 3;
 /** Until an account has answered once, its requests start so far apart, so that a lower limit refuses one, not all. */
-const FIRST_STARTS_APART_MS = 20;
+const INITIAL_START_INTERVAL_MS = 20;
 /** Some services take their time to refuse. */
-const MAX_STARTS_APART_MS = 1_000;
+const MAX_START_INTERVAL_MS = 1_000;
 const MAX_WINDOW_MARGIN_MS = 2_000;
 
 /**
@@ -115,7 +115,7 @@ export function createRateLimiter(
 	/** Whether the last change of the concurrency was an increase. */
 	let wasIncreased = false;
 	/** A proven number at which a request was refused; what is taken next tells whether it still holds. */
-	let doubted: { concurrency: number; since: number } | undefined;
+	let doubtedLimit: { concurrency: number; since: number } | undefined;
 	let wasAnswered = false;
 	/** How long the latest refusal was on its way, there and back. */
 	let refusalMs = 0;
@@ -132,7 +132,7 @@ export function createRateLimiter(
 	let failuresInARow = 0;
 	let outage: { probes: number; nextProbeAt: number } | undefined;
 	/** Since when the account has had failures and no success, and the last of them. */
-	let trouble: { since: number; failure: RequestFailure } | undefined;
+	let failingState: { since: number; failure: RequestFailure } | undefined;
 	let timer: { at: number; controller: AbortController } | undefined;
 
 	/** The most that all credentials of this account allow together; while none is in use, what the last ones did. */
@@ -169,24 +169,24 @@ export function createRateLimiter(
 	};
 
 	/** Where the next start may be refused, too, the one before it is given the time to tell so. */
-	const startsApartMs = (): number => {
+	const startIntervalMs = (): number => {
 		if (cooldowns > 0) {
-			return Math.max(FIRST_STARTS_APART_MS, Math.min(MAX_STARTS_APART_MS, refusalMs * 1.5));
+			return Math.max(INITIAL_START_INTERVAL_MS, Math.min(MAX_START_INTERVAL_MS, refusalMs * 1.5));
 		}
-		return wasAnswered ? 0 : FIRST_STARTS_APART_MS;
+		return wasAnswered ? 0 : INITIAL_START_INTERVAL_MS;
 	};
 
 	/** The next task that may start now, or when to look again if time will bring one. */
-	const findNext = (now: number): { task: QueuedTask; set: LimitSet } | { lookAt: number } => {
-		const held = Math.max(
+	const findNext = (now: number): { task: QueuedTask; set: LimitSet } | { checkAt: number } => {
+		const heldUntil = Math.max(
 			cooldownUntil,
 			outage?.nextProbeAt ?? 0,
-			inFlight > 0 ? lastStartAt + startsApartMs() : 0,
+			inFlight > 0 ? lastStartAt + startIntervalMs() : 0,
 		);
-		const places = outage ? 1 : Math.min(concurrencyLimit(), learnedConcurrency);
-		if (inFlight >= places) return { lookAt: Infinity };
-		if (held > now) return { lookAt: held };
-		let lookAt = Infinity;
+		const slots = outage ? 1 : Math.min(concurrencyLimit(), learnedConcurrency);
+		if (inFlight >= slots) return { checkAt: Infinity };
+		if (heldUntil > now) return { checkAt: heldUntil };
+		let checkAt = Infinity;
 		for (const [run, queue] of runs) {
 			const task = queue.peek();
 			if (!task) {
@@ -197,7 +197,7 @@ export function createRateLimiter(
 			if (set.inFlight >= set.limits.concurrentRequests) continue;
 			const opensAt = windowOpensAt(set);
 			if (opensAt > now) {
-				lookAt = Math.min(lookAt, opensAt);
+				checkAt = Math.min(checkAt, opensAt);
 				continue;
 			}
 			queue.take();
@@ -206,15 +206,15 @@ export function createRateLimiter(
 			runs.set(run, queue);
 			return { task, set };
 		}
-		return { lookAt };
+		return { checkAt };
 	};
 
-	const startWhatMayStart = () => {
+	const startEligibleTasks = () => {
 		while (waiting > 0) {
 			const now = currentTime();
 			const next = findNext(now);
-			if ('lookAt' in next) {
-				if (next.lookAt < Infinity) wakeAt(next.lookAt);
+			if ('checkAt' in next) {
+				if (next.checkAt < Infinity) wakeAt(next.checkAt);
 				return;
 			}
 			waiting--;
@@ -234,7 +234,7 @@ export function createRateLimiter(
 			() => {
 				if (timer !== mine) return;
 				timer = undefined;
-				startWhatMayStart();
+				startEligibleTasks();
 			},
 			() => undefined,
 		);
@@ -261,14 +261,14 @@ export function createRateLimiter(
 		} finally {
 			inFlight--;
 			set.inFlight--;
-			startWhatMayStart();
+			startEligibleTasks();
 		}
 	};
 
 	const isProven = (concurrency: number): boolean => {
 		let count = 0;
 		for (const [number, times] of acceptances) if (number >= concurrency) count += times;
-		return count >= ACCEPTANCES_OF_A_PROOF;
+		return count >= ACCEPTANCES_TO_PROVE;
 	};
 	const forgetProof = (concurrency: number) => {
 		for (const number of acceptances.keys()) {
@@ -280,19 +280,19 @@ export function createRateLimiter(
 		wasAnswered = true;
 		failuresInARow = 0;
 		outage = undefined;
-		trouble = undefined;
+		failingState = undefined;
 		cooldowns = 0;
-		if (doubted && started.at >= doubted.since) {
+		if (doubtedLimit && started.at >= doubtedLimit.since) {
 			// Fewer were taken, so that it was their number after all.
-			if (started.inFlight < doubted.concurrency) forgetProof(doubted.concurrency);
-			doubted = undefined;
+			if (started.inFlight < doubtedLimit.concurrency) forgetProof(doubtedLimit.concurrency);
+			doubtedLimit = undefined;
 		}
 		acceptances.set(started.inFlight, (acceptances.get(started.inFlight) ?? 0) + 1);
 		if (learnedConcurrency === Infinity) return;
 		successesSinceChange++;
 		// Once a trial has gone well, the next one need not wait for long.
 		const enough =
-			wasIncreased && isProven(learnedConcurrency) ? ACCEPTANCES_OF_A_PROOF : SUCCESSES_TO_INCREASE;
+			wasIncreased && isProven(learnedConcurrency) ? ACCEPTANCES_TO_PROVE : SUCCESSES_TO_INCREASE;
 		if (successesSinceChange < enough) return;
 		successesSinceChange = 0;
 		wasIncreased = true;
@@ -324,16 +324,16 @@ export function createRateLimiter(
 		}
 		// One that started later may have arrived before it.
 		const refusedAt = Math.max(started.inFlight, inFlight);
-		const speaksOfRate = refusedAt === 1 || isProven(refusedAt);
-		if (!speaksOfRate) {
+		const isRateLimit = refusedAt === 1 || isProven(refusedAt);
+		if (!isRateLimit) {
 			learnedConcurrency = Math.max(1, Math.min(learnedConcurrency, refusedAt - 1));
 			forgetProof(refusedAt);
 			successesSinceChange = 0;
 			wasIncreased = false;
 			if (retryAfterMs === undefined) return;
 		} else if (isNewEvent) {
-			const concurrency = Math.min(doubted?.concurrency ?? Infinity, refusedAt);
-			doubted = { concurrency, since: now };
+			const concurrency = Math.min(doubtedLimit?.concurrency ?? Infinity, refusedAt);
+			doubtedLimit = { concurrency, since: now };
 		}
 		const resumesAt =
 			now +
@@ -341,14 +341,14 @@ export function createRateLimiter(
 				MAX_COOLDOWN_MS,
 				retryAfterMs ?? Math.min(MAX_PROBE_DELAY_MS, backoffDelay(Math.max(1, cooldowns)) / 2),
 			);
-		const passesMinute =
+		const endsWithMinute =
 			retryAfterMs === undefined && now < minuteEndsAt && minuteEndsAt < resumesAt;
-		cooldownUntil = Math.max(cooldownUntil, passesMinute ? minuteEndsAt : resumesAt);
+		cooldownUntil = Math.max(cooldownUntil, endsWithMinute ? minuteEndsAt : resumesAt);
 	};
 
 	const onUnavailable = ({ details }: RequestFailure) => {
 		failuresInARow++;
-		if (!outage && failuresInARow < FAILURES_OF_AN_OUTAGE) return;
+		if (!outage && failuresInARow < FAILURES_TO_DECLARE_OUTAGE) return;
 		const probes = (outage?.probes ?? 0) + 1;
 		const delay = details.retryAfterMs ?? Math.min(MAX_OUTAGE_PROBE_DELAY_MS, backoffDelay(probes));
 		outage = { probes, nextProbeAt: currentTime() + delay };
@@ -356,25 +356,25 @@ export function createRateLimiter(
 
 	const onFailed = (started: StartedTask, failure: RequestFailure) => {
 		if (!failure.retryable) return onAnswered(started);
-		trouble = { since: trouble?.since ?? started.at, failure };
+		failingState = { since: failingState?.since ?? started.at, failure };
 		if (failure.isThrottled) onThrottled(started, failure);
 		else if (failure.isUnavailable) onUnavailable(failure);
-		endWhatWaitsTooLong();
+		rejectOverdueTasks();
 	};
 
 	/** The failure that keeps a task from starting before the account has been without a success for too long. */
-	const failureThatLasts = ({ maxElapsedMs }: ScheduleOptions): RequestFailure | undefined => {
-		if (!trouble) return undefined;
+	const lastingFailure = ({ maxElapsedMs }: ScheduleOptions): RequestFailure | undefined => {
+		if (!failingState) return undefined;
 		const resumesAt = Math.max(currentTime(), cooldownUntil, outage?.nextProbeAt ?? 0);
-		return resumesAt - trouble.since > maxElapsedMs
-			? trouble.failure.with({ wasNotSent: true })
+		return resumesAt - failingState.since > maxElapsedMs
+			? failingState.failure.with({ wasNotSent: true })
 			: undefined;
 	};
 
-	const endWhatWaitsTooLong = () => {
+	const rejectOverdueTasks = () => {
 		for (const [run, queue] of runs) {
 			const next = queue.peek();
-			const failure = next && failureThatLasts(next.options);
+			const failure = next && lastingFailure(next.options);
 			if (!failure) continue;
 			runs.delete(run);
 			for (const task of queue.takeAll()) {
@@ -390,13 +390,13 @@ export function createRateLimiter(
 				const { signal, run } = options;
 				const queued: QueuedTask = {
 					options,
-					hasLeft: false,
+					isAborted: false,
 					reject: (reason) => {
-						signal.removeEventListener('abort', leave);
+						signal.removeEventListener('abort', abort);
 						reject(reason as Error);
 					},
 					start: async (started) => {
-						signal.removeEventListener('abort', leave);
+						signal.removeEventListener('abort', abort);
 						try {
 							const result = await task();
 							onAnswered(started);
@@ -407,24 +407,24 @@ export function createRateLimiter(
 						}
 					},
 				};
-				const leave = () => {
-					queued.hasLeft = true;
+				const abort = () => {
+					queued.isAborted = true;
 					waiting--;
-					if (waiting === 0) startWhatMayStart();
+					if (waiting === 0) startEligibleTasks();
 					reject(signal.reason as Error);
 				};
 				if (signal.aborted) return reject(signal.reason as Error);
 				// Who comes later begins anew; for who was refused before, it has not passed.
-				if (!options.isRetry && inFlight === 0 && waiting === 0) trouble = undefined;
-				const failure = options.isRetry ? failureThatLasts(options) : undefined;
+				if (!options.isRetry && inFlight === 0 && waiting === 0) failingState = undefined;
+				const failure = options.isRetry ? lastingFailure(options) : undefined;
 				if (failure) return reject(failure);
-				signal.addEventListener('abort', leave, { once: true });
+				signal.addEventListener('abort', abort, { once: true });
 				const queue = runs.get(run) ?? createTaskQueue();
 				runs.set(run, queue);
 				queue.add(queued);
 				waiting++;
 				limitSetOf(options);
-				startWhatMayStart();
+				startEligibleTasks();
 			});
 		},
 		currentConcurrency: () => Math.min(concurrencyLimit(), learnedConcurrency),
@@ -497,8 +497,8 @@ function createLane() {
 	let tasks: QueuedTask[] = [];
 	let head = 0;
 	/** Passes over those that have left, and gives memory back now and then. */
-	const skipLeft = () => {
-		while (head < tasks.length && tasks[head].hasLeft) head++;
+	const skipAborted = () => {
+		while (head < tasks.length && tasks[head].isAborted) head++;
 		if (head > 1000 && head * 2 > tasks.length) {
 			tasks = tasks.slice(head);
 			head = 0;
@@ -507,15 +507,15 @@ function createLane() {
 	return {
 		add: (task: QueuedTask) => void tasks.push(task),
 		peek(): QueuedTask | undefined {
-			skipLeft();
+			skipAborted();
 			return tasks[head];
 		},
 		take(): QueuedTask | undefined {
-			skipLeft();
+			skipAborted();
 			return tasks[head++];
 		},
 		takeAll(): QueuedTask[] {
-			const taken = tasks.slice(head).filter(({ hasLeft }) => !hasLeft);
+			const taken = tasks.slice(head).filter(({ isAborted }) => !isAborted);
 			tasks = [];
 			head = 0;
 			return taken;

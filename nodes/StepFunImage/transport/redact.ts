@@ -62,12 +62,12 @@ function createRedaction(values: string[]): (text: string) => string {
 	if (partsByLength.size === 0) return (text) => text;
 
 	return (text) => {
-		const asItStands: ReadText = {
+		const original: ReadText = {
 			text,
 			positions: Array.from({ length: text.length + 1 }, (_, at) => at),
 		};
-		const decoded = decodeSpellings(asItStands);
-		const ranges = [asItStands, decoded, decodeSpellings(decoded)].flatMap((read) =>
+		const decoded = decodeSpellings(original);
+		const ranges = [original, decoded, decodeSpellings(decoded)].flatMap((read) =>
 			findParts(read, partsByLength),
 		);
 		return replaceRanges(text, ranges);

@@ -18,7 +18,7 @@ const FIELDS = [
  *
  * @throws NodeOperationError that names the field
  */
-export function assertNoBraces(item: ItemContext): void {
+export function assertNoUnresolvedExpressions(item: ItemContext): void {
 	for (const { label, path } of FIELDS) {
 		const value = path.reduce<unknown>(
 			(inner, name) => (inner as IDataObject | undefined)?.[name],
