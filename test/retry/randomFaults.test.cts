@@ -98,7 +98,7 @@ function planMishaps({ onError, itemCount, maxFailed }: Scenario, random: () => 
 		onError !== 'stopWorkflow' ||
 		(next.outcome !== 'settled' &&
 			(next.outcome !== 'failed' || failed < maxFailed) &&
-			(!next.chargesWithoutImage || plan.every(({ chargesInVain }) => !chargesInVain)));
+			(!next.chargesWithoutImage || plan.every(({ chargesWithoutImage }) => !chargesWithoutImage)));
 	return Array.from({ length: itemCount }, () => {
 		const plan: Mishap[] = [];
 		while (random() < SHARE_OF_FAULTS && plan.length < 3 && plan.at(-1)?.outcome !== 'delivered') {
