@@ -2,51 +2,51 @@ import { findModel, type Operation } from '../catalogue/models';
 import { isStepFunHost } from '../catalogue/services';
 import type { FailureDetails, FailureKind, RequestFailure } from './requestFailure';
 
-/** What a message needs to know of the request that failed. */
+/** The details of a failed request that its message needs. */
 export interface FailedRequest {
 	/** The API's address, without the path of the operation. */
 	baseUrl: string;
 	/** The operation's path, such as `/images/generations`. */
 	path: string;
-	/** Absent when the account was asked for its balance, so that there is no image that might have been charged. */
+	/** Absent for a request for the account's balance, which never costs an image. */
 	image?: { operation: Operation; model: string; hasInputImage: boolean };
 }
 
-/** What the user reads of a failure. */
+/** The text of a failure for the user. */
 export interface Message {
-	/** What happened, in one line; an AI agent sees nothing else. */
+	/** What happened, in one line. */
 	message: string;
-	/** How to go on. */
+	/** What to do about it. */
 	description: string;
 }
 
 interface Facts extends FailedRequest {
 	failure: RequestFailure;
 	details: FailureDetails;
-	/** The server's words behind a colon, or nothing. */
+	/** A colon and the server's own message, or an empty text. */
 	serverText: string;
 	host: string;
 }
 
 type Text = string | ((facts: Facts) => string);
 
-/** `forBalance` replaces what is serverText when the account's balance was asked for. */
+/** `forBalance` overrides the texts for a request for the account's balance. */
 interface Entry {
 	message: Text;
 	description: Text;
 	forBalance?: Partial<Record<keyof Message, Text>>;
 }
 
-/** StepFun's words for an image that it could not take in, most often because of its size. */
+/** StepFun's message for an image that it could not process, in most cases because of its size. */
 const IMAGE_NOT_RECEIVED = '消息获取失败';
 
 const BLOCKED_ADVICE =
 	'This n8n does not send requests to internal addresses. If you need this one, ask the administrator of n8n to allow it in N8N_SSRF_ALLOWED_HOSTNAMES or N8N_SSRF_ALLOWED_IP_RANGES.';
 
 const PAUSE_NOTICE =
-	'StepFun announced that its hosted image endpoints pause from 2026-10-10 for a system upgrade, so the endpoint may be out of service. Until it is back, you can use another image server: choose Custom as Service in the credential, and enter its Base URL and API Format.';
+	'StepFun announced a pause of its hosted image endpoints from 2026-10-10 for a system upgrade, so the endpoint may be out of service. Until it is back, you can use another image server: choose Custom as Service in the credential, and enter its Base URL and API Format.';
 
-/** What holds for StepFun's own services alone, and what for servers of other people. */
+/** Chooses between a text for StepFun's own services and one for all other servers. */
 const byService =
 	(forStepFun: string, forOthers: string) =>
 	({ baseUrl }: Facts) =>
@@ -77,17 +77,17 @@ const BY_KIND: Record<Exclude<FailureKind, 'status'>, Entry> = {
 			"Raise 'Timeout (Seconds)' under Options, or use fewer steps or a smaller input image. The image may have been charged.",
 		forBalance: {
 			description:
-				'Run this item again later. If it happens each time, look for a proxy between n8n and the service that holds the answer back.',
+				'Run this item again later. If it happens each time, check whether a proxy between n8n and the service delays the answer.',
 		},
 	},
 	truncated: {
 		message: ({ details }) => `The image was made, but did not arrive completely: ${details.text}`,
 		description:
-			'The connection broke while the answer was arriving; the image has been charged. Run this item again. If it happens often, look for a proxy between n8n and the service that limits time or size.',
+			'The connection broke while the answer was arriving; the image has been charged. Run this item again. If it happens often, check whether a proxy between n8n and the service limits the time or the size of answers.',
 		forBalance: {
 			message: ({ details }) => `The balance did not arrive completely: ${details.text}`,
 			description:
-				'Run this item again. If it happens often, look for a proxy between n8n and the service that limits time or size.',
+				'Run this item again. If it happens often, check whether a proxy between n8n and the service limits the time or the size of answers.',
 		},
 	},
 	invalidJson: {
@@ -100,7 +100,7 @@ const BY_KIND: Record<Exclude<FailureKind, 'status'>, Entry> = {
 		message: ({ details }) =>
 			`The server's answer contains no balance${quote(readable(details.text))}`,
 		description:
-			'Its field balance is missing or is not a number. Not every region and server reports the balance; check Service and Base URL in the StepFun API credential.',
+			"The field 'balance' is missing or is not a number. Not every region and server reports the balance; check Service and Base URL in the StepFun API credential.",
 	},
 	noImage: {
 		message: ({ serverText }) => `The service answered without an image${serverText}`,
@@ -135,7 +135,7 @@ const BY_KIND: Record<Exclude<FailureKind, 'status'>, Entry> = {
 	},
 	inputDownload: {
 		message: ({ details }) =>
-			`The image behind 'Image URL' could not be downloaded: ${explainDownload(details)}`,
+			`The image at 'Image URL' could not be downloaded: ${explainDownload(details)}`,
 		description: ({ details }) =>
 			`${
 				details.reason?.kind === 'blocked'
@@ -156,7 +156,7 @@ const BY_STATUS: Record<number, Entry> = {
 	400: {
 		message: ({ serverText }) => `The service refused the request${serverText}`,
 		description:
-			'Check the fields that the message names, and that the model exists and may be used with this key.',
+			'Check the fields that the message names, that the model exists, and that this key may use it.',
 		forBalance: { description: 'Check Service and Base URL in the StepFun API credential.' },
 	},
 	401: {
@@ -203,7 +203,7 @@ const BY_STATUS: Record<number, Entry> = {
 	},
 	429: {
 		message: ({ serverText }) =>
-			`Too many requests: the account's limit was still reached after waiting${serverText}`,
+			`Too many requests: the account was still at its limit after waiting${serverText}`,
 		description:
 			"Lower 'Concurrent Requests' or set 'Requests per Minute' in the StepFun API credential to what your tier allows, raise 'Give Up After (Seconds)' under Options, or check whether other programs use the same account.",
 		forBalance: {
@@ -227,7 +227,7 @@ BY_STATUS[504] = {
 		'Run this item again later, or use fewer steps. A proxy may have stopped waiting while the image was made, so the image may have been charged; if the proxy is your own, raise its limit (proxy_read_timeout in nginx).',
 };
 
-/** StepFun's 400 for an image that did not reach its model, whose own words do not tell why. */
+/** StepFun's 400 for an image that it could not process. StepFun's own message does not give the reason. */
 const IMAGE_TOO_LARGE: Entry = {
 	message: ({ serverText }) =>
 		`The service could not process the input image, most likely because it is too large${serverText}`,
@@ -257,10 +257,7 @@ const REFUSED: Entry = {
 };
 
 /**
- * What the user reads of a failed request. Texts of the server are in it as they came; the caller redacts secrets.
- *
- * @param request what had been asked for
- * @param failure what went wrong
+ * Explains a failed request to the user. It quotes the server unchanged, so the caller must redact secrets before.
  */
 export function explainFailure(request: FailedRequest, failure: RequestFailure): Message {
 	const { details } = failure;
@@ -291,7 +288,7 @@ function entryOfStatus({ details: { status = 0, text = '' }, image }: Facts): En
 	return status >= 500 ? SERVER_FAILED : REFUSED;
 }
 
-/** Why a download failed, in half a sentence: here the API's own meanings of a status do not apply. */
+/** Why a download failed, as part of a sentence. The API's meanings of statuses do not apply to other hosts. */
 function explainDownload({ url = '', reason }: FailureDetails): string {
 	if (!reason) return hostOf(url);
 	const { status, seconds, text = '' } = reason.details;
@@ -300,13 +297,13 @@ function explainDownload({ url = '', reason }: FailureDetails): string {
 		status: `${hostOf(url)} answered with status ${status}${serverText}`,
 		connection: `the connection to ${hostOf(url)} failed${serverText}`,
 		blocked: `n8n refuses to open ${hostOf(url)}${serverText}`,
-		timeout: `${hostOf(url)} did not send all of it within ${seconds} seconds`,
-		notAnImage: `what ${hostOf(url)} sent is not an image${quote(readable(text))}`,
+		timeout: `${hostOf(url)} did not send the whole file within ${seconds} seconds`,
+		notAnImage: `${hostOf(url)} sent something that is not an image${quote(readable(text))}`,
 	};
 	return texts[reason.kind] ?? text;
 }
 
-/** What StepFun's support asks for. */
+/** The details that StepFun's support asks for. */
 function references({ tries = 1, traceId, id }: FailureDetails): string[] {
 	return [
 		tries > 1 ? `Tried ${tries} times.` : '',
@@ -319,7 +316,7 @@ function quote(text = ''): string {
 	return text === '' ? '' : `: ${text}`;
 }
 
-/** A text that may be HTML, without its tags and not too long. */
+/** Shortens a text and removes HTML tags from it. */
 function readable(text = ''): string {
 	const words = text
 		.slice(0, 4_000)
