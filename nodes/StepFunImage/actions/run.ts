@@ -28,19 +28,19 @@ import {
 } from './runState';
 import { addSummaryHint, describeCosts } from './summary';
 
-/** Items are prepared a few at a time, so that a thousand of them do not open a thousand files. */
+/** Limits how many files the preparation of a large run opens at once. */
 const MAX_CONCURRENT_PREPARATIONS = 8;
-/** What bounds downloads of one run. */
+/** The concurrent downloads of one run. */
 const MAX_CONCURRENT_DOWNLOADS = 5;
-/** Few, since each image waitUntilDone in memory until its request starts. */
+/** Low, because each input image stays in memory until its request starts. */
 const MAX_CONCURRENT_INPUT_IMAGES = 8;
 
 /**
  * Runs the node: reads and checks all items, then sends their requests as the account allows.
  *
- * @param properties the properties of the node's description, which say what is sent
- * @returns the node's one output
- * @throws NodeOperationError for refused input and NodeApiError for a failed request, where the workflow stops on errors
+ * @param properties the properties of the node's description, which define the requests
+ * @returns the items of the node's only output
+ * @throws NodeOperationError for refused input and NodeApiError for a failed request, if the workflow stops on errors
  */
 export async function run(
 	functions: IExecuteFunctions,
@@ -58,7 +58,8 @@ export async function run(
 	while (tries.output === undefined) {
 		tries.started++;
 		const { items, retryable, addHint } = await runOnce(context, tries);
-		// Where the workflow goes on, n8n would run the node again for a failure of its first item alone.
+		// If the workflow continues on errors, n8n's Retry On Fail looks only at the first item, so the node retries
+		// itself.
 		if (
 			!retryable ||
 			tries.started >= tries.max ||
@@ -80,7 +81,7 @@ interface RunContext {
 	continueOnFail: boolean;
 }
 
-/** Whether a wait came to its end. */
+/** Waits, and returns false if the signal ended the wait. */
 async function waitUntilDone(milliseconds: number, signal: AbortSignal): Promise<boolean> {
 	return await wait(milliseconds, signal).then(
 		() => true,
@@ -124,7 +125,7 @@ async function runOnce(
 	};
 }
 
-/** Older releases of n8n do not tell it; there the name of the node's type does. */
+/** Older n8n releases have no `isToolExecution`; there the name of the node's type shows it. */
 function isToolExecution(functions: IExecuteFunctions): boolean {
 	return functions.isToolExecution?.() === true || functions.getNode().type.endsWith('Tool');
 }
@@ -160,7 +161,7 @@ async function prepareAll(
 	);
 }
 
-/** Where the workflow stops on errors: tells of all rows that are refused at once, so that one can mend them at once. */
+/** Throws one error for all refused rows, so that the user can correct them together. */
 function throwRefused(items: ItemContext[], prepared: Prepared[]): void {
 	const refused = prepared.flatMap((each, index) =>
 		each.status === 'rejected' ? [{ row: index + 1, error: each.reason as NodeError }] : [],
@@ -212,7 +213,7 @@ async function sendAll(items: ItemContext[], prepared: Prepared[]): Promise<Item
 	return await Promise.all(sent);
 }
 
-/** The items that leave the node; a failure stops it, or leaves as an item beside the images that were made. */
+/** The output items of all input items. A failure becomes an item if the workflow continues on errors, or is thrown. */
 function collect(
 	items: ItemContext[],
 	outcomes: ItemOutcome[],
@@ -222,7 +223,7 @@ function collect(
 	if (failedIndex !== -1 && !continueOnFail) {
 		if (cancelSignal.aborted) throw canceledError(items[failedIndex]);
 		const [{ error, wasCharged }] = outcomes[failedIndex].failures;
-		// The error itself tells what became of its own image.
+		// The error itself describes its own image.
 		appendDiscardedImages(error, wasCharged ? charged - 1 : charged);
 		throw error;
 	}

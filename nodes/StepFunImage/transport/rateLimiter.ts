@@ -70,9 +70,7 @@ const MAX_PROBE_DELAY_MS = 5_000;
 const MAX_OUTAGE_PROBE_DELAY_MS = 8_000;
 /** Consecutive failures, without any other answer, after which the limiter assumes an outage. */
 const FAILURES_TO_DECLARE_OUTAGE = 3;
-/**
- * Successes before the limiter tries one more concurrent request. It also bounds how many requests such trials cost.
- */
+/** Successes before the limiter tries one more concurrent request, so that few requests are refused by such trials. */
 const SUCCESSES_TO_INCREASE = 15;
 /**
  * Accepted requests at a concurrency that prove it. A single one may be luck: the service may have finished a request
@@ -125,9 +123,7 @@ export function createRateLimiter(
 	let wasAnswered = false;
 	/** The round-trip time of the latest refused request. */
 	let refusalMs = 0;
-	/**
-	 * No request starts before `cooldownUntil`. `cooldowns` counts the refusals since the last answer that was none.
-	 */
+	/** No request starts before `cooldownUntil`. `cooldowns` counts consecutive refusals. */
 	let cooldownUntil = 0;
 	let cooldowns = 0;
 	let lastThrottledAt = 0;
