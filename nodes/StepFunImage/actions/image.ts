@@ -362,7 +362,9 @@ async function send(
 			);
 			const { url: link = '', error, id } = read.response;
 			const url = resolveLink(link, credential.baseUrl);
-			if (!read.image && !url) throw new RequestFailure('noImage', { text: error, id });
+			if (!read.image && !url) {
+				throw new RequestFailure('noImage', { text: error ?? (link || undefined), id });
+			}
 			return { ...read, response: { ...read.response, url }, traceId, digest: digest.value() };
 		} catch (error) {
 			throw withAnswer(error);

@@ -82,15 +82,18 @@ export function isWebAddress(text: string): boolean {
 }
 
 /**
- * The address of a result: a link as it came, or a path on the API's own server.
+ * The address of a result: a link as it came, or one that begins with a host or a path and leaves out the rest.
  *
  * @param link what a server gave as a link
  * @param baseUrl the API's address
  * @returns undefined for what is neither
  */
 export function resolveLink(link: string, baseUrl: string): string | undefined {
-	if (isWebAddress(link)) return link;
-	return /^\/(?!\/)/.test(link) ? new URL(link, baseUrl).href : undefined;
+	const address = link.trim();
+	if (isWebAddress(address)) return address;
+	return address.startsWith('/') && URL.canParse(address, baseUrl)
+		? new URL(address, baseUrl).href
+		: undefined;
 }
 
 function hostOf(url: string): string | undefined {
