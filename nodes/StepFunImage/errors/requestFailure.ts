@@ -15,6 +15,8 @@ const FAILURE_KINDS = {
 	timeout: { retryable: true, charge: 'maybe' },
 	/** The answer broke off: the image was made, and charged, and did not arrive. */
 	truncated: { retryable: true, charge: 'yes' },
+	/** The answer is not compressed as it says, and would not be the next time. */
+	badCompression: { retryable: false, charge: 'yes' },
 	invalidJson: { retryable: false, charge: 'no' },
 	/** JSON, but no account. */
 	noBalance: { retryable: false, charge: 'no' },
@@ -33,11 +35,22 @@ const FAILURE_KINDS = {
 
 export type FailureKind = keyof typeof FAILURE_KINDS;
 
-/** Statuses that pass: the server is busy or broken for now. 400, 401, 402, 404 and 451 do not. */
-const RETRYABLE_STATUSES = new Set([408, 429, 500, 502, 503, 504]);
+/** Statuses of a server, or of the proxy before it, that is out of service altogether; those from 520 on are Cloudflare's. */
+const UNAVAILABLE_STATUSES = new Set([502, 503, 521, 522, 523]);
 
-/** Statuses of a server, or of the proxy before it, that is out of service altogether. */
-const UNAVAILABLE_STATUSES = new Set([502, 503]);
+/** Statuses of a proxy that heard nothing, or nothing sensible, of a server which may go on with the image. */
+const UNHEARD_STATUSES = new Set([504, 520, 524]);
+
+/** Statuses that pass: the server is busy or broken for now. 400, 401, 402, 404 and 451 do not. */
+const RETRYABLE_STATUSES = new Set([
+	408,
+	425,
+	429,
+	500,
+	529,
+	...UNAVAILABLE_STATUSES,
+	...UNHEARD_STATUSES,
+]);
 
 /** What Node.js calls a connection that never came about, so that nothing was sent. */
 const NEVER_CONNECTED = new Set([
@@ -118,8 +131,9 @@ export class RequestFailure extends Error {
 	get charge(): Charge {
 		const { code, status, wasNotSent, isFromGateway } = this.details;
 		if (wasNotSent) return 'no';
-		// A proxy stopped waiting; the server behind it goes on with the image.
-		if (this.kind === 'status' && (status === 504 || isFromGateway)) return 'maybe';
+		if (this.kind === 'status' && (UNHEARD_STATUSES.has(status ?? 0) || isFromGateway)) {
+			return 'maybe';
+		}
 		if (this.kind === 'connection' && NEVER_CONNECTED.has(code ?? '')) return 'no';
 		return FAILURE_KINDS[this.kind].charge;
 	}

@@ -350,7 +350,10 @@ export function createRateLimiter(
 		failuresInARow++;
 		if (!outage && failuresInARow < FAILURES_OF_AN_OUTAGE) return;
 		const probes = (outage?.probes ?? 0) + 1;
-		const delay = details.retryAfterMs ?? Math.min(MAX_OUTAGE_PROBE_DELAY_MS, backoffDelay(probes));
+		const delay = Math.min(
+			MAX_COOLDOWN_MS,
+			details.retryAfterMs ?? Math.min(MAX_OUTAGE_PROBE_DELAY_MS, backoffDelay(probes)),
+		);
 		outage = { probes, nextProbeAt: currentTime() + delay };
 	};
 
@@ -369,6 +372,13 @@ export function createRateLimiter(
 		return resumesAt - trouble.since > maxElapsedMs
 			? trouble.failure.with({ wasNotSent: true })
 			: undefined;
+	};
+
+	/** A new run finds out itself how the service is, and soon, whatever the service asked of earlier ones. */
+	const beginAnew = () => {
+		trouble = undefined;
+		const latest = currentTime() + MAX_OUTAGE_PROBE_DELAY_MS;
+		if (outage) outage.nextProbeAt = Math.min(outage.nextProbeAt, latest);
 	};
 
 	const endWhatWaitsTooLong = () => {
@@ -415,7 +425,7 @@ export function createRateLimiter(
 				};
 				if (signal.aborted) return reject(signal.reason as Error);
 				// Who comes later begins anew; for who was refused before, it has not passed.
-				if (!options.isRetry && inFlight === 0 && waiting === 0) trouble = undefined;
+				if (!options.isRetry && inFlight === 0 && waiting === 0) beginAnew();
 				const failure = options.isRetry ? failureThatLasts(options) : undefined;
 				if (failure) return reject(failure);
 				signal.addEventListener('abort', leave, { once: true });
