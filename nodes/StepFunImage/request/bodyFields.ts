@@ -9,6 +9,8 @@ import { inputError } from '../errors/nodeErrors';
 import type { RoutedField } from './routing';
 import type { BodyFields, ItemContext } from './types';
 import {
+	assertScalar,
+	isScalar,
 	isUnset,
 	readNumber,
 	showValue,
@@ -45,16 +47,7 @@ const number =
 
 /** What is checked of each field of the API, for a model of the catalogue. */
 const VALIDATORS: Record<string, Validator> = {
-	prompt: (checked) => {
-		if (!isUnset(checked.value)) {
-			return limitedText(checked, checked.capabilities.maxPromptCharacters);
-		}
-		throw inputError(
-			checked.item,
-			`'${checked.label}' is empty`,
-			'Write what the image should show. If the prompt comes from an expression, check that the field exists on this item.',
-		);
-	},
+	prompt: (checked) => limitedText(checked, checked.capabilities.maxPromptCharacters),
 	// A model without sizes gives the picture the size of the input, whatever is asked for.
 	size: (checked) => (checked.capabilities.sizes ? sizeInNotation(checked) : undefined),
 	steps: number(({ steps }) => steps, true),
@@ -114,18 +107,41 @@ export function readBodyFields(
 		if (apiField === 'model') continue;
 		const validate =
 			capabilities && Object.hasOwn(VALIDATORS, apiField) ? VALIDATORS[apiField] : undefined;
+		const entered = { item, label, value };
+		// Without one, a server of whatever kind makes, and charges, an image of nothing.
+		if (isUnset(value) && apiField === 'prompt') throw emptyPrompt(entered);
 		if (isUnset(value) && !(validate && isRequired)) continue;
 		const validated = validate
-			? validate({ item, label, value, model, capabilities: capabilities as ModelCapabilities })
-			: toDeclaredType(field, value);
+			? validate({ ...entered, model, capabilities: capabilities as ModelCapabilities })
+			: toDeclaredType(field, entered);
 		if (validated !== undefined) fields[apiField] = validated;
 	}
 	return fields;
 }
 
-/** A JSON API tells "8" from 8, so a text that plainly is a number or a boolean becomes one. */
-function toDeclaredType({ type }: RoutedField, value: unknown): unknown {
-	if (type === 'number') return toNumber(value) ?? value;
+function emptyPrompt({ item, label }: EnteredValue): Error {
+	return inputError(
+		item,
+		`'${label}' is empty`,
+		'Write what the image should show. If the prompt comes from an expression, check that the field exists on this item.',
+	);
+}
+
+/**
+ * A JSON API tells "8" from 8, so a text that plainly is a number or a boolean becomes one. A server may know others,
+ * such as "auto"; what no server knows is refused.
+ */
+function toDeclaredType({ type }: RoutedField, entered: EnteredValue): unknown {
+	const { value } = entered;
+	if (type === 'number') {
+		if (typeof value !== 'boolean' && isScalar(value)) return toNumber(value) ?? value;
+		throw inputError(
+			entered.item,
+			`'${entered.label}' must be a number, but is ${showValue(value)}`,
+			`Change '${entered.label}', or remove the option to leave it to the server.`,
+		);
+	}
+	assertScalar(entered);
 	return type === 'boolean' ? (toBoolean(value) ?? value) : value;
 }
 
@@ -137,14 +153,9 @@ function countCharacters(text: string): number {
 	return [...text].length;
 }
 
-function limitedText({ item, label, value, model }: CheckedValue, maxCharacters: number): string {
-	if (typeof value === 'object') {
-		throw inputError(
-			item,
-			`'${label}' must be text, but is ${Array.isArray(value) ? 'a list' : 'an object'}`,
-			`Check the expression in '${label}': it should point to one text, for example {{ $json.prompt }}.`,
-		);
-	}
+function limitedText(checked: CheckedValue, maxCharacters: number): string {
+	const { item, label, value, model } = checked;
+	assertScalar(checked);
 	const text = String(value);
 	const characters = countCharacters(text);
 	if (characters <= maxCharacters) return text;

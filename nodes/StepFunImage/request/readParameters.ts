@@ -35,7 +35,15 @@ import type {
 	ItemRequests,
 	OutputOptions,
 } from './types';
-import { isUnset, readChoice, readNumber, showValue, toBoolean, toNumber } from './validators';
+import {
+	assertScalar,
+	isUnset,
+	readChoice,
+	readNumber,
+	showValue,
+	toBoolean,
+	toNumber,
+} from './validators';
 
 /** Node's timers take no more, almost 25 days, and fall to one millisecond beyond. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
@@ -68,11 +76,16 @@ export async function readImageRequests(
 	const capabilities =
 		format.sizeNotation === 'asModel' ? findCapabilities(item, model, operation) : undefined;
 	const outputOptions = readOutputOptions(item, parameters, options, format);
+	const allAdditionalFields = readAdditionalFields(item, options);
+	const { prompt: otherPrompt, ...others } = allAdditionalFields;
+	const hasOtherPrompt = typeof otherPrompt === 'string';
+	const additionalFields = hasOtherPrompt ? others : allAdditionalFields;
 	const fields: BodyFields = {
 		...readBodyFields(item, readRoutedValues(parameters, routing), model, capabilities),
 		...responseFormatFor(outputOptions.output, format),
+		// Before the settings that some formats add to it.
+		...(hasOtherPrompt ? { prompt: otherPrompt } : {}),
 	};
-	const additionalFields = readAdditionalFields(item, options);
 	const outputField = readOutputField(item, parameters, outputOptions.output);
 	const timeouts = readTimeouts(item, options);
 	const retryPolicy = readRetryPolicy(item, options, format);
@@ -87,13 +100,15 @@ export async function readImageRequests(
 					ignoreSslIssues: credential.ignoreSslIssues,
 				});
 	assertRoomForSeeds(item, fields.seed, count);
+	assertDifferentSeeds(item, additionalFields.seed, count);
 	const isSeveral = inputImages.length * count > 1;
 	const { severalImagesAs } = outputOptions;
 
 	const requests = inputImages.flatMap((inputImage, imageIndex) =>
 		Array.from({ length: count }, (_, variation): ImageRequest => {
 			const number = imageIndex * count + variation + 1;
-			const seed = seedOf(fields.seed, variation, capabilities) ?? drawSeed(format);
+			const seed =
+				fields.seed === undefined ? drawSeed(format) : seedOf(fields.seed, variation, capabilities);
 			const own = seed === undefined ? fields : { ...fields, seed };
 			const body = mergeFields(encodeFields(item, format, own, routing.fields), additionalFields);
 			return {
@@ -102,7 +117,8 @@ export async function readImageRequests(
 				credential,
 				model: typeof body.model === 'string' ? body.model : model,
 				prompt: String(fields.prompt ?? ''),
-				seed: toNumber(additionalFields.seed) ?? seed,
+				// Where the seed travels in the prompt, a field of the body says nothing of it.
+				seed: format.settings.seed ? toNumber(body.seed) : toNumber(seed),
 				expectedSize: expectedSize(format, model, operation, body.size),
 				fields: body,
 				inputImage,
@@ -252,13 +268,13 @@ function readOutputField(item: ItemContext, parameters: IDataObject, output: Out
 	return field;
 }
 
-/** The seed of one variation: seeds count on from the first, and no seed, or one that means random, stays as it is. */
+/** The seed of one variation: seeds count on from the first; a text, or a seed that means random, stays as it is. */
 function seedOf(
 	seed: unknown,
 	variation: number,
 	capabilities: ModelCapabilities | undefined,
-): number | undefined {
-	if (typeof seed !== 'number') return undefined;
+): unknown {
+	if (typeof seed !== 'number') return seed;
 	return seed === 0 && capabilities?.seedZeroIsRandom ? seed : seed + variation;
 }
 
@@ -272,6 +288,16 @@ function assertRoomForSeeds(item: ItemContext, seed: unknown, count: number): vo
 	);
 }
 
+/** One seed for all images of an item would buy the same picture several times. */
+function assertDifferentSeeds(item: ItemContext, seed: unknown, count: number): void {
+	if (count === 1 || toNumber(seed) === undefined) return;
+	throw inputError(
+		item,
+		`'Additional Body Fields' sets one seed for ${count} images, which would all be the same`,
+		"Leave seed out there and set 'Seed' under Options, which counts on from image to image.",
+	);
+}
+
 /** The body with the user's own fields; one that is null removes a field. */
 function mergeFields(body: BodyFields, additional: BodyFields): BodyFields {
 	const merged = Object.entries({ ...body, ...additional });
@@ -279,7 +305,7 @@ function mergeFields(body: BodyFields, additional: BodyFields): BodyFields {
 }
 
 function fileNameOf(
-	{ itemIndex }: ItemContext,
+	item: ItemContext,
 	{ fileName }: IDataObject,
 	fields: BodyFields,
 	inputImage: InputImage | undefined,
@@ -287,10 +313,9 @@ function fileNameOf(
 	const [subject, suffix] = inputImage
 		? [inputImage.fileName.replace(/\.[^.]*$/, ''), '-edited']
 		: [String(fields.prompt), ''];
-	return (
-		(isUnset(fileName) ? undefined : safeName(String(fileName))) ??
-		describingName(subject, suffix, itemIndex)
-	);
+	if (isUnset(fileName)) return describingName(subject, suffix, item.itemIndex);
+	assertScalar({ item, label: 'File Name', value: fileName });
+	return safeName(String(fileName)) ?? describingName(subject, suffix, item.itemIndex);
 }
 
 function readCount(item: ItemContext, { numberOfImages }: IDataObject): number {
