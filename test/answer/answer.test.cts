@@ -296,3 +296,18 @@ test.each([
 	expect(arrived).toEqual(image);
 	expect(response.id).toBe('abc');
 });
+
+test('what is shown of an answer is not longer than a person reads', async () => {
+	const long = 'x'.repeat(60_000);
+	const { response } = await read(
+		JSON.stringify({
+			id: long,
+			error: long,
+			data: [{ finish_reason: long, url: `https://res.example/${long}` }],
+		}),
+	);
+	expect(response.id).toHaveLength(300);
+	expect(response.error).toHaveLength(300);
+	expect(response.finishReason).toHaveLength(300);
+	expect(response.url).toHaveLength(16 * 1024);
+});

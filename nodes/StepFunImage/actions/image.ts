@@ -366,7 +366,10 @@ async function send(
 			const { url: link = '', error, id } = read.response;
 			const url = resolveLink(link, credential.baseUrl);
 			if (!read.image && !url) {
-				throw new RequestFailure('noImage', { text: error ?? (link || undefined), id });
+				throw new RequestFailure('noImage', {
+					text: error ?? (link.slice(0, 300) || undefined),
+					id,
+				});
 			}
 			return { ...read, response: { ...read.response, url }, traceId, digest: digest.value() };
 		} catch (error) {

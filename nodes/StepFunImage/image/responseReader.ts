@@ -15,6 +15,10 @@ export interface ImageResponse {
 /** Room for the largest image as Base64, in lines or with its slashes escaped. */
 const MAX_RESPONSE_BYTES = 400 * 1024 * 1024;
 
+/** What is shown of an answer is searched for secrets first, which takes the longer the more of it there is. */
+const MAX_SHOWN_CHARACTERS = 300;
+const MAX_LINK_CHARACTERS = 16 * 1024;
+
 /**
  * Reads an answer of the API as it arrives. The Base64 text of its image is decoded on the way and
  * handed over piece by piece, so that the answer never stands in memory as a whole; everything else
@@ -142,18 +146,14 @@ function parseEnvelope(text: string, hasImage: boolean): ImageResponse {
 			hasImage ? image === '' || url === '' : asText(url) !== undefined,
 		) ?? asObject(entries[0]);
 	return {
-		id: asText(answer.id),
+		id: asShownText(answer.id),
 		created: asNumber(answer.created),
 		seed: asNumber(entry.seed),
-		finishReason: asText(entry.finish_reason),
-		url: asText(entry.url),
-		error: [
-			answer.error,
-			asObject(answer.error).message,
-			answer.message,
-			answer.msg,
-			answer.detail,
-		].find((each) => asText(each) !== undefined) as string | undefined,
+		finishReason: asShownText(entry.finish_reason),
+		url: asText(entry.url)?.slice(0, MAX_LINK_CHARACTERS),
+		error: [answer.error, asObject(answer.error).message, answer.message, answer.msg, answer.detail]
+			.map(asShownText)
+			.find((each) => each !== undefined),
 	};
 }
 
@@ -237,6 +237,10 @@ function asObject(value: unknown): Record<string, unknown> {
 
 function asText(value: unknown): string | undefined {
 	return typeof value === 'string' && value !== '' ? value : undefined;
+}
+
+function asShownText(value: unknown): string | undefined {
+	return asText(value)?.slice(0, MAX_SHOWN_CHARACTERS);
 }
 
 /** A number, which some servers write as a text. */
