@@ -353,23 +353,35 @@ async function send(
 			await assertOk(response);
 			const stream = response.body as ByteStream;
 			const digest = createDigest(request.variation !== undefined);
-			const read = await readResponse(
-				readChunks(stream, progress, (seconds) => withAnswer(toStorageTimeout(seconds))),
-				async (bytes) =>
-					await storeImage(functions, digest.update(bytes), stream, request.fileName),
-				(whole) => {
-					answer = whole;
-					assertNotFiltered(whole);
-				},
+			const chunks = readChunks(stream, progress, (seconds) =>
+				withAnswer(toStorageTimeout(seconds)),
 			);
+			const store = async (bytes: AsyncIterable<Buffer>) =>
+				await storeImage(functions, digest.update(bytes), stream, request.fileName);
+			// Some servers answer with the image itself.
+			const read = isImage(response.headers['content-type'])
+				? { response: {} as ImageResponse, image: await store(chunks) }
+				: await readResponse(chunks, store, (whole) => {
+						answer = whole;
+						assertNotFiltered(whole);
+					});
 			const { url: link = '', error, id } = read.response;
 			const url = resolveLink(link, credential.baseUrl);
-			if (!read.image && !url) throw new RequestFailure('noImage', { text: error, id });
+			if (!read.image && !url) {
+				throw new RequestFailure('noImage', {
+					text: error ?? (link.slice(0, 300) || undefined),
+					id,
+				});
+			}
 			return { ...read, response: { ...read.response, url }, traceId, digest: digest.value() };
 		} catch (error) {
 			throw withAnswer(error);
 		}
 	});
+}
+
+function isImage(contentType: unknown): boolean {
+	return /^image\//i.test(headerText(contentType) ?? '');
 }
 
 /**
