@@ -6,14 +6,16 @@
 export default {
 	mutate: [
 		'catalogue/*',
-		'image/{base64Decoder,fileName,jsonImageScanner,measure,responseReader}',
-		'request/{bodyFields,imageLimits,routing,validators}',
+		'image/{base64Decoder,fileName,formatParts,jsonImageScanner,measure,partWalk,responseReader,signature}',
+		'request/{bodyFields,imageLimits,routing,serverFormat,validators}',
 		'transport/{credential,rateLimiter,redact,retry}',
 	].map((files) => `nodes/StepFunImage/${files}.ts`),
 	testRunner: 'jest',
 	jest: { configFile: 'test/mutation/jest.config.js' },
 	coverageAnalysis: 'perTest',
 	concurrency: 2,
+	// A mutant that never ends is known soon: the tests of a file take a second or two altogether.
+	timeoutMS: 3_000,
 	ignorePatterns: ['dist', 'demo-output', 'docs', 'examples', '.n8n-install*', 'test/n8n'],
 	tempDirName: '.stryker-tmp',
 	// ESLint would find what is left of it.
