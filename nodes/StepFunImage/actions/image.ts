@@ -4,10 +4,10 @@ import type { IDataObject } from 'n8n-workflow';
 import { RETRY_DEFAULTS } from '../catalogue/defaults';
 import { resolveLink } from '../catalogue/services';
 import {
-	inputError,
 	notSentError,
 	requestError,
 	toNodeError,
+	unreadableImageError,
 	type NodeError,
 } from '../errors/nodeErrors';
 import { RequestFailure } from '../errors/requestFailure';
@@ -15,7 +15,7 @@ import { readResponse, type ImageResponse } from '../image/responseReader';
 import { storeImage, type StoredImage } from '../image/store';
 import { encodeBody } from '../request/body';
 import { readImageRequests } from '../request/readParameters';
-import type { ImageRequest, ItemContext, OutputOptions, ReadImage } from '../request/types';
+import type { ImageRequest, ItemContext, OutputOptions } from '../request/types';
 import type { Credential } from '../transport/credential';
 import { download } from '../transport/download';
 import { rateLimiterFor } from '../transport/rateLimiter';
@@ -26,13 +26,16 @@ import {
 	readChunks,
 	sendWithKey,
 	toRequestFailure,
+	withTimeout,
+	type ByteStream,
+} from '../transport/send';
+import {
 	toServerTimeout,
 	toStorageTimeout,
 	withinLimits,
-	withTimeout,
-	type ByteStream,
 	type Timeouts,
-} from '../transport/send';
+} from '../transport/timeLimits';
+import type { UploadFile } from '../transport/upload';
 import {
 	estimateCost,
 	findDifference,
@@ -85,7 +88,7 @@ export function createImageAction(state: RunState): Action {
 			const { requests, outputOptions, maxImagesPerRun } = await withinLimits(
 				preparationLimits(parameters),
 				state.cancelSignal,
-				(seconds) => unreadableInputError(item, seconds),
+				(seconds) => unreadableImageError(item, ` within ${seconds} seconds`),
 				async () => await readImageRequests(item, parameters, state.routing, credential),
 			);
 			const { accountId, baseUrl } = credential;
@@ -263,7 +266,7 @@ async function requestImage(task: ImageTask): Promise<ImageResult> {
 	const { credential, retryPolicy, inputImage } = request;
 	const limiter = rateLimiterFor(credential.accountId);
 
-	const schedule = async (attempt: Attempt, image: ReadImage | undefined, onStart = () => {}) =>
+	const schedule = async (attempt: Attempt, image: UploadFile | undefined, onStart = () => {}) =>
 		await limiter.schedule(
 			async () => {
 				attempt.onStart();
@@ -290,7 +293,7 @@ async function requestImage(task: ImageTask): Promise<ImageResult> {
 	/** An image of another host is here before the request takes its place: that host may be slow, or dead. */
 	const fetchAndSchedule = async (attempt: Attempt) => {
 		const { sent } = await state.inputImages(async () => {
-			const image = await inputImage?.read(signal);
+			const image = await inputImage?.prepare(signal);
 			let onStart = () => {};
 			const started = new Promise<void>((resolve) => (onStart = resolve));
 			const result = schedule(attempt, image, onStart);
@@ -318,7 +321,7 @@ async function requestImage(task: ImageTask): Promise<ImageResult> {
 async function send(
 	{ item, request, state }: ImageTask,
 	{ previous }: Attempt,
-	fetched: ReadImage | undefined,
+	fetched: UploadFile | undefined,
 ): Promise<Omit<ImageResult, 'tries'>> {
 	const { functions } = item;
 	const { operation, method, path, credential, inputImage, timeouts } = request;
@@ -331,13 +334,12 @@ async function send(
 	const fields = asksForLink ? { ...request.fields, response_format: 'url' } : request.fields;
 	// What is under way may finish although the run is stopped, so only the user ends it.
 	return await withTimeout(timeouts, state.cancelSignal, async (timedSignal, progress) => {
-		// Read now that the item's turn has come, and anew for each try, so that no image waits in memory.
-		progress.waitFor((seconds) => unreadableInputError(item, seconds));
-		const image = fetched ?? (await inputImage?.read(timedSignal));
-		const body = await encodeBody(operation, fields, image);
-		progress.onAlive();
+		// Prepared now that the item's turn has come, and anew for each try, so that no image waits in memory.
+		const image = fetched ?? (await inputImage?.prepare(timedSignal));
+		const body = await encodeBody(operation, fields, image, progress);
+		const apiRequest = { method, path, ...body };
+		const response = await sendWithKey(functions, credential, apiRequest, timedSignal, progress);
 		progress.waitFor(toServerTimeout);
-		const response = await sendWithKey(functions, credential, { method, path, body }, timedSignal);
 		progress.onAlive();
 		const traceId = headerText(response.headers['x-trace-id']);
 		let answer: ImageResponse = {};
@@ -368,15 +370,6 @@ async function send(
 			throw withAnswer(error);
 		}
 	});
-}
-
-/** n8n's store does not hand out an image that it has. */
-function unreadableInputError(item: ItemContext, seconds: number): NodeError {
-	return inputError(
-		item,
-		`The input image could not be read within ${seconds} seconds`,
-		"n8n's binary data storage did not hand it over. Check that storage, or raise 'Timeout (Seconds)' under Options. Nothing was sent to the image service for this item.",
-	);
 }
 
 /**

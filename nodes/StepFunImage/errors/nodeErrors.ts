@@ -52,6 +52,19 @@ export function inputError(
 }
 
 /**
+ * The error of an input image that n8n's binary data storage does not hand out.
+ *
+ * @param detail what follows the words, such as ` within 3 seconds`
+ */
+export function unreadableImageError(context: ErrorContext, detail: string): NodeOperationError {
+	return inputError(
+		context,
+		`The input image could not be read${detail}`,
+		"n8n's binary data storage did not hand it over. Check that storage, or raise 'Timeout (Seconds)' under Options. The image service received no complete request for this item, so it charges nothing.",
+	);
+}
+
+/**
  * Turns a failed request into the error that the user reads.
  *
  * @param request what had been asked for

@@ -19,7 +19,7 @@ import { inputError } from '../errors/nodeErrors';
 import { describingName, safeName } from '../image/fileName';
 import type { Credential } from '../transport/credential';
 import type { RetryPolicy } from '../transport/retry';
-import type { Timeouts } from '../transport/send';
+import type { Timeouts } from '../transport/timeLimits';
 import { readBodyFields } from './bodyFields';
 import { assertCredential } from './credentialRules';
 import { assertNoBraces } from './leftBraces';

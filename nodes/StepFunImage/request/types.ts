@@ -5,7 +5,8 @@ import type { Output } from '../catalogue/outputs';
 import type { ErrorContext } from '../errors/nodeErrors';
 import type { Credential } from '../transport/credential';
 import type { RetryPolicy } from '../transport/retry';
-import type { Timeouts } from '../transport/send';
+import type { Timeouts } from '../transport/timeLimits';
+import type { UploadFile } from '../transport/upload';
 
 /** What every step of an item needs. */
 export interface ItemContext extends ErrorContext {
@@ -28,13 +29,6 @@ export interface OutputOptions {
 	linkLifetime: string;
 }
 
-/** An image as it goes into a request. */
-export interface ReadImage {
-	/** Its type is taken from the image itself, not from what anybody claims. */
-	file: Blob;
-	fileName: string;
-}
-
 /**
  * An image that waits for its item's turn. Until then it stays where it is: in n8n's store, behind its
  * address, or, if it came as text, in the item.
@@ -45,11 +39,13 @@ export interface InputImage {
 	/** Whether reading it means to ask another host, which may take long. */
 	isRemote: boolean;
 	/**
-	 * Reads it. Called anew for each try.
+	 * Makes it ready to be sent: fetches it from its address, or decodes its text. An image in n8n's store stays there.
+	 * Called anew for each try.
 	 *
-	 * @param signal ends the reading early
+	 * @param signal ends the download early
+	 * @returns a file whose type is taken from the image itself, not from what anybody claims
 	 */
-	read(signal: AbortSignal): Promise<ReadImage>;
+	prepare(signal: AbortSignal): Promise<UploadFile>;
 }
 
 /**
