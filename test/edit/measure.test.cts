@@ -145,7 +145,13 @@ describe('A size behind much else', () => {
 			]);
 		};
 		expect(measureImage(behind(64 * KILOBYTE))).toMatchObject({ width: 30, height: 20 });
-		expect(measureImage(behind(64 * KILOBYTE + 1))).toMatchObject({ width: null, height: null });
+		const tooFar = behind(64 * KILOBYTE + 1);
+		expect(measureImage(tooFar)).toMatchObject({ width: null, height: null });
+		const inspector = inspectImage(tooFar.subarray(0, 40 * KILOBYTE))!;
+		expect(inspector.sizeMayFollow()).toBe(true);
+		inspector.write(tooFar.subarray(40 * KILOBYTE));
+		expect(inspector.sizeMayFollow()).toBe(false);
+		expect(inspector.measured()).toMatchObject({ width: null, height: null });
 	});
 
 	test('is looked for in the first 64 bytes of a PNG, and no further', () => {
@@ -158,12 +164,15 @@ describe('A size behind much else', () => {
 	});
 
 	test('is looked for in the first 200,000 parts of a JPEG', () => {
+		const restarts = (count: number) => Buffer.alloc(2 * count, Buffer.from([0xff, 0xd0]));
+		const inspector = inspectImage(Buffer.from([0xff, 0xd8, 0xff, 0xd0]))!;
+		inspector.write(restarts(199_999 - 2));
+		expect(inspector.sizeMayFollow()).toBe(true);
+		inspector.write(restarts(1));
+		expect(inspector.sizeMayFollow()).toBe(false);
+
 		const behind = (parts: number) =>
-			afterJpegStart(
-				jpeg(30, 20),
-				Buffer.alloc(2 * parts, Buffer.from([0xff, 0xd0])),
-				Buffer.alloc(128 * KILOBYTE, 0xff),
-			);
+			afterJpegStart(jpeg(30, 20), restarts(parts), Buffer.alloc(128 * KILOBYTE, 0xff));
 		expect(measureImage(behind(1000))).toMatchObject({ width: 30, height: 20 });
 		expect(measureImage(behind(199_000))).toMatchObject({ width: null, height: null });
 	});

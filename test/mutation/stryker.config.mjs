@@ -14,8 +14,6 @@ export default {
 	jest: { configFile: 'test/mutation/jest.config.js' },
 	coverageAnalysis: 'perTest',
 	concurrency: 2,
-	// A mutant that never ends is known soon: the tests of a file take a second or two altogether.
-	timeoutMS: 3_000,
 	ignorePatterns: ['dist', 'demo-output', 'docs', 'examples', '.n8n-install*', 'test/n8n'],
 	tempDirName: '.stryker-tmp',
 	// ESLint would find what is left of it.
