@@ -381,6 +381,8 @@ describe.each(['heif', 'avif'] as const)('%s', (format) => {
 		const meta = (...boxes: Buffer[]) => box('meta', bytes(zeros(4), ...boxes));
 		for (const boxes of [
 			[box('idat', zeros(3))],
+			[box('idat', zeros(0))],
+			[box('iprp', zeros(0)), box('idat', zeros(0))],
 			[box('iprp', zeros(9)), box('idat', zeros(3))],
 			[box('iprp', zeros(0)), box('idat', zeros(0)), box('iloc', zeros(5))],
 		]) {
@@ -388,6 +390,8 @@ describe.each(['heif', 'avif'] as const)('%s', (format) => {
 			expect(endsOf(format, file)).toEqual([file.length]);
 		}
 		expect(endsOf(format, bytes(TYPE, meta(box('iprp', box('idat', zeros(3))))))).toEqual([]);
+		const elsewhere = box('free', bytes(zeros(4), box('idat', zeros(3))));
+		expect(endsOf(format, bytes(TYPE, META, elsewhere))).toEqual([]);
 	});
 
 	test('goes on behind a meta box, whatever the lengths in it', () => {
