@@ -105,7 +105,7 @@ export async function openUpload(
 	const closed = new AbortController();
 	let isHeld = false;
 
-	async function* send(): AsyncGenerator<Uint8Array> {
+	async function* paced(): AsyncGenerator<Uint8Array> {
 		if (file.size > MAX_UNPACED_BYTES) await wait(EARLY_ANSWER_MS, signal);
 		for (let next = first; !next.done; next = await chunks.next()) {
 			// What has arrived is read before more is written.
@@ -116,6 +116,15 @@ export async function openUpload(
 		}
 		// A closed file ends early, and n8n's HTTP client would take that for its end.
 		closed.signal.throwIfAborted();
+	}
+
+	async function* send(): AsyncGenerator<Uint8Array> {
+		try {
+			yield* paced();
+		} catch (error) {
+			// n8n 1.x copies an error field by field, which throws for a DOMException, and nobody catches that.
+			throw error instanceof DOMException ? new Error(error.message) : (error as Error);
+		}
 	}
 
 	const body = new FormData();
