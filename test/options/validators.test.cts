@@ -35,6 +35,8 @@ test.each([
 	[7, '7'],
 	[{ a: [1] }, '{"a":[1]}'],
 	[undefined, 'undefined'],
+	[null, 'null'],
+	[NaN, 'NaN'],
 	['x'.repeat(60), 'x'.repeat(60)],
 	['x'.repeat(61), `${'x'.repeat(60)}…`],
 ])('A message shows the value %j as %s', (value, shown) => {

@@ -18,8 +18,8 @@ import {
 	sendWithKey,
 	withTimeout,
 	type ByteStream,
-	type Progress,
 } from '../transport/send';
+import type { Progress } from '../transport/timeLimits';
 import { mergeInput } from './outputItems';
 import { RUN_SCOPE, type Action, type RunState } from './runState';
 
@@ -63,6 +63,7 @@ export function createBalanceAction(state: RunState): Action {
 								credential,
 								{ method, path },
 								timedSignal,
+								progress,
 							);
 							await assertOk(response);
 							return await readAccount(response.body as ByteStream, progress);

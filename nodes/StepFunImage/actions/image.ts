@@ -4,10 +4,10 @@ import type { IDataObject } from 'n8n-workflow';
 import { RETRY_DEFAULTS } from '../catalogue/defaults';
 import { resolveLink } from '../catalogue/services';
 import {
-	inputError,
 	notSentError,
 	requestError,
 	toNodeError,
+	unreadableImageError,
 	type NodeError,
 } from '../errors/nodeErrors';
 import { RequestFailure } from '../errors/requestFailure';
@@ -15,7 +15,7 @@ import { readResponse, type ImageResponse } from '../image/responseReader';
 import { storeImage, type StoredImage } from '../image/store';
 import { encodeBody } from '../request/body';
 import { readImageRequests } from '../request/readParameters';
-import type { ImageRequest, ItemContext, OutputOptions, ReadImage } from '../request/types';
+import type { ImageRequest, ItemContext, OutputOptions } from '../request/types';
 import type { Credential } from '../transport/credential';
 import { download } from '../transport/download';
 import { rateLimiterFor } from '../transport/rateLimiter';
@@ -26,13 +26,16 @@ import {
 	readChunks,
 	sendWithKey,
 	toRequestFailure,
+	withTimeout,
+	type ByteStream,
+} from '../transport/send';
+import {
 	toServerTimeout,
 	toStorageTimeout,
 	withinLimits,
-	withTimeout,
-	type ByteStream,
 	type Timeouts,
-} from '../transport/send';
+} from '../transport/timeLimits';
+import type { UploadFile } from '../transport/upload';
 import {
 	estimateCost,
 	findDifference,
@@ -85,7 +88,7 @@ export function createImageAction(state: RunState): Action {
 			const { requests, outputOptions, maxImagesPerRun } = await withinLimits(
 				preparationLimits(parameters),
 				state.cancelSignal,
-				(seconds) => unreadableInputError(item, seconds),
+				(seconds) => unreadableImageError(item, ` within ${seconds} seconds`),
 				async () => await readImageRequests(item, parameters, state.routing, credential),
 			);
 			const { accountId, baseUrl } = credential;
@@ -263,7 +266,7 @@ async function requestImage(task: ImageTask): Promise<ImageResult> {
 	const { credential, retryPolicy, inputImage } = request;
 	const limiter = rateLimiterFor(credential.accountId);
 
-	const schedule = async (attempt: Attempt, image: ReadImage | undefined, onStart = () => {}) =>
+	const schedule = async (attempt: Attempt, image: UploadFile | undefined, onStart = () => {}) =>
 		await limiter.schedule(
 			async () => {
 				attempt.onStart();
@@ -290,7 +293,7 @@ async function requestImage(task: ImageTask): Promise<ImageResult> {
 	/** Downloads the input image before the request enters the queue, because its host may be slow or down. */
 	const fetchAndSchedule = async (attempt: Attempt) => {
 		const { sent } = await state.inputImages(async () => {
-			const image = await inputImage?.read(signal);
+			const image = await inputImage?.prepare(signal);
 			let onStart = () => {};
 			const started = new Promise<void>((resolve) => (onStart = resolve));
 			const result = schedule(attempt, image, onStart);
@@ -318,7 +321,7 @@ async function requestImage(task: ImageTask): Promise<ImageResult> {
 async function send(
 	{ item, request, state }: ImageTask,
 	{ previous }: Attempt,
-	fetched: ReadImage | undefined,
+	fetched: UploadFile | undefined,
 ): Promise<Omit<ImageResult, 'tries'>> {
 	const { functions } = item;
 	const { operation, method, path, credential, inputImage, timeouts } = request;
@@ -331,13 +334,12 @@ async function send(
 	const fields = asksForLink ? { ...request.fields, response_format: 'url' } : request.fields;
 	// A request in flight may finish after another failure has stopped the run. Only the user's cancellation aborts it.
 	return await withTimeout(timeouts, state.cancelSignal, async (timedSignal, progress) => {
-		// Read only now, and again for each try, so that no image waits in memory.
-		progress.waitFor((seconds) => unreadableInputError(item, seconds));
-		const image = fetched ?? (await inputImage?.read(timedSignal));
-		const body = await encodeBody(operation, fields, image);
-		progress.onAlive();
+		// Prepared only now, and again for each try, so that no image waits in memory.
+		const image = fetched ?? (await inputImage?.prepare(timedSignal));
+		const body = await encodeBody(operation, fields, image, progress);
+		const apiRequest = { method, path, ...body };
+		const response = await sendWithKey(functions, credential, apiRequest, timedSignal, progress);
 		progress.waitFor(toServerTimeout);
-		const response = await sendWithKey(functions, credential, { method, path, body }, timedSignal);
 		progress.onAlive();
 		const traceId = headerText(response.headers['x-trace-id']);
 		let answer: ImageResponse = {};
@@ -351,18 +353,26 @@ async function send(
 			await assertOk(response);
 			const stream = response.body as ByteStream;
 			const digest = createDigest(request.variation !== undefined);
-			const read = await readResponse(
-				readChunks(stream, progress, (seconds) => withAnswer(toStorageTimeout(seconds))),
-				async (bytes) =>
-					await storeImage(functions, digest.update(bytes), stream, request.fileName),
-				(whole) => {
-					answer = whole;
-					assertNotFiltered(whole);
-				},
+			const chunks = readChunks(stream, progress, (seconds) =>
+				withAnswer(toStorageTimeout(seconds)),
 			);
+			const store = async (bytes: AsyncIterable<Buffer>) =>
+				await storeImage(functions, digest.update(bytes), stream, request.fileName);
+			// Some servers answer with the image itself.
+			const read = isImage(response.headers['content-type'])
+				? { response: {} as ImageResponse, image: await store(chunks) }
+				: await readResponse(chunks, store, (whole) => {
+						answer = whole;
+						assertNotFiltered(whole);
+					});
 			const { url: link = '', error, id } = read.response;
 			const url = resolveLink(link, credential.baseUrl);
-			if (!read.image && !url) throw new RequestFailure('noImage', { text: error, id });
+			if (!read.image && !url) {
+				throw new RequestFailure('noImage', {
+					text: error ?? (link.slice(0, 300) || undefined),
+					id,
+				});
+			}
 			return { ...read, response: { ...read.response, url }, traceId, digest: digest.value() };
 		} catch (error) {
 			throw withAnswer(error);
@@ -370,13 +380,8 @@ async function send(
 	});
 }
 
-/** The error for an input image that n8n's binary store does not return in time. */
-function unreadableInputError(item: ItemContext, seconds: number): NodeError {
-	return inputError(
-		item,
-		`The input image could not be read within ${seconds} seconds`,
-		"n8n's binary data storage did not return it. Check that storage, or raise 'Timeout (Seconds)' under Options. Nothing was sent to the image service for this item.",
-	);
+function isImage(contentType: unknown): boolean {
+	return /^image\//i.test(headerText(contentType) ?? '');
 }
 
 /**

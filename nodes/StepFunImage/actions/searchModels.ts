@@ -102,17 +102,18 @@ async function requestModels(
 	functions: ILoadOptionsFunctions,
 	credential: Credential,
 ): Promise<string> {
-	return await withTimeout(TIMEOUTS, new AbortController().signal, async (signal, onAlive) => {
+	return await withTimeout(TIMEOUTS, new AbortController().signal, async (signal, progress) => {
 		const response = await sendWithKey(
 			// Sending uses only the request helper, which both types of functions have.
 			functions as unknown as IExecuteFunctions,
 			credential,
 			{ method: 'GET', path: MODELS_PATH },
 			signal,
+			progress,
 		);
 		await assertOk(response);
 		const bytes = await readAll(
-			readChunks(response.body as ByteStream, onAlive),
+			readChunks(response.body as ByteStream, progress),
 			MAX_BYTES,
 			'The list of models is too large',
 		);

@@ -82,15 +82,18 @@ export function isWebAddress(text: string): boolean {
 }
 
 /**
- * The absolute address of a result. A link may be absolute, or a path on the API's own server.
+ * The absolute address of a result. A link may be absolute, or leave out the scheme or the host of the API's own server.
  *
  * @param link the link in the response
  * @param baseUrl the API's address
  * @returns `undefined` if the link is neither
  */
 export function resolveLink(link: string, baseUrl: string): string | undefined {
-	if (isWebAddress(link)) return link;
-	return /^\/(?!\/)/.test(link) ? new URL(link, baseUrl).href : undefined;
+	const address = link.trim();
+	if (isWebAddress(address)) return address;
+	return address.startsWith('/') && URL.canParse(address, baseUrl)
+		? new URL(address, baseUrl).href
+		: undefined;
 }
 
 function hostOf(url: string): string | undefined {

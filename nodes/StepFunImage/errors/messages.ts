@@ -90,6 +90,15 @@ const BY_KIND: Record<Exclude<FailureKind, 'status'>, Entry> = {
 				'Run this item again. If it happens often, check whether a proxy between n8n and the service limits the time or the size of answers.',
 		},
 	},
+	badCompression: {
+		message: ({ serverText }) => `The answer arrived, but could not be decompressed${serverText}`,
+		description:
+			'It is not compressed as its Content-Encoding says, and the image has been charged. Look for a proxy between n8n and the service that changes answers.',
+		forBalance: {
+			description:
+				'It is not compressed as its Content-Encoding says. Look for a proxy between n8n and the service that changes answers.',
+		},
+	},
 	invalidJson: {
 		message: ({ details }) =>
 			`The server answered, but not as an image API${quote(readable(details.text))}`,
@@ -221,7 +230,7 @@ const BY_STATUS: Record<number, Entry> = {
 		description: (facts) => `Run this item again later.${pauseNotice(facts)}`,
 	},
 };
-BY_STATUS[504] = {
+BY_STATUS[504] = BY_STATUS[524] = {
 	...BY_STATUS[408],
 	description:
 		'Run this item again later, or use fewer steps. A proxy may have stopped waiting while the image was made, so the image may have been charged; if the proxy is your own, raise its limit (proxy_read_timeout in nginx).',
@@ -298,6 +307,7 @@ function explainDownload({ url = '', reason }: FailureDetails): string {
 		connection: `the connection to ${hostOf(url)} failed${serverText}`,
 		blocked: `n8n refuses to open ${hostOf(url)}${serverText}`,
 		timeout: `${hostOf(url)} did not send the whole file within ${seconds} seconds`,
+		badCompression: `${hostOf(url)} sent something that could not be decompressed${serverText}`,
 		notAnImage: `${hostOf(url)} sent something that is not an image${quote(readable(text))}`,
 	};
 	return texts[reason.kind] ?? text;

@@ -52,6 +52,19 @@ export function inputError(
 }
 
 /**
+ * The error for an input image that n8n's binary data storage does not return.
+ *
+ * @param detail completes "The input image could not be read", such as ` within 3 seconds`
+ */
+export function unreadableImageError(context: ErrorContext, detail: string): NodeOperationError {
+	return inputError(
+		context,
+		`The input image could not be read${detail}`,
+		"n8n's binary data storage did not return it. Check that storage, or raise 'Timeout (Seconds)' under Options. The image service received no complete request for this item, so it does not charge for it.",
+	);
+}
+
+/**
  * Turns a failed request into the error that the user reads. Failures are redacted only here.
  *
  * @returns an error with message, description, itemIndex and, if the service answered, httpCode

@@ -15,6 +15,8 @@ const FAILURE_KINDS = {
 	timeout: { retryable: true, charge: 'maybe' },
 	/** The answer broke off: the image was made and charged, but did not arrive. */
 	truncated: { retryable: true, charge: 'yes' },
+	/** The answer is not compressed as it says, and would not be the next time. */
+	badCompression: { retryable: false, charge: 'yes' },
 	invalidJson: { retryable: false, charge: 'no' },
 	/** The answer is JSON without a balance. */
 	noBalance: { retryable: false, charge: 'no' },
@@ -33,11 +35,22 @@ const FAILURE_KINDS = {
 
 export type FailureKind = keyof typeof FAILURE_KINDS;
 
-/** Statuses of temporary problems. 400, 401, 402, 404 and 451 would come again. */
-const RETRYABLE_STATUSES = new Set([408, 429, 500, 502, 503, 504]);
+/** Statuses of a server that is down, or of the proxy in front of it. Those from 520 on are Cloudflare's. */
+const UNAVAILABLE_STATUSES = new Set([502, 503, 521, 522, 523]);
 
-/** Statuses of a server that is down, or of the proxy in front of it. */
-const UNAVAILABLE_STATUSES = new Set([502, 503]);
+/** Statuses of a proxy that stopped waiting for the server, which may still finish the image. */
+const UNHEARD_STATUSES = new Set([504, 520, 524]);
+
+/** Statuses of temporary problems. 400, 401, 402, 404 and 451 would come again. */
+const RETRYABLE_STATUSES = new Set([
+	408,
+	425,
+	429,
+	500,
+	529,
+	...UNAVAILABLE_STATUSES,
+	...UNHEARD_STATUSES,
+]);
 
 /** Node.js's codes for a connection that was never established, so that nothing was sent. */
 const NEVER_CONNECTED = new Set([
@@ -118,8 +131,9 @@ export class RequestFailure extends Error {
 	get charge(): Charge {
 		const { code, status, wasNotSent, isFromGateway } = this.details;
 		if (wasNotSent) return 'no';
-		// A proxy stopped waiting, but the server behind it may finish the image.
-		if (this.kind === 'status' && (status === 504 || isFromGateway)) return 'maybe';
+		if (this.kind === 'status' && (UNHEARD_STATUSES.has(status ?? 0) || isFromGateway)) {
+			return 'maybe';
+		}
 		if (this.kind === 'connection' && NEVER_CONNECTED.has(code ?? '')) return 'no';
 		return FAILURE_KINDS[this.kind].charge;
 	}

@@ -9,6 +9,8 @@ import { inputError } from '../errors/nodeErrors';
 import type { RoutedField } from './routing';
 import type { BodyFields, ItemContext } from './types';
 import {
+	assertScalar,
+	isScalar,
 	isUnset,
 	readNumber,
 	showValue,
@@ -45,16 +47,7 @@ const number =
 
 /** The validators of the API's fields, for models in the catalogue. */
 const VALIDATORS: Record<string, Validator> = {
-	prompt: (checked) => {
-		if (!isUnset(checked.value)) {
-			return limitedText(checked, checked.capabilities.maxPromptCharacters);
-		}
-		throw inputError(
-			checked.item,
-			`'${checked.label}' is empty`,
-			'Write what the image should show. If the prompt comes from an expression, check that the field exists on this item.',
-		);
-	},
+	prompt: (checked) => limitedText(checked, checked.capabilities.maxPromptCharacters),
 	// With a model without sizes, the image always has the size of the input.
 	size: (checked) => (checked.capabilities.sizes ? sizeInNotation(checked) : undefined),
 	steps: number(({ steps }) => steps, true),
@@ -114,18 +107,41 @@ export function readBodyFields(
 		if (apiField === 'model') continue;
 		const validate =
 			capabilities && Object.hasOwn(VALIDATORS, apiField) ? VALIDATORS[apiField] : undefined;
+		const entered = { item, label, value };
+		// Without one, a server of whatever kind makes, and charges, an image of nothing.
+		if (isUnset(value) && apiField === 'prompt') throw emptyPrompt(entered);
 		if (isUnset(value) && !(validate && isRequired)) continue;
 		const validated = validate
-			? validate({ item, label, value, model, capabilities: capabilities as ModelCapabilities })
-			: toDeclaredType(field, value);
+			? validate({ ...entered, model, capabilities: capabilities as ModelCapabilities })
+			: toDeclaredType(field, entered);
 		if (validated !== undefined) fields[apiField] = validated;
 	}
 	return fields;
 }
 
-/** Converts a text to its declared type if it is a number or a boolean, because "8" and 8 differ in JSON. */
-function toDeclaredType({ type }: RoutedField, value: unknown): unknown {
-	if (type === 'number') return toNumber(value) ?? value;
+function emptyPrompt({ item, label }: EnteredValue): Error {
+	return inputError(
+		item,
+		`'${label}' is empty`,
+		'Write what the image should show. If the prompt comes from an expression, check that the field exists on this item.',
+	);
+}
+
+/**
+ * Converts a text to its declared type if it is a number or a boolean, because "8" and 8 differ in JSON. Other texts,
+ * such as "auto", may have a meaning on the server; values that no server understands are refused.
+ */
+function toDeclaredType({ type }: RoutedField, entered: EnteredValue): unknown {
+	const { value } = entered;
+	if (type === 'number') {
+		if (typeof value !== 'boolean' && isScalar(value)) return toNumber(value) ?? value;
+		throw inputError(
+			entered.item,
+			`'${entered.label}' must be a number, but is ${showValue(value)}`,
+			`Change '${entered.label}', or remove the option to leave it to the server.`,
+		);
+	}
+	assertScalar(entered);
 	return type === 'boolean' ? (toBoolean(value) ?? value) : value;
 }
 
@@ -137,14 +153,9 @@ function countCharacters(text: string): number {
 	return [...text].length;
 }
 
-function limitedText({ item, label, value, model }: CheckedValue, maxCharacters: number): string {
-	if (typeof value === 'object') {
-		throw inputError(
-			item,
-			`'${label}' must be text, but is ${Array.isArray(value) ? 'a list' : 'an object'}`,
-			`Check the expression in '${label}': it must return a single text, for example {{ $json.prompt }}.`,
-		);
-	}
+function limitedText(checked: CheckedValue, maxCharacters: number): string {
+	const { item, label, value, model } = checked;
+	assertScalar(checked);
 	const text = String(value);
 	const characters = countCharacters(text);
 	if (characters <= maxCharacters) return text;

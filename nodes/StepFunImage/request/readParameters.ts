@@ -19,7 +19,7 @@ import { inputError } from '../errors/nodeErrors';
 import { describingName, safeName } from '../image/fileName';
 import type { Credential } from '../transport/credential';
 import type { RetryPolicy } from '../transport/retry';
-import type { Timeouts } from '../transport/send';
+import type { Timeouts } from '../transport/timeLimits';
 import { readBodyFields } from './bodyFields';
 import { assertCredential } from './credentialRules';
 import { assertNoUnresolvedExpressions } from './unresolvedExpressions';
@@ -35,7 +35,15 @@ import type {
 	ItemRequests,
 	OutputOptions,
 } from './types';
-import { isUnset, readChoice, readNumber, showValue, toBoolean, toNumber } from './validators';
+import {
+	assertScalar,
+	isUnset,
+	readChoice,
+	readNumber,
+	showValue,
+	toBoolean,
+	toNumber,
+} from './validators';
 
 /** The longest delay of a Node.js timer, almost 25 days. A longer one becomes one millisecond. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
@@ -68,11 +76,16 @@ export async function readImageRequests(
 	const capabilities =
 		format.sizeNotation === 'asModel' ? findCapabilities(item, model, operation) : undefined;
 	const outputOptions = readOutputOptions(item, parameters, options, format);
+	const allAdditionalFields = readAdditionalFields(item, options);
+	const { prompt: otherPrompt, ...others } = allAdditionalFields;
+	const hasOtherPrompt = typeof otherPrompt === 'string';
+	const additionalFields = hasOtherPrompt ? others : allAdditionalFields;
 	const fields: BodyFields = {
 		...readBodyFields(item, readRoutedValues(parameters, routing), model, capabilities),
 		...responseFormatFor(outputOptions.output, format),
+		// Before the settings that some formats add to it.
+		...(hasOtherPrompt ? { prompt: otherPrompt } : {}),
 	};
-	const additionalFields = readAdditionalFields(item, options);
 	const outputField = readOutputField(item, parameters, outputOptions.output);
 	const timeouts = readTimeouts(item, options);
 	const retryPolicy = readRetryPolicy(item, options, format);
@@ -87,13 +100,17 @@ export async function readImageRequests(
 					ignoreSslIssues: credential.ignoreSslIssues,
 				});
 	assertRoomForSeeds(item, fields.seed, count);
+	assertDifferentSeeds(item, additionalFields.seed, count);
 	const isMultiImage = inputImages.length * count > 1;
 	const { severalImagesAs } = outputOptions;
 
 	const requests = inputImages.flatMap((inputImage, imageIndex) =>
 		Array.from({ length: count }, (_, variation): ImageRequest => {
 			const number = imageIndex * count + variation + 1;
-			const seed = seedOf(fields.seed, variation, capabilities) ?? randomSeed(format);
+			const seed =
+				fields.seed === undefined
+					? randomSeed(format)
+					: seedOf(fields.seed, variation, capabilities);
 			const own = seed === undefined ? fields : { ...fields, seed };
 			const body = mergeFields(encodeFields(item, format, own, routing.fields), additionalFields);
 			return {
@@ -102,7 +119,8 @@ export async function readImageRequests(
 				credential,
 				model: typeof body.model === 'string' ? body.model : model,
 				prompt: String(fields.prompt ?? ''),
-				seed: toNumber(additionalFields.seed) ?? seed,
+				// Where the seed travels in the prompt, a field of the body says nothing of it.
+				seed: format.settings.seed ? toNumber(body.seed) : toNumber(seed),
 				expectedSize: expectedSize(format, model, operation, body.size),
 				fields: body,
 				inputImage,
@@ -253,13 +271,13 @@ function readOutputField(item: ItemContext, parameters: IDataObject, output: Out
 	return field;
 }
 
-/** The seed of a variation: the item's seed plus the variation's index, unless the seed is unset or means "random". */
+/** The seed of a variation: the item's seed plus the variation's index, unless the seed is a text or means "random". */
 function seedOf(
 	seed: unknown,
 	variation: number,
 	capabilities: ModelCapabilities | undefined,
-): number | undefined {
-	if (typeof seed !== 'number') return undefined;
+): unknown {
+	if (typeof seed !== 'number') return seed;
 	return seed === 0 && capabilities?.seedZeroIsRandom ? seed : seed + variation;
 }
 
@@ -273,6 +291,16 @@ function assertRoomForSeeds(item: ItemContext, seed: unknown, count: number): vo
 	);
 }
 
+/** One seed for all images of an item would pay for the same image several times. */
+function assertDifferentSeeds(item: ItemContext, seed: unknown, count: number): void {
+	if (count === 1 || toNumber(seed) === undefined) return;
+	throw inputError(
+		item,
+		`'Additional Body Fields' sets one seed for ${count} images, which would all be the same`,
+		"Remove seed from it and set 'Seed' under Options, which increases from image to image.",
+	);
+}
+
 /** Adds the user's own fields to the body. A field that is null removes the field of the same name. */
 function mergeFields(body: BodyFields, additional: BodyFields): BodyFields {
 	const merged = Object.entries({ ...body, ...additional });
@@ -280,7 +308,7 @@ function mergeFields(body: BodyFields, additional: BodyFields): BodyFields {
 }
 
 function fileNameOf(
-	{ itemIndex }: ItemContext,
+	item: ItemContext,
 	{ fileName }: IDataObject,
 	fields: BodyFields,
 	inputImage: InputImage | undefined,
@@ -288,10 +316,9 @@ function fileNameOf(
 	const [subject, suffix] = inputImage
 		? [inputImage.fileName.replace(/\.[^.]*$/, ''), '-edited']
 		: [String(fields.prompt), ''];
-	return (
-		(isUnset(fileName) ? undefined : safeName(String(fileName))) ??
-		describingName(subject, suffix, itemIndex)
-	);
+	if (isUnset(fileName)) return describingName(subject, suffix, item.itemIndex);
+	assertScalar({ item, label: 'File Name', value: fileName });
+	return safeName(String(fileName)) ?? describingName(subject, suffix, item.itemIndex);
 }
 
 function readCount(item: ItemContext, { numberOfImages }: IDataObject): number {

@@ -5,7 +5,8 @@ import type { Output } from '../catalogue/outputs';
 import type { ErrorContext } from '../errors/nodeErrors';
 import type { Credential } from '../transport/credential';
 import type { RetryPolicy } from '../transport/retry';
-import type { Timeouts } from '../transport/send';
+import type { Timeouts } from '../transport/timeLimits';
+import type { UploadFile } from '../transport/upload';
 
 /** The context that every step of an item needs. */
 export interface ItemContext extends ErrorContext {
@@ -28,25 +29,20 @@ export interface OutputOptions {
 	linkLifetime: string;
 }
 
-/** An input image that has been read. */
-export interface ReadImage {
-	/** Its type comes from the content of the image, not from its metadata. */
-	file: Blob;
-	fileName: string;
-}
-
-/** An input image that has not been read yet. It is in n8n's store, at a URL, or in the item as Base64 text. */
+/** An input image before its item's turn. It is in n8n's store, at a URL, or in the item as Base64 text. */
 export interface InputImage {
 	/** Its name, from which the result's name derives. */
 	fileName: string;
 	/** Whether it must be downloaded from another host, which may take long. */
 	isRemote: boolean;
 	/**
-	 * Reads the image. Called again for each try.
+	 * Makes the image ready to be sent: downloads it, or decodes its text. An image in n8n's store stays there.
+	 * Called again for each try.
 	 *
-	 * @param signal cancels the reading
+	 * @param signal cancels the download
+	 * @returns a file whose type comes from the content of the image, not from its metadata
 	 */
-	read(signal: AbortSignal): Promise<ReadImage>;
+	prepare(signal: AbortSignal): Promise<UploadFile>;
 }
 
 /**

@@ -19,7 +19,8 @@ export function isUnset(value: unknown): boolean {
 
 /** Formats a value for a message. */
 export function showValue(value: unknown): string {
-	const text = typeof value === 'string' ? value : (JSON.stringify(value) ?? String(value));
+	const isJson = typeof value === 'object';
+	const text = isJson ? JSON.stringify(value) : String(value);
 	return text.length > 60 ? `${text.slice(0, 60)}…` : text;
 }
 
@@ -52,6 +53,26 @@ export function readNumber(
 		item,
 		`'${label}' must be a ${kind} ${range}, but is ${showValue(value)}`,
 		advice,
+	);
+}
+
+/** Whether a value can be written as text: not a list, not an object, and not NaN. */
+export function isScalar(value: unknown): boolean {
+	return typeof value !== 'object' && !Number.isNaN(value);
+}
+
+/**
+ * Refuses a value that cannot be written as text.
+ *
+ * @throws NodeOperationError that names the field
+ */
+export function assertScalar({ item, label, value }: EnteredValue): void {
+	if (isScalar(value)) return;
+	const kind = Array.isArray(value) ? 'a list' : typeof value === 'object' ? 'an object' : 'NaN';
+	throw inputError(
+		item,
+		`'${label}' must be text, but is ${kind}`,
+		`Check the expression in '${label}': it must return a single text, for example {{ $json.prompt }}.`,
 	);
 }
 

@@ -127,7 +127,9 @@ function readHeaders(fields: ICredentialDataDecryptedObject): Header[] {
 		.filter(({ name }) => name !== '');
 }
 
-function splitQuery(address: string): [address: string, query: string] {
+function splitQuery(entered: string): [address: string, query: string] {
+	// A fragment is never sent, and would keep what stands behind it from being sent.
+	const [address] = entered.split('#');
 	const start = address.indexOf('?');
 	return start === -1 ? [address, ''] : [address.slice(0, start), address.slice(start)];
 }

@@ -1,14 +1,7 @@
 import type { IExecuteFunctions } from 'n8n-workflow';
 
-import {
-	openDownload,
-	readAll,
-	readChunks,
-	withTimeout,
-	type ByteStream,
-	type Timeouts,
-	type ToTimeoutError,
-} from './send';
+import { openDownload, readAll, readChunks, withTimeout, type ByteStream } from './send';
+import type { Timeouts, ToTimeoutError } from './timeLimits';
 
 /** A download, which is sent without the key. */
 export interface Download {

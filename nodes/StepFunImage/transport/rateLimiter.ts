@@ -358,7 +358,10 @@ export function createRateLimiter(
 		failuresInARow++;
 		if (!outage && failuresInARow < FAILURES_TO_DECLARE_OUTAGE) return;
 		const probes = (outage?.probes ?? 0) + 1;
-		const delay = details.retryAfterMs ?? Math.min(MAX_OUTAGE_PROBE_DELAY_MS, backoffDelay(probes));
+		const delay = Math.min(
+			MAX_COOLDOWN_MS,
+			details.retryAfterMs ?? Math.min(MAX_OUTAGE_PROBE_DELAY_MS, backoffDelay(probes)),
+		);
 		outage = { probes, nextProbeAt: currentTime() + delay };
 	};
 
@@ -377,6 +380,13 @@ export function createRateLimiter(
 		return resumesAt - failingState.since > maxElapsedMs
 			? failingState.failure.with({ wasNotSent: true })
 			: undefined;
+	};
+
+	/** A new run tests the service itself, and soon, however long the service told earlier runs to wait. */
+	const startAfresh = () => {
+		failingState = undefined;
+		const latest = currentTime() + MAX_OUTAGE_PROBE_DELAY_MS;
+		if (outage) outage.nextProbeAt = Math.min(outage.nextProbeAt, latest);
 	};
 
 	const rejectOverdueTasks = () => {
@@ -423,7 +433,7 @@ export function createRateLimiter(
 				};
 				if (signal.aborted) return reject(signal.reason as Error);
 				// A new request on an idle account gets a fresh start; a retry does not.
-				if (!options.isRetry && inFlight === 0 && waiting === 0) failingState = undefined;
+				if (!options.isRetry && inFlight === 0 && waiting === 0) startAfresh();
 				const failure = options.isRetry ? lastingFailure(options) : undefined;
 				if (failure) return reject(failure);
 				signal.addEventListener('abort', abort, { once: true });

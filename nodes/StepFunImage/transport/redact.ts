@@ -8,6 +8,10 @@ const MIN_SECRET_LENGTH = 8;
 /** A part of a secret of this length is redacted too, because texts may be truncated. */
 const MIN_MATCH_LENGTH = 16;
 
+/** A shorter beginning of a secret at the point where a text was truncated reveals nothing. */
+const MIN_CUT_LENGTH = 4;
+const CUT_MARK = '…';
+
 /** A character that is encoded for a URL, JSON or HTML. */
 const SPELLED_CHARACTER =
 	/%([0-9a-f]{2})|\\u([0-9a-f]{4})|\\x([0-9a-f]{2})|\\(["'\\/])|&#x([0-9a-f]{1,6});|&#(\d{1,7});|&(amp|lt|gt|quot|apos|sol|plus|equals|num|colon|period|lowbar|commat);/gi;
@@ -51,7 +55,8 @@ export function createRedactor(secrets: string[], headerValues: string[]): Redac
 
 function createRedaction(values: string[]): (text: string) => string {
 	const partsByLength = new Map<number, Set<string>>();
-	for (const spelling of new Set(values.map((value) => value.trim()).flatMap(spellingsOf))) {
+	const spellings = new Set(values.map((value) => value.trim()).flatMap(spellingsOf));
+	for (const spelling of spellings) {
 		const length = Math.min(MIN_MATCH_LENGTH, spelling.length);
 		const parts = partsByLength.get(length) ?? new Set();
 		for (let start = 0; start + length <= spelling.length; start++) {
@@ -70,7 +75,7 @@ function createRedaction(values: string[]): (text: string) => string {
 		const ranges = [original, decoded, decodeSpellings(decoded)].flatMap((read) =>
 			findParts(read, partsByLength),
 		);
-		return replaceRanges(text, ranges);
+		return replaceRanges(text, [...ranges, ...findCutParts(text, spellings)]);
 	};
 }
 
@@ -79,7 +84,7 @@ function findParts(
 	{ text, positions }: ReadText,
 	partsByLength: Map<number, Set<string>>,
 ): Array<[start: number, end: number]> {
-	const lowerCase = text.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
+	const lowerCase = toLowerCase(text);
 	const ranges: Array<[number, number]> = [];
 	for (const [length, parts] of partsByLength) {
 		for (let start = 0; start + length <= lowerCase.length; start++) {
@@ -89,6 +94,24 @@ function findParts(
 		}
 	}
 	return ranges;
+}
+
+/** The beginning of a secret at the end of a text that was cut there. */
+function findCutParts(text: string, spellings: Set<string>): Array<[start: number, end: number]> {
+	if (!text.endsWith(CUT_MARK)) return [];
+	const end = text.length - CUT_MARK.length;
+	const lowerCase = toLowerCase(text.slice(0, end));
+	return [...spellings].flatMap((spelling): Array<[number, number]> => {
+		for (let length = spelling.length - 1; length >= MIN_CUT_LENGTH; length--) {
+			if (lowerCase.endsWith(spelling.slice(0, length))) return [[end - length, end]];
+		}
+		return [];
+	});
+}
+
+/** Of ASCII letters alone, so that nothing changes its length. */
+function toLowerCase(text: string): string {
+	return text.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
 }
 
 function replaceRanges(text: string, ranges: Array<[start: number, end: number]>): string {
@@ -143,7 +166,7 @@ function spellingsOf(secret: string): string[] {
 		...base64Of(secret),
 	]
 		.filter(({ length }) => length >= MIN_SECRET_LENGTH)
-		.map((spelling) => spelling.replace(/[A-Z]/g, (letter) => letter.toLowerCase()));
+		.map(toLowerCase);
 }
 
 /** A text has three encodings in Base64, depending on its position within a group of three bytes. */
