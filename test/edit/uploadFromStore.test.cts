@@ -85,12 +85,12 @@ describe('Edit: an input image that cannot be read when its turn has come', () =
 		[
 			'has become shorter',
 			(bytes) => Readable.from([bytes.subarray(0, MEGABYTE)]),
-			`: it has another size than ${2 * MEGABYTE} bytes`,
+			`: its size is not ${2 * MEGABYTE} bytes`,
 		],
 		[
 			'has become longer',
 			(bytes) => Readable.from([Buffer.concat([bytes, bytes])]),
-			`: it has another size than ${2 * MEGABYTE} bytes`,
+			`: its size is not ${2 * MEGABYTE} bytes`,
 		],
 	])('fails the item, unpaid and not retried, where it %s', async (_what, handOut, detail) => {
 		storeThen(handOut);

@@ -39,7 +39,7 @@ export type FailureKind = keyof typeof FAILURE_KINDS;
 const UNAVAILABLE_STATUSES = new Set([502, 503, 521, 522, 523]);
 
 /** Statuses of a proxy that stopped waiting for the server, which may still finish the image. */
-const UNHEARD_STATUSES = new Set([504, 520, 524]);
+const PROXY_TIMEOUT_STATUSES = new Set([504, 520, 524]);
 
 /** Statuses of temporary problems. 400, 401, 402, 404 and 451 would come again. */
 const RETRYABLE_STATUSES = new Set([
@@ -49,7 +49,7 @@ const RETRYABLE_STATUSES = new Set([
 	500,
 	529,
 	...UNAVAILABLE_STATUSES,
-	...UNHEARD_STATUSES,
+	...PROXY_TIMEOUT_STATUSES,
 ]);
 
 /** Node.js's codes for a connection that was never established, so that nothing was sent. */
@@ -131,7 +131,7 @@ export class RequestFailure extends Error {
 	get charge(): Charge {
 		const { code, status, wasNotSent, isFromGateway } = this.details;
 		if (wasNotSent) return 'no';
-		if (this.kind === 'status' && (UNHEARD_STATUSES.has(status ?? 0) || isFromGateway)) {
+		if (this.kind === 'status' && (PROXY_TIMEOUT_STATUSES.has(status ?? 0) || isFromGateway)) {
 			return 'maybe';
 		}
 		if (this.kind === 'connection' && NEVER_CONNECTED.has(code ?? '')) return 'no';
