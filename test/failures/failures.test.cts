@@ -227,7 +227,7 @@ describe('Failures: answers with status 200 that bring no image', () => {
 	test('A body that never ends is not read for ever', async () => {
 		server.setFaults([{ fault: { endlessBody: true } }]);
 		const { error } = await runGenerate(server, AT_ONCE);
-		expect(error?.message).toBe('The answer is far larger than any answer of this API');
+		expect(error?.message).toBe('The answer is far larger than any valid answer of this API');
 	});
 });
 

@@ -16,7 +16,7 @@ import {
 import { findOutput, OUTPUTS, outputsWith, type Output } from '../catalogue/outputs';
 import type { ServerFormat } from '../catalogue/serverFormats';
 import { inputError } from '../errors/nodeErrors';
-import { describingName, safeName } from '../image/fileName';
+import { descriptiveName, safeName } from '../image/fileName';
 import type { Credential } from '../transport/credential';
 import type { RetryPolicy } from '../transport/retry';
 import type { Timeouts } from '../transport/timeLimits';
@@ -316,9 +316,9 @@ function fileNameOf(
 	const [subject, suffix] = inputImage
 		? [inputImage.fileName.replace(/\.[^.]*$/, ''), '-edited']
 		: [String(fields.prompt), ''];
-	if (isUnset(fileName)) return describingName(subject, suffix, item.itemIndex);
+	if (isUnset(fileName)) return descriptiveName(subject, suffix, item.itemIndex);
 	assertScalar({ item, label: 'File Name', value: fileName });
-	return safeName(String(fileName)) ?? describingName(subject, suffix, item.itemIndex);
+	return safeName(String(fileName)) ?? descriptiveName(subject, suffix, item.itemIndex);
 }
 
 function readCount(item: ItemContext, { numberOfImages }: IDataObject): number {
