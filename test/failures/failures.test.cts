@@ -559,7 +559,7 @@ describe('Failures: the announcement of StepFun', () => {
 		},
 	);
 
-	test('Tries, trace ID and request ID stand at the end of a description, where support needs them', () => {
+	test('Tries, trace ID and request ID stand at the end of a description, the IDs also in lines of their own', () => {
 		const error = failing(
 			'https://images.example.com/v1',
 			new RequestFailure('contentFiltered', { traceId: 'trace-1', id: 'request-1', tries: 3 }),
@@ -567,5 +567,6 @@ describe('Failures: the announcement of StepFun', () => {
 		expect(error.description).toMatch(
 			/Tried 3 times\. Trace ID: trace-1\. Request ID: request-1\.$/,
 		);
+		expect(error.messages).toEqual(['Trace ID: trace-1', 'Request ID: request-1']);
 	});
 });

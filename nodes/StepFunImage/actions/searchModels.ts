@@ -8,7 +8,7 @@ import {
 
 import { findModel, modelsFor, type Model, type Operation } from '../catalogue/models';
 import { currencyOf, isWebAddress, SERVICES, type Currency } from '../catalogue/services';
-import { inputError, requestError } from '../errors/nodeErrors';
+import { listError, requestError } from '../errors/nodeErrors';
 import { RequestFailure } from '../errors/requestFailure';
 import { CREDENTIAL_TYPE, parseCredential, type Credential } from '../transport/credential';
 import {
@@ -28,7 +28,10 @@ const MAX_BYTES = 4 * 1024 * 1024;
 /** Short, because the user waits for the list. */
 const TIMEOUTS = { silenceMs: 10_000, totalMs: 20_000 };
 
-const BY_ID_ADVICE = "Set Model to 'By ID' and enter the ID of the model.";
+const NO_LIST = 'The list of models is not available';
+
+const NO_LIST_ADVICE =
+	"Check the credential, or set Model to 'By ID' and enter the ID of the model.";
 
 const CURRENCY_SIGNS: Record<Currency, string> = { cny: '¥', usd: '$' };
 
@@ -37,7 +40,7 @@ const CURRENCY_SIGNS: Record<Currency, string> = { cny: '¥', usd: '$' };
  * server's own models for all other servers.
  *
  * @param filter the text in the list's search field
- * @throws NodeOperationError that explains why there is no list
+ * @throws NodeApiError that explains why there is no list
  */
 export async function searchModels(
 	this: ILoadOptionsFunctions,
@@ -77,10 +80,10 @@ async function listServer(
 	credential: Credential,
 	operation: Operation,
 ): Promise<INodeListSearchItems[]> {
-	const context = { node: functions.getNode(), itemIndex: 0, isTool: false };
+	const node = functions.getNode();
 	const { baseUrl, redactor } = credential;
-	const fail = (reason: string): never => {
-		throw inputError(context, reason, BY_ID_ADVICE);
+	const fail = (reason: string, httpCode?: string): never => {
+		throw listError(node, NO_LIST, `${reason}. ${NO_LIST_ADVICE}`, httpCode);
 	};
 	if (!isWebAddress(baseUrl)) fail("The credential's 'Base URL' is not a web address");
 	try {
@@ -90,11 +93,20 @@ async function listServer(
 			const model = findModel(id);
 			return model === undefined || model.operations[operation] !== undefined;
 		});
-		if (ids.length === 0) fail(`${baseUrl}${MODELS_PATH} lists no models for this operation`);
+		if (ids.length === 0) {
+			fail(`${redactor.link(baseUrl)}${MODELS_PATH} lists no models for this operation`);
+		}
 		return ids.map((id) => ({ name: redactor.text(id), value: id }));
 	} catch (error) {
 		if (!(error instanceof RequestFailure)) throw error as Error;
-		return fail(requestError(context, { baseUrl, path: MODELS_PATH }, error, redactor).message);
+		const context = { node, itemIndex: 0, isTool: false };
+		const request = { baseUrl, path: MODELS_PATH };
+		const { message, httpCode } = requestError(context, request, error, redactor);
+		// A status of success explains nothing.
+		return fail(
+			message.replace(/\.$/, ''),
+			error.kind === 'status' ? (httpCode ?? undefined) : undefined,
+		);
 	}
 }
 

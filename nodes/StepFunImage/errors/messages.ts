@@ -18,6 +18,8 @@ export interface Message {
 	message: string;
 	/** What to do about it. */
 	description: string;
+	/** The IDs that support asks for, each in a line; they stand at the end of the description as well. */
+	references: string[];
 }
 
 interface Facts extends FailedRequest {
@@ -34,7 +36,7 @@ type Text = string | ((facts: Facts) => string);
 interface Entry {
 	message: Text;
 	description: Text;
-	forBalance?: Partial<Record<keyof Message, Text>>;
+	forBalance?: Partial<Record<'message' | 'description', Text>>;
 }
 
 /** StepFun's message for an image that it could not process, in most cases because of its size. */
@@ -280,11 +282,18 @@ export function explainFailure(request: FailedRequest, failure: RequestFailure):
 	const entry = failure.kind === 'status' ? entryOfStatus(facts) : BY_KIND[failure.kind];
 	const { message, description } = { ...entry, ...(request.image ? {} : entry.forBalance) };
 	const fill = (text: Text) => (typeof text === 'string' ? text : text(facts));
+	const { tries = 1 } = details;
+	const references = referencesOf(details);
 	return {
 		message: fill(message),
-		description: [fill(description), ...references(details)]
+		description: [
+			fill(description),
+			tries > 1 ? `Tried ${tries} times.` : '',
+			...references.map((reference) => `${reference}.`),
+		]
 			.filter((part) => part !== '')
 			.join(' '),
+		references,
 	};
 }
 
@@ -314,12 +323,8 @@ function explainDownload({ url = '', reason }: FailureDetails): string {
 }
 
 /** The details that StepFun's support asks for. */
-function references({ tries = 1, traceId, id }: FailureDetails): string[] {
-	return [
-		tries > 1 ? `Tried ${tries} times.` : '',
-		traceId ? `Trace ID: ${traceId}.` : '',
-		id ? `Request ID: ${id}.` : '',
-	];
+function referencesOf({ traceId, id }: FailureDetails): string[] {
+	return [...(traceId ? [`Trace ID: ${traceId}`] : []), ...(id ? [`Request ID: ${id}`] : [])];
 }
 
 function quote(text = ''): string {

@@ -88,7 +88,26 @@ export function requestError(
 	);
 	// n8n replaces a message that contains an error code such as ECONNREFUSED.
 	error.message = messageFor(context, message, description);
+	// n8n's error card cuts what is too long for a line off the description, but not off these lines of its details.
+	error.messages = explained.references;
 	return error;
+}
+
+/**
+ * The error of a list that a field of the panel does not get. The editor shows the description of a NodeApiError only,
+ * and takes all dashes out of a message, so a host's or a model's name can only stand in the description.
+ *
+ * @param message what is missing, without a dash
+ * @param description why, and how to go on
+ * @param httpCode the server's status, if it answered
+ */
+export function listError(
+	node: INode,
+	message: string,
+	description: string,
+	httpCode?: string,
+): NodeApiError {
+	return new NodeApiError(node, { message, description }, { message, description, httpCode });
 }
 
 function redactFailure(failure: RequestFailure, redactor: Redactor): RequestFailure {
