@@ -94,7 +94,7 @@ test('Additional Body Fields refuse a seed beside Number of Images, which would 
 		options: { numberOfImages: 3, additionalBodyFields: '{ "seed": 5 }' },
 	});
 	expect(error?.message).toBe(
-		"'Additional Body Fields' sets one seed for 3 images, which would all be the same",
+		"'Additional Body Fields' sets the same seed for 3 images, which would all be identical",
 	);
 	expect(error?.description).toContain("set 'Seed' under Options");
 	expect(server.requests).toEqual([]);

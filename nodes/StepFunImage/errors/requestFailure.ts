@@ -15,7 +15,7 @@ const FAILURE_KINDS = {
 	timeout: { retryable: true, charge: 'maybe' },
 	/** The answer broke off: the image was made and charged, but did not arrive. */
 	truncated: { retryable: true, charge: 'yes' },
-	/** The answer is not compressed as it says, and would not be the next time. */
+	/** The answer does not match its Content-Encoding, which a retry would not change. */
 	badCompression: { retryable: false, charge: 'yes' },
 	invalidJson: { retryable: false, charge: 'no' },
 	/** The answer is JSON without a balance. */

@@ -83,7 +83,7 @@ export async function readImageRequests(
 	const fields: BodyFields = {
 		...readBodyFields(item, readRoutedValues(parameters, routing), model, capabilities),
 		...responseFormatFor(outputOptions.output, format),
-		// Before the settings that some formats add to it.
+		// Replaced before `encodeFields`, because some formats append settings to the prompt.
 		...(hasOtherPrompt ? { prompt: otherPrompt } : {}),
 	};
 	const outputField = readOutputField(item, parameters, outputOptions.output);
@@ -119,7 +119,7 @@ export async function readImageRequests(
 				credential,
 				model: typeof body.model === 'string' ? body.model : model,
 				prompt: String(fields.prompt ?? ''),
-				// Where the seed travels in the prompt, a field of the body says nothing of it.
+				// If the prompt carries the seed, the body has no field for it.
 				seed: format.settings.seed ? toNumber(body.seed) : toNumber(seed),
 				expectedSize: expectedSize(format, model, operation, body.size),
 				fields: body,
@@ -291,13 +291,13 @@ function assertRoomForSeeds(item: ItemContext, seed: unknown, count: number): vo
 	);
 }
 
-/** One seed for all images of an item would pay for the same image several times. */
+/** Refuses one seed for several images, because the user would pay for the same image several times. */
 function assertDifferentSeeds(item: ItemContext, seed: unknown, count: number): void {
 	if (count === 1 || toNumber(seed) === undefined) return;
 	throw inputError(
 		item,
-		`'Additional Body Fields' sets one seed for ${count} images, which would all be the same`,
-		"Remove seed from it and set 'Seed' under Options, which increases from image to image.",
+		`'Additional Body Fields' sets the same seed for ${count} images, which would all be identical`,
+		"Remove seed from 'Additional Body Fields' and set 'Seed' under Options instead, which increases with each image.",
 	);
 }
 
