@@ -78,7 +78,7 @@ test.each(['gzip', 'deflate', 'br'])(
 		const { error } = await runGenerate(server, { options: { maxTries: 3 } });
 		expect(error?.message).toMatch(/^The answer arrived, but could not be decompressed: /);
 		expect(error?.description).toContain('Content-Encoding');
-		expect(error?.description).toContain('the image has been charged');
+		expect(error?.description).toContain('The image has been charged');
 		expect(error?.httpCode).toBe('200');
 		expect(server.requests).toHaveLength(1);
 	},
