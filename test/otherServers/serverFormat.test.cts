@@ -209,9 +209,11 @@ test('An operation that a server does not have is refused', () => {
 			assertOperation(item, findServerFormat(format), operation);
 	const advice =
 		"Choose another operation. If the server is of another kind, change 'API Format' in the StepFun API credential.";
-	expect(assert('localAi', 'edit')).toThrow(refusal("A LocalAI server does not offer 'Edit'", advice));
+	expect(assert('localAi', 'edit')).toThrow(
+		refusal("A LocalAI server does not offer 'Edit'", advice),
+	);
 	expect(assert('vllmOmni', 'imageToImage')).toThrow(
-		refusal("A vLLM-Omni server has no 'Image to Image'", advice),
+		refusal("A vLLM-Omni server does not offer 'Image to Image'", advice),
 	);
 	for (const [format, operation] of [
 		['localAi', 'generate'],
