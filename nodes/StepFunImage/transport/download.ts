@@ -1,5 +1,6 @@
 import type { IExecuteFunctions } from 'n8n-workflow';
 
+import type { Credential } from './credential';
 import {
 	openDownload,
 	readAll,
@@ -10,10 +11,12 @@ import {
 	type ToTimeoutError,
 } from './send';
 
-/** A download without the key. */
+/** A download without the key, unless the server that the address came from wants it. */
 export interface Download {
 	functions: IExecuteFunctions;
 	url: string;
+	/** The credential of that server. */
+	owner?: Credential;
 	timeouts: Timeouts;
 	ignoreSslIssues: boolean;
 	/** Ends the download early. */
@@ -29,11 +32,11 @@ export interface Download {
  * @throws RequestFailure, or the signal's reason
  */
 export async function download<T>(
-	{ functions, url, timeouts, ignoreSslIssues, signal, toReaderTimeout }: Download,
+	{ functions, url, owner, timeouts, ignoreSslIssues, signal, toReaderTimeout }: Download,
 	consume: (chunks: AsyncIterable<Buffer>, stream: ByteStream) => Promise<T>,
 ): Promise<T> {
 	return await withTimeout(timeouts, signal, async (timedSignal, progress) => {
-		const stream = await openDownload(functions, url, timedSignal, ignoreSslIssues);
+		const stream = await openDownload(functions, url, timedSignal, ignoreSslIssues, owner);
 		progress.onAlive();
 		try {
 			return await consume(readChunks(stream, progress, toReaderTimeout), stream);

@@ -6,7 +6,7 @@ import type {
 } from 'n8n-workflow';
 
 import { RequestFailure } from '../errors/requestFailure';
-import { CREDENTIAL_TYPE, type Credential } from './credential';
+import { authorizationHeaders, CREDENTIAL_TYPE, type Credential } from './credential';
 import { parseRetryAfter } from './retry';
 import { wait } from './wait';
 
@@ -52,6 +52,8 @@ const BLOCKED = /The request was blocked because/;
 const BAD_COMPRESSION = /^(Z_DATA_ERROR|ERR__ERROR_FORMAT|ZSTD_error_)/;
 
 const TOO_MANY_REDIRECTS = /Maximum number of redirects/;
+
+const KEY_WANTED = new Set([401, 403]);
 
 /** `withTimeout` keeps the time, since n8n's own timeout ends with the answer's first byte. */
 const NO_TIMEOUT = 0;
@@ -128,6 +130,8 @@ function paceUpload(form: FormData, signal: AbortSignal): { hold(): void } {
  * Opens a download without the key, from whatever host.
  *
  * @param signal ends the download, also while the body arrives
+ * @param owner the credential of the server that the address came from. Some servers of one's own ask for the key also
+ * where they keep their results; it goes to no other origin, and follows no redirect.
  * @throws RequestFailure of kind `status` for an answer that is no success
  */
 export async function openDownload(
@@ -135,8 +139,9 @@ export async function openDownload(
 	url: string,
 	signal: AbortSignal,
 	ignoreSslIssues: boolean,
+	owner?: Credential,
 ): Promise<ByteStream> {
-	const response = (await functions.helpers.httpRequest({
+	const options: IHttpRequestOptions = {
 		url,
 		method: 'GET',
 		encoding: 'stream',
@@ -145,9 +150,22 @@ export async function openDownload(
 		skipSslCertificateValidation: ignoreSslIssues,
 		timeout: NO_TIMEOUT,
 		abortSignal: signal,
-	})) as IN8nHttpFullResponse;
+	};
+	let response = (await functions.helpers.httpRequest(options)) as IN8nHttpFullResponse;
+	if (owner && KEY_WANTED.has(response.statusCode) && isSameOrigin(url, owner.baseUrl)) {
+		(response.body as ByteStream).destroy();
+		response = (await functions.helpers.httpRequest({
+			...options,
+			headers: authorizationHeaders(owner),
+			disableFollowRedirect: true,
+		})) as IN8nHttpFullResponse;
+	}
 	await assertOk(response);
 	return response.body as ByteStream;
+}
+
+function isSameOrigin(one: string, other: string): boolean {
+	return new URL(one).origin === new URL(other).origin;
 }
 
 /** The error of a wait that took too long, by the seconds that it may take. */
