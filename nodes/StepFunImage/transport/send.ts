@@ -33,6 +33,23 @@ export interface Timeouts {
 /** An error page tells enough in its beginning. */
 const MAX_ERROR_BYTES = 16 * 1024;
 const MAX_ERROR_CHARACTERS = 300;
+/** Where servers put their words, each of which may hold more of these. */
+const WORD_FIELDS = [
+	'message',
+	'msg',
+	'detail',
+	'error',
+	'errors',
+	'error_description',
+	'error_msg',
+	'base_resp',
+	'status_msg',
+	'title',
+];
+const MAX_WORDS_DEPTH = 4;
+const MAX_SHOWN_ERRORS = 20;
+/** White space, what commands a terminal, and what turns the direction of a text. */
+const UNPRINTED = /[\s\p{Cc}\u202a-\u202e\u2066-\u2069]+/gu;
 /** In HTML tags are looked for, which takes the longer the more of it there is. */
 const MAX_HTML_CHARACTERS = 4 * 1024;
 /** The status is known; its words are worth no longer wait. */
@@ -402,39 +419,36 @@ async function readBeginning(stream: ByteStream): Promise<string> {
 
 /** The service's own words out of an error body, which may be JSON of several shapes, HTML or empty. */
 function errorText(body: string): string {
-	const words = wordsOf(body).replace(/\s+/g, ' ').trim();
+	const words = wordsOf(body).replace(UNPRINTED, ' ').trim();
 	return words.length > MAX_ERROR_CHARACTERS ? `${words.slice(0, MAX_ERROR_CHARACTERS)}…` : words;
 }
 
 function wordsOf(body: string): string {
+	const text = body.replace(/^\uFEFF/, '');
 	try {
-		const parsed = JSON.parse(body) as {
-			error?: string | { message?: unknown };
-			message?: unknown;
-			detail?: unknown;
-		} | null;
-		const message =
-			(typeof parsed?.error === 'object' ? parsed.error?.message : parsed?.error) ??
-			parsed?.message ??
-			validationErrors(parsed?.detail) ??
-			body;
-		return typeof message === 'string' ? message : JSON.stringify(message);
+		return wordsIn(JSON.parse(text)) ?? text;
 	} catch {
-		const page = body.slice(0, MAX_HTML_CHARACTERS);
+		const page = text.slice(0, MAX_HTML_CHARACTERS);
 		const title = /<title[^<>]*>([^<]*)<\/title>/i.exec(page)?.[1];
 		return title ?? page.replace(/<(style|script)[\s\S]*?<\/\1>/gi, ' ').replace(/<[^<>]*>/g, ' ');
 	}
 }
 
-/** FastAPI's errors of validation, `[{ loc: ['body', 'size'], msg: '…' }]`, as `size: …`. */
-function validationErrors(detail: unknown): unknown {
-	if (!Array.isArray(detail)) return detail;
-	return (detail as Array<{ loc?: unknown[]; msg?: unknown }>)
-		.map(({ loc = [], msg }) => {
-			const field = loc.filter((part) => part !== 'body').join('.');
-			return `${field === '' ? '' : `${field}: `}${String(msg)}`;
-		})
-		.join('; ');
+/** The words in JSON: a text, one in the fields that servers put it in, or those of several errors. */
+function wordsIn(value: unknown, depth = 0): string | undefined {
+	if (typeof value === 'string') return value === '' ? undefined : value;
+	if (typeof value !== 'object' || value === null || depth > MAX_WORDS_DEPTH) return undefined;
+	const inner = (each: unknown) => wordsIn(each, depth + 1);
+	if (Array.isArray(value)) {
+		const all = value.slice(0, MAX_SHOWN_ERRORS).map(inner);
+		return all.filter((each) => each !== undefined).join('; ') || undefined;
+	}
+	const object = value as Record<string, unknown>;
+	const words = WORD_FIELDS.map((name) => inner(object[name])).find((each) => each !== undefined);
+	// FastAPI's errors of validation, `{ loc: ['body', 'size'], msg: '…' }`, as `size: …`.
+	const { loc } = object;
+	const field = Array.isArray(loc) ? loc.filter((part) => part !== 'body').join('.') : '';
+	return words === undefined || field === '' ? words : `${field}: ${words}`;
 }
 
 /** The time that a header tells; undefined if there is none. */
