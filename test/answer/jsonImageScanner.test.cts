@@ -68,6 +68,12 @@ test.each<[string, string, string, string]>([
 		IMAGE,
 		'[{"b64_json":"","seed":7},{"b64_json":""}]',
 	],
+	[
+		'an escaped quote in a text before the image',
+		`{"note":"5\\" wide","b64_json":"${BASE64}"}`,
+		IMAGE,
+		'{"note":"5\\" wide","b64_json":""}',
+	],
 ])(
 	'Of an answer with %s the image is decoded and the rest kept',
 	(_what, json, image, envelope) => {
@@ -86,6 +92,10 @@ test.each([
 	['the key in a list', '["b64_json","QUJD"]'],
 	['the key in a text', '{"note":"\\"b64_json\\":\\"QUJD\\""}'],
 	['a longer key', '{"xb64_json":"QUJD","b64_jsonx":"QUJD"}'],
+	[
+		'a longer key whose characters are escaped',
+		'{"\\u0062\\u0036\\u0034\\u005f\\u006a\\u0073\\u006f\\u006ex":"QUJD"}',
+	],
 	['a key that is no text', '{"b64\\ujson":"QUJD"}'],
 	['a very long key', `{"${'x'.repeat(48)}b64_json":"QUJD"}`],
 	['a text that ends in a backslash', '{"note":"\\\\","b":"QUJD"}'],
@@ -147,6 +157,11 @@ describe('The text of an image with escapes', () => {
 						text: expect.stringMatching(/^The answer has an invalid escape: .*\\x/) as string,
 					},
 				}),
+			);
+		}
+		for (const size of SIZES) {
+			expect(() => scan('{"b64_json":"QUJD\\u00"}', size)).toThrow(
+				expect.objectContaining({ kind: 'invalidJson' }),
 			);
 		}
 		expect(() => scan(`{"b64_json":"\\x${'Q'.repeat(200)}"}`, 1000)).toThrow(

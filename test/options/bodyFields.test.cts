@@ -125,7 +125,7 @@ describe('A prompt', () => {
 		expect(() => read({ prompt })).toThrow(
 			refusal(
 				`'Prompt' must be text, but is ${what}`,
-				"Check the expression in 'Prompt': it should point to one text, for example {{ $json.prompt }}.",
+				"Check the expression in 'Prompt': it must return a single text, for example {{ $json.prompt }}.",
 			),
 		);
 	});

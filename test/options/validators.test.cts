@@ -123,7 +123,7 @@ test('A choice is one of its list', () => {
 		expect.objectContaining({
 			message: "'Steps' must be one of file, url, but is base64",
 			description:
-				"Choose from the list, or let the expression in 'Steps' give one of these words.",
+				"Choose from the list, or make the expression in 'Steps' return one of these values.",
 		}),
 	);
 	expect(() => readChoice(entered(undefined), choices)).toThrow('but is undefined');

@@ -142,7 +142,7 @@ test.each<[string, INodeParameters, RegExp]>([
 	[
 		'of the image to edit',
 		{ operation: 'edit', inputSource: 'url' },
-		/^The image behind 'Image URL' could not be downloaded: .*Maximum number of redirects/,
+		/^The image at 'Image URL' could not be downloaded: .*Maximum number of redirects/,
 	],
 ])('Redirects in a circle %s end, and are not tried again', async (_what, parameters, message) => {
 	server.attackWith((request, response) => {

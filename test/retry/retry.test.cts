@@ -6,6 +6,7 @@ import {
 	type Attempt,
 	type RetryPolicy,
 } from '../../nodes/StepFunImage/transport/retry';
+import { createVirtualClock } from '../rateLimiter/virtualClock.cts';
 
 describe('parseRetryAfter', () => {
 	const now = Date.parse('2026-11-21T12:00:00Z');
@@ -224,6 +225,36 @@ describe('retry', () => {
 		// What was never sent has not begun.
 		const idle = await run([soon, soon, soon], { maxElapsedMs: 35, maxTries: 9 }, () => undefined);
 		expect(idle.outcome).toEqual({ result: 'an image', tries: 4 });
+	});
+
+	test('sends again at the last moment that the policy allows, and waits only where it has to', async () => {
+		const clock = createVirtualClock();
+		const sleep = jest.spyOn(clock, 'sleep');
+		const outcomeOf = async (maxElapsedMs: number, failures: RequestFailure[]) =>
+			await clock.run(
+				retry(
+					async ({ number, onStart }) => {
+						onStart();
+						if (failures[number - 1]) throw failures[number - 1];
+						return clock.now();
+					},
+					{
+						policy: { maxTries: 9, maxElapsedMs, maxPaidRetries: 0 },
+						signal: new AbortController().signal,
+						clock,
+					},
+				).then(
+					({ tries }) => tries,
+					(error: RequestFailure) => error.kind,
+				),
+			);
+		const late = failed({ retryAfterMs: 2_000 });
+		expect(await outcomeOf(2_000, [late])).toBe(2);
+		expect(clock.now()).toBe(2_000);
+		expect(await outcomeOf(3_999, [late, late])).toBe('status');
+		sleep.mockClear();
+		expect(await outcomeOf(2_000, [throttled, throttled])).toBe(3);
+		expect(sleep).not.toHaveBeenCalled();
 	});
 
 	test('stops waiting when its signal says so', async () => {

@@ -19,19 +19,19 @@ import {
 	type EnteredValue,
 } from './validators';
 
-/** A field of the API with what the user set for it. */
+/** A field of the API, and the user's value for it. */
 export interface RoutedValue {
 	field: RoutedField;
 	value: unknown;
 }
 
-/** A value that is to be checked against what a model can do. */
+/** A value to check against the capabilities of a model. */
 interface CheckedValue extends EnteredValue {
 	model: string;
 	capabilities: ModelCapabilities;
 }
 
-/** Gives the value to send, or `undefined` to send none; throws what the API would refuse. */
+/** Returns the value to send, or `undefined` to send none. Throws if the API would refuse the value. */
 type Validator = (checked: CheckedValue) => unknown;
 
 const adviceFor = ({ label, model }: CheckedValue) =>
@@ -45,10 +45,10 @@ const number =
 	(checked: CheckedValue) =>
 		readNumber(checked, { ...range(checked.capabilities), isWhole }, adviceFor(checked));
 
-/** What is checked of each field of the API, for a model of the catalogue. */
+/** The validators of the API's fields, for models in the catalogue. */
 const VALIDATORS: Record<string, Validator> = {
 	prompt: (checked) => limitedText(checked, checked.capabilities.maxPromptCharacters),
-	// A model without sizes gives the picture the size of the input, whatever is asked for.
+	// With a model without sizes, the image always has the size of the input.
 	size: (checked) => (checked.capabilities.sizes ? sizeInNotation(checked) : undefined),
 	steps: number(({ steps }) => steps, true),
 	cfg_scale: number(({ cfgScale }) => cfgScale, false),
@@ -69,7 +69,7 @@ const VALIDATORS: Record<string, Validator> = {
 			);
 		}
 		if (checked.capabilities.textMode) return textMode;
-		// Off is what such a model does anyway, so only a wish that it cannot meet is refused.
+		// Such a model behaves as if text mode were off, so only true is an error.
 		return textMode ? unsupported(checked) : undefined;
 	},
 	source_weight: (checked) => {
@@ -87,12 +87,12 @@ const VALIDATORS: Record<string, Validator> = {
 };
 
 /**
- * Turns what the user set into the fields to send: texts from expressions become numbers and booleans, unset fields
- * are left out, the size gets the model's notation, and what the API would refuse is refused here.
+ * Turns the user's values into the fields to send: converts texts from expressions to numbers and booleans, leaves out
+ * unset fields, writes the size in the model's notation, and refuses what the API would refuse.
  *
  * @param values the fields that the node's properties declare, with their values
  * @param model the model's ID
- * @param capabilities what the catalogue knows of the model; without it nothing is refused
+ * @param capabilities the model's entry in the catalogue; without it, nothing is refused
  * @throws NodeOperationError that names the field by its label
  */
 export function readBodyFields(
@@ -128,8 +128,8 @@ function emptyPrompt({ item, label }: EnteredValue): Error {
 }
 
 /**
- * A JSON API tells "8" from 8, so a text that plainly is a number or a boolean becomes one. A server may know others,
- * such as "auto"; what no server knows is refused.
+ * Converts a text to its declared type if it is a number or a boolean, because "8" and 8 differ in JSON. Other texts,
+ * such as "auto", may have a meaning on the server; values that no server understands are refused.
  */
 function toDeclaredType({ type }: RoutedField, entered: EnteredValue): unknown {
 	const { value } = entered;
@@ -146,8 +146,8 @@ function toDeclaredType({ type }: RoutedField, entered: EnteredValue): unknown {
 }
 
 /**
- * Code points, as most APIs count: a Chinese character is one, an emoji one or more. StepFun does not say how it
- * counts, so what it may refuse is refused here, before other rows are paid for.
+ * Counts code points, as most APIs do: a Chinese character is one, an emoji one or more. StepFun does not document how
+ * it counts. The node refuses a text that may be too long, so that the run stops before other rows are charged.
  */
 function countCharacters(text: string): number {
 	return [...text].length;

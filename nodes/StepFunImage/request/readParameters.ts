@@ -19,13 +19,13 @@ import { inputError } from '../errors/nodeErrors';
 import { describingName, safeName } from '../image/fileName';
 import type { Credential } from '../transport/credential';
 import type { RetryPolicy } from '../transport/retry';
-import type { Timeouts } from '../transport/send';
+import type { Timeouts } from '../transport/timeLimits';
 import { readBodyFields } from './bodyFields';
 import { assertCredential } from './credentialRules';
-import { assertNoBraces } from './leftBraces';
+import { assertNoUnresolvedExpressions } from './unresolvedExpressions';
 import { resolveInputImages } from './inputImage';
 import type { RoutedOperation, Routing } from './routing';
-import { assertOperation, drawSeed, encodeFields, expectedSize } from './serverFormat';
+import { assertOperation, randomSeed, encodeFields, expectedSize } from './serverFormat';
 import type {
 	BodyFields,
 	ImageRequest,
@@ -45,18 +45,18 @@ import {
 	toNumber,
 } from './validators';
 
-/** Node's timers take no more, almost 25 days, and fall to one millisecond beyond. */
+/** The longest delay of a Node.js timer, almost 25 days. A longer one becomes one millisecond. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
-/** A request that is never silent may take so many times as long as one that is. */
+/** A request that keeps receiving data may take this many times the timeout. */
 const TOTAL_PER_SILENCE = 10;
 
 /**
- * Turns an item's parameters into requests that are known to be acceptable.
+ * Turns an item's parameters into valid requests, without sending anything.
  *
  * @param parameters the node's parameters for this item
- * @param routing what the node's properties say of the API's fields and paths
- * @throws NodeOperationError for whatever would be refused or make no sense; nothing has been sent
+ * @param routing the API's fields and paths, from the node's properties
+ * @throws NodeOperationError for invalid parameters
  */
 export async function readImageRequests(
 	item: ItemContext,
@@ -68,11 +68,11 @@ export async function readImageRequests(
 	const options = (parameters.options ?? {}) as IDataObject;
 	const { format } = credential;
 
-	assertNoBraces(item);
+	assertNoUnresolvedExpressions(item);
 	assertCredential(item, credential);
 	assertOperation(item, format, operation);
 	const model = readModel(item, parameters);
-	// What the catalogue knows holds for StepFun's models where StepFun serves them.
+	// The catalogue's limits apply to StepFun's models only where StepFun serves them.
 	const capabilities =
 		format.sizeNotation === 'asModel' ? findCapabilities(item, model, operation) : undefined;
 	const outputOptions = readOutputOptions(item, parameters, options, format);
@@ -101,14 +101,16 @@ export async function readImageRequests(
 				});
 	assertRoomForSeeds(item, fields.seed, count);
 	assertDifferentSeeds(item, additionalFields.seed, count);
-	const isSeveral = inputImages.length * count > 1;
+	const isMultiImage = inputImages.length * count > 1;
 	const { severalImagesAs } = outputOptions;
 
 	const requests = inputImages.flatMap((inputImage, imageIndex) =>
 		Array.from({ length: count }, (_, variation): ImageRequest => {
 			const number = imageIndex * count + variation + 1;
 			const seed =
-				fields.seed === undefined ? drawSeed(format) : seedOf(fields.seed, variation, capabilities);
+				fields.seed === undefined
+					? randomSeed(format)
+					: seedOf(fields.seed, variation, capabilities);
 			const own = seed === undefined ? fields : { ...fields, seed };
 			const body = mergeFields(encodeFields(item, format, own, routing.fields), additionalFields);
 			return {
@@ -123,9 +125,10 @@ export async function readImageRequests(
 				fields: body,
 				inputImage,
 				outputField:
-					isSeveral && severalImagesAs === 'fields' ? `${outputField}_${number}` : outputField,
-				fileName: fileNameOf(item, options, fields, inputImage) + (isSeveral ? `-${number}` : ''),
-				...(isSeveral ? { variation: number } : {}),
+					isMultiImage && severalImagesAs === 'fields' ? `${outputField}_${number}` : outputField,
+				fileName:
+					fileNameOf(item, options, fields, inputImage) + (isMultiImage ? `-${number}` : ''),
+				...(isMultiImage ? { variation: number } : {}),
 				timeouts,
 				retryPolicy,
 			};
@@ -135,10 +138,10 @@ export async function readImageRequests(
 }
 
 /**
- * What of the input leaves the node beside the result; an expression gives the word instead of the boolean.
+ * Which parts of the input an output item keeps.
  *
- * @param includeInputFields the option's value
- * @param unset what holds without the option
+ * @param includeInputFields the option's value, which may be text from an expression
+ * @param unset the result without the option
  */
 export function readIncludeInput(includeInputFields: unknown, unset: IncludeInput): IncludeInput {
 	if (isUnset(includeInputFields)) return unset;
@@ -157,7 +160,7 @@ function readRoutedValues(parameters: IDataObject, { fields }: Routing) {
 	});
 }
 
-/** The Model field is a resource locator; workflows from before hold the ID as text. */
+/** Reads the Model field, which is a resource locator. Older workflows contain the ID as text. */
 function readModel(item: ItemContext, { model }: IDataObject): string {
 	const value = typeof model === 'object' && model !== null ? (model as IDataObject).value : model;
 	const id = typeof value === 'string' ? value.trim() : '';
@@ -169,7 +172,7 @@ function readModel(item: ItemContext, { model }: IDataObject): string {
 	);
 }
 
-/** How the answer is asked for, as far as the server lets one ask. */
+/** The `response_format` for an output, if the server accepts it. */
 function responseFormatFor(output: Output, { responseFormats }: ServerFormat): BodyFields {
 	const wanted = outputsWith('hasUrl').includes(output) ? 'url' : 'b64_json';
 	return responseFormats.includes(wanted) ? { response_format: wanted } : {};
@@ -203,7 +206,7 @@ function readOutputOptions(
 	const { severalImagesAs, whenModerated, includeInputFields } = options;
 	return {
 		output: readOutput(item, parameters, format),
-		// A tool's input is the agent's call, which the agent knows.
+		// A tool's input is the agent's own call.
 		includeInput: readIncludeInput(includeInputFields, item.isTool ? 'nothing' : 'json'),
 		severalImagesAs: severalImagesAs === 'fields' ? 'fields' : 'items',
 		whenModerated: whenModerated === 'passOn' ? 'passOn' : 'fail',
@@ -211,14 +214,14 @@ function readOutputOptions(
 	};
 }
 
-/** How long a link opens: a number above 0 and a unit, in the words of n8n's helper. */
+/** Reads how long a link stays valid: a number above 0 and a unit, in the syntax of n8n's helper. */
 function readLinkLifetime(item: ItemContext, value: unknown = DEFAULT_LINK_LIFETIME): string {
 	const lifetime = String(value).trim();
 	if (/^[1-9]\d{0,5} (minute|hour|day|week)s?$/.test(lifetime)) return lifetime;
 	throw inputError(
 		item,
 		`'Link Lifetime' must be a time such as 1 hour or 7 days, but is ${showValue(value)}`,
-		'Choose from the list, or have the expression return a number followed by minutes, hours, days or weeks.',
+		'Choose from the list, or make the expression return a number followed by minutes, hours, days or weeks.',
 	);
 }
 
@@ -228,7 +231,7 @@ function readOutput(item: ItemContext, parameters: IDataObject, format: ServerFo
 		OUTPUTS.map(({ value }) => value),
 	);
 	if (findOutput(output)?.hasUrl && !format.hasLinks) {
-		// An agent's tool starts with links; where the server has none, n8n's own serve as well.
+		// An agent's tool returns links by default. If the server has none, n8n can serve them.
 		if (item.isTool) return 'n8nLink';
 		throw inputError(
 			item,
@@ -255,7 +258,7 @@ function readOutputField(item: ItemContext, parameters: IDataObject, output: Out
 		throw inputError(
 			item,
 			`'${label}' is empty`,
-			'Enter a name for the binary field that the image goes into, such as data.',
+			'Enter a name for the binary field of the image, such as data.',
 		);
 	}
 	if (field === '__proto__') {
@@ -268,7 +271,7 @@ function readOutputField(item: ItemContext, parameters: IDataObject, output: Out
 	return field;
 }
 
-/** The seed of one variation: seeds count on from the first; a text, or a seed that means random, stays as it is. */
+/** The seed of a variation: the item's seed plus the variation's index, unless the seed is a text or means "random". */
 function seedOf(
 	seed: unknown,
 	variation: number,
@@ -288,17 +291,17 @@ function assertRoomForSeeds(item: ItemContext, seed: unknown, count: number): vo
 	);
 }
 
-/** One seed for all images of an item would buy the same picture several times. */
+/** One seed for all images of an item would pay for the same image several times. */
 function assertDifferentSeeds(item: ItemContext, seed: unknown, count: number): void {
 	if (count === 1 || toNumber(seed) === undefined) return;
 	throw inputError(
 		item,
 		`'Additional Body Fields' sets one seed for ${count} images, which would all be the same`,
-		"Leave seed out there and set 'Seed' under Options, which counts on from image to image.",
+		"Remove seed from it and set 'Seed' under Options, which increases from image to image.",
 	);
 }
 
-/** The body with the user's own fields; one that is null removes a field. */
+/** Adds the user's own fields to the body. A field that is null removes the field of the same name. */
 function mergeFields(body: BodyFields, additional: BodyFields): BodyFields {
 	const merged = Object.entries({ ...body, ...additional });
 	return Object.fromEntries(merged.filter(([name]) => additional[name] !== null));
@@ -351,7 +354,7 @@ function readAdditionalFields(
 			throw inputError(
 				item,
 				"'Additional Body Fields' asks for several images with n",
-				"The node takes one image from each answer, so you would pay for the others without getting them. Leave n out and set 'Number of Images' under Options.",
+				"The node takes one image from each answer, so you would pay for the others without getting them. Remove n, and set 'Number of Images' under Options instead.",
 			);
 		}
 		return fields;
@@ -359,7 +362,7 @@ function readAdditionalFields(
 	throw inputError(
 		item,
 		"'Additional Body Fields' is not a JSON object",
-		`Write it like { "num_inference_steps": 20 }, with the names in double quotes; it is ${showValue(parsed ?? additionalBodyFields)}.`,
+		`Write an object such as { "num_inference_steps": 20 }, with the names in double quotes. The current value is ${showValue(parsed ?? additionalBodyFields)}.`,
 	);
 }
 
@@ -380,11 +383,12 @@ function readRetryPolicy(
 	const { maxTries, giveUpAfterSeconds } = RETRY_DEFAULTS;
 	return {
 		maxTries: readSetting(item, 'Max Tries', options.maxTries, maxTries, 1, true),
-		// No wait for the next try is longer than this, so it has to fit into a timer as well.
+		// Limits the waits between tries too, so it must not exceed a timer's longest delay.
 		maxElapsedMs: toMilliseconds(
 			readSetting(item, 'Give Up After (Seconds)', options.giveUpAfter, giveUpAfterSeconds, 0),
 		),
-		// A server of one's own goes on drawing when nobody listens any more, so asking again only lengthens its queue.
+		// Other servers continue with an image after the client has disconnected, so a retry only lengthens their
+		// queue.
 		maxPaidRetries: value === 'stepfun' ? 1 : 0,
 	};
 }
