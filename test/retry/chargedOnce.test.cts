@@ -2,7 +2,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { inputImage } from '../kit/images.cts';
 import { bytesOf } from '../kit/runNode.cts';
-import { answerWith, startHostileServer, type HostileServer } from '../kit/hostileServer.cts';
+import {
+	answerWith,
+	sendEndlessly,
+	startHostileServer,
+	type HostileServer,
+} from '../kit/hostileServer.cts';
 import { runGenerate } from '../kit/localRuns.cts';
 
 // What arrived whole was charged, and would be charged again with each further request.
@@ -97,4 +102,15 @@ test.each<[string, () => Buffer]>([
 	expect((await bytesOf(items[0].binary?.data)).equals(image())).toBe(true);
 	expect(items[0].json).toMatchObject({ width: 40, height: 30, traceId: 'trace-1' });
 	expect(server.requests).toHaveLength(1);
+});
+
+test('What claims to be an image and never ends is left, and not asked for again', async () => {
+	server.attackWith((_request, response) => {
+		response.setHeader('Content-Type', 'image/png');
+		sendEndlessly(response, 'This is no image. ', 'text ');
+	});
+	const { error } = await runGenerate(server, { options: { maxTries: 3 } });
+	expect(error?.message).toMatch(/^The answer contains something that is not an image: This is no/);
+	expect(server.requests).toHaveLength(1);
+	await server.untilNobodyIsConnected();
 });

@@ -61,8 +61,12 @@ const pauseNotice = ({ baseUrl }: Facts) => (isStepFunHost(baseUrl) ? ` ${PAUSE_
 const BY_KIND: Record<Exclude<FailureKind, 'status'>, Entry> = {
 	connection: {
 		message: ({ host, serverText }) => `The connection to ${host} failed${serverText}`,
-		description:
-			'Check Service and Base URL in the StepFun API credential, and that this n8n can reach the address. If the connection broke after the request was sent, the image may have been charged.',
+		description: ({ failure }) =>
+			`Check Service and Base URL in the StepFun API credential, and that this n8n can reach the address. ${
+				failure.wasNeverConnected
+					? 'The request was not sent, so nothing was charged.'
+					: 'If the connection broke after the request was sent, the image may have been charged.'
+			}`,
 		forBalance: {
 			description:
 				'Check Service and Base URL in the StepFun API credential, and that this n8n can reach the address.',

@@ -7,7 +7,7 @@ import type {
 } from 'n8n-workflow';
 
 import { RequestFailure } from '../errors/requestFailure';
-import { CREDENTIAL_TYPE, type Credential } from './credential';
+import { authorizationHeaders, CREDENTIAL_TYPE, type Credential } from './credential';
 import { parseRetryAfter } from './retry';
 import {
 	toServerTimeout,
@@ -36,6 +36,23 @@ export interface ApiRequest {
 /** The beginning of an error page is enough. */
 const MAX_ERROR_BYTES = 16 * 1024;
 const MAX_ERROR_CHARACTERS = 300;
+/** The fields for error messages, which may be nested. */
+const MESSAGE_FIELDS = [
+	'message',
+	'msg',
+	'detail',
+	'error',
+	'errors',
+	'error_description',
+	'error_msg',
+	'base_resp',
+	'status_msg',
+	'title',
+];
+const MAX_MESSAGE_DEPTH = 4;
+const MAX_SHOWN_ERRORS = 20;
+/** White space, control characters, and characters that change the direction of a text. */
+const UNPRINTABLE = /[\s\p{Cc}\u202a-\u202e\u2066-\u2069]+/gu;
 /** Limits the search for HTML tags, which takes longer in a longer page. */
 const MAX_HTML_CHARACTERS = 4 * 1024;
 /** The text of an error is not worth a longer wait, because the status is already known. */
@@ -48,6 +65,9 @@ const BLOCKED = /The request was blocked because/;
 const BAD_COMPRESSION = /^(Z_DATA_ERROR|ERR__ERROR_FORMAT|ZSTD_error_)/;
 
 const TOO_MANY_REDIRECTS = /Maximum number of redirects/;
+
+/** Statuses with which a server may require the key for a result. */
+const KEY_REQUIRED_STATUSES = new Set([401, 403]);
 
 /** `withTimeout` limits the time, because n8n's own timeout ends with the first byte of the answer. */
 const NO_TIMEOUT = 0;
@@ -114,6 +134,8 @@ function endWithAnswer(upload: Upload, { statusCode, body }: IN8nHttpFullRespons
  * Opens a download from any host, without the key.
  *
  * @param signal aborts the download, even while the body arrives
+ * @param owner the credential of the server that returned the link. Some servers require the key for their results too. The
+ * key is sent only to the same origin, and the request follows no redirect.
  * @throws RequestFailure of kind `status` for an answer with another status than 2xx
  */
 export async function openDownload(
@@ -121,8 +143,9 @@ export async function openDownload(
 	url: string,
 	signal: AbortSignal,
 	ignoreSslIssues: boolean,
+	owner?: Credential,
 ): Promise<ByteStream> {
-	const response = (await functions.helpers.httpRequest({
+	const options: IHttpRequestOptions = {
 		url,
 		method: 'GET',
 		encoding: 'stream',
@@ -131,9 +154,22 @@ export async function openDownload(
 		skipSslCertificateValidation: ignoreSslIssues,
 		timeout: NO_TIMEOUT,
 		abortSignal: signal,
-	})) as IN8nHttpFullResponse;
+	};
+	let response = (await functions.helpers.httpRequest(options)) as IN8nHttpFullResponse;
+	if (owner && KEY_REQUIRED_STATUSES.has(response.statusCode) && isSameOrigin(url, owner.baseUrl)) {
+		(response.body as ByteStream).destroy();
+		response = (await functions.helpers.httpRequest({
+			...options,
+			headers: authorizationHeaders(owner),
+			disableFollowRedirect: true,
+		})) as IN8nHttpFullResponse;
+	}
 	await assertOk(response);
 	return response.body as ByteStream;
+}
+
+function isSameOrigin(one: string, other: string): boolean {
+	return new URL(one).origin === new URL(other).origin;
 }
 
 /**
@@ -275,39 +311,36 @@ async function readBeginning(stream: ByteStream): Promise<string> {
 
 /** The service's own message from an error body, which may be JSON of several shapes, HTML or empty. */
 function errorText(body: string): string {
-	const words = wordsOf(body).replace(/\s+/g, ' ').trim();
+	const words = wordsOf(body).replace(UNPRINTABLE, ' ').trim();
 	return words.length > MAX_ERROR_CHARACTERS ? `${words.slice(0, MAX_ERROR_CHARACTERS)}…` : words;
 }
 
 function wordsOf(body: string): string {
+	const text = body.replace(/^\uFEFF/, '');
 	try {
-		const parsed = JSON.parse(body) as {
-			error?: string | { message?: unknown };
-			message?: unknown;
-			detail?: unknown;
-		} | null;
-		const message =
-			(typeof parsed?.error === 'object' ? parsed.error?.message : parsed?.error) ??
-			parsed?.message ??
-			validationErrors(parsed?.detail) ??
-			body;
-		return typeof message === 'string' ? message : JSON.stringify(message);
+		return findMessage(JSON.parse(text)) ?? text;
 	} catch {
-		const page = body.slice(0, MAX_HTML_CHARACTERS);
+		const page = text.slice(0, MAX_HTML_CHARACTERS);
 		const title = /<title[^<>]*>([^<]*)<\/title>/i.exec(page)?.[1];
 		return title ?? page.replace(/<(style|script)[\s\S]*?<\/\1>/gi, ' ').replace(/<[^<>]*>/g, ' ');
 	}
 }
 
-/** Formats FastAPI's validation errors, `[{ loc: ['body', 'size'], msg: '…' }]`, as `size: …`. */
-function validationErrors(detail: unknown): unknown {
-	if (!Array.isArray(detail)) return detail;
-	return (detail as Array<{ loc?: unknown[]; msg?: unknown }>)
-		.map(({ loc = [], msg }) => {
-			const field = loc.filter((part) => part !== 'body').join('.');
-			return `${field === '' ? '' : `${field}: `}${String(msg)}`;
-		})
-		.join('; ');
+/** Finds the message in JSON: a text, a text in one of the message fields, or the texts of several errors. */
+function findMessage(value: unknown, depth = 0): string | undefined {
+	if (typeof value === 'string') return value === '' ? undefined : value;
+	if (typeof value !== 'object' || value === null || depth > MAX_MESSAGE_DEPTH) return undefined;
+	const inner = (each: unknown) => findMessage(each, depth + 1);
+	if (Array.isArray(value)) {
+		const all = value.slice(0, MAX_SHOWN_ERRORS).map(inner);
+		return all.filter((each) => each !== undefined).join('; ') || undefined;
+	}
+	const object = value as Record<string, unknown>;
+	const words = MESSAGE_FIELDS.map((name) => inner(object[name])).find((each) => each !== undefined);
+	// Formats FastAPI's validation errors, `{ loc: ['body', 'size'], msg: '…' }`, as `size: …`.
+	const { loc } = object;
+	const field = Array.isArray(loc) ? loc.filter((part) => part !== 'body').join('.') : '';
+	return words === undefined || field === '' ? words : `${field}: ${words}`;
 }
 
 /** Parses the date in a header; `undefined` if there is none. */
