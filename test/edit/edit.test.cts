@@ -391,7 +391,7 @@ describe('Edit: images beyond a limit never leave n8n', () => {
 			async () => Buffer.alloc(0),
 			{},
 			"The file in 'data' is empty",
-			'Check that the previous node has really loaded the file',
+			'Check that the previous node loads the file',
 		],
 		[
 			'step-image-edit-2',
@@ -448,7 +448,7 @@ describe('Edit: no image to edit', () => {
 		expect(error?.message).toBe(
 			"'Input Data Field Name' is 'data', but this item has no such binary field",
 		);
-		expect(error?.description).toMatch(/^The item carries no binary data at all\./);
+		expect(error?.description).toMatch(/^The item has no binary data\./);
 		expect(server.requests).toEqual([]);
 	});
 

@@ -1,6 +1,6 @@
 import type { ImageFormat } from '../../nodes/StepFunImage/catalogue/imageFormats';
 import { FORMAT_PARTS } from '../../nodes/StepFunImage/image/formatParts';
-import { walkParts } from '../../nodes/StepFunImage/image/partWalk';
+import { createPartReader } from '../../nodes/StepFunImage/image/partReader';
 import { bmp, box, heif, jpegSegment, pngChunk, tiff } from '../kit/craftedImages.cts';
 
 const bytes = (...values: Array<number | string | Buffer>) =>
@@ -25,7 +25,7 @@ function numberOf(byteCount: number, value: number, isIntel = true): Buffer {
 
 function walk(format: ImageFormat) {
 	const sizes: string[] = [];
-	const parts = walkParts((expectPart) =>
+	const parts = createPartReader((expectPart) =>
 		FORMAT_PARTS[format](expectPart, (width, height) => sizes.push(`${width} × ${height}`)),
 	);
 	return { ...parts, sizes };

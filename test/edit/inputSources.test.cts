@@ -59,7 +59,7 @@ describe('Edit: an image from a URL', () => {
 
 	test.each([
 		['/missing.png', "The image at 'Image URL' could not be downloaded: 127.0.0.1:"],
-		['/page', "The file behind 'Image URL' is not an image that can be edited"],
+		['/page', "The file at 'Image URL' is not an image that can be edited"],
 		['/endless', "The image at 'Image URL' could not be downloaded: the file is larger than"],
 	])(
 		'An Image URL that leads to %s is told as what it is, and nothing is sent to the service',
@@ -122,7 +122,7 @@ describe('Edit: an image as Base64 text', () => {
 
 	test.each([
 		['', "'Base64 Text' is empty"],
-		['a red shoe', "'Base64 Text' does not hold an image that can be edited"],
+		['a red shoe', "'Base64 Text' does not contain an image that can be edited"],
 	])('The Base64 Text %p is refused', async (text, message) => {
 		const { error } = await fromText(text);
 		expect(error?.message).toBe(message);

@@ -117,7 +117,7 @@ describe('Edit: an upload that ends early', () => {
 			mimeType: 'image/png',
 			toError: (detail) => new Error(detail),
 		});
-		const progress = { onAlive: () => {}, waitFor: () => {}, fail: () => {} };
+		const progress = { onActivity: () => {}, setTimeoutError: () => {}, fail: () => {} };
 		const cancel = new AbortController();
 		const { body, close: closeFile } = await openUpload(
 			{ fields: {}, fileField: 'image', file },

@@ -12,7 +12,7 @@ module.exports = {
 		'answer/{base64Decoder,jsonImageScanner,responseReader}',
 		'catalogue/*',
 		'credential/parseCredential',
-		'edit/{formatParts,imageLimits,measure,partWalk,signature}',
+		'edit/{formatParts,imageLimits,measure,partReader,signature}',
 		'options/{bodyFields,routing,validators}',
 		'otherServers/serverFormat',
 		'output/fileName',

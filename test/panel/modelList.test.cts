@@ -153,7 +153,9 @@ describe("Model list: a server of one's own", () => {
 	test('A page of megabytes in place of the list is not searched for the key as a whole', async () => {
 		hostile.attackWith((_request, response) => void response.end('<p>sign in</p>'.repeat(250_000)));
 		const before = process.cpuUsage();
-		await expect(list(custom(hostile.url))).rejects.toThrow('not as an image API');
+		await expect(list(custom(hostile.url))).rejects.toMatchObject(
+			shown('The server answered, but not as an image API: .*', null),
+		);
 		const { user, system } = process.cpuUsage(before);
 		expect((user + system) / 1000).toBeLessThan(600);
 	});

@@ -339,8 +339,8 @@ async function send(
 		const body = await encodeBody(operation, fields, image, progress);
 		const apiRequest = { method, path, ...body };
 		const response = await sendWithKey(functions, credential, apiRequest, timedSignal, progress);
-		progress.waitFor(toServerTimeout);
-		progress.onAlive();
+		progress.setTimeoutError(toServerTimeout);
+		progress.onActivity();
 		const traceId = headerText(response.headers['x-trace-id']);
 		let answer: ImageResponse = {};
 		/** If n8n cannot store the image, it may still be available at its link. */
@@ -380,7 +380,7 @@ async function send(
 	});
 }
 
-/** Closes what is not read to its end. */
+/** Stores an image from chunks, and closes them if they were not read to the end. */
 async function storeAll(
 	chunks: AsyncGenerator<Buffer>,
 	store: (bytes: AsyncIterable<Buffer>) => Promise<StoredImage>,

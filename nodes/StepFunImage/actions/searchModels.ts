@@ -143,7 +143,7 @@ function readIds(answer: string): string[] {
 	const ids = (Array.isArray(entries) ? entries : [])
 		.map((entry: unknown) => (entry as { id?: unknown } | null)?.id)
 		.filter((id): id is string => typeof id === 'string' && id.trim() !== '')
-		// Each is searched for secrets, which takes the longer the more of it there is.
+		// Each ID is searched for secrets, which takes longer in longer texts.
 		.filter(({ length }) => length <= MAX_ID_CHARACTERS);
 	return [...new Set(ids)].sort();
 }

@@ -61,7 +61,7 @@ const NEVER_CONNECTED = new Set([
 	'ENETUNREACH',
 	'EHOSTDOWN',
 ]);
-/** What it says of others, whose codes also stand for a connection that broke later. */
+/** Node.js's messages for such connections whose codes can also mean that a connection broke later. */
 const NEVER_CONNECTED_TEXT = /^connect |before secure TLS connection/;
 
 /** Node.js's codes for connections that will fail again, such as an unknown host or a bad certificate. */
@@ -140,7 +140,7 @@ export class RequestFailure extends Error {
 		return FAILURE_KINDS[this.kind].charge;
 	}
 
-	/** Whether there was no connection at all, so that nothing was sent. */
+	/** Whether the connection was never established, so that nothing was sent. */
 	get wasNeverConnected(): boolean {
 		const { code = '', text = '' } = this.details;
 		return (

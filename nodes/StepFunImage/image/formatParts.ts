@@ -1,5 +1,5 @@
 import type { ImageFormat } from '../catalogue/imageFormats';
-import type { Expect, Part } from './partWalk';
+import type { Expect, Part } from './partReader';
 
 /** Called with the size of the image when a part contains it. */
 type OnSize = (width: number, height: number) => void;

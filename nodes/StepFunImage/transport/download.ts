@@ -4,11 +4,11 @@ import type { Credential } from './credential';
 import { openDownload, readAll, readChunks, withTimeout, type ByteStream } from './send';
 import type { Timeouts, ToTimeoutError } from './timeLimits';
 
-/** A download, which is sent without the key unless the API's own origin asks for it. */
+/** A download, which is sent without the key unless the API's own origin requires it. */
 export interface Download {
 	functions: IExecuteFunctions;
 	url: string;
-	/** The credential of that server. */
+	/** The credential of the server that returned the link. */
 	owner?: Credential;
 	timeouts: Timeouts;
 	ignoreSslIssues: boolean;
@@ -30,7 +30,7 @@ export async function download<T>(
 ): Promise<T> {
 	return await withTimeout(timeouts, signal, async (timedSignal, progress) => {
 		const stream = await openDownload(functions, url, timedSignal, ignoreSslIssues, owner);
-		progress.onAlive();
+		progress.onActivity();
 		try {
 			return await consume(readChunks(stream, progress, toReaderTimeout), stream);
 		} finally {

@@ -134,8 +134,8 @@ function endWithAnswer(upload: Upload, { statusCode, body }: IN8nHttpFullRespons
  * Opens a download from any host, without the key.
  *
  * @param signal aborts the download, even while the body arrives
- * @param owner the credential of the server that returned the link. Some servers require the key for their results too. The
- * key is sent only to the same origin, and the request follows no redirect.
+ * @param owner the credential of the server that returned the link. Some servers require the key for their results too.
+ * The key is sent only to the same origin, and the request follows no redirect.
  * @throws RequestFailure of kind `status` for an answer with another status than 2xx
  */
 export async function openDownload(
@@ -204,15 +204,15 @@ export async function* readChunks(
 ): AsyncGenerator<Buffer> {
 	try {
 		for await (const chunk of stream) {
-			progress.onAlive();
-			progress.waitFor(toReaderTimeout);
+			progress.onActivity();
+			progress.setTimeoutError(toReaderTimeout);
 			yield chunk as Buffer;
-			progress.waitFor(toServerTimeout);
+			progress.setTimeoutError(toServerTimeout);
 		}
 	} catch (error) {
 		throw toRequestFailure(error);
 	} finally {
-		progress.waitFor(toReaderTimeout);
+		progress.setTimeoutError(toReaderTimeout);
 	}
 }
 
@@ -311,11 +311,11 @@ async function readBeginning(stream: ByteStream): Promise<string> {
 
 /** The service's own message from an error body, which may be JSON of several shapes, HTML or empty. */
 function errorText(body: string): string {
-	const words = wordsOf(body).replace(UNPRINTABLE, ' ').trim();
+	const words = messageOf(body).replace(UNPRINTABLE, ' ').trim();
 	return words.length > MAX_ERROR_CHARACTERS ? `${words.slice(0, MAX_ERROR_CHARACTERS)}…` : words;
 }
 
-function wordsOf(body: string): string {
+function messageOf(body: string): string {
 	const text = body.replace(/^\uFEFF/, '');
 	try {
 		return findMessage(JSON.parse(text)) ?? text;
@@ -336,7 +336,9 @@ function findMessage(value: unknown, depth = 0): string | undefined {
 		return all.filter((each) => each !== undefined).join('; ') || undefined;
 	}
 	const object = value as Record<string, unknown>;
-	const words = MESSAGE_FIELDS.map((name) => inner(object[name])).find((each) => each !== undefined);
+	const words = MESSAGE_FIELDS.map((name) => inner(object[name])).find(
+		(each) => each !== undefined,
+	);
 	// Formats FastAPI's validation errors, `{ loc: ['body', 'size'], msg: '…' }`, as `size: …`.
 	const { loc } = object;
 	const field = Array.isArray(loc) ? loc.filter((part) => part !== 'body').join('.') : '';

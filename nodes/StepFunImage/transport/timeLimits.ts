@@ -18,9 +18,9 @@ export type ToTimeoutError = (seconds: number) => Error;
 /** How a task reports its progress. */
 export interface Progress {
 	/** Reports activity, which restarts the limit on silence. */
-	onAlive(): void;
+	onActivity(): void;
 	/** Sets the error to throw if the wait that starts now takes too long. */
-	waitFor(toError: ToTimeoutError): void;
+	setTimeoutError(toError: ToTimeoutError): void;
 	/** Ends the task with this error, whatever other errors follow from it. */
 	fail(error: Error): void;
 }
@@ -55,19 +55,19 @@ export async function withinLimits<T>(
 ): Promise<T> {
 	signal.throwIfAborted();
 	const startedAt = performance.now();
-	let aliveAt = startedAt;
+	let lastActivityAt = startedAt;
 	let toTimeoutError = toError;
 	const ended = new AbortController();
 	const watch = new AbortController();
 	// A separate signal, because Node.js warns about many listeners on a shared one.
 	const canceled = AbortSignal.any([signal]);
-	const untilTooLong = async (): Promise<void> => {
+	const untilTimeout = async (): Promise<void> => {
 		for (;;) {
-			const silentAt = aliveAt + silenceMs;
-			const end = Math.min(silentAt, startedAt + totalMs);
+			const silenceEndsAt = lastActivityAt + silenceMs;
+			const end = Math.min(silenceEndsAt, startedAt + totalMs);
 			const left = end - performance.now();
 			if (left <= 0) {
-				const seconds = (end === silentAt ? silenceMs : totalMs) / 1000;
+				const seconds = (end === silenceEndsAt ? silenceMs : totalMs) / 1000;
 				const isServersFault = toTimeoutError === toServerTimeout;
 				ended.abort(toTimeoutError(seconds));
 				if (isServersFault) await wait(Math.min(silenceMs, GRACE_PERIOD_MS), watch.signal);
@@ -85,13 +85,13 @@ export async function withinLimits<T>(
 				reject(reason);
 			};
 			const progress: Progress = {
-				onAlive: () => (aliveAt = performance.now()),
-				waitFor: (next) => (toTimeoutError = next),
+				onActivity: () => (lastActivityAt = performance.now()),
+				setTimeoutError: (next) => (toTimeoutError = next),
 				fail: end,
 			};
 			cancel = () => end(signal.reason as Error);
 			canceled.addEventListener('abort', cancel);
-			untilTooLong().then(
+			untilTimeout().then(
 				() => reject(ended.signal.reason as Error),
 				// The task has ended, so nothing is left to watch.
 				() => undefined,

@@ -52,15 +52,15 @@ export async function* readFile(
 	progress: Progress,
 ): AsyncGenerator<Uint8Array, void> {
 	const waitForFile = () =>
-		progress.waitFor((seconds) => file.toError(` within ${seconds} seconds`));
+		progress.setTimeoutError((seconds) => file.toError(` within ${seconds} seconds`));
 	let bytes = 0;
 	try {
 		waitForFile();
 		for await (const chunk of await file.open()) {
 			bytes += chunk.length;
 			if (bytes > file.size) break;
-			progress.onAlive();
-			progress.waitFor(toServerTimeout);
+			progress.onActivity();
+			progress.setTimeoutError(toServerTimeout);
 			yield chunk;
 			if (bytes === file.size) return;
 			waitForFile();

@@ -25,7 +25,7 @@ const NOTHING = Buffer.alloc(0);
  *
  * @param begin receives the function that sets the kind of the next parts, and returns the kind of the first part
  */
-export function walkParts(begin: (expect: Expect) => Part) {
+export function createPartReader(begin: (expect: Expect) => Part) {
 	let part: Part = begin((next) => (part = next));
 	/** The distance from the end of the last piece to the next part. */
 	let ahead = 0;

@@ -1,4 +1,4 @@
-import { walkParts, type Part } from '../../nodes/StepFunImage/image/partWalk';
+import { createPartReader, type Part } from '../../nodes/StepFunImage/image/partReader';
 
 /**
  * Walks through a file of parts whose second character tells their length, such as `[5ab]`. A part whose second
@@ -14,7 +14,7 @@ function walk(...pieces: string[]) {
 			return Number(piece.toString('latin1', at + 1, at + 2)) || Infinity;
 		},
 	};
-	const parts = walkParts(() => part);
+	const parts = createPartReader(() => part);
 	for (const piece of pieces) parts.write(Buffer.from(piece));
 	return {
 		read,
@@ -75,7 +75,7 @@ test('A part may be longer than several pieces, and empty pieces change nothing'
 
 test('The head of a part is kept although the memory of its piece is used again', () => {
 	const lengths: number[] = [];
-	const parts = walkParts(() => ({
+	const parts = createPartReader(() => ({
 		headBytes: 2,
 		read(piece, at) {
 			lengths.push(piece.readUInt16BE(at));
@@ -91,7 +91,7 @@ test('The head of a part is kept although the memory of its piece is used again'
 
 test('A part sets the kind of the next part', () => {
 	const read: string[] = [];
-	const parts = walkParts((expectPart) => {
+	const parts = createPartReader((expectPart) => {
 		const wide: Part = {
 			headBytes: 3,
 			read: () => {
