@@ -8,6 +8,7 @@ import type {
 
 import { RequestFailure } from '../errors/requestFailure';
 import { CREDENTIAL_TYPE, type Credential } from './credential';
+import { errorText } from './errorText';
 import { parseRetryAfter } from './retry';
 import {
 	toServerTimeout,
@@ -35,9 +36,6 @@ export interface ApiRequest {
 
 /** An error page tells enough in its beginning. */
 const MAX_ERROR_BYTES = 16 * 1024;
-const MAX_ERROR_CHARACTERS = 300;
-/** In HTML tags are looked for, which takes the longer the more of it there is. */
-const MAX_HTML_CHARACTERS = 4 * 1024;
 /** The status is known; its words are worth no longer wait. */
 const MAX_ERROR_BODY_MS = 2_000;
 /** What n8n's protection against requests into the internal network says, of a redirect after other words. */
@@ -272,43 +270,6 @@ async function readBeginning(stream: ByteStream): Promise<string> {
 		stream.destroy();
 	}
 	return Buffer.concat(chunks).toString('utf8').slice(0, MAX_ERROR_BYTES);
-}
-
-/** The service's own words out of an error body, which may be JSON of several shapes, HTML or empty. */
-function errorText(body: string): string {
-	const words = wordsOf(body).replace(/\s+/g, ' ').trim();
-	return words.length > MAX_ERROR_CHARACTERS ? `${words.slice(0, MAX_ERROR_CHARACTERS)}…` : words;
-}
-
-function wordsOf(body: string): string {
-	try {
-		const parsed = JSON.parse(body) as {
-			error?: string | { message?: unknown };
-			message?: unknown;
-			detail?: unknown;
-		} | null;
-		const message =
-			(typeof parsed?.error === 'object' ? parsed.error?.message : parsed?.error) ??
-			parsed?.message ??
-			validationErrors(parsed?.detail) ??
-			body;
-		return typeof message === 'string' ? message : JSON.stringify(message);
-	} catch {
-		const page = body.slice(0, MAX_HTML_CHARACTERS);
-		const title = /<title[^<>]*>([^<]*)<\/title>/i.exec(page)?.[1];
-		return title ?? page.replace(/<(style|script)[\s\S]*?<\/\1>/gi, ' ').replace(/<[^<>]*>/g, ' ');
-	}
-}
-
-/** FastAPI's errors of validation, `[{ loc: ['body', 'size'], msg: '…' }]`, as `size: …`. */
-function validationErrors(detail: unknown): unknown {
-	if (!Array.isArray(detail)) return detail;
-	return (detail as Array<{ loc?: unknown[]; msg?: unknown }>)
-		.map(({ loc = [], msg }) => {
-			const field = loc.filter((part) => part !== 'body').join('.');
-			return `${field === '' ? '' : `${field}: `}${String(msg)}`;
-		})
-		.join('; ');
 }
 
 /** The time that a header tells; undefined if there is none. */
