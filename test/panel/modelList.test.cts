@@ -150,6 +150,14 @@ describe("Model list: a server of one's own", () => {
 		await expect(list(custom(hostile.url))).rejects.toMatchObject(shown(reason, httpCode));
 	});
 
+	test('A page of megabytes in place of the list is not searched for the key as a whole', async () => {
+		hostile.attackWith((_request, response) => void response.end('<p>sign in</p>'.repeat(250_000)));
+		const before = process.cpuUsage();
+		await expect(list(custom(hostile.url))).rejects.toThrow('not as an image API');
+		const { user, system } = process.cpuUsage(before);
+		expect((user + system) / 1000).toBeLessThan(600);
+	});
+
 	test('The key is in no message', async () => {
 		const key = 'sk-a-secret-that-is-long-enough';
 		answer(403, `no ${key} here`);

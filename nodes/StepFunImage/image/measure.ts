@@ -124,6 +124,18 @@ export function measureBase64(text: string): MeasuredImage | undefined {
 	return measurePieces(text.length, (start, end) => Buffer.from(text.slice(start, end), 'base64'));
 }
 
+/**
+ * Whether an image that is Base64 text comes to its end.
+ *
+ * @param text without white space
+ */
+export function isWholeBase64(text: string): boolean {
+	const pieceAt = (at: number) => Buffer.from(text.slice(at, at + PIECE_LENGTH), 'base64');
+	const inspector = inspectImage(pieceAt(0));
+	for (let at = PIECE_LENGTH; at < text.length; at += PIECE_LENGTH) inspector?.write(pieceAt(at));
+	return inspector?.isWhole() === true;
+}
+
 function measurePieces(
 	length: number,
 	pieceOf: (start: number, end: number) => Buffer,

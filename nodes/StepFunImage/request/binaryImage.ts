@@ -42,9 +42,7 @@ function fieldNames(item: ItemContext, names: string): string[] {
 	if (Object.hasOwn(inputOf(item).binary ?? {}, names)) return [names];
 	const present = filesOf(item);
 	if (names === ALL_IMAGES) {
-		const images = present.filter((name) =>
-			findBinaryData(item, name).mimeType.startsWith('image/'),
-		);
+		const images = present.filter((name) => /^image\//.test(findBinaryData(item, name).mimeType));
 		if (images.length > 0) return images;
 		throw inputError(
 			item,
@@ -68,7 +66,13 @@ async function inspectBinaryField(
 ): Promise<InputImage> {
 	const binaryData = findBinaryData(item, source);
 	const name = typeof source === 'string' ? source : 'Input Data Field Name';
-	const bytes = await countBytes(item, binaryData);
+	const { bytes, image } = await inspectFile(item, binaryData).catch((error: Error) => {
+		throw inputError(
+			item,
+			`The file in '${name}' could not be opened: ${error.message}`,
+			"n8n's binary data storage does not have it any more, or cannot be reached. Run the node that loads the file again.",
+		);
+	});
 	if (bytes === 0) {
 		throw inputError(
 			item,
@@ -76,7 +80,6 @@ async function inspectBinaryField(
 			'Check that the previous node has really loaded the file that it puts into this field.',
 		);
 	}
-	const image = await measure(item, binaryData);
 	if (!canBeChecked(image, limits)) {
 		throw inputError(
 			item,
@@ -87,7 +90,8 @@ async function inspectBinaryField(
 	checkLimits(item, name, image, bytes, model, limits);
 
 	const { mimeType, extension } = IMAGE_FORMATS[image.format];
-	const fileName = binaryData.fileName ?? `image.${extension}`;
+	// Without a name, a form would send the file as a text.
+	const fileName = binaryData.fileName || `image.${extension}`;
 	return {
 		fileName,
 		isRemote: false,
@@ -102,17 +106,28 @@ function inputOf({ functions, itemIndex }: ItemContext) {
 function findBinaryData(item: ItemContext, source: string | IBinaryData): IBinaryData {
 	// n8n 1.x looks up field names alone.
 	if (typeof source !== 'string' && 'mimeType' in source && 'data' in source) return source;
+	const binaryData = openField(item, source as string);
+	if (binaryData) return binaryData;
+	const present = filesOf(item);
+	throw inputError(
+		item,
+		`'Input Data Field Name' is '${String(source)}', but this item has no such binary field`,
+		present.length > 0
+			? `The item has: ${present.join(', ')}. Enter one of these names.`
+			: 'The item carries no binary data at all. Put a node before this one that loads the image, such as Read/Write Files from Disk, HTTP Request or Google Drive.',
+	);
+}
+
+/** What n8n finds under a name, which may be something that every object has, or a file that is none. */
+function openField(item: ItemContext, name: string): IBinaryData | undefined {
 	try {
-		return item.functions.helpers.assertBinaryData(item.itemIndex, source as string);
+		const found = item.functions.helpers.assertBinaryData(
+			item.itemIndex,
+			name,
+		) as IBinaryData | null;
+		return typeof (found?.id ?? found?.data) === 'string' ? (found as IBinaryData) : undefined;
 	} catch {
-		const present = filesOf(item);
-		throw inputError(
-			item,
-			`'Input Data Field Name' is '${String(source)}', but this item has no such binary field`,
-			present.length > 0
-				? `The item has: ${present.join(', ')}. Enter one of these names.`
-				: 'The item carries no binary data at all. Put a node before this one that loads the image, such as Read/Write Files from Disk, HTTP Request or Google Drive.',
-		);
+		return undefined;
 	}
 }
 
@@ -129,16 +144,14 @@ function filesOf(item: ItemContext): string[] {
 			pathsIn(inner, path === '' ? key : `${path}.${key}`),
 		);
 	};
-	return [...Object.keys(binary ?? {}), ...pathsIn(json, '')].filter((name) => canOpen(item, name));
+	return [...Object.keys(binary ?? {}), ...pathsIn(json, '')].filter((name) =>
+		openField(item, name),
+	);
 }
 
-function canOpen(item: ItemContext, name: string): boolean {
-	try {
-		item.functions.helpers.assertBinaryData(item.itemIndex, name);
-		return true;
-	} catch {
-		return false;
-	}
+async function inspectFile(item: ItemContext, binaryData: IBinaryData) {
+	const bytes = await countBytes(item, binaryData);
+	return { bytes, image: bytes === 0 ? undefined : await measure(item, binaryData) };
 }
 
 /** Reads as much of a file as its size takes; the rest stays where it is. */

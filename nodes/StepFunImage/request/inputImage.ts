@@ -5,7 +5,7 @@ import type { InputImageLimits } from '../catalogue/models';
 import { isWebAddress } from '../catalogue/services';
 import { inputError, unreadableImageError } from '../errors/nodeErrors';
 import { RequestFailure } from '../errors/requestFailure';
-import { measureBase64, measureImage } from '../image/measure';
+import { isWholeBase64, measureBase64, measureImage } from '../image/measure';
 import { downloadBytes } from '../transport/download';
 import type { Timeouts } from '../transport/timeLimits';
 import { fileOfBytes } from '../transport/upload';
@@ -50,8 +50,8 @@ export async function resolveInputImages(
 		default:
 			return await findBinaryImages(
 				item,
-				// n8n's expressions can hand over the file itself.
-				typeof field === 'object' && field !== null
+				// n8n's expressions can hand over the file itself, or the names of several.
+				typeof field === 'object' && field !== null && !Array.isArray(field)
 					? (field as unknown as IBinaryData)
 					: String(field).trim(),
 				rules,
@@ -73,6 +73,7 @@ function resolveUrlImage(item: ItemContext, value: unknown, rules: InputImageRul
 		);
 	}
 	const { pathname, href, host } = new URL(address);
+	const shownUrl = href.replace(/^(\w+:\/\/)[^/?#]*@/, '$1');
 	const fileName = pathname.split('/').at(-1) || 'image';
 	const { model, limits, timeouts, ignoreSslIssues } = rules;
 	return {
@@ -84,7 +85,7 @@ function resolveUrlImage(item: ItemContext, value: unknown, rules: InputImageRul
 			const bytes = await downloadBytes(file, limits?.maxBytes ?? MAX_DOWNLOAD_BYTES).catch(
 				(error: unknown) => {
 					throw error instanceof RequestFailure
-						? new RequestFailure('inputDownload', { url: href, reason: error })
+						? new RequestFailure('inputDownload', { url: shownUrl, reason: error })
 						: error;
 				},
 			);
@@ -135,6 +136,13 @@ function resolveTextImage(
 			item,
 			"'Base64 Text' does not hold an image that can be edited",
 			'The text is not the Base64 of a PNG, JPEG, WebP or other raster image. Check that it was not cut off.',
+		);
+	}
+	if (!isWholeBase64(text)) {
+		throw inputError(
+			item,
+			"'Base64 Text' breaks off in the middle of the image",
+			'The text was cut off, as spreadsheets and databases do beyond a length. Take the image from a binary field or an address instead.',
 		);
 	}
 	checkLimits(item, 'Base64 Text', image, Buffer.byteLength(text, 'base64'), model, limits);

@@ -382,8 +382,8 @@ export function createRateLimiter(
 			: undefined;
 	};
 
-	/** A new run tests the service itself, and soon, however long the service told earlier runs to wait. */
-	const startAfresh = () => {
+	/** A new run soon tests the service itself, however long the service told earlier runs to wait. */
+	const resetFailures = () => {
 		failingState = undefined;
 		const latest = currentTime() + MAX_OUTAGE_PROBE_DELAY_MS;
 		if (outage) outage.nextProbeAt = Math.min(outage.nextProbeAt, latest);
@@ -433,7 +433,7 @@ export function createRateLimiter(
 				};
 				if (signal.aborted) return reject(signal.reason as Error);
 				// A new request on an idle account gets a fresh start; a retry does not.
-				if (!options.isRetry && inFlight === 0 && waiting === 0) startAfresh();
+				if (!options.isRetry && inFlight === 0 && waiting === 0) resetFailures();
 				const failure = options.isRetry ? lastingFailure(options) : undefined;
 				if (failure) return reject(failure);
 				signal.addEventListener('abort', abort, { once: true });
