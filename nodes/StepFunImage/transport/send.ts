@@ -8,6 +8,7 @@ import type {
 
 import { RequestFailure } from '../errors/requestFailure';
 import { authorizationHeaders, CREDENTIAL_TYPE, type Credential } from './credential';
+import { errorText } from './errorText';
 import { parseRetryAfter } from './retry';
 import {
 	toServerTimeout,
@@ -35,26 +36,6 @@ export interface ApiRequest {
 
 /** The beginning of an error page is enough. */
 const MAX_ERROR_BYTES = 16 * 1024;
-const MAX_ERROR_CHARACTERS = 300;
-/** The fields for error messages, which may be nested. */
-const MESSAGE_FIELDS = [
-	'message',
-	'msg',
-	'detail',
-	'error',
-	'errors',
-	'error_description',
-	'error_msg',
-	'base_resp',
-	'status_msg',
-	'title',
-];
-const MAX_MESSAGE_DEPTH = 4;
-const MAX_SHOWN_ERRORS = 20;
-/** White space, control characters, and characters that change the direction of a text. */
-const UNPRINTABLE = /[\s\p{Cc}\u202a-\u202e\u2066-\u2069]+/gu;
-/** Limits the search for HTML tags, which takes longer in a longer page. */
-const MAX_HTML_CHARACTERS = 4 * 1024;
 /** The text of an error is not worth a longer wait, because the status is already known. */
 const MAX_ERROR_BODY_MS = 2_000;
 
@@ -307,42 +288,6 @@ async function readBeginning(stream: ByteStream): Promise<string> {
 		stream.destroy();
 	}
 	return Buffer.concat(chunks).toString('utf8').slice(0, MAX_ERROR_BYTES);
-}
-
-/** The service's own message from an error body, which may be JSON of several shapes, HTML or empty. */
-function errorText(body: string): string {
-	const words = messageOf(body).replace(UNPRINTABLE, ' ').trim();
-	return words.length > MAX_ERROR_CHARACTERS ? `${words.slice(0, MAX_ERROR_CHARACTERS)}…` : words;
-}
-
-function messageOf(body: string): string {
-	const text = body.replace(/^\uFEFF/, '');
-	try {
-		return findMessage(JSON.parse(text)) ?? text;
-	} catch {
-		const page = text.slice(0, MAX_HTML_CHARACTERS);
-		const title = /<title[^<>]*>([^<]*)<\/title>/i.exec(page)?.[1];
-		return title ?? page.replace(/<(style|script)[\s\S]*?<\/\1>/gi, ' ').replace(/<[^<>]*>/g, ' ');
-	}
-}
-
-/** Finds the message in JSON: a text, a text in one of the message fields, or the texts of several errors. */
-function findMessage(value: unknown, depth = 0): string | undefined {
-	if (typeof value === 'string') return value === '' ? undefined : value;
-	if (typeof value !== 'object' || value === null || depth > MAX_MESSAGE_DEPTH) return undefined;
-	const inner = (each: unknown) => findMessage(each, depth + 1);
-	if (Array.isArray(value)) {
-		const all = value.slice(0, MAX_SHOWN_ERRORS).map(inner);
-		return all.filter((each) => each !== undefined).join('; ') || undefined;
-	}
-	const object = value as Record<string, unknown>;
-	const words = MESSAGE_FIELDS.map((name) => inner(object[name])).find(
-		(each) => each !== undefined,
-	);
-	// Formats FastAPI's validation errors, `{ loc: ['body', 'size'], msg: '…' }`, as `size: …`.
-	const { loc } = object;
-	const field = Array.isArray(loc) ? loc.filter((part) => part !== 'body').join('.') : '';
-	return words === undefined || field === '' ? words : `${field}: ${words}`;
 }
 
 /** Parses the date in a header; `undefined` if there is none. */
