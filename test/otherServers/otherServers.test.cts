@@ -169,6 +169,17 @@ describe('Other servers: response_format is ignored', () => {
 	});
 });
 
+test.each([
+	[1752565891, '2025-07-15T07:51:31.000Z'],
+	['1752565891', '2025-07-15T07:51:31.000Z'],
+	[1752565891000, '2025-07-15T07:51:31.000Z'],
+	[1e300, null],
+])('Other servers: the time %j is %s', async (created, time) => {
+	const data = [{ b64_json: picture.toString('base64') }];
+	const { items } = await run('file', { created, data });
+	expect(items[0].json.created).toBe(time);
+});
+
 describe('Other servers: answers without an image', () => {
 	test.each<[string, unknown]>([
 		['a list', []],

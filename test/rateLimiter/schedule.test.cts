@@ -276,6 +276,13 @@ describe('Rate limiter: refusals', () => {
 		expect(other.times()).toEqual([0, 600_100]);
 	});
 
+	test('A later run waits no longer than its Give Up After', async () => {
+		const { runAll, times: at } = createAccount();
+		await runAll([{ failure: throttled(3_600_000), maxElapsedMs: 0 }]);
+		await runAll([{ run: {}, maxElapsedMs: 5_000 }]);
+		expect(at()).toEqual([0, 5_100]);
+	});
+
 	test('Without Retry-After, the waits double from a quarter of a second to five seconds', async () => {
 		const { runAll, times: at } = createAccount();
 		await runAll([...times(6, { failure: throttled() }), {}]);

@@ -15,6 +15,9 @@ export const CREDENTIAL_TYPE = 'stepFunApi';
  */
 const OPERATION_PATH = /\/images\/(generations|edits|image2image)\/*$/;
 
+/** Names of parameters with which some gateways take a key from the address. */
+const SECRET_PARAMETER = /key|token|secret|sig|auth|pass|code/i;
+
 /** A header to send with each request. */
 interface Header {
 	name: string;
@@ -100,7 +103,7 @@ export function parseCredential(fields: ICredentialDataDecryptedObject): Credent
 			.update(`${hostOf(baseUrl)}\n${apiKey}`)
 			.digest('hex'),
 		redactor: createRedactor(
-			[textOf(fields.apiKey), apiKey, passwordIn(baseUrl)],
+			[textOf(fields.apiKey), apiKey, passwordIn(baseUrl), ...secretsIn(query)],
 			headers.map(({ value }) => value),
 		),
 	};
@@ -145,6 +148,13 @@ function wholeNumber(value: unknown, min: number): number | undefined {
 
 function hostOf(url: string): string {
 	return URL.canParse(url) ? new URL(url).host : url;
+}
+
+/** The values of a query that are keys by their names; others, such as a version, are no secrets. */
+function secretsIn(query: string): string[] {
+	return [...new URLSearchParams(query)]
+		.filter(([name]) => SECRET_PARAMETER.test(name))
+		.map(([, value]) => value);
 }
 
 function passwordIn(url: string): string {
