@@ -8,7 +8,7 @@ import type { ImageResponse } from '../image/responseReader';
 import type { StoredImage } from '../image/store';
 import type { ImageRequest, IncludeInput, ItemContext, OutputOptions } from '../request/types';
 
-/** The year 5138. */
+/** A time after the year 5138, which must be in milliseconds. */
 const MAX_SECONDS = 1e11;
 
 /** An amount of money, such as 0.02 CNY. */
@@ -112,7 +112,7 @@ export function findDifference(
 
 /** Converts the API's seconds since 1970 to an ISO date. */
 function toIsoDate(seconds: number): string | null {
-	// Some servers count in milliseconds, in which the seconds of today would lie in 1970.
+	// Some servers send milliseconds.
 	const isInMilliseconds = seconds > MAX_SECONDS;
 	const date = new Date(isInMilliseconds ? seconds : seconds * 1000);
 	return Number.isNaN(date.getTime()) ? null : date.toISOString();

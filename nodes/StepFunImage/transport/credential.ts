@@ -15,7 +15,7 @@ export const CREDENTIAL_TYPE = 'stepFunApi';
  */
 const OPERATION_PATH = /\/images\/(generations|edits|image2image)\/*$/;
 
-/** Names of parameters with which some gateways take a key from the address. */
+/** The names of query parameters that may contain a key, which some gateways accept there. */
 const SECRET_PARAMETER = /key|token|secret|sig|auth|pass|code/i;
 
 /** A header to send with each request. */
@@ -150,7 +150,7 @@ function hostOf(url: string): string {
 	return URL.canParse(url) ? new URL(url).host : url;
 }
 
-/** The values of a query that are keys by their names; others, such as a version, are no secrets. */
+/** The values of a query whose names suggest a key. Other values, such as a version, are not secrets. */
 function secretsIn(query: string): string[] {
 	return [...new URLSearchParams(query)]
 		.filter(([name]) => SECRET_PARAMETER.test(name))
