@@ -21,7 +21,7 @@ export interface BenchmarkCase {
 	setsOptions?: boolean;
 	/** Turns on n8n's Retry On Fail, and turns off this node's own tries. */
 	retryOnFail?: boolean;
-	/** Gives every run an n8n process of its own, so that its memory and processor time can be told apart. */
+	/** Gives every run its own n8n process, so that its memory and processor time can be measured separately. */
 	freshN8n: boolean;
 	clients: Array<{ client: ClientName; runs: number }>;
 }

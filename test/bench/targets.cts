@@ -235,7 +235,7 @@ export function peakTarget(caseName: string): number | undefined {
 	)?.atMost;
 }
 
-/** Judges every target of which there are measurements. */
+/** Evaluates all targets for which there are measurements. */
 export function judge(results: BenchmarkResults): Verdict[] {
 	return TARGETS.flatMap((target) => judgeOne(target, results) ?? []);
 }

@@ -43,7 +43,7 @@ async function countLeftOvers(n8n: N8nInstance): Promise<number[]> {
 	return left.map(({ length }) => length);
 }
 
-/** The demo and the examples in an n8n which somebody else started. */
+/** The demo and the examples in an n8n that is already running. */
 export const remoteSuite: Suite = {
 	title: 'npm run demo and npm run examples use a running n8n through its API, and tidy up there',
 	async run({ installation, tarball, folder, cleanUp, log }) {

@@ -287,7 +287,7 @@ describe('TIFF', () => {
 		expect(sizeOf(true, LONG)).toBe('65541 × 131078');
 		const wide = directory(true, [256, LONG8, 2 ** 33], [257, LONG8, 7]);
 		expect(follow('tiff', wide).sizes.at(-1)).toBe(`${2 ** 33} × 7`);
-		// Any other type is none for a size.
+		// Other types are not valid for a size.
 		expect(sizeOf(false, 2)).toBe('0 × 0');
 	});
 

@@ -57,7 +57,7 @@ test('A file may end between two parts, but not within one', () => {
 	expect(walk('[5ab]').mayEnd).toBe(true);
 	expect(walk('[5ab', ']').mayEnd).toBe(true);
 	expect(walk('[5ab', '][9').mayEnd).toBe(false);
-	// What is shorter than the head of a part is none.
+	// Data shorter than the head of a part is not a part.
 	expect(walk('[5ab][').mayEnd).toBe(true);
 });
 

@@ -33,7 +33,7 @@ function options(entered: INodeParameters): INodeProperties[] {
 	return collections[0].options as INodeProperties[];
 }
 
-/** What the Model field holds when somebody chose this model. */
+/** The value of the Model field when this model is chosen. */
 function chosen(id: string, mode: 'list' | 'id' = 'list'): INodeParameters {
 	return { __rl: true, mode, value: id, ...(mode === 'list' ? { cachedResultName: id } : {}) };
 }

@@ -86,7 +86,7 @@ describe('Model list: StepFun', () => {
 			'step-2x-large (¥0.1 per image)',
 		]);
 		expect(await names(international)).toContain('step-2x-large ($0.02 per image)');
-		// A subscription does not charge by the image, and nobody sells the old model any more.
+		// A subscription does not charge by the image, and the old model is no longer sold.
 		expect(await names(plan)).toEqual(['step-image-edit-2', 'step-2x-large']);
 		expect(await names(china, { operation: 'edit' })).toContain('step-1x-edit');
 		const { results } = await list(china);

@@ -131,7 +131,7 @@ function readHeaders(fields: ICredentialDataDecryptedObject): Header[] {
 }
 
 function splitQuery(entered: string): [address: string, query: string] {
-	// A fragment is never sent, and would keep what stands behind it from being sent.
+	// A fragment is never sent, and neither would be the path after it.
 	const [address] = entered.split('#');
 	const start = address.indexOf('?');
 	return start === -1 ? [address, ''] : [address.slice(0, start), address.slice(start)];
