@@ -282,6 +282,12 @@ describe('Rate limiter: refusals', () => {
 		expect(at()).toEqual([0, 350, 950, 2_050, 4_150, 8_250, 13_350]);
 	});
 
+	test('A minute after its oldest request, a refused account is asked at once', async () => {
+		const { runAll, times: at } = createAccount();
+		await runAll([{}, ...times(16, { failure: throttled() }), {}]);
+		expect(at().slice(-4)).toEqual([49_150, 54_250, 59_350, 60_100]);
+	});
+
 	test('After an answer they begin anew', async () => {
 		const { runAll, times: at } = createAccount();
 		await runAll([
@@ -437,7 +443,71 @@ describe('Rate limiter: no success for too long', () => {
 	});
 });
 
-test('An account has one limiter in this process', () => {
-	expect(rateLimiterFor('one')).toBe(rateLimiterFor('one'));
-	expect(rateLimiterFor('one')).not.toBe(rateLimiterFor('other'));
+describe('The limiter of an account', () => {
+	const MINUTE_MS = 60_000;
+
+	/** A process whose clock stands still until the test moves it on. */
+	async function startProcess() {
+		let now = 0;
+		jest.spyOn(performance, 'now').mockImplementation(() => now);
+		const timers: Array<{ minutes: number; goOff: () => void }> = [];
+		jest.spyOn(AbortSignal, 'timeout').mockImplementation((milliseconds) => {
+			const timer = new AbortController();
+			timers.push({ minutes: milliseconds / MINUTE_MS, goOff: () => timer.abort() });
+			return timer.signal;
+		});
+		let limiterOf = rateLimiterFor;
+		await jest.isolateModulesAsync(async () => {
+			limiterOf = (await import('../../nodes/StepFunImage/transport/rateLimiter')).rateLimiterFor;
+		});
+		return {
+			limiterOf: (account: string) => limiterOf(account),
+			timers,
+			passMinutes: (minutes: number) => (now += minutes * MINUTE_MS),
+		};
+	}
+
+	test('is one in a process', () => {
+		expect(rateLimiterFor('one')).toBe(rateLimiterFor('one'));
+		expect(rateLimiterFor('one')).not.toBe(rateLimiterFor('other'));
+	});
+
+	test('is kept for ten minutes after its last request', async () => {
+		const { limiterOf, timers, passMinutes } = await startProcess();
+		const first = limiterOf('first');
+		passMinutes(1);
+		const second = limiterOf('second');
+		expect(timers.map(({ minutes }) => minutes)).toEqual([10]);
+
+		passMinutes(9);
+		timers[0].goOff();
+		expect(timers.map(({ minutes }) => minutes)).toEqual([10, 10]);
+		expect(limiterOf('first')).not.toBe(first);
+		expect(limiterOf('second')).toBe(second);
+
+		passMinutes(10);
+		timers[1].goOff();
+		// Nobody is left to be looked after.
+		expect(timers).toHaveLength(2);
+		expect(limiterOf('second')).not.toBe(second);
+		expect(timers).toHaveLength(3);
+	});
+
+	test('is kept for as long as a request is under way', async () => {
+		const { limiterOf, timers, passMinutes } = await startProcess();
+		const limiter = limiterOf('busy');
+		let end = () => {};
+		const request = limiter.schedule(async () => await new Promise<void>((done) => (end = done)), {
+			limits: { concurrentRequests: 1, requestsPerMinute: 0 },
+			run: RUN,
+			isRetry: false,
+			maxElapsedMs: Infinity,
+			signal: new AbortController().signal,
+		});
+		passMinutes(30);
+		timers[0].goOff();
+		expect(limiterOf('busy')).toBe(limiter);
+		end();
+		await request;
+	});
 });
