@@ -30,7 +30,7 @@ export class StepFunImage implements INodeType {
 		icon: { light: 'file:../../icons/stepfun.svg', dark: 'file:../../icons/stepfun.dark.svg' },
 		group: ['transform'],
 		version: 1,
-		// In words: "image to image: step-2x-large", "get balance: account".
+		// For example "image to image: step-2x-large" and "get balance: account".
 		subtitle:
 			'={{ $parameter["operation"].replace(/[A-Z]/g, (letter) => " " + letter.toLowerCase()) + ": " + ($parameter["model"] || $parameter["resource"]) }}',
 		description: "Generate images from text and edit images with StepFun's image API",
@@ -39,15 +39,15 @@ export class StepFunImage implements INodeType {
 		usableAsTool: true,
 		builderHint: {
 			searchHint:
-				"Generates, edits and varies images with StepFun. Makes one image for each input item and bounds and paces the requests itself, so it needs no loop and no Wait node. As an agent's tool it returns links, not files.",
+				"Generates, edits and varies images with StepFun. Makes one image for each input item and limits the rate of its requests, so it needs no loop and no Wait node. As an agent's tool, it returns links, not files.",
 			relatedNodes: [
 				{
 					nodeType: 'n8n-nodes-base.readWriteFile',
-					relationHint: 'Saves the image, found in the binary field data, to disk',
+					relationHint: 'Saves the image from the binary field data to disk',
 				},
 				{
 					nodeType: 'n8n-nodes-base.dataTable',
-					relationHint: 'Keeps the rows of a large batch, so that it can go on after a restart',
+					relationHint: 'Keeps the rows of a large batch, so that it can continue after a restart',
 				},
 			],
 		},
@@ -59,7 +59,7 @@ export class StepFunImage implements INodeType {
 
 	methods = { credentialTest: { testStepFunApi }, listSearch: { searchModels } };
 
-	/** The properties say what is sent: each field its `routing.send`, each operation its `routing.request`. */
+	/** The properties define the requests: `routing.send` of each field, and `routing.request` of each operation. */
 	async execute(this: IExecuteFunctions): Promise<INodeExecutionData[][]> {
 		return await run(this, properties);
 	}

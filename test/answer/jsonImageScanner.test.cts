@@ -60,7 +60,13 @@ test.each<[string, string, string, string]>([
 		'a data URI as the link behind the image',
 		`{"b64_json":"${BASE64}","url":"data:image/png;base64,QUJD"}`,
 		IMAGE,
-		'{"b64_json":"","url":"data:image/png;base64,QUJD"}',
+		'{"b64_json":"","url":""}',
+	],
+	[
+		'an empty image before another one',
+		`[{"b64_json":"","seed":7},{"b64_json":"${BASE64}"}]`,
+		IMAGE,
+		'[{"b64_json":"","seed":7},{"b64_json":""}]',
 	],
 	[
 		'an escaped quote in a text before the image',
@@ -68,7 +74,6 @@ test.each<[string, string, string, string]>([
 		IMAGE,
 		'{"note":"5\\" wide","b64_json":""}',
 	],
-	['an empty image', '{"b64_json":"","seed":7}', '', '{"b64_json":"","seed":7}'],
 ])(
 	'Of an answer with %s the image is decoded and the rest kept',
 	(_what, json, image, envelope) => {
@@ -208,4 +213,10 @@ test('The envelope takes small pieces beyond its first 4 kB', () => {
 	const json = `{"note":"${'0123456789'.repeat(1000)}"}`;
 	for (const piece of pieces(json, 999)) scanner.scan(piece);
 	expect(scanner.envelope()).toBe(json);
+});
+
+test('An empty image is none', () => {
+	for (const size of SIZES) {
+		expect(scan('{"b64_json":"","seed":7}', size)).toMatchObject({ image: '', isComplete: false });
+	}
 });

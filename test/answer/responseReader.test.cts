@@ -61,12 +61,13 @@ describe('Response: its fields', () => {
 		],
 		[
 			'of another type',
-			{ id: 7, created: '7', data: [{ seed: '8', finish_reason: 1, url: {} }] },
+			{ id: 7, created: true, data: [{ seed: [8], finish_reason: 1, url: {} }] },
 			{},
 		],
+		['numbers as text', { created: '7', data: [{ seed: '8' }] }, { created: 7, seed: 8 }],
 		['empty', { id: '', data: [{ url: '', finish_reason: '' }], error: '' }, {}],
 		['null', { id: null, data: null, images: null, error: null }, {}],
-		['in no list', { data: { seed: 8 }, images: 'x' }, {}],
+		['in no list', { data: { seed: 8 }, images: 'x' }, { seed: 8 }],
 		['in an empty list', { data: [] }, {}],
 		['of nothing', { data: [null] }, {}],
 		['an error as text', { error: 'no credit' }, { error: 'no credit' }],
@@ -114,8 +115,8 @@ describe('Response: an image that arrived whole counts', () => {
 		['with all its closing brackets in a text', withImage(',"note":"}]}"'), 'abc'],
 		['with opening brackets in a text', withImage(',"note":"{[{["'), 'abc'],
 		['with a backslash at the end of a text', withImage(',"note":"\\\\"}]'), 'abc'],
-		['with a bracket too many', withImage('}]]}'), undefined],
-		['within a key', withImage(',"finish_'), undefined],
+		['with a bracket too many', withImage('}]]}'), 'abc'],
+		['within a key', withImage(',"finish_'), 'abc'],
 	])('%s', async (_what, json, id) => {
 		const { image, response } = await read([json]);
 		expect(image).toBe(IMAGE);

@@ -35,7 +35,7 @@ describe('Failures: error statuses', () => {
 		[408, 'The service took too long and gave up: Fault 408', 'Run this item again later'],
 		[
 			429,
-			"Too many requests: the account's limit was still reached after waiting: Fault 429",
+			'Too many requests: the account was still at its limit after waiting: Fault 429',
 			"Lower 'Concurrent Requests'",
 		],
 		[451, 'Moderation refused the request: Fault 451', 'Change the prompt.'],
@@ -539,7 +539,7 @@ describe('Failures: the announcement of StepFun', () => {
 		for (const status of [404, 503]) {
 			const error = failing(baseURL, withStatus(status));
 			expect(error).toBeInstanceOf(NodeApiError);
-			expect(error.description).toContain('pause from 2026-10-10');
+			expect(error.description).toContain('from 2026-10-10');
 			expect(error.description).toContain('choose Custom as Service');
 			expect(error.httpCode).toBe(String(status));
 			expect(error.context.itemIndex).toBe(4);
@@ -559,7 +559,7 @@ describe('Failures: the announcement of StepFun', () => {
 		},
 	);
 
-	test('Tries, trace ID and request ID stand at the end of a description, where support needs them', () => {
+	test('Tries, trace ID and request ID stand at the end of a description, the IDs also in lines of their own', () => {
 		const error = failing(
 			'https://images.example.com/v1',
 			new RequestFailure('contentFiltered', { traceId: 'trace-1', id: 'request-1', tries: 3 }),
@@ -567,5 +567,6 @@ describe('Failures: the announcement of StepFun', () => {
 		expect(error.description).toMatch(
 			/Tried 3 times\. Trace ID: trace-1\. Request ID: request-1\.$/,
 		);
+		expect(error.messages).toEqual(['Trace ID: trace-1', 'Request ID: request-1']);
 	});
 });

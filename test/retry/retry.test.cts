@@ -40,9 +40,12 @@ describe('backoffDelay', () => {
 });
 
 describe('whether a failure is retryable', () => {
-	test.each([408, 429, 500, 502, 503, 504])('is true for status %i', (status) => {
-		expect(new RequestFailure('status', { status }).retryable).toBe(true);
-	});
+	test.each([408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529])(
+		'is true for status %i',
+		(status) => {
+			expect(new RequestFailure('status', { status }).retryable).toBe(true);
+		},
+	);
 
 	test.each([302, 400, 401, 402, 403, 404, 413, 422, 451, 501])(
 		'is false for status %i',
@@ -51,8 +54,26 @@ describe('whether a failure is retryable', () => {
 		},
 	);
 
+	test.each([504, 520, 524])('An image may have been made behind a %i', (status) => {
+		expect(new RequestFailure('status', { status }).charge).toBe('maybe');
+	});
+
+	test.each([502, 503, 521, 522, 523])('A %i tells of a service that is down', (status) => {
+		expect(new RequestFailure('status', { status })).toMatchObject({
+			isUnavailable: true,
+			charge: 'no',
+		});
+	});
+
 	test('is false for answers that arrived whole, since they were charged', () => {
-		const kinds = ['contentFiltered', 'noImage', 'invalidJson', 'notAnImage', 'storage'] as const;
+		const kinds = [
+			'contentFiltered',
+			'noImage',
+			'invalidJson',
+			'notAnImage',
+			'badCompression',
+			'storage',
+		] as const;
 		expect(kinds.filter((kind) => new RequestFailure(kind).retryable)).toEqual([]);
 	});
 });

@@ -8,7 +8,7 @@ import {
 
 import { findModel, modelsFor, type Model, type Operation } from '../catalogue/models';
 import { currencyOf, isWebAddress, SERVICES, type Currency } from '../catalogue/services';
-import { inputError, requestError } from '../errors/nodeErrors';
+import { listError, requestError } from '../errors/nodeErrors';
 import { RequestFailure } from '../errors/requestFailure';
 import { CREDENTIAL_TYPE, parseCredential, type Credential } from '../transport/credential';
 import {
@@ -22,22 +22,25 @@ import {
 
 const MODELS_PATH = '/models';
 
-/** A gateway in front of hundreds of models sends a few hundred kilobytes. */
+/** A gateway with hundreds of models sends a few hundred kilobytes. */
 const MAX_BYTES = 4 * 1024 * 1024;
 
-/** Somebody waits for the list. */
+/** Short, because the user waits for the list. */
 const TIMEOUTS = { silenceMs: 10_000, totalMs: 20_000 };
 
-const BY_ID_ADVICE = "Set Model to 'By ID' and enter the ID of the model.";
+const NO_LIST = 'The list of models is not available';
+
+const NO_LIST_ADVICE =
+	"Check the credential, or set Model to 'By ID' and enter the ID of the model.";
 
 const CURRENCY_SIGNS: Record<Currency, string> = { cny: '¥', usd: '$' };
 
 /**
- * The models that the Model field lists: those of the catalogue with their prices for StepFun's services, and the
- * server's own for a gateway or a server of the user's own.
+ * The entries of the Model field's list: the catalogue's models with their prices for StepFun's services, and the
+ * server's own models for all other servers.
  *
- * @param filter what the user typed into the list's search
- * @throws NodeOperationError that says why there is no list
+ * @param filter the text in the list's search field
+ * @throws NodeApiError that explains why there is no list
  */
 export async function searchModels(
 	this: ILoadOptionsFunctions,
@@ -60,7 +63,7 @@ function listCatalogue(operation: Operation, { baseUrl }: Credential): INodeList
 	return modelsFor(operation).map(({ id, description, pricePerImage }) => {
 		const price = priceOf(pricePerImage, currency);
 		return {
-			// n8n 2.40 shows no description in this list, so the price stands in the name as well.
+			// n8n 2.40 does not show descriptions in this list, so the name contains the price too.
 			name: price === undefined ? id : `${id} (${price} per image)`,
 			value: id,
 			description: price === undefined ? description : `${description} ${price} per image.`,
@@ -77,24 +80,33 @@ async function listServer(
 	credential: Credential,
 	operation: Operation,
 ): Promise<INodeListSearchItems[]> {
-	const context = { node: functions.getNode(), itemIndex: 0, isTool: false };
+	const node = functions.getNode();
 	const { baseUrl, redactor } = credential;
-	const fail = (reason: string): never => {
-		throw inputError(context, reason, BY_ID_ADVICE);
+	const fail = (reason: string, httpCode?: string): never => {
+		throw listError(node, NO_LIST, `${reason}. ${NO_LIST_ADVICE}`, httpCode);
 	};
 	if (!isWebAddress(baseUrl)) fail("The credential's 'Base URL' is not a web address");
 	try {
 		const answer = await requestModels(functions, credential);
-		// A model that the node knows, and knows not to offer the operation, would be refused.
+		// Hides models of the catalogue that do not offer the operation, because the node would refuse them.
 		const ids = readIds(answer).filter((id) => {
 			const model = findModel(id);
 			return model === undefined || model.operations[operation] !== undefined;
 		});
-		if (ids.length === 0) fail(`${baseUrl}${MODELS_PATH} lists no models for this operation`);
+		if (ids.length === 0) {
+			fail(`${redactor.link(baseUrl)}${MODELS_PATH} lists no models for this operation`);
+		}
 		return ids.map((id) => ({ name: redactor.text(id), value: id }));
 	} catch (error) {
 		if (!(error instanceof RequestFailure)) throw error as Error;
-		return fail(requestError(context, { baseUrl, path: MODELS_PATH }, error, redactor).message);
+		const context = { node, itemIndex: 0, isTool: false };
+		const request = { baseUrl, path: MODELS_PATH };
+		const { message, httpCode } = requestError(context, request, error, redactor);
+		// A status of success explains nothing.
+		return fail(
+			message.replace(/\.$/, ''),
+			error.kind === 'status' ? (httpCode ?? undefined) : undefined,
+		);
 	}
 }
 
@@ -104,7 +116,7 @@ async function requestModels(
 ): Promise<string> {
 	return await withTimeout(TIMEOUTS, new AbortController().signal, async (signal, progress) => {
 		const response = await sendWithKey(
-			// Of a node's functions, sending uses the request helper, which both kinds have.
+			// Sending uses only the request helper, which both types of functions have.
 			functions as unknown as IExecuteFunctions,
 			credential,
 			{ method: 'GET', path: MODELS_PATH },
@@ -121,7 +133,7 @@ async function requestModels(
 	});
 }
 
-/** OpenAI's form of the list, `{ "data": [{ "id": … }] }`, or the bare list that some servers send. */
+/** Reads OpenAI's form of the list, `{ "data": [{ "id": … }] }`, or the bare array that some servers send. */
 function readIds(answer: string): string[] {
 	const parsed = jsonParse<unknown>(answer, { fallbackValue: null });
 	if (parsed === null) throw new RequestFailure('invalidJson', { text: answer });

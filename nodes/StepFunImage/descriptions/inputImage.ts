@@ -28,12 +28,12 @@ export function inputImageFields(operation: Operation): INodeProperties[] {
 				{
 					name: 'Base64 Text',
 					value: 'text',
-					description: 'A field of the item that holds Base64 text or a data URI',
+					description: 'Base64 text or a data URI in a field of the item',
 				},
 				{
 					name: 'Binary Field',
 					value: 'binary',
-					description: 'A file that the item carries',
+					description: 'A file in a binary field of the item',
 				},
 				{
 					name: 'URL',
@@ -43,7 +43,7 @@ export function inputImageFields(operation: Operation): INodeProperties[] {
 			],
 			default: 'binary',
 			displayOptions: showFor(operation),
-			description: `Where the image is. At most ${maxSide} × ${maxSide} pixels; ${accepted}. A file is checked before anything is sent; an image behind a URL only when the item's turn comes.`,
+			description: `Where to get the image from. At most ${maxSide} × ${maxSide} pixels; ${accepted}. The node checks a file before it sends anything, but an image at a URL only right before its own request.`,
 		},
 		{
 			displayName: 'Input Data Field Name',
@@ -52,7 +52,7 @@ export function inputImageFields(operation: Operation): INodeProperties[] {
 			required: true,
 			default: 'data',
 			placeholder: 'e.g. data',
-			hint: 'The name of the input field containing the image. Several names separated by commas, or * for all images of the item, make one result each.',
+			hint: 'The name of the input binary field containing the image. For several images, separate the names with commas, or enter * for all images of the item.',
 			displayOptions: showForSource('binary'),
 		},
 		{
@@ -63,7 +63,7 @@ export function inputImageFields(operation: Operation): INodeProperties[] {
 			default: '',
 			placeholder: 'e.g. https://example.com/shoe.jpg',
 			description:
-				'Address of the image. It must open without a login; the API key is not sent there.',
+				'Address of the image. It must open without a login. The node does not send the API key to it.',
 			displayOptions: showForSource('url'),
 		},
 		{
@@ -81,7 +81,7 @@ export function inputImageFields(operation: Operation): INodeProperties[] {
 		...toolVariant(
 			inputSource,
 			['url', 'text'],
-			`Where the image is; a model can best pass on a URL. At most ${maxSide} × ${maxSide} pixels; ${accepted}.`,
+			`Where to get the image from. A URL is the easiest for a model to pass on. At most ${maxSide} × ${maxSide} pixels; ${accepted}.`,
 		),
 		...rest,
 	];

@@ -43,6 +43,9 @@ const MAX_ERROR_BODY_MS = 2_000;
 /** What n8n's protection against requests into the internal network says, of a redirect after other words. */
 const BLOCKED = /The request was blocked because/;
 
+/** What Node.js calls a body that is not what its Content-Encoding says; one that breaks off is Z_BUF_ERROR. */
+const BAD_COMPRESSION = /^(Z_DATA_ERROR|ERR__ERROR_FORMAT|ZSTD_error_)/;
+
 const TOO_MANY_REDIRECTS = /Maximum number of redirects/;
 
 /** `withTimeout` keeps the time, since n8n's own timeout ends with the answer's first byte. */
@@ -216,6 +219,7 @@ export function toRequestFailure(error: unknown): RequestFailure {
 	if (code === 'ECONNABORTED' || code === 'ETIMEDOUT') {
 		return new RequestFailure('connection', { code, text });
 	}
+	if (BAD_COMPRESSION.test(code ?? '')) return new RequestFailure('badCompression', { text });
 	// A stream that ends before its end says so in these ways.
 	if (/aborted|premature/i.test(text) || code === 'ERR_STREAM_PREMATURE_CLOSE') {
 		return new RequestFailure('truncated', {
@@ -237,7 +241,8 @@ export async function assertOk(response: IN8nHttpFullResponse): Promise<void> {
 	throw new RequestFailure('status', {
 		status,
 		text: errorText(await readBeginning(response.body as ByteStream)),
-		retryAfterMs: parseRetryAfter(headers['retry-after']),
+		// The server's clock may differ from the one here.
+		retryAfterMs: parseRetryAfter(headers['retry-after'], timeOf(headers.date)),
 		location: headerText(headers.location),
 		traceId: headerText(headers['x-trace-id']),
 		// Portkey 1.15 as npm installs it fails over answers that it should pass on (Portkey-AI/gateway, issue 1389).
@@ -304,6 +309,12 @@ function validationErrors(detail: unknown): unknown {
 			return `${field === '' ? '' : `${field}: `}${String(msg)}`;
 		})
 		.join('; ');
+}
+
+/** The time that a header tells; undefined if there is none. */
+function timeOf(header: unknown): number | undefined {
+	const time = Date.parse(headerText(header) ?? '');
+	return Number.isNaN(time) ? undefined : time;
 }
 
 /** A header's text, if it has any. */
