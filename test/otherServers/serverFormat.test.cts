@@ -7,7 +7,7 @@ import {
 import type { RoutedField } from '../../nodes/StepFunImage/request/routing';
 import {
 	assertOperation,
-	drawSeed,
+	randomSeed,
 	encodeFields,
 	expectedSize,
 } from '../../nodes/StepFunImage/request/serverFormat';
@@ -191,7 +191,7 @@ describe('A prompt with marks of its own', () => {
 		const failure = (label: string) =>
 			refusal(
 				`'${label}' must not contain ${mark} for a ${name} server`,
-				`The server reads ${mark} as the beginning or end of settings. Remove it, and use the options of this node instead.`,
+				`The server reads ${mark} as the start or the end of settings. Remove it, and use the options of this node instead.`,
 			);
 		expect(() => encode(format, { prompt: text })).toThrow(failure('Prompt'));
 		expect(() => encode(format, { negative_prompt: text })).toThrow(failure('Negative Prompt'));
@@ -203,15 +203,17 @@ describe('A prompt with marks of its own', () => {
 	});
 });
 
-test('An operation that a server does not have is refused', () => {
+test('An operation that a server does not offer is refused', () => {
 	const assert =
 		(format: ServerFormat['value'], operation: 'generate' | 'edit' | 'imageToImage') => () =>
 			assertOperation(item, findServerFormat(format), operation);
 	const advice =
-		"Choose another operation, or another 'API Format' in the StepFun API credential if the server is of another kind.";
-	expect(assert('localAi', 'edit')).toThrow(refusal("A LocalAI server has no 'Edit'", advice));
+		"Choose another operation. If the server is of another kind, change 'API Format' in the StepFun API credential.";
+	expect(assert('localAi', 'edit')).toThrow(
+		refusal("A LocalAI server does not offer 'Edit'", advice),
+	);
 	expect(assert('vllmOmni', 'imageToImage')).toThrow(
-		refusal("A vLLM-Omni server has no 'Image to Image'", advice),
+		refusal("A vLLM-Omni server does not offer 'Image to Image'", advice),
 	);
 	for (const [format, operation] of [
 		['localAi', 'generate'],
@@ -223,12 +225,12 @@ test('An operation that a server does not have is refused', () => {
 	}
 });
 
-test('A seed is drawn, small enough for every server, where one must be sent', () => {
+test('A random seed, small enough for every server, is drawn if one must be sent', () => {
 	const random = jest.spyOn(Math, 'random');
-	expect(drawSeed(findServerFormat('stepfun'))).toBeUndefined();
+	expect(randomSeed(findServerFormat('stepfun'))).toBeUndefined();
 	random.mockReturnValue(0);
-	expect(drawSeed(findServerFormat('vllmOmni'))).toBe(0);
+	expect(randomSeed(findServerFormat('vllmOmni'))).toBe(0);
 	random.mockReturnValue(1 - 2 ** -53);
-	expect(drawSeed(findServerFormat('vllmOmni'))).toBe(2_147_483_647);
+	expect(randomSeed(findServerFormat('vllmOmni'))).toBe(2_147_483_647);
 	random.mockRestore();
 });
