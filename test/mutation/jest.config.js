@@ -16,7 +16,7 @@ module.exports = {
 		'options/{bodyFields,routing,validators}',
 		'otherServers/serverFormat',
 		'output/fileName',
-		'rateLimiter/schedule',
+		'rateLimiter/{learnedLimits,schedule}',
 		'redaction/redact',
 		'retry/retry',
 	].map((tests) => `<rootDir>/test/${tests}.test.cts`),

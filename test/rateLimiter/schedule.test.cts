@@ -1,67 +1,15 @@
-import { RequestFailure } from '../../nodes/StepFunImage/errors/requestFailure';
+import { rateLimiterFor } from '../../nodes/StepFunImage/transport/rateLimiter';
 import {
-	createRateLimiter,
-	rateLimiterFor,
-	type AccountLimits,
-	type ScheduleOptions,
-} from '../../nodes/StepFunImage/transport/rateLimiter';
-import { createVirtualClock } from './virtualClock.cts';
+	createAccount,
+	failed,
+	RUN,
+	throttled,
+	times,
+	withoutJitter,
+	type Task,
+} from './account.cts';
 
-// Virtual time: every request takes 100 ms unless it says otherwise, and nothing else takes any.
-
-const LATENCY_MS = 100;
-const RUN = {};
-
-const throttled = (retryAfterMs?: number) =>
-	new RequestFailure('status', { status: 429, retryAfterMs });
-const failed = (status: number, retryAfterMs?: number) =>
-	new RequestFailure('status', { status, retryAfterMs });
-
-beforeEach(() => {
-	// Without jitter, delays are half of what they are at most.
-	jest.spyOn(Math, 'random').mockReturnValue(0);
-});
-
-afterEach(() => jest.restoreAllMocks());
-
-interface Task extends Partial<Omit<ScheduleOptions, 'limits'>> {
-	label?: string;
-	takesMs?: number;
-	failure?: Error;
-	/** Concurrent requests, and requests a minute. */
-	limits?: [concurrentRequests: number, requestsPerMinute?: number];
-}
-
-function createAccount() {
-	const clock = createVirtualClock();
-	const limiter = createRateLimiter(undefined, clock);
-	const starts: Array<[label: string, at: number]> = [];
-	const schedule = async (task: Task = {}) => {
-		const { label = '', takesMs = LATENCY_MS, failure, limits: [most, perMinute = 0] = [1] } = task;
-		const limits: AccountLimits = { concurrentRequests: most, requestsPerMinute: perMinute };
-		return await limiter.schedule(
-			async () => {
-				starts.push([label, clock.now()]);
-				await clock.sleep(takesMs);
-				if (failure) throw failure;
-				return label;
-			},
-			{
-				run: task.run ?? RUN,
-				isRetry: task.isRetry ?? false,
-				maxElapsedMs: task.maxElapsedMs ?? 600_000,
-				signal: task.signal ?? new AbortController().signal,
-				limits,
-			},
-		);
-	};
-	/** Schedules tasks together, and lets time pass until all of them are over. */
-	const runAll = async (tasks: Task[]) =>
-		await clock.run(Promise.allSettled(tasks.map(async (task) => await schedule(task))));
-	return { clock, limiter, starts, schedule, runAll, times: () => starts.map(([, at]) => at) };
-}
-
-const times = (count: number, task: Task = {}): Task[] => Array.from({ length: count }, () => task);
+withoutJitter();
 
 describe('Rate limiter: concurrency', () => {
 	test('A new account starts 20 ms apart until it has answered, then as many as it may', async () => {
