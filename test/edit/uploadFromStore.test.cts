@@ -163,7 +163,7 @@ describe('Edit: an upload', () => {
 		[
 			'is answered before it is read, and cut off',
 			(request, response) => {
-				answer(response).on('finish', () => setTimeout(() => request.destroy(), 50));
+				answer(response).on('finish', () => setTimeout(() => request.destroy(), 500));
 			},
 			4,
 		],

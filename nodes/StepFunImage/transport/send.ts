@@ -100,7 +100,7 @@ export async function sendWithKey(
 		return response;
 	} catch (error) {
 		upload?.close();
-		throw error;
+		throw error as Error;
 	}
 }
 
