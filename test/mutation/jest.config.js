@@ -9,7 +9,7 @@ module.exports = {
 	...base,
 	rootDir: '../..',
 	testMatch: [
-		'answer/{base64Decoder,jsonImageScanner,responseReader}',
+		'answer/{base64Decoder,jsonImageScanner,responseReader,responseShapes}',
 		'catalogue/*',
 		'credential/parseCredential',
 		'edit/{formatParts,imageLimits,measure,partWalk,signature}',
