@@ -166,6 +166,13 @@ export class Editor {
 		await this.page.getByTestId('node-creator-search-bar').waitFor();
 	}
 
+	/** Opens the list of tools for an agent on the canvas. */
+	async openToolListOf(agent: string): Promise<void> {
+		const handle = this.node(agent).locator('[data-handleid="inputs/ai_tool/0"]');
+		await handle.getByTestId('canvas-handle-plus').click();
+		await this.page.getByTestId('node-creator-search-bar').waitFor();
+	}
+
 	/** The open list of nodes, or of a node's actions. */
 	get nodeList(): Locator {
 		return this.page.getByTestId('node-creator');
@@ -258,9 +265,14 @@ export class Editor {
 		return await this.modelField.getByTestId('rlc-input-container').locator('input').inputValue();
 	}
 
+	/** Opens the list of the Model field. */
+	async openModelList(): Promise<void> {
+		await this.modelField.getByTestId('rlc-input-container').click();
+	}
+
 	/** The models in the list of the Model field, or what stands there instead. */
 	async readModels(): Promise<string[]> {
-		await this.modelField.getByTestId('rlc-input-container').click();
+		await this.openModelList();
 		const entries = this.page.getByTestId('rlc-item').filter({ visible: true });
 		const failure = this.page.getByTestId('rlc-error-container').filter({ visible: true });
 		await entries.or(failure).first().waitFor();
@@ -273,7 +285,7 @@ export class Editor {
 
 	/** Chooses a model from the Model field's list. */
 	async chooseModel(id: string): Promise<void> {
-		await this.modelField.getByTestId('rlc-input-container').click();
+		await this.openModelList();
 		const entry = this.page.getByTestId('rlc-item').filter({ visible: true });
 		await entry.getByText(id).first().click();
 		await entry.first().waitFor({ state: 'hidden' });
