@@ -36,11 +36,12 @@ export type NodeError = NodeApiError | NodeOperationError;
 /**
  * An error for input that is refused before any request.
  *
+ * @param context without an itemIndex if all of the run is refused
  * @param message what is wrong, naming the field by its label
  * @param description how to go on
  */
 export function inputError(
-	context: ErrorContext,
+	context: Omit<ErrorContext, 'itemIndex'> & Partial<Pick<ErrorContext, 'itemIndex'>>,
 	message: string,
 	description: string,
 ): NodeOperationError {
@@ -187,6 +188,8 @@ export function appendRefusedRows(
 		others.length === 0
 			? ''
 			: ` ${others.length} more ${others.length === 1 ? 'row' : 'rows'}: ${listed}${hidden > 0 ? `; and ${hidden} more` : ''}.`;
+	// n8n would add the number that it counts from 0, "[item 1]", behind "Row 2".
+	delete error.context.itemIndex;
 	error.message = `Row ${row} of ${rows}: ${error.message}${rest === '' || error.message.endsWith('.') ? '' : '.'}${rest}`;
 }
 
@@ -194,6 +197,10 @@ export function appendRefusedRows(
  * The message as its reader needs it. A person reads the description below it; an AI agent is shown the message
  * alone, so there the advice has to stand in it.
  */
-function messageFor({ isTool }: ErrorContext, message: string, description: string): string {
+function messageFor(
+	{ isTool }: Pick<ErrorContext, 'isTool'>,
+	message: string,
+	description: string,
+): string {
 	return isTool ? `${message.replace(/\.$/, '')}. ${description}` : message;
 }
