@@ -6,7 +6,9 @@ import { showFor } from './showFor';
 import { toolVariant } from './toolVariant';
 
 /**
- * The fields that say where the input image comes from.
+ * The fields that say where the input image comes from. Their values are lost on the way from Edit to Generate and
+ * back: n8n's editor deletes the value of each field that leaves the panel, also where a field of the type `hidden`
+ * has the same name. Only a field that stays in sight would keep them, and Generate has no use for it.
  *
  * @param operation an operation that takes an image
  */

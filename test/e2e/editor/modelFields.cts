@@ -94,15 +94,15 @@ export async function checkMissingList(
 	node: string,
 ): Promise<void> {
 	for (const { name, fault, shown } of MISSING_LISTS) {
-		// The open panel keeps the list that it got.
+		// n8n gets the list when it opens the panel, and keeps it while the panel is open.
 		await editor.closePanel();
-		await editor.openNode(node);
 		server.setFaults([{ fault }]);
-		const [text] = await editor.readModels();
+		await editor.openNode(node);
+		await editor.openModelList();
+		const text = await editor.readMissingModelList();
 		log(`no list of models: ${text.replaceAll('\n', ' / ')}`);
 		match(text, shown);
 		match(text, /Check the credential, or set Model to 'By ID'/);
-		await editor.openModelList();
 		await shoot(`model-list-${name}`);
 		await editor.page.keyboard.press('Escape');
 	}
