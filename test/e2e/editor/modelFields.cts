@@ -94,10 +94,10 @@ export async function checkMissingList(
 	node: string,
 ): Promise<void> {
 	for (const { name, fault, shown } of MISSING_LISTS) {
-		// n8n gets the list when it opens the panel, and keeps it while the panel is open.
+		// The open panel keeps the list that it got.
 		await editor.closePanel();
-		server.setFaults([{ fault }]);
 		await editor.openNode(node);
+		server.setFaults([{ when: { path: '/models' }, fault }]);
 		await editor.openModelList();
 		const text = await editor.readMissingModelList();
 		log(`no list of models: ${text.replaceAll('\n', ' / ')}`);
