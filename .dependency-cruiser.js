@@ -2,7 +2,7 @@
 
 const folder = (name) => `^nodes/StepFunImage/${name}/`;
 
-/** The folders in the direction of their imports: each may import those that stand behind it. */
+/** The folders in the direction of their imports: each one may import those after it. */
 const CHAIN = ['actions', 'request', 'image', 'transport', 'errors', 'catalogue'];
 
 /** Every part of the package, with the other parts that it may import. */
@@ -49,14 +49,14 @@ module.exports = {
 		},
 		{
 			name: 'no-unresolved-import',
-			comment: 'What is not found is not checked.',
+			comment: 'An import that is not found cannot be checked.',
 			severity: 'error',
 			from: {},
 			to: { couldNotResolve: true },
 		},
 	],
 	options: {
-		// An import of a type alone counts too.
+		// Type-only imports count too.
 		tsPreCompilationDeps: true,
 		tsConfig: { fileName: 'tsconfig.json' },
 		doNotFollow: { path: 'node_modules' },

@@ -9,13 +9,13 @@ const esbuild = require('esbuild');
 const { dest, parallel, series, src, watch: watchFiles } = require('gulp');
 const packageJson = require('./package.json');
 
-/** npm run dev builds straight into a folder of n8n, and leaves dist/ alone. */
+/** npm run dev sets this to build into a folder of n8n instead of dist/. */
 const DIST = process.env.DIST_FOLDER ?? 'dist';
 
 const ICONS = 'icons/*.{svg,png}';
 const NODE_METADATA = ['nodes/**/*.node.json', 'nodes/**/__schema__/**/*.json'];
 
-/** Runs a program, its output in ours, and fails when it does. */
+/** Runs a program with its output on the console. Rejects if the program fails. */
 function run(command, args, options = {}) {
 	return new Promise((resolve, reject) => {
 		const child = spawn(command, args, { stdio: 'inherit', ...options });
@@ -37,27 +37,44 @@ function clean() {
 	return fs.rm(DIST, { recursive: true, force: true });
 }
 
-/** The sources as n8n-node build compiles them, then everything, the tests among it. */
+/** Checks the sources as `n8n-node build` compiles them, then everything, including the tests. */
 async function typecheck() {
 	await runTool('tsc', ['--noEmit']);
 	await runTool('tsc', ['--project', 'test/tsconfig.json']);
 }
 
+/** The actions have a file of their own: n8n loads the node at its start, and the actions when the node is first used. */
+const separateActions = {
+	name: 'separate-actions',
+	setup(build) {
+		build.onResolve({ filter: /^\.\/actions\/index\.js$/ }, ({ path: file }) => ({
+			path: file,
+			external: true,
+		}));
+	},
+};
+
 /**
- * One file per node and credential, with everything it imports inside: a verified community package may have no
- * dependencies. The code is not minified, so that whoever reviews the package can read what it does.
+ * Bundles each node and credential with its imports into one file, because a verified community package must not have
+ * dependencies. The code is not minified, so that reviewers can read it.
  */
 const bundleOptions = {
-	entryPoints: [...packageJson.n8n.nodes, ...packageJson.n8n.credentials].map((file) =>
-		file.replace(/^dist\//, '').replace(/\.js$/, '.ts'),
-	),
+	entryPoints: [
+		...[...packageJson.n8n.nodes, ...packageJson.n8n.credentials].map((file) =>
+			file.replace(/^dist\//, '').replace(/\.js$/, '.ts'),
+		),
+		'nodes/StepFunImage/actions/index.ts',
+	],
+	plugins: [separateActions],
+	// A require(), because n8n clears only the cache of require() when it reloads a node.
+	supported: { 'dynamic-import': false },
 	outdir: DIST,
 	outbase: '.',
 	bundle: true,
 	format: 'cjs',
 	platform: 'node',
 	target: 'node20',
-	// n8n brings it; a second copy would break instanceof checks on its error classes.
+	// n8n provides it. A second copy would break instanceof checks on its error classes.
 	external: ['n8n-workflow'],
 	legalComments: 'inline',
 };
@@ -71,7 +88,7 @@ async function bundle() {
 	await writeThirdPartyLicenses(Object.keys(metafile.inputs));
 }
 
-/** The licenses of bundled packages ask for their text to go along with the code. */
+/** The licenses of bundled packages require their text to be included. */
 async function writeThirdPartyLicenses(bundledFiles) {
 	const folders = bundledFiles.map((file) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(file)?.[0]);
 	const texts = [];
@@ -96,12 +113,12 @@ function copyIcons() {
 	return src(ICONS, { encoding: false }).pipe(dest(path.join(DIST, 'icons')));
 }
 
-/** Codex files (category, aliases, links) and the output schemas which the editor shows before a first run. */
+/** Codex files (category, aliases, links), and the output schemas that the editor shows before the first run. */
 function copyNodeMetadata() {
 	return src(NODE_METADATA, { base: '.' }).pipe(dest(DIST));
 }
 
-/** Builds again whenever a source changes, until the process is ended. */
+/** Rebuilds whenever a source changes, until the process ends. */
 async function watch() {
 	const context = await esbuild.context({ ...bundleOptions, logLevel: 'info' });
 	await context.watch();
@@ -111,16 +128,16 @@ async function watch() {
 
 const bundleAndCopy = series(clean, parallel(bundle, copyIcons, copyNodeMetadata));
 
-/** n8n's own linter in strict mode, which demands eslint.config.mjs as n8n ships it. */
+/** n8n's own linter in strict mode, which requires an unchanged eslint.config.mjs. */
 function lintAsN8nDoes() {
 	return runTool('n8n-node', ['lint'], {
-		// n8n's rules concern **/*.ts. The .cts files of test/ have a configuration of their own: a test server may import
-		// node:http, a node may not.
+		// n8n's rules apply to **/*.ts. The .cts files in test/ have their own configuration, because tests may import
+		// node:http and nodes may not.
 		env: { ...process.env, ESLINT_FLAGS: 'unstable_config_lookup_from_file' },
 	});
 }
 
-/** Imports run in one direction: .dependency-cruiser.js says which. */
+/** Checks the directions of imports that .dependency-cruiser.js allows. */
 function checkImports() {
 	return runTool('depcruise', ['--config', '.dependency-cruiser.js', 'nodes', 'credentials']);
 }
@@ -138,8 +155,8 @@ function checkFormat() {
 }
 
 /**
- * n8n's verification of community packages, on the same two things: the sources, and what npm would publish.
- * Only the check of npm's provenance statement is left out, as there is none before the publication.
+ * Runs n8n's scan for verified community packages on the sources and on the packed package. It leaves out only the
+ * check of npm's provenance statement, which does not exist before publication.
  */
 async function scan() {
 	const scanner = require.resolve('@n8n/scan-community-package/scanner/scanner.mjs');
@@ -168,9 +185,9 @@ async function scan() {
 	}
 }
 
-/** Prints what the scanner found in `subject` and returns whether it passed. */
+/** Prints the scanner's findings for `subject`, and returns whether it passed. */
 function report(subject, { passed, message, details }) {
-	// The scanner lets a package pass in which it finds no file to look at; its message then says so.
+	// If the scanner finds no files, it passes with a message, which must count as a failure.
 	if (passed && !message) {
 		console.log(`${subject}: passed n8n's scan`);
 		return true;
@@ -179,7 +196,7 @@ function report(subject, { passed, message, details }) {
 	return false;
 }
 
-/** Whether package managers and Node.js understand the package as it is meant. */
+/** Checks that package managers and Node.js interpret the package as intended. */
 async function lintPackage(folder) {
 	const { publint } = await import('publint');
 	const { formatMessage } = await import('publint/utils');
@@ -192,8 +209,8 @@ async function lintPackage(folder) {
 }
 
 /**
- * What only a publisher can fill in, as far as package.json still holds its placeholder. Fails when an address
- * elsewhere is not that of package.json.
+ * Lists the metadata in package.json that is still a placeholder, which only a publisher can replace. Fails if an
+ * address in another file differs from that in package.json.
  */
 async function findMissingMetadata() {
 	const { author, bugs, homepage, name, repository } = packageJson;
@@ -229,7 +246,7 @@ async function listSources() {
 	return lists.flat().filter((file) => /\.(ts|json)$/.test(file));
 }
 
-/** Fails until everything is filled in that only a publisher can. */
+/** Fails until the publisher has replaced all placeholders. */
 async function checkMetadata() {
 	const missing = await findMissingMetadata();
 	if (missing.length > 0) throw new Error(`Before publication, set:\n${missing.join('\n')}`);

@@ -39,7 +39,8 @@ export class StepFunApi implements ICredentialType {
 				},
 			],
 			default: SERVICES[0].baseUrl,
-			description: 'Where the requests go. A key of one region does not work in the other.',
+			description:
+				'The platform that issued your key, or Custom for any other server. A key of one region does not work in the other.',
 		},
 		{
 			displayName: 'Base URL',
@@ -49,7 +50,7 @@ export class StepFunApi implements ICredentialType {
 			default: '',
 			placeholder: 'e.g. https://images.example.com/v1',
 			description:
-				'Address of the API up to and including its version. The node adds the rest, such as /images/generations. A query stays at the end.',
+				'Address of the API up to and including its version. The node adds the rest, such as /images/generations, and keeps a query at the end.',
 			displayOptions: { show: { service: [CUSTOM_SERVICE] } },
 		},
 		{
@@ -59,7 +60,7 @@ export class StepFunApi implements ICredentialType {
 			options: SERVER_FORMATS.map(({ name, value, description }) => ({ name, value, description })),
 			default: STEPFUN_FORMAT.value,
 			description:
-				'Which names the server uses for the settings, and how it answers. The node refuses a setting that the server cannot take before it sends anything.',
+				'How the server names the settings, and what it answers. If the server does not support a setting, the node refuses it before it sends anything.',
 			displayOptions: { show: { service: [CUSTOM_SERVICE] } },
 		},
 		{
@@ -77,7 +78,7 @@ export class StepFunApi implements ICredentialType {
 			typeOptions: { minValue: 1, numberPrecision: 0 },
 			default: ACCOUNT_DEFAULTS.concurrentRequests,
 			description:
-				"How many requests may be under way at once, over all items, nodes and workflows that use this key. StepFun's lowest tier allows 5. If you leave it at 5, servers that generate one image at a time get one request at a time.",
+				"The maximum number of requests at once, across all items, nodes and workflows that use this key. StepFun's lowest tier allows 5. If you leave it at 5, servers that generate one image at a time get one request at a time.",
 		},
 		{
 			displayName: 'Requests per Minute',
@@ -86,7 +87,7 @@ export class StepFunApi implements ICredentialType {
 			typeOptions: { minValue: 0, numberPrecision: 0 },
 			default: ACCOUNT_DEFAULTS.requestsPerMinute,
 			description:
-				'How many requests may be started in a minute, counted in the same way. 0 sets no limit; the node still slows down when the service tells it to.',
+				'The maximum number of requests per minute, counted in the same way. 0 means no limit; the node still slows down when the service requires it.',
 		},
 		{
 			displayName: 'Ignore SSL Issues (Insecure)',
@@ -94,7 +95,7 @@ export class StepFunApi implements ICredentialType {
 			type: 'boolean',
 			default: false,
 			description:
-				"Whether to connect even if the server's SSL certificate cannot be verified, for a server of your own with a self-signed certificate",
+				"Whether to connect even if the server's SSL certificate cannot be verified, for example on your own server with a self-signed certificate",
 			displayOptions: { show: { service: [CUSTOM_SERVICE] } },
 		},
 		{
@@ -104,7 +105,7 @@ export class StepFunApi implements ICredentialType {
 			typeOptions: { multipleValues: true },
 			placeholder: 'Add Header',
 			default: {},
-			description: 'Headers to send with each request, as some gateways require',
+			description: 'Headers to send with each request, which some gateways require',
 			displayOptions: { show: { service: [CUSTOM_SERVICE] } },
 			options: [
 				{
@@ -129,7 +130,7 @@ export class StepFunApi implements ICredentialType {
 				},
 			],
 		},
-		// The one header of credentials from before there was a list; n8n hands over only what is declared.
+		// The single header of older credentials. n8n passes on only the fields that are declared here.
 		{ displayName: 'Add Custom Header', name: 'addCustomHeader', type: 'hidden', default: false },
 		{ displayName: 'Header Name', name: 'headerName', type: 'hidden', default: '' },
 		{
@@ -141,7 +142,7 @@ export class StepFunApi implements ICredentialType {
 		},
 	];
 
-	// A declaration could not leave headers out, and n8n would evaluate its expressions for every request.
+	// A declarative `authenticate` could not omit headers, and n8n would evaluate its expressions for every request.
 	authenticate = async (
 		credentials: ICredentialDataDecryptedObject,
 		requestOptions: IHttpRequestOptions,

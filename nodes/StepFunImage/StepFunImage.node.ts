@@ -1,15 +1,17 @@
 import {
 	NodeConnectionTypes,
+	type ICredentialsDecrypted,
+	type ICredentialTestFunctions,
 	type IExecuteFunctions,
+	type ILoadOptionsFunctions,
+	type INodeCredentialTestResult,
 	type INodeExecutionData,
+	type INodeListSearchResult,
 	type INodeProperties,
 	type INodeType,
 	type INodeTypeDescription,
 } from 'n8n-workflow';
 
-import { testStepFunApi } from './actions/credentialTest';
-import { run } from './actions/run';
-import { searchModels } from './actions/searchModels';
 import { hints } from './descriptions/hints';
 import { imageFields } from './descriptions/imageFields';
 import { balanceOptionsField } from './descriptions/options';
@@ -23,6 +25,9 @@ const properties: INodeProperties[] = [
 	balanceOptionsField,
 ];
 
+/** Loads what the node does only when it is first used, because n8n loads the descriptions of all nodes at its start. */
+const loadActions = async () => await import('./actions/index.js');
+
 export class StepFunImage implements INodeType {
 	description: INodeTypeDescription = {
 		displayName: 'StepFun Image',
@@ -30,7 +35,7 @@ export class StepFunImage implements INodeType {
 		icon: { light: 'file:../../icons/stepfun.svg', dark: 'file:../../icons/stepfun.dark.svg' },
 		group: ['transform'],
 		version: 1,
-		// In words: "image to image: step-2x-large", "get balance: account".
+		// For example "image to image: step-2x-large" and "get balance: account".
 		subtitle:
 			'={{ $parameter["operation"].replace(/[A-Z]/g, (letter) => " " + letter.toLowerCase()) + ": " + ($parameter["model"] || $parameter["resource"]) }}',
 		description: "Generate images from text and edit images with StepFun's image API",
@@ -39,15 +44,15 @@ export class StepFunImage implements INodeType {
 		usableAsTool: true,
 		builderHint: {
 			searchHint:
-				"Generates, edits and varies images with StepFun. Makes one image for each input item and bounds and paces the requests itself, so it needs no loop and no Wait node. As an agent's tool it returns links, not files.",
+				"Generates, edits and varies images with StepFun. Makes one image for each input item and limits the rate of its requests, so it needs no loop and no Wait node. As an agent's tool, it returns links, not files.",
 			relatedNodes: [
 				{
 					nodeType: 'n8n-nodes-base.readWriteFile',
-					relationHint: 'Saves the image, found in the binary field data, to disk',
+					relationHint: 'Saves the image from the binary field data to disk',
 				},
 				{
 					nodeType: 'n8n-nodes-base.dataTable',
-					relationHint: 'Keeps the rows of a large batch, so that it can go on after a restart',
+					relationHint: 'Keeps the rows of a large batch, so that it can continue after a restart',
 				},
 			],
 		},
@@ -57,10 +62,30 @@ export class StepFunImage implements INodeType {
 		properties,
 	};
 
-	methods = { credentialTest: { testStepFunApi }, listSearch: { searchModels } };
+	methods = {
+		credentialTest: {
+			async testStepFunApi(
+				this: ICredentialTestFunctions,
+				credential: ICredentialsDecrypted,
+			): Promise<INodeCredentialTestResult> {
+				const { testStepFunApi } = await loadActions();
+				return await testStepFunApi.call(this, credential);
+			},
+		},
+		listSearch: {
+			async searchModels(
+				this: ILoadOptionsFunctions,
+				filter?: string,
+			): Promise<INodeListSearchResult> {
+				const { searchModels } = await loadActions();
+				return await searchModels.call(this, filter);
+			},
+		},
+	};
 
-	/** The properties say what is sent: each field its `routing.send`, each operation its `routing.request`. */
+	/** The properties define what is sent: each field by its `routing.send`, each operation by its `routing.request`. */
 	async execute(this: IExecuteFunctions): Promise<INodeExecutionData[][]> {
+		const { run } = await loadActions();
 		return await run(this, properties);
 	}
 }

@@ -60,9 +60,20 @@ test.each<[string, string, string, string]>([
 		'a data URI as the link behind the image',
 		`{"b64_json":"${BASE64}","url":"data:image/png;base64,QUJD"}`,
 		IMAGE,
-		'{"b64_json":"","url":"data:image/png;base64,QUJD"}',
+		'{"b64_json":"","url":""}',
 	],
-	['an empty image', '{"b64_json":"","seed":7}', '', '{"b64_json":"","seed":7}'],
+	[
+		'an empty image before another one',
+		`[{"b64_json":"","seed":7},{"b64_json":"${BASE64}"}]`,
+		IMAGE,
+		'[{"b64_json":"","seed":7},{"b64_json":""}]',
+	],
+	[
+		'an escaped quote in a text before the image',
+		`{"note":"5\\" wide","b64_json":"${BASE64}"}`,
+		IMAGE,
+		'{"note":"5\\" wide","b64_json":""}',
+	],
 ])(
 	'Of an answer with %s the image is decoded and the rest kept',
 	(_what, json, image, envelope) => {
@@ -81,6 +92,10 @@ test.each([
 	['the key in a list', '["b64_json","QUJD"]'],
 	['the key in a text', '{"note":"\\"b64_json\\":\\"QUJD\\""}'],
 	['a longer key', '{"xb64_json":"QUJD","b64_jsonx":"QUJD"}'],
+	[
+		'a longer key whose characters are escaped',
+		'{"\\u0062\\u0036\\u0034\\u005f\\u006a\\u0073\\u006f\\u006ex":"QUJD"}',
+	],
 	['a key that is no text', '{"b64\\ujson":"QUJD"}'],
 	['a very long key', `{"${'x'.repeat(48)}b64_json":"QUJD"}`],
 	['a text that ends in a backslash', '{"note":"\\\\","b":"QUJD"}'],
@@ -144,6 +159,11 @@ describe('The text of an image with escapes', () => {
 				}),
 			);
 		}
+		for (const size of SIZES) {
+			expect(() => scan('{"b64_json":"QUJD\\u00"}', size)).toThrow(
+				expect.objectContaining({ kind: 'invalidJson' }),
+			);
+		}
 		expect(() => scan(`{"b64_json":"\\x${'Q'.repeat(200)}"}`, 1000)).toThrow(
 			expect.objectContaining({
 				details: { text: `The answer has an invalid escape: \\x${'Q'.repeat(98)}` },
@@ -193,4 +213,10 @@ test('The envelope takes small pieces beyond its first 4 kB', () => {
 	const json = `{"note":"${'0123456789'.repeat(1000)}"}`;
 	for (const piece of pieces(json, 999)) scanner.scan(piece);
 	expect(scanner.envelope()).toBe(json);
+});
+
+test('An empty image is none', () => {
+	for (const size of SIZES) {
+		expect(scan('{"b64_json":"","seed":7}', size)).toMatchObject({ image: '', isComplete: false });
+	}
 });

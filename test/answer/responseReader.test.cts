@@ -61,12 +61,13 @@ describe('Response: its fields', () => {
 		],
 		[
 			'of another type',
-			{ id: 7, created: '7', data: [{ seed: '8', finish_reason: 1, url: {} }] },
+			{ id: 7, created: true, data: [{ seed: [8], finish_reason: 1, url: {} }] },
 			{},
 		],
+		['numbers as text', { created: '7', data: [{ seed: '8' }] }, { created: 7, seed: 8 }],
 		['empty', { id: '', data: [{ url: '', finish_reason: '' }], error: '' }, {}],
 		['null', { id: null, data: null, images: null, error: null }, {}],
-		['in no list', { data: { seed: 8 }, images: 'x' }, {}],
+		['in no list', { data: { seed: 8 }, images: 'x' }, { seed: 8 }],
 		['in an empty list', { data: [] }, {}],
 		['of nothing', { data: [null] }, {}],
 		['an error as text', { error: 'no credit' }, { error: 'no credit' }],
@@ -111,9 +112,11 @@ describe('Response: an image that arrived whole counts', () => {
 		['with something behind it', withImage('}]};<!-- proxy -->'), 'abc'],
 		['with a second object behind it', withImage('}]}{"id":"other"}'), 'abc'],
 		['with brackets in texts', withImage(',"note":"]}\\"}"}]'), 'abc'],
+		['with all its closing brackets in a text', withImage(',"note":"}]}"'), 'abc'],
+		['with opening brackets in a text', withImage(',"note":"{[{["'), 'abc'],
 		['with a backslash at the end of a text', withImage(',"note":"\\\\"}]'), 'abc'],
-		['with a bracket too many', withImage('}]]}'), undefined],
-		['within a key', withImage(',"finish_'), undefined],
+		['with a bracket too many', withImage('}]]}'), 'abc'],
+		['within a key', withImage(',"finish_'), 'abc'],
 	])('%s', async (_what, json, id) => {
 		const { image, response } = await read([json]);
 		expect(image).toBe(IMAGE);
@@ -137,9 +140,11 @@ describe('Response: an image that arrived whole counts', () => {
 	});
 
 	test('and a link that arrived whole does, too', async () => {
-		const link = '{"data":[{"url" : "https://res.example/\\"1.png"';
-		for (const pieces of [[link], [link, BROKEN], [`${link},"seed":8`, BROKEN]]) {
-			expect((await read(pieces)).response.url).toBe('https://res.example/"1.png');
+		for (const colon of [':', ' : ', '\n\t:\n\t']) {
+			const link = `{"data":[{"url"${colon}"https://res.example/\\"1.png"`;
+			for (const pieces of [[link], [link, BROKEN], [`${link},"seed":8`, BROKEN]]) {
+				expect((await read(pieces)).response.url).toBe('https://res.example/"1.png');
+			}
 		}
 	});
 
@@ -235,9 +240,14 @@ describe('Response: an image that cannot be stored', () => {
 	});
 
 	test('is told without the ID where the rest of the answer is of no use', async () => {
+		const validate = jest.fn();
 		expect(
-			await failureOf([`{"id":"abc","b64_json":"${BASE64}`, BROKEN], { store: notAnImage }),
+			await failureOf([`{"id":"abc","b64_json":"${BASE64}`, BROKEN], {
+				store: notAnImage,
+				validate,
+			}),
 		).toEqual({ kind: 'notAnImage', text: 'hello', id: undefined });
+		expect(validate).not.toHaveBeenCalled();
 	});
 
 	test('is what the validation says of its answer', async () => {
@@ -267,6 +277,17 @@ describe('Response: an image that cannot be stored', () => {
 		});
 	});
 
+	test('fails as storage did also when its answer is whole', async () => {
+		const store = async (bytes: AsyncIterable<Buffer>): Promise<string> => {
+			await toText(bytes);
+			throw new RequestFailure('storage', { text: 'disk full' });
+		};
+		expect(await failureOf([withImage('}]}')], { store })).toEqual({
+			kind: 'storage',
+			text: 'disk full',
+		});
+	});
+
 	test('is truncated where its answer is, too', async () => {
 		const store = async (): Promise<string> => {
 			throw new RequestFailure('truncated', { text: 'The image file is incomplete' });
@@ -275,6 +296,40 @@ describe('Response: an image that cannot be stored', () => {
 			kind: 'truncated',
 		});
 	});
+});
+
+test('A response may have 400 MB, and not a byte more', async () => {
+	const MEGABYTE = 1024 * 1024;
+	const head = '[{"b64_json":"QUJD"},{"b64_json":"';
+	const tail = '"}]';
+	// A second image is passed over, which takes no time and no memory.
+	const filler = Buffer.alloc(MEGABYTE, 'A');
+	async function* responseOf(bytes: number): AsyncGenerator<Buffer> {
+		yield Buffer.from(head);
+		let left = bytes - head.length - tail.length;
+		for (; left > MEGABYTE; left -= MEGABYTE) yield filler;
+		yield filler.subarray(0, left);
+		yield Buffer.from(tail);
+	}
+	const imageOf = async (bytes: number) =>
+		(await readResponse(responseOf(bytes), toText, () => undefined)).image;
+
+	expect(await imageOf(400 * MEGABYTE)).toBe('ABC');
+	await expect(imageOf(400 * MEGABYTE + 1)).rejects.toMatchObject({ kind: 'tooLarge' });
+});
+
+test('A response need not be one that can be let go of', async () => {
+	const chunks = [Buffer.from('{"id":"abc"}')];
+	const body: AsyncIterable<Buffer> = {
+		[Symbol.asyncIterator]: () => ({
+			next: async () => {
+				const value = chunks.shift();
+				return value ? { done: false, value } : { done: true, value };
+			},
+		}),
+	};
+	const { response } = await readResponse(body, toText, () => undefined);
+	expect(response.id).toBe('abc');
 });
 
 test('A response is let go of when it is over, whole or not', async () => {

@@ -4,7 +4,7 @@ import {
 	FALLBACK_FIELD,
 	LINK_LIFETIMES,
 	MAX_IMAGES_PER_INPUT,
-	MOST_TRIES,
+	MAX_TRIES_LIMIT,
 	RETRY_DEFAULTS,
 } from '../../nodes/StepFunImage/catalogue/defaults';
 import { IMAGE_FORMATS } from '../../nodes/StepFunImage/catalogue/imageFormats';
@@ -32,7 +32,7 @@ test('An output is found by its value', () => {
 test('The defaults are those that the README tells', () => {
 	expect(RETRY_DEFAULTS).toEqual({ timeoutSeconds: 120, maxTries: 5, giveUpAfterSeconds: 600 });
 	expect(ACCOUNT_DEFAULTS).toEqual({ concurrentRequests: 5, requestsPerMinute: 0 });
-	expect([MAX_IMAGES_PER_INPUT, MOST_TRIES, FALLBACK_FIELD]).toEqual([20, 20, 'data']);
+	expect([MAX_IMAGES_PER_INPUT, MAX_TRIES_LIMIT, FALLBACK_FIELD]).toEqual([20, 20, 'data']);
 	expect(LINK_LIFETIMES.map(({ name, value }) => [name, value])).toEqual([
 		['1 Hour', '1 hour'],
 		['1 Day', '1 day'],

@@ -116,7 +116,7 @@ test('Servers differ in sizes, answers and edits', () => {
 test.each([
 	['https://res.example/1.png', 'https://res.example/1.png'],
 	['/files/1.png', 'http://localhost:8080/files/1.png'],
-	['//res.example/1.png', undefined],
+	['//res.example/1.png', 'http://res.example/1.png'],
 	['files/1.png', undefined],
 	['see /files/1.png', undefined],
 	['', undefined],

@@ -73,7 +73,7 @@ describe('Credential: the connection test', () => {
 		expect(await testLocal({ baseUrl: `${server.origin}/api` })).toEqual({
 			status: 'Error',
 			message:
-				'The server answers, but not at this address: it has no /models. Check Service and Base URL; the Base URL usually ends in /v1.',
+				'The server answers, but it has no /models at this address. Check Service and Base URL; the Base URL usually ends in /v1.',
 		});
 	});
 

@@ -33,6 +33,8 @@ describe('Credential: the address', () => {
 		[{ baseUrl: 'https://images.example.com/v1/' }, 'https://images.example.com/v1'],
 		[{ baseUrl: ' https://images.example.com/v1// ' }, 'https://images.example.com/v1'],
 		[{ baseUrl: '/v1' }, '/v1'],
+		[{ baseUrl: 'https://images.example.com/v1#keys' }, 'https://images.example.com/v1'],
+		[{ baseUrl: 'https://images.example.com/v1/?a=b#keys' }, 'https://images.example.com/v1'],
 		[{ baseUrl: undefined }, ''],
 		[{ service: 'https://api.stepfun.com/v1' }, 'https://api.stepfun.com/v1'],
 		[{ service: ' https://api.stepfun.ai/v1 ' }, 'https://api.stepfun.ai/v1'],

@@ -173,7 +173,7 @@ async function checkProtectedNetwork(context: SecurityTestContext): Promise<void
 			editFrom(account, `${address}/secret.png`),
 			BLOCKED,
 		);
-		match(ofInput, /^The image behind 'Image URL' could not be downloaded: n8n refuses to open/);
+		match(ofInput, /^The image at 'Image URL' could not be downloaded: n8n refuses to open/);
 	}
 	const account = await createAccount(context, hostile.url);
 	const verdict = await context.n8n.testCredential(account, CREDENTIAL_TYPE);

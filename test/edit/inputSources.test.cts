@@ -56,9 +56,9 @@ describe('Edit: an image from a URL', () => {
 	});
 
 	test.each([
-		['/missing.png', "The image behind 'Image URL' could not be downloaded: 127.0.0.1:"],
+		['/missing.png', "The image at 'Image URL' could not be downloaded: 127.0.0.1:"],
 		['/page', "The file behind 'Image URL' is not an image that can be edited"],
-		['/endless', "The image behind 'Image URL' could not be downloaded: the file is larger than"],
+		['/endless', "The image at 'Image URL' could not be downloaded: the file is larger than"],
 	])(
 		'An Image URL that leads to %s is told as what it is, and nothing is sent to the service',
 		async (path, message) => {

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 
 import type { INodeExecutionData } from 'n8n-workflow';
 
+import { fileOfBytes, openUpload } from '../../nodes/StepFunImage/transport/upload';
 import { itemWithFile, pngOfBytes } from '../kit/images.cts';
 import { runEdit } from '../kit/localRuns.cts';
 import { countOpenFiles } from '../kit/processFigures.cts';
@@ -106,5 +107,32 @@ describe('Edit: a server of another process that refuses an upload by its head',
 		} finally {
 			child.kill();
 		}
+	});
+});
+
+describe('Edit: an upload that ends early', () => {
+	async function nextAfter(end: (close: () => void, cancel: AbortController) => void) {
+		const file = fileOfBytes(Buffer.alloc(MEGABYTE), {
+			name: 'shoe.png',
+			mimeType: 'image/png',
+			toError: (detail) => new Error(detail),
+		});
+		const progress = { onAlive: () => {}, waitFor: () => {}, fail: () => {} };
+		const cancel = new AbortController();
+		const { body, close: closeFile } = await openUpload(
+			{ fields: {}, fileField: 'image', file },
+			progress,
+			cancel.signal,
+		);
+		const chunks = (body.get('image') as File).stream() as unknown as AsyncIterator<Uint8Array>;
+		expect((await chunks.next()).done).toBe(false);
+		end(closeFile, cancel);
+		return await chunks.next().catch((error: Error) => error.name);
+	}
+
+	// n8n 1.x copies it field by field, which a DOMException such as AbortError does not bear.
+	test('fails with a plain error', async () => {
+		expect(await nextAfter((closeFile) => closeFile())).toBe('Error');
+		expect(await nextAfter((_, cancel) => cancel.abort())).toBe('Error');
 	});
 });

@@ -35,7 +35,7 @@ describe('Failures: error statuses', () => {
 		[408, 'The service took too long and gave up: Fault 408', 'Run this item again later'],
 		[
 			429,
-			"Too many requests: the account's limit was still reached after waiting: Fault 429",
+			'Too many requests: the account was still at its limit after waiting: Fault 429',
 			"Lower 'Concurrent Requests'",
 		],
 		[451, 'Moderation refused the request: Fault 451', 'Change the prompt.'],
@@ -152,6 +152,23 @@ describe('Failures: bodies of errors', () => {
 		['detail', '{"detail":"no capacity"}', ': no capacity'],
 		['JSON null', 'null', ': null'],
 		['null as the message', '{"error":{"message":null},"message":"really"}', ': really'],
+		[
+			'a status text beside the message',
+			'{"error":"Bad Gateway","message":"no capacity"}',
+			': no capacity',
+		],
+		['a list of messages', '{"message":["no capacity","try later"]}', ': no capacity; try later'],
+		['a list of errors', '{"errors":[{"message":"no capacity"}]}', ': no capacity'],
+		['msg, as Chinese services call it', '{"code":1002,"msg":"余额不足"}', ': 余额不足'],
+		[
+			'a problem of RFC 9457',
+			'{"type":"about:blank","title":"Bad","detail":"no room"}',
+			': no room',
+		],
+		['a message within a message', '{"detail":{"error":{"message":"no room"}}}', ': no room'],
+		['JSON that ends too early', '{"error":{"message":"no \\"room\\"","trace":[1,2', ': no "room"'],
+		['JSON that ends in its message', '{"error":{"message":"no ro', ': no ro'],
+		['JSON behind a byte order mark', '\uFEFF{"error":"no room"}', ': no room'],
 		['an error without a message', '{"error":{"code":7}}', ': {"error":{"code":7}}'],
 	])('The words of an error come out of a body of this sort: %s', async (_, body, said) => {
 		server.setFaults([{ fault: { status: 502, body } }]);
@@ -539,7 +556,7 @@ describe('Failures: the announcement of StepFun', () => {
 		for (const status of [404, 503]) {
 			const error = failing(baseURL, withStatus(status));
 			expect(error).toBeInstanceOf(NodeApiError);
-			expect(error.description).toContain('pause from 2026-10-10');
+			expect(error.description).toContain('from 2026-10-10');
 			expect(error.description).toContain('choose Custom as Service');
 			expect(error.httpCode).toBe(String(status));
 			expect(error.context.itemIndex).toBe(4);

@@ -6,8 +6,8 @@
 export default {
 	mutate: [
 		'catalogue/*',
-		'image/{base64Decoder,fileName,jsonImageScanner,measure,responseReader}',
-		'request/{bodyFields,imageLimits,routing,validators}',
+		'image/{base64Decoder,fileName,formatParts,jsonImageScanner,measure,partWalk,responseReader,signature}',
+		'request/{bodyFields,imageLimits,routing,serverFormat,validators}',
 		'transport/{credential,rateLimiter,redact,retry}',
 	].map((files) => `nodes/StepFunImage/${files}.ts`),
 	testRunner: 'jest',

@@ -88,3 +88,64 @@ test.each([{ n: 1 }])('Additional Body Fields take %j', async (additional) => {
 	expect(error?.message).toBeUndefined();
 	expect(sentBody()).toMatchObject(additional);
 });
+
+test('Additional Body Fields refuse a seed beside Number of Images, which would buy one picture several times', async () => {
+	const { error } = await runGenerate(server, {
+		options: { numberOfImages: 3, additionalBodyFields: '{ "seed": 5 }' },
+	});
+	expect(error?.message).toBe(
+		"'Additional Body Fields' sets one seed for 3 images, which would all be the same",
+	);
+	expect(error?.description).toContain("set 'Seed' under Options");
+	expect(server.requests).toEqual([]);
+});
+
+test('Additional Body Fields that take the seed away leave the item without one', async () => {
+	const { items } = await runGenerate(server, {
+		options: { seed: 5, additionalBodyFields: '{ "seed": null }' },
+	});
+	expect(sentBody()).not.toHaveProperty('seed');
+	expect(items[0].json.seed).toBeNull();
+});
+
+test('Another prompt in Additional Body Fields is the one that the item tells', async () => {
+	const { items } = await runGenerate(server, {
+		options: { additionalBodyFields: '{ "prompt": "A blue shoe" }' },
+	});
+	expect(sentBody()).toMatchObject({ prompt: 'A blue shoe' });
+	expect(items[0].json).toMatchObject({ prompt: 'A blue shoe', fileName: 'a-blue-shoe-1.png' });
+});
+
+test('Another prompt in Additional Body Fields carries the settings that a server reads out of it', async () => {
+	const { items } = await runGenerate(
+		server,
+		{ model: 'm', options: { seed: 5, additionalBodyFields: '{ "prompt": "A blue shoe" }' } },
+		{ credential: { apiFormat: 'stableDiffusionCpp' } },
+	);
+	expect(sentBody()).toMatchObject({
+		prompt: 'A blue shoe<sd_cpp_extra_args>{"seed":5}</sd_cpp_extra_args>',
+	});
+	expect(items[0].json.seed).toBe(5);
+});
+
+test.each(['stepfun', 'openai', 'vllmOmni', 'sglang', 'stableDiffusionCpp', 'localAi'])(
+	'A server of the format %s is sent no request without a prompt',
+	async (apiFormat) => {
+		const { error } = await runGenerate(
+			server,
+			{ model: 'm', prompt: '={{ $json.nowhere }}' },
+			{ credential: { apiFormat } },
+		);
+		expect(error?.message).toBe("'Prompt' is empty");
+		expect(server.requests).toEqual([]);
+	},
+);
+
+test('A seed that is no number is not replaced by one that the node draws', async () => {
+	await runGenerate(
+		server,
+		{ model: 'm', options: { seed: '={{ "random" }}' } },
+		{ credential: { apiFormat: 'vllmOmni' } },
+	);
+	expect(sentBody()).toMatchObject({ seed: 'random' });
+});

@@ -125,7 +125,7 @@ describe('A prompt', () => {
 		expect(() => read({ prompt })).toThrow(
 			refusal(
 				`'Prompt' must be text, but is ${what}`,
-				"Check the expression in 'Prompt': it should point to one text, for example {{ $json.prompt }}.",
+				"Check the expression in 'Prompt': it must return a single text, for example {{ $json.prompt }}.",
 			),
 		);
 	});
@@ -238,11 +238,11 @@ describe('A source weight', () => {
 });
 
 describe('Body fields of a model that the catalogue does not know', () => {
-	test('become what their fields declare where they can, and are not refused', () => {
+	test('become what their fields declare where they can, and are not held to limits', () => {
 		expect(
 			read(
 				{
-					prompt: '',
+					prompt: 'A red shoe',
 					size: '1x1',
 					steps: '500',
 					cfg_scale: 'auto',
@@ -254,6 +254,7 @@ describe('Body fields of a model that the catalogue does not know', () => {
 				'our-own-model',
 			),
 		).toEqual({
+			prompt: 'A red shoe',
 			size: '1x1',
 			steps: 500,
 			cfg_scale: 'auto',
@@ -266,5 +267,24 @@ describe('Body fields of a model that the catalogue does not know', () => {
 		for (const text of ['7', 'true']) {
 			expect(read({ negative_prompt: text }, 'our-own-model')).toEqual({ negative_prompt: text });
 		}
+	});
+
+	test.each([undefined, null, '', ' \n'])('are refused without a prompt (%j)', (prompt) => {
+		expect(() => read({ prompt }, 'our-own-model')).toThrow(
+			refusal("'Prompt' is empty", expect.stringContaining('check that the field exists')),
+		);
+	});
+
+	test.each([
+		[{ steps: { a: 1 } }, '\'Steps\' must be a number, but is {"a":1}'],
+		[{ steps: [5] }, "'Steps' must be a number, but is [5]"],
+		[{ seed: NaN }, "'Seed' must be a number, but is NaN"],
+		[{ seed: true }, "'Seed' must be a number, but is true"],
+		[{ prompt: { a: 1 } }, "'Prompt' must be text, but is an object"],
+		[{ prompt: ['a'] }, "'Prompt' must be text, but is a list"],
+		[{ negative_prompt: NaN }, "'Negative Prompt' must be text, but is NaN"],
+		[{ text_mode: {} }, "'Text Mode' must be text, but is an object"],
+	])('are refused where no server could read them: %j', (values, message) => {
+		expect(() => read(values, 'our-own-model')).toThrow(refusal(message));
 	});
 });

@@ -35,6 +35,8 @@ test.each([
 	[7, '7'],
 	[{ a: [1] }, '{"a":[1]}'],
 	[undefined, 'undefined'],
+	[null, 'null'],
+	[NaN, 'NaN'],
 	['x'.repeat(60), 'x'.repeat(60)],
 	['x'.repeat(61), `${'x'.repeat(60)}…`],
 ])('A message shows the value %j as %s', (value, shown) => {
@@ -121,7 +123,7 @@ test('A choice is one of its list', () => {
 		expect.objectContaining({
 			message: "'Steps' must be one of file, url, but is base64",
 			description:
-				"Choose from the list, or let the expression in 'Steps' give one of these words.",
+				"Choose from the list, or make the expression in 'Steps' return one of these values.",
 		}),
 	);
 	expect(() => readChoice(entered(undefined), choices)).toThrow('but is undefined');

@@ -147,13 +147,26 @@ describe('Other servers: response_format is not looked at', () => {
 		expect(items[0].json.url).toBe(new URL('/v1/images/1/content', fileUrl()).href);
 	});
 
-	test.each(['relative.png', '//host/file.png', 'ftp://host/file.png', ''])(
-		'The link %j is taken for none',
+	test.each([
+		['//host/file.png', 'http://host/file.png'],
+		[' https://host/file.png\n', 'https://host/file.png'],
+	])('The link %j leads to %s', async (link, address) => {
+		const { items } = await run('url', { data: [{ url: link }] });
+		expect(items[0].json.url).toBe(address);
+	});
+
+	test.each(['relative.png', 'ftp://host/file.png'])(
+		'The link %j, which the node cannot open, stands in the error, since the image is paid for',
 		async (link) => {
 			const { error } = await run('url', { data: [{ url: link }] });
-			expect(error?.message).toBe('The service answered without an image');
+			expect(error?.message).toBe(`The service answered without an image: ${link}`);
 		},
 	);
+
+	test('An empty link is taken for none', async () => {
+		const { error } = await run('url', { data: [{ url: '' }] });
+		expect(error?.message).toBe('The service answered without an image');
+	});
 });
 
 describe('Other servers: answers without an image', () => {

@@ -118,7 +118,7 @@ describe.each(KINDS)('API Format %s in front of %s', (value, kind) => {
 			{ credential: credentialFor(value) },
 		);
 		if (!format.hasEdits) {
-			expect(error?.message).toContain("has no 'Edit'");
+			expect(error?.message).toContain("does not offer 'Edit'");
 			expect(server.received).toEqual([]);
 			return;
 		}

@@ -70,3 +70,12 @@ describe('Option File Name', () => {
 		expect(items.map(({ json }) => json.fileName)).toEqual(['shoe-1.png', 'shoe-2.png']);
 	});
 });
+
+test.each([
+	['an object', '={{ { name: "shoe" } }}'],
+	['a list', '={{ ["shoe"] }}'],
+])('A File Name that is %s is refused before anything is sent', async (kind, fileName) => {
+	const { error } = await runGenerate(server, { options: { fileName } });
+	expect(error?.message).toBe(`'File Name' must be text, but is ${kind}`);
+	expect(server.requests).toEqual([]);
+});

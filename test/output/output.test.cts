@@ -247,10 +247,10 @@ describe('Output: the download of Image File and URL fails', () => {
 		[
 			'text instead of a picture',
 			{ notAnImage: true },
-			'sent is not an image: This is text where an image should be.',
+			'sent something that is not an image: This is text where an image should be.',
 			'200',
 		],
-		['nothing', { emptyBody: true }, 'sent is not an image', '200'],
+		['nothing', { emptyBody: true }, 'sent something that is not an image', '200'],
 		['dropped before the answer', { drop: 'before-answer' }, 'failed: socket hang up', null],
 		[
 			'half of the picture',
@@ -314,7 +314,7 @@ describe('Output: the download of Image File and URL fails', () => {
 			output: 'fileAndUrl',
 			options: { maxTries: 1, timeout: 0.3 },
 		});
-		expect(error?.message).toContain('did not send all of it within 0.3 seconds');
+		expect(error?.message).toContain('did not send the whole file within 0.3 seconds');
 	});
 
 	test('An image whose download fails is downloaded again, never made again', async () => {

@@ -219,18 +219,18 @@ describe('Panel: notices about options', () => {
 		['generate', 'step-image-edit-2', { ...{ textMode: true, steps: 8, cfgScale: 1 } }, []],
 		['generate', 'step-2x-large', {}, []],
 		['generate', 'step-2x-large', { textMode: false, negativePrompt: '', steps: 20 }, []],
-		['generate', 'step-2x-large', { textMode: true }, ['step-2x-large has no text mode']],
+		['generate', 'step-2x-large', { textMode: true }, ['step-2x-large does not support text mode']],
 		[
 			'generate',
 			'step-2x-large',
 			{ negativePrompt: 'x' },
-			['step-2x-large takes no negative prompt'],
+			['step-2x-large does not support negative prompts'],
 		],
 		[
 			'generate',
 			'step-2x-large',
 			{ negativePrompt: '={{ 1 }}' },
-			['step-2x-large takes no negative prompt'],
+			['step-2x-large does not support negative prompts'],
 		],
 		[
 			'imageToImage',
@@ -273,7 +273,7 @@ describe('Panel: ranges and defaults', () => {
 				expect(cfgScale).toContain(`${capabilities.cfgScale.default} for ${id}`);
 			}
 		}
-		expect(named('textMode')?.description).toMatch(/Only for step-image-edit-2\.$/);
+		expect(named('textMode')?.description).toMatch(/only with step-image-edit-2\.$/);
 		expect(named('seed')?.description).toContain('For step-2x-large, step-1x-edit, 0 means');
 	});
 

@@ -359,6 +359,21 @@ describe('Rate limiter: a service that is down', () => {
 		expect(at()).toEqual([0, 100, 200, 3_300]);
 	});
 
+	test('is asked within ten minutes, however long Retry-After is', async () => {
+		const { runAll, times: at } = createAccount();
+		const maxElapsedMs = Infinity;
+		const down = { failure: failed(503, 30 * 24 * 3_600_000), maxElapsedMs };
+		await runAll([...times(3, down), { maxElapsedMs }]);
+		expect(at()).toEqual([0, 100, 200, 600_300]);
+	});
+
+	test('is asked within eight seconds by who comes later', async () => {
+		const { runAll, times: at } = createAccount();
+		await runAll(times(3, { failure: failed(503, 3_600_000) }));
+		await runAll([{ run: {} }]);
+		expect(at()).toEqual([0, 100, 200, 8_300]);
+	});
+
 	test('gets all that it may once it has answered', async () => {
 		const { runAll, times: at } = createAccount();
 		for (let failure = 0; failure < 3; failure++) {

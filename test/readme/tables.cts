@@ -62,7 +62,7 @@ function sizes(): string {
 		),
 	);
 	return table(
-		['Model', 'Operation', 'Picture', 'In an expression', 'What the node sends', 'Default'],
+		['Model', 'Operation', 'Size', 'In an expression', 'What the node sends', 'Default'],
 		rows,
 	);
 }

@@ -40,6 +40,18 @@ describe('redaction', () => {
 		expect(redactor.text(`key ${KEY.slice(0, 10)}`)).toBe(`key ${KEY.slice(0, 10)}`);
 	});
 
+	test.each([4, 10, 15])(
+		'takes out the first %i characters of a key where a text was cut',
+		(length) => {
+			expect(redactor.text(`key ${KEY.slice(0, length)}…`)).toBe('key ***…');
+		},
+	);
+
+	test('leaves what no secret begins with where a text was cut', () => {
+		expect(redactor.text('the key sk…')).toBe('the key sk…');
+		expect(redactor.text(`the ${KEY.slice(1, 9)}…`)).toBe(`the ${KEY.slice(1, 9)}…`);
+	});
+
 	test('leaves the value of a custom header in links', () => {
 		expect(redactor.text('by Acme-Organisation')).toBe('by ***');
 		expect(redactor.link('https://res.example/Acme-Organisation/1.png')).toBe(

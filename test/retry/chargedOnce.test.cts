@@ -67,3 +67,34 @@ test.each([1, 2, 3, 5, 7, 11])(
 		expect((await bytesOf(items[0].binary?.data)).equals(png)).toBe(true);
 	},
 );
+
+test.each(['gzip', 'deflate', 'br'])(
+	'An answer that is not compressed as it says (%s) is not asked for again',
+	async (encoding) => {
+		server.attackWith((_request, response) => {
+			response.setHeader('Content-Encoding', encoding);
+			response.end(answerWith(png.toString('base64')));
+		});
+		const { error } = await runGenerate(server, { options: { maxTries: 3 } });
+		expect(error?.message).toMatch(/^The answer arrived, but could not be decompressed: /);
+		expect(error?.description).toContain('Content-Encoding');
+		expect(error?.description).toContain('the image has been charged');
+		expect(error?.httpCode).toBe('200');
+		expect(server.requests).toHaveLength(1);
+	},
+);
+
+test.each<[string, () => Buffer]>([
+	['png', () => png],
+	['jpeg', () => jpeg],
+])('An image that is the whole answer (image/%s) is taken as it is', async (type, image) => {
+	server.attackWith((_request, response) => {
+		response.writeHead(200, { 'Content-Type': `image/${type}`, 'X-Trace-Id': 'trace-1' });
+		response.end(image());
+	});
+	const { items, error } = await runGenerate(server);
+	expect(error?.message).toBeUndefined();
+	expect((await bytesOf(items[0].binary?.data)).equals(image())).toBe(true);
+	expect(items[0].json).toMatchObject({ width: 40, height: 30, traceId: 'trace-1' });
+	expect(server.requests).toHaveLength(1);
+});

@@ -21,7 +21,7 @@ interface Mishap {
 	 */
 	outcome: 'repeated' | 'delivered' | 'failed' | 'settled';
 	/** Whether the service charges an image that never arrives. */
-	chargesInVain: boolean;
+	chargesWithoutImage: boolean;
 	/** What the error says where this is the end of an item. */
 	says: RegExp;
 }
@@ -29,9 +29,9 @@ interface Mishap {
 const mishap = (
 	fault: Fault,
 	outcome: Mishap['outcome'],
-	chargesInVain: boolean,
+	chargesWithoutImage: boolean,
 	says = /^$/,
-): Mishap => ({ fault, outcome, chargesInVain, says });
+): Mishap => ({ fault, outcome, chargesWithoutImage, says });
 
 /** A key of escapes alone: wherever a reader cuts it, it cuts one. */
 const LONG_KEY = '\\u006b'.repeat(100);
@@ -98,7 +98,7 @@ function planMishaps({ onError, itemCount, maxFailed }: Scenario, random: () => 
 		onError !== 'stopWorkflow' ||
 		(next.outcome !== 'settled' &&
 			(next.outcome !== 'failed' || failed < maxFailed) &&
-			(!next.chargesInVain || plan.every(({ chargesInVain }) => !chargesInVain)));
+			(!next.chargesWithoutImage || plan.every(({ chargesWithoutImage }) => !chargesWithoutImage)));
 	return Array.from({ length: itemCount }, () => {
 		const plan: Mishap[] = [];
 		while (random() < SHARE_OF_FAULTS && plan.length < 3 && plan.at(-1)?.outcome !== 'delivered') {
@@ -114,22 +114,22 @@ function planMishaps({ onError, itemCount, maxFailed }: Scenario, random: () => 
 /** What becomes of an item. In one run of the node, an image is bought again once at most. */
 function predict(plan: Mishap[], maxRuns: number) {
 	let sent = 0;
-	let chargedInVain = 0;
+	let chargedWithoutImage = 0;
 	let met: Mishap | undefined;
 	for (let run = 1; run <= maxRuns && met?.outcome !== 'settled'; run++) {
 		let chargedInThisRun = 0;
 		do {
 			met = plan[sent++];
 			if (met === undefined || met.outcome === 'delivered') {
-				return { isDelivered: true, sent, chargedInVain };
+				return { isDelivered: true, sent, chargedWithoutImage };
 			}
-			if (met.chargesInVain) {
-				chargedInVain++;
+			if (met.chargesWithoutImage) {
+				chargedWithoutImage++;
 				chargedInThisRun++;
 			}
 		} while (met.outcome === 'repeated' && chargedInThisRun < 2);
 	}
-	return { isDelivered: false, sent, chargedInVain, says: met?.says };
+	return { isDelivered: false, sent, chargedWithoutImage, says: met?.says };
 }
 
 /** Sockets take a moment to close. */
@@ -246,7 +246,7 @@ describe('Items through a server that fails at random', () => {
 					]);
 				}
 				const images = expected.isDelivered ? 1 : 0;
-				expect([item, charged.length]).toEqual([item, expected.chargedInVain + images]);
+				expect([item, charged.length]).toEqual([item, expected.chargedWithoutImage + images]);
 				// One more than was asked for, at most.
 				if (maxRuns === 1) expect(charged.length).toBeLessThanOrEqual(2);
 				expect([item, sent.length]).toEqual([item, expected.sent]);

@@ -1,5 +1,6 @@
 import { LOCAL_API_KEY, startStepFunServer } from '../stepfun-server/server.cts';
 import type { StepFunServer, StepFunServerOptions } from '../stepfun-server/types.cts';
+import { answerWithLink, startHostileServer } from '../kit/hostileServer.cts';
 import { runGenerate } from '../kit/localRuns.cts';
 import { bytesOf, type NodeRun } from '../kit/runNode.cts';
 import { waitFor } from '../kit/waitFor.cts';
@@ -14,7 +15,7 @@ async function start(options: StepFunServerOptions = {}): Promise<string> {
 	return key;
 }
 
-afterEach(async () => await server.close());
+afterEach(async () => await server?.close());
 
 const generate = async (
 	apiKey: string,
@@ -31,19 +32,22 @@ const generate = async (
 	);
 
 describe('Retry: failures that can pass', () => {
-	test.each([408, 429, 500, 502, 503, 504])('Status %i is tried again', async (status) => {
-		const key = await start({ faults: [{ when: { nth: 2 }, times: 1, fault: { status } }] });
-		const { items, error } = await generate(key);
-		expect(error).toBeUndefined();
-		expect(items.map(({ json }) => json.tries).sort()).toEqual([1, 1, 2]);
-		expect(items.map(({ pairedItem }) => pairedItem)).toEqual([
-			{ item: 0 },
-			{ item: 1 },
-			{ item: 2 },
-		]);
-		expect(server.requests).toHaveLength(4);
-		expect(server.billed).toHaveLength(3);
-	});
+	test.each([408, 425, 429, 500, 502, 503, 504, 520, 522, 529])(
+		'Status %i is tried again',
+		async (status) => {
+			const key = await start({ faults: [{ when: { nth: 2 }, times: 1, fault: { status } }] });
+			const { items, error } = await generate(key);
+			expect(error).toBeUndefined();
+			expect(items.map(({ json }) => json.tries).sort()).toEqual([1, 1, 2]);
+			expect(items.map(({ pairedItem }) => pairedItem)).toEqual([
+				{ item: 0 },
+				{ item: 1 },
+				{ item: 2 },
+			]);
+			expect(server.requests).toHaveLength(4);
+			expect(server.billed).toHaveLength(3);
+		},
+	);
 
 	test.each([
 		['a connection dropped before the answer', { drop: 'before-answer' as const }],
@@ -315,4 +319,20 @@ describe('Retry: time', () => {
 		expect(server.requests).toHaveLength(5);
 		expect(allBroken()).toBe(true);
 	});
+});
+
+test('A date in Retry-After counts from the date of the answer, since the clocks of two machines differ', async () => {
+	const hosts = await startHostileServer((_request, response) => {
+		const isFirst = hosts.requests.length === 1;
+		const now = Date.now() + 3_600_000;
+		response.writeHead(isFirst ? 503 : 200, {
+			Date: new Date(now).toUTCString(),
+			...(isFirst ? { 'Retry-After': new Date(now + 1_000).toUTCString() } : {}),
+		});
+		response.end(isFirst ? '' : answerWithLink('https://res.example/1.png'));
+	});
+	const { items, error } = await runGenerate(hosts, { output: 'url' });
+	await hosts.close();
+	expect(error?.message).toBeUndefined();
+	expect(items[0].json.tries).toBe(2);
 });

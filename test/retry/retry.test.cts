@@ -6,6 +6,7 @@ import {
 	type Attempt,
 	type RetryPolicy,
 } from '../../nodes/StepFunImage/transport/retry';
+import { createVirtualClock } from '../rateLimiter/virtualClock.cts';
 
 describe('parseRetryAfter', () => {
 	const now = Date.parse('2026-11-21T12:00:00Z');
@@ -39,9 +40,12 @@ describe('backoffDelay', () => {
 });
 
 describe('whether a failure is retryable', () => {
-	test.each([408, 429, 500, 502, 503, 504])('is true for status %i', (status) => {
-		expect(new RequestFailure('status', { status }).retryable).toBe(true);
-	});
+	test.each([408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529])(
+		'is true for status %i',
+		(status) => {
+			expect(new RequestFailure('status', { status }).retryable).toBe(true);
+		},
+	);
 
 	test.each([302, 400, 401, 402, 403, 404, 413, 422, 451, 501])(
 		'is false for status %i',
@@ -50,8 +54,26 @@ describe('whether a failure is retryable', () => {
 		},
 	);
 
+	test.each([504, 520, 524])('An image may have been made behind a %i', (status) => {
+		expect(new RequestFailure('status', { status }).charge).toBe('maybe');
+	});
+
+	test.each([502, 503, 521, 522, 523])('A %i tells of a service that is down', (status) => {
+		expect(new RequestFailure('status', { status })).toMatchObject({
+			isUnavailable: true,
+			charge: 'no',
+		});
+	});
+
 	test('is false for answers that arrived whole, since they were charged', () => {
-		const kinds = ['contentFiltered', 'noImage', 'invalidJson', 'notAnImage', 'storage'] as const;
+		const kinds = [
+			'contentFiltered',
+			'noImage',
+			'invalidJson',
+			'notAnImage',
+			'badCompression',
+			'storage',
+		] as const;
 		expect(kinds.filter((kind) => new RequestFailure(kind).retryable)).toEqual([]);
 	});
 });
@@ -203,6 +225,36 @@ describe('retry', () => {
 		// What was never sent has not begun.
 		const idle = await run([soon, soon, soon], { maxElapsedMs: 35, maxTries: 9 }, () => undefined);
 		expect(idle.outcome).toEqual({ result: 'an image', tries: 4 });
+	});
+
+	test('sends again at the last moment that the policy allows, and waits only where it has to', async () => {
+		const clock = createVirtualClock();
+		const sleep = jest.spyOn(clock, 'sleep');
+		const outcomeOf = async (maxElapsedMs: number, failures: RequestFailure[]) =>
+			await clock.run(
+				retry(
+					async ({ number, onStart }) => {
+						onStart();
+						if (failures[number - 1]) throw failures[number - 1];
+						return clock.now();
+					},
+					{
+						policy: { maxTries: 9, maxElapsedMs, maxPaidRetries: 0 },
+						signal: new AbortController().signal,
+						clock,
+					},
+				).then(
+					({ tries }) => tries,
+					(error: RequestFailure) => error.kind,
+				),
+			);
+		const late = failed({ retryAfterMs: 2_000 });
+		expect(await outcomeOf(2_000, [late])).toBe(2);
+		expect(clock.now()).toBe(2_000);
+		expect(await outcomeOf(3_999, [late, late])).toBe('status');
+		sleep.mockClear();
+		expect(await outcomeOf(2_000, [throttled, throttled])).toBe(3);
+		expect(sleep).not.toHaveBeenCalled();
 	});
 
 	test('stops waiting when its signal says so', async () => {

@@ -159,7 +159,7 @@ describe('An input image that cannot be read', () => {
 		stallAfter(streams);
 		const { error } = await runEdit(server, [item], quick, { credential: oneAtATime() });
 		expect(error?.message).toBe('The input image could not be read within 0.3 seconds');
-		expect(error?.description).toContain('Nothing was sent to the image service');
+		expect(error?.description).toContain('received no complete request');
 		expect(server.requests).toHaveLength(0);
 		const next = await runGenerate(server, quick, { credential: oneAtATime() });
 		expect(next.error).toBeUndefined();

@@ -18,15 +18,15 @@ import {
 	sendWithKey,
 	withTimeout,
 	type ByteStream,
-	type Progress,
 } from '../transport/send';
+import type { Progress } from '../transport/timeLimits';
 import { mergeInput } from './outputItems';
 import { RUN_SCOPE, type Action, type RunState } from './runState';
 
-/** An account is a few numbers; this stops a server that never ends. */
+/** An account is a few numbers; the limit guards against endless responses. */
 const MAX_BYTES = 64 * 1024;
 
-/** What of an answer without a balance is worth showing. */
+/** How much to show of an answer without a balance. */
 const MAX_SHOWN_CHARACTERS = 300;
 
 const { timeoutSeconds, maxTries, giveUpAfterSeconds } = RETRY_DEFAULTS;
@@ -34,8 +34,8 @@ const MAX_ELAPSED_MS = giveUpAfterSeconds * 1000;
 const TIMEOUTS = { silenceMs: timeoutSeconds * 1000, totalMs: timeoutSeconds * 1000 };
 
 /**
- * Get Balance: what is left on the account, and how many images of each model that buys. An account is asked once for
- * all items of a run.
+ * Get Balance: returns the account's balance, and how many images of each model it buys. A run requests the balance
+ * once per account.
  *
  * Source of the fields: StepFun's API reference for GET /accounts.
  */
@@ -46,7 +46,10 @@ export function createBalanceAction(state: RunState): Action {
 		path: '',
 	};
 
-	const ask = async (item: ItemContext, credential: Credential): Promise<IDataObject> => {
+	const requestBalance = async (
+		item: ItemContext,
+		credential: Credential,
+	): Promise<IDataObject> => {
 		const signal = state.scopes.signalOf([]);
 		const { result } = await retry(
 			async ({ number, onStart }) =>
@@ -60,6 +63,7 @@ export function createBalanceAction(state: RunState): Action {
 								credential,
 								{ method, path },
 								timedSignal,
+								progress,
 							);
 							await assertOk(response);
 							return await readAccount(response.body as ByteStream, progress);
@@ -86,7 +90,7 @@ export function createBalanceAction(state: RunState): Action {
 		credential: Credential,
 		options: IDataObject,
 	): Promise<INodeExecutionData> => {
-		const answer = answers.get(credential) ?? ask(item, credential);
+		const answer = answers.get(credential) ?? requestBalance(item, credential);
 		answers.set(credential, answer);
 		const account = await answer;
 		const includeInput = readIncludeInput(options.includeInputFields, 'nothing');
@@ -108,7 +112,7 @@ export function createBalanceAction(state: RunState): Action {
 					const { baseUrl, redactor } = credential;
 					const shown = requestError(item, { baseUrl, path }, error, redactor);
 					if (!state.continueOnFail) state.scopes.abort(RUN_SCOPE, shown);
-					return { results: [], failures: [{ error: shown, wasCharged: false, mayPass: true }] };
+					return { results: [], failures: [{ error: shown, wasCharged: false, retryable: true }] };
 				}
 			};
 			return { send, images: 0 };
@@ -151,15 +155,15 @@ function toBalance(account: IDataObject, { baseUrl, redactor }: Credential): IDa
 }
 
 /**
- * How many images of each model a balance buys. It is counted in yuan, whose figures are the larger
- * ones of the price list, so an account that turns out to be in dollars buys more, never less.
+ * How many images of each model a balance buys. The prices are in yuan, which are the higher numbers, so the count is
+ * never too high if the account is in dollars.
  */
 function imagesFor(balance: number): IDataObject {
 	return Object.fromEntries(
 		MODELS.flatMap(({ id, pricePerImage }) => {
 			if (!pricePerImage) return [];
-			// In whole fen, because 0.06 / 0.02 is a little less than 3. What floating point makes of 0.29
-			// is a little less than 29 fen, while half a fen buys nothing.
+			// In whole fen, because 0.06 / 0.02 is slightly less than 3 in floating point. The small addend is for
+			// amounts such as 0.29, which gives slightly less than 29 fen.
 			const fen = Math.floor(balance * 100 + 1e-6);
 			const count = Math.floor(fen / Math.round(pricePerImage.cny * 100));
 			return [[id, Math.max(0, count)]];

@@ -20,7 +20,7 @@ interface NetworkError {
 	cause?: { code?: string; message?: string };
 }
 
-/** What is said of a connection that does not come about, by Node.js's code; `{host}` is the server's. */
+/** The message for a failed connection by Node.js's error code. `{host}` stands for the server's host. */
 const CONNECTION_FAILURES: Array<[RegExp, string]> = [
 	[/ENOTFOUND|EAI_AGAIN/, 'There is no host named {host}. Check the Base URL.'],
 	[
@@ -42,9 +42,9 @@ const CONNECTION_FAILURES: Array<[RegExp, string]> = [
 ];
 
 /**
- * Tests a credential as people save it: asks for the list of models, which costs nothing.
+ * Tests a credential when the user saves it, by requesting the list of models, which is free.
  *
- * @returns what n8n shows beside the credential, in a sentence
+ * @returns the result, with a sentence that n8n shows in the credential's dialog
  */
 export async function testStepFunApi(
 	this: ICredentialTestFunctions,
@@ -61,18 +61,18 @@ export async function testStepFunApi(
 		);
 	}
 	try {
-		return judge(credential, await askForModels(this, credential));
+		return toTestResult(credential, await requestModels(this, credential));
 	} catch (error) {
 		return failed(explainConnection(error as NetworkError, new URL(baseUrl).host));
 	}
 }
 
-async function askForModels(
+async function requestModels(
 	{ helpers }: ICredentialTestFunctions,
 	credential: Credential,
 ): Promise<TestResponse> {
 	const { baseUrl, query, ignoreSslIssues } = credential;
-	// The one request helper that n8n gives to the test of a credential.
+	// The only request helper that n8n provides for credential tests.
 	return (await helpers.request({
 		method: 'GET',
 		uri: `${baseUrl}/models${query}`,
@@ -86,7 +86,7 @@ async function askForModels(
 	})) as TestResponse;
 }
 
-function judge(
+function toTestResult(
 	credential: Credential,
 	{ statusCode, body }: TestResponse,
 ): INodeCredentialTestResult {
@@ -108,11 +108,11 @@ function judge(
 			};
 		case statusCode === 404:
 			return failed(
-				'The server answers, but not at this address: it has no /models. Check Service and Base URL; the Base URL usually ends in /v1.',
+				'The server answers, but it has no /models at this address. Check Service and Base URL; the Base URL usually ends in /v1.',
 			);
 		case statusCode >= 300 && statusCode < 400:
 			return failed(
-				'The server sends requests to another address. Enter that address as Base URL if it is right.',
+				'The server redirects to another address. If that address is right, enter it as Base URL.',
 			);
 		case statusCode >= 400:
 			return failed(

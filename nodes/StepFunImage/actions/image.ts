@@ -4,10 +4,10 @@ import type { IDataObject } from 'n8n-workflow';
 import { RETRY_DEFAULTS } from '../catalogue/defaults';
 import { resolveLink } from '../catalogue/services';
 import {
-	inputError,
 	notSentError,
 	requestError,
 	toNodeError,
+	unreadableImageError,
 	type NodeError,
 } from '../errors/nodeErrors';
 import { RequestFailure } from '../errors/requestFailure';
@@ -15,7 +15,7 @@ import { readResponse, type ImageResponse } from '../image/responseReader';
 import { storeImage, type StoredImage } from '../image/store';
 import { encodeBody } from '../request/body';
 import { readImageRequests } from '../request/readParameters';
-import type { ImageRequest, ItemContext, OutputOptions, ReadImage } from '../request/types';
+import type { ImageRequest, ItemContext, OutputOptions } from '../request/types';
 import type { Credential } from '../transport/credential';
 import { download } from '../transport/download';
 import { rateLimiterFor } from '../transport/rateLimiter';
@@ -26,13 +26,16 @@ import {
 	readChunks,
 	sendWithKey,
 	toRequestFailure,
+	withTimeout,
+	type ByteStream,
+} from '../transport/send';
+import {
 	toServerTimeout,
 	toStorageTimeout,
 	withinLimits,
-	withTimeout,
-	type ByteStream,
 	type Timeouts,
-} from '../transport/send';
+} from '../transport/timeLimits';
+import type { UploadFile } from '../transport/upload';
 import {
 	estimateCost,
 	findDifference,
@@ -51,26 +54,26 @@ import {
 	type RunState,
 } from './runState';
 
-/** Node's timers take no more. */
+/** The longest delay of a Node.js timer. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
-/** One request of an item on its way. */
+/** One request of an item, and what it needs. */
 interface ImageTask {
 	item: ItemContext;
 	request: ImageRequest;
 	outputOptions: OutputOptions;
 	state: RunState;
-	/** Names the request in the tries of n8n's Retry On Fail. */
+	/** Identifies the request across the tries of n8n's Retry On Fail. */
 	key: string;
-	/** Ends the waiting for what has become pointless. */
+	/** Aborts the request while it waits, if another failure has made it pointless. */
 	signal: AbortSignal;
-	/** What the pictures of the item are, as far as they are here. */
+	/** The digests of the item's images so far. */
 	digests: string[];
 }
 
 /**
- * The requests that fail alike after a status: a key and a balance are the same for all; a gateway may know one model,
- * or one endpoint, and not another.
+ * The requests that would fail in the same way after a status: after a 401, all with the same key. After a 402 or a 404,
+ * only those for the same model, because a gateway may serve other models.
  */
 const SCOPES: Record<number, (request: ImageRequest) => string> = {
 	401: ({ credential }) => `key ${credential.accountId}`,
@@ -78,18 +81,18 @@ const SCOPES: Record<number, (request: ImageRequest) => string> = {
 	404: ({ credential, path, model }) => `endpoint ${credential.accountId} ${path} ${model}`,
 };
 
-/** Generate, Edit and Image to Image: one request for each image that an item asks for. */
+/** Generate, Edit and Image to Image: sends one request for each image of an item. */
 export function createImageAction(state: RunState): Action {
 	return {
 		async prepare(item: ItemContext, parameters: IDataObject, credential: Credential) {
 			const { requests, outputOptions, maxImagesPerRun } = await withinLimits(
 				preparationLimits(parameters),
 				state.cancelSignal,
-				(seconds) => unreadableInputError(item, seconds),
+				(seconds) => unreadableImageError(item, ` within ${seconds} seconds`),
 				async () => await readImageRequests(item, parameters, state.routing, credential),
 			);
 			const { accountId, baseUrl } = credential;
-			// Made once: the parameters may hold an image as text.
+			// Computed once per item, because the parameters may contain an image as Base64 text.
 			const key =
 				state.tries.max > 1 ? requestKey(item.itemIndex, [accountId, baseUrl, parameters]) : '';
 			return {
@@ -102,10 +105,10 @@ export function createImageAction(state: RunState): Action {
 	};
 }
 
-/** To check an item, the header of its input image is read, which takes no longer than a request may be silent. */
+/** Limits the reading of the input image's header, which checks an item, to the timeout of a request. */
 function preparationLimits({ options }: IDataObject): Timeouts {
 	const seconds = Number(((options ?? {}) as IDataObject).timeout);
-	// What is no such number is refused by the check itself.
+	// Not validated yet: the preparation itself refuses an invalid timeout.
 	const isUsable = seconds > 0 && seconds * 1000 <= MAX_TIMER_MS;
 	const limitMs = (isUsable ? seconds : RETRY_DEFAULTS.timeoutSeconds) * 1000;
 	return { silenceMs: limitMs, totalMs: limitMs };
@@ -138,16 +141,16 @@ async function sendRequests(
 	return {
 		results: toItems(item.itemIndex, input, results, {
 			...outputOptions,
-			isSeveral: requests.length > 1,
+			isMultiImage: requests.length > 1,
 		}),
 		failures,
 	};
 }
 
-/** Stands for a request that was not sent, since another one's failure has ended the run. */
+/** The outcome of a request that was not sent because another failure has ended the run. */
 const SKIPPED = {};
 
-/** Gets one image, and makes of it, or of what went wrong, what leaves the node. */
+/** Gets one image, and returns its result, its failure, or `SKIPPED`. */
 async function deliver(task: ImageTask): Promise<RequestResult | ItemFailure | typeof SKIPPED> {
 	const { item, request, outputOptions, state, key } = task;
 	const { answers } = state.tries;
@@ -176,7 +179,7 @@ async function deliver(task: ImageTask): Promise<RequestResult | ItemFailure | t
 		if (error instanceof RequestFailure && error.charge === 'yes') {
 			charge();
 			if (!error.retryable && !answers.has(key)) answers.set(key, error);
-			else if (!answers.has(key)) state.tries.chargedInVain++;
+			else if (!answers.has(key)) state.tries.chargedWithoutImage++;
 		}
 		if (error instanceof RequestFailure && error.isModerated) state.summary.moderated++;
 		else state.summary.failed++;
@@ -187,7 +190,7 @@ async function deliver(task: ImageTask): Promise<RequestResult | ItemFailure | t
 	}
 }
 
-/** Counts a picture, and what is remarkable about it, for the hint at the end of the run. */
+/** Counts an image and its deviations from the request, for the hint at the end of the run. */
 function countDelivered({ request, state, digests }: ImageTask, result: ImageResult): void {
 	const { summary } = state;
 	const { image, digest, tries } = result;
@@ -202,25 +205,25 @@ function countDelivered({ request, state, digests }: ImageTask, result: ImageRes
 	if (difference?.requestedSeed !== undefined) summary.otherSeed++;
 }
 
-/** Says what an error means for the item, and for the rest of the run. */
+/** Turns an error into the item's failure, and ends what the error makes pointless. */
 function fail(task: ImageTask, error: unknown, wasCharged: boolean): ItemFailure | typeof SKIPPED {
 	const { item, state, key, signal } = task;
 	const { continueOnFail, cancelSignal, tries } = state;
-	const mayPass = !(tries.answers.get(key) instanceof RequestFailure);
+	const retryable = !(tries.answers.get(key) instanceof RequestFailure);
 	const isEndedByAnother = !cancelSignal.aborted && error === signal.reason;
 	if (isEndedByAnother) {
 		return continueOnFail
-			? { error: notSentError(item, signal.reason as NodeError), wasCharged, mayPass }
+			? { error: notSentError(item, signal.reason as NodeError), wasCharged, retryable }
 			: SKIPPED;
 	}
 	const shown = endScopes(task, error);
-	// Where the workflow stops, the first failure is what the user should read, not what failed under way after it.
+	// If the workflow stops on errors, the user should see the first failure, not later ones.
 	const isFirst = continueOnFail || state.stoppedBy === task;
-	return isFirst ? { error: shown, wasCharged, mayPass } : SKIPPED;
+	return isFirst ? { error: shown, wasCharged, retryable } : SKIPPED;
 }
 
 /**
- * Ends what a failure makes pointless.
+ * Aborts the requests that a failure makes pointless.
  *
  * @returns the error that the user reads
  */
@@ -254,7 +257,7 @@ function describeRequest({ operation, path, credential, model, inputImage }: Ima
 }
 
 /**
- * Gets an image made, as often as it takes.
+ * Requests an image, with retries.
  *
  * @throws the last RequestFailure, or the reason of the task's signal
  */
@@ -263,7 +266,7 @@ async function requestImage(task: ImageTask): Promise<ImageResult> {
 	const { credential, retryPolicy, inputImage } = request;
 	const limiter = rateLimiterFor(credential.accountId);
 
-	const schedule = async (attempt: Attempt, image: ReadImage | undefined, onStart = () => {}) =>
+	const schedule = async (attempt: Attempt, image: UploadFile | undefined, onStart = () => {}) =>
 		await limiter.schedule(
 			async () => {
 				attempt.onStart();
@@ -271,7 +274,7 @@ async function requestImage(task: ImageTask): Promise<ImageResult> {
 				try {
 					return await send(task, attempt, image);
 				} catch (error) {
-					// Before the account's place is free for the next request, which may be pointless now.
+					// Must happen before the limiter starts the next request, which may be pointless now.
 					if (error instanceof RequestFailure && attempt.isFinal(error)) {
 						endScopes(task, error.with({ tries: attempt.number }));
 					}
@@ -287,10 +290,10 @@ async function requestImage(task: ImageTask): Promise<ImageResult> {
 			},
 		);
 
-	/** An image of another host is here before the request takes its place: that host may be slow, or dead. */
+	/** Downloads the input image before the request enters the queue, because its host may be slow or down. */
 	const fetchAndSchedule = async (attempt: Attempt) => {
 		const { sent } = await state.inputImages(async () => {
-			const image = await inputImage?.read(signal);
+			const image = await inputImage?.prepare(signal);
 			let onStart = () => {};
 			const started = new Promise<void>((resolve) => (onStart = resolve));
 			const result = schedule(attempt, image, onStart);
@@ -314,34 +317,33 @@ async function requestImage(task: ImageTask): Promise<ImageResult> {
 	return { ...result, tries };
 }
 
-/** Sends a request once and reads the answer, an image straight into n8n's binary store. */
+/** Sends a request once, and streams the image of the answer into n8n's binary store. */
 async function send(
 	{ item, request, state }: ImageTask,
 	{ previous }: Attempt,
-	fetched: ReadImage | undefined,
+	fetched: UploadFile | undefined,
 ): Promise<Omit<ImageResult, 'tries'>> {
 	const { functions } = item;
 	const { operation, method, path, credential, inputImage, timeouts } = request;
-	// An answer that broke off is not bought again as it was: a link is a few hundred bytes, and its image can be fetched
-	// as often as it takes.
+	// After a truncated answer, requests a link: it is a few hundred bytes, and the download of its image can be
+	// repeated without another charge.
 	const asksForLink =
 		previous?.kind === 'truncated' &&
 		request.fields.response_format === 'b64_json' &&
 		credential.format.responseFormats.includes('url');
 	const fields = asksForLink ? { ...request.fields, response_format: 'url' } : request.fields;
-	// What is under way may finish although the run is stopped, so only the user ends it.
+	// A request in flight may finish after another failure has stopped the run. Only the user's cancellation aborts it.
 	return await withTimeout(timeouts, state.cancelSignal, async (timedSignal, progress) => {
-		// Read now that the item's turn has come, and anew for each try, so that no image waits in memory.
-		progress.waitFor((seconds) => unreadableInputError(item, seconds));
-		const image = fetched ?? (await inputImage?.read(timedSignal));
-		const body = await encodeBody(operation, fields, image);
-		progress.onAlive();
+		// Prepared only now, and again for each try, so that no image waits in memory.
+		const image = fetched ?? (await inputImage?.prepare(timedSignal));
+		const body = await encodeBody(operation, fields, image, progress);
+		const apiRequest = { method, path, ...body };
+		const response = await sendWithKey(functions, credential, apiRequest, timedSignal, progress);
 		progress.waitFor(toServerTimeout);
-		const response = await sendWithKey(functions, credential, { method, path, body }, timedSignal);
 		progress.onAlive();
 		const traceId = headerText(response.headers['x-trace-id']);
 		let answer: ImageResponse = {};
-		/** An image that is here and cannot be kept may still be behind its link. */
+		/** If n8n cannot store the image, it may still be available at its link. */
 		const withAnswer = (error: unknown) => {
 			const failure = toRequestFailure(error).with({ traceId });
 			const { url, id } = answer;
@@ -351,18 +353,26 @@ async function send(
 			await assertOk(response);
 			const stream = response.body as ByteStream;
 			const digest = createDigest(request.variation !== undefined);
-			const read = await readResponse(
-				readChunks(stream, progress, (seconds) => withAnswer(toStorageTimeout(seconds))),
-				async (bytes) =>
-					await storeImage(functions, digest.update(bytes), stream, request.fileName),
-				(whole) => {
-					answer = whole;
-					assertNotFiltered(whole);
-				},
+			const chunks = readChunks(stream, progress, (seconds) =>
+				withAnswer(toStorageTimeout(seconds)),
 			);
+			const store = async (bytes: AsyncIterable<Buffer>) =>
+				await storeImage(functions, digest.update(bytes), stream, request.fileName);
+			// Some servers answer with the image itself.
+			const read = isImage(response.headers['content-type'])
+				? { response: {} as ImageResponse, image: await store(chunks) }
+				: await readResponse(chunks, store, (whole) => {
+						answer = whole;
+						assertNotFiltered(whole);
+					});
 			const { url: link = '', error, id } = read.response;
 			const url = resolveLink(link, credential.baseUrl);
-			if (!read.image && !url) throw new RequestFailure('noImage', { text: error, id });
+			if (!read.image && !url) {
+				throw new RequestFailure('noImage', {
+					text: error ?? (link.slice(0, 300) || undefined),
+					id,
+				});
+			}
 			return { ...read, response: { ...read.response, url }, traceId, digest: digest.value() };
 		} catch (error) {
 			throw withAnswer(error);
@@ -370,19 +380,14 @@ async function send(
 	});
 }
 
-/** n8n's store does not hand out an image that it has. */
-function unreadableInputError(item: ItemContext, seconds: number): NodeError {
-	return inputError(
-		item,
-		`The input image could not be read within ${seconds} seconds`,
-		"n8n's binary data storage did not hand it over. Check that storage, or raise 'Timeout (Seconds)' under Options. Nothing was sent to the image service for this item.",
-	);
+function isImage(contentType: unknown): boolean {
+	return /^image\//i.test(headerText(contentType) ?? '');
 }
 
 /**
- * Notes what bytes that pass by are, so that pictures of one item can be compared.
+ * Hashes the bytes that pass through, so that the images of an item can be compared.
  *
- * @param isWanted false for the only picture of an item, which costs nothing then
+ * @param isWanted false for the only image of an item, to save the work
  */
 function createDigest(isWanted: boolean) {
 	const hash = createHash('sha256');
@@ -403,7 +408,7 @@ function assertNotFiltered({ finishReason, seed, id }: ImageResponse): void {
 }
 
 /**
- * Downloads a made image, as often as it takes; the image itself is never asked for again.
+ * Downloads a finished image, with retries, but without ever requesting the image again.
  *
  * @param url the link from the answer
  * @throws RequestFailure of kind `download`, or `storage` when n8n could not keep the image
@@ -429,10 +434,10 @@ async function downloadImage(task: ImageTask, url: string): Promise<StoredImage>
 					async (bytes, stream) => await storeImage(functions, bytes, stream, fileName),
 				);
 			} catch (error) {
-				// A link may lead to its image only a moment after it was given out.
+				// A link may start to work only a moment after the service returned it.
 				const isEarly =
 					number === 1 && error instanceof RequestFailure && error.details.status === 404;
-				throw isEarly ? error.with({ mayPass: true }) : error;
+				throw isEarly ? error.with({ retryable: true }) : error;
 			}
 		});
 	try {
@@ -443,7 +448,8 @@ async function downloadImage(task: ImageTask, url: string): Promise<StoredImage>
 			},
 			{
 				policy: { ...retryPolicy, maxPaidRetries: Infinity },
-				// The image is paid for. Where the workflow goes on, no other item's failure takes it away.
+				// The image is paid for. If the workflow continues on errors, another item's failure must not stop the
+				// download.
 				signal: state.continueOnFail ? state.scopes.signalOf([]) : signal,
 				onFailure: (failure, tries, delayMs) => logFailure(task, failure, tries, delayMs),
 			},
@@ -458,7 +464,7 @@ async function downloadImage(task: ImageTask, url: string): Promise<StoredImage>
 	}
 }
 
-/** n8n shows nothing of a node before it has ended, so its debug log is how a long run can be followed. */
+/** n8n shows nothing of a node before it has finished, so its debug log is the only way to follow a long run. */
 function log({ item, request }: ImageTask, what: string, details: object): void {
 	item.functions.logger.debug(`StepFun Image: ${what}`, {
 		itemIndex: item.itemIndex,
@@ -479,7 +485,7 @@ function logFailure(
 		status: details.status,
 		traceId: details.traceId && task.request.credential.redactor.text(details.traceId),
 		tries,
-		// After a 429 the rate limiter waits, as long as the service asked for if it did.
+		// After a 429 the rate limiter waits, for `Retry-After` if the service sent it.
 		nextTryInMs: delayMs === undefined ? 'none' : Math.round(details.retryAfterMs ?? delayMs),
 		concurrentRequests: rateLimiterFor(task.request.credential.accountId).currentConcurrency(),
 	});

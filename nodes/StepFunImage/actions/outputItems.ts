@@ -14,30 +14,25 @@ export interface Cost {
 	currency: string;
 }
 
-/** What one successful request brought. */
+/** The result of a successful request. */
 export interface ImageResult {
 	response: ImageResponse;
 	image?: StoredImage;
 	/** The `X-Trace-Id` header, which StepFun's support asks for. */
 	traceId?: string;
-	/** How often the request was sent. */
+	/** How many times the request was sent. */
 	tries: number;
-	/** A hash of the image's bytes, where its item has several. */
+	/** A hash of the image's bytes, if the item has several images. */
 	digest?: string;
 }
 
-/** One request's part of what leaves the node. */
+/** One request's part of an output item. */
 export interface RequestResult {
 	json: IDataObject;
 	binary?: IBinaryKeyData;
 }
 
-/**
- * What a successful request puts into an item.
- *
- * @param request what was asked for
- * @param result what came
- */
+/** Turns the result of a successful request into its part of an output item. */
 export function toResult(
 	{ functions }: Pick<ItemContext, 'functions'>,
 	request: ImageRequest,
@@ -47,9 +42,9 @@ export function toResult(
 	const { response, traceId, tries } = result;
 	const { redactor } = request.credential;
 	const { hasFile = false, hasN8nLink = false } = findOutput(output) ?? {};
-	// Some servers send the image beside the link, whatever they were asked for.
+	// Some servers send the image along with the link, whatever the request says.
 	const image = output === 'url' && response.url ? undefined : result.image;
-	// n8n can serve what is in its store, but not what it keeps in memory.
+	// n8n cannot serve images that it keeps in memory instead of its store.
 	const link =
 		hasN8nLink && image?.binaryData.id
 			? functions.helpers.createBinarySignedUrl(
@@ -90,9 +85,9 @@ export function toResult(
 }
 
 /**
- * What came otherwise than it was asked for: a picture of another size, or with another seed.
+ * Compares the size and the seed of an image with the request.
  *
- * @returns what had been asked for, as fields of the item; undefined if nothing differs
+ * @returns the requested values as fields of the item; `undefined` if nothing differs
  */
 export function findDifference(
 	{ expectedSize, seed }: ImageRequest,
@@ -112,19 +107,19 @@ export function findDifference(
 	};
 }
 
-/** The API's seconds since 1970 as people and tables read a time. */
+/** Converts the API's seconds since 1970 to an ISO date. */
 function toIsoDate(seconds: number): string | null {
 	const date = new Date(seconds * 1000);
 	return Number.isNaN(date.getTime()) ? null : date.toISOString();
 }
 
-/** The catalogue's price where the address charges by the image; the account's bill is what counts. */
+/** The catalogue's price as a field of the item, if the service charges by the image. The account's bill may differ. */
 function costOf(request: ImageRequest): IDataObject {
 	const cost = estimateCost(request);
 	return cost ? { estimatedCost: { ...cost } } : {};
 }
 
-/** What an image will cost by the catalogue; undefined for a subscription or a server whose prices are not known. */
+/** The catalogue's price of an image; `undefined` for a subscription, or a server whose prices are not known. */
 export function estimateCost({
 	model,
 	credential,
@@ -135,8 +130,8 @@ export function estimateCost({
 }
 
 /**
- * What a moderated request puts into an item, so that the workflow can branch on `finishReason`:
- * `content_filtered` when an image was made and held back, `refused` when none was made.
+ * Turns a moderated request into its part of an output item, so that the workflow can branch on `finishReason`:
+ * `content_filtered` if an image was made and withheld, `refused` if none was made.
  */
 export function toModeratedResult(request: ImageRequest, failure: RequestFailure): RequestResult {
 	const { seed, text = '', id, traceId, tries } = failure.details;
@@ -159,22 +154,22 @@ export function toModeratedResult(request: ImageRequest, failure: RequestFailure
 }
 
 /**
- * The items that leave the node for one input item.
+ * The output items of one input item.
  *
- * @param results one for each request of the item that succeeded, in their order
- * @param options.isSeveral whether the item made several requests: one item for all of them has the same shape however
- * many succeed
+ * @param results the results of the item's successful requests, in order
+ * @param options.isMultiImage whether the item made several requests. The shape of a combined item then stays the same
+ * if only one of them succeeds.
  */
 export function toItems(
 	itemIndex: number,
 	input: INodeExecutionData,
 	results: RequestResult[],
-	options: OutputOptions & { isSeveral: boolean },
+	options: OutputOptions & { isMultiImage: boolean },
 ): INodeExecutionData[] {
 	if (results.length === 0) return [];
 	const toItem = (result: RequestResult) =>
 		mergeInput(itemIndex, input, options.includeInput, result);
-	if (options.severalImagesAs === 'items' || !options.isSeveral) return results.map(toItem);
+	if (options.severalImagesAs === 'items' || !options.isMultiImage) return results.map(toItem);
 
 	return [
 		toItem({
@@ -190,9 +185,9 @@ export function toItems(
 }
 
 /**
- * An item that leaves the node: a result, and what of the input is wanted beside it.
+ * An output item: a result, and the included parts of the input.
  *
- * @param result replaces the input's fields of the same name
+ * @param result its fields replace fields of the input with the same name
  */
 export function mergeInput(
 	itemIndex: number,
@@ -208,7 +203,7 @@ export function mergeInput(
 	};
 }
 
-/** n8n takes an item with a field of the name error for a failed one, and its Retry On Fail would pay again. */
+/** n8n treats an item with a field named `error` as failed, so Retry On Fail would run the node, and pay, again. */
 function withoutError(json: IDataObject): IDataObject {
 	if (!('error' in json)) return json;
 	const { error, ...others } = json;

@@ -10,7 +10,7 @@ import {
 	toNodeError,
 	type NodeError,
 } from '../errors/nodeErrors';
-import { createParameterReader, createTurnTaker } from '../request/parameters';
+import { createParameterReader, createEventLoopYielder } from '../request/parameters';
 import { readRouting } from '../request/routing';
 import type { ItemContext } from '../request/types';
 import { readCredential, type Credential } from '../transport/credential';
@@ -28,19 +28,19 @@ import {
 } from './runState';
 import { addSummaryHint, describeCosts } from './summary';
 
-/** Items are prepared a few at a time, so that a thousand of them do not open a thousand files. */
-const PREPARED_AT_ONCE = 8;
-/** What bounds downloads of one run. */
-const DOWNLOADS_AT_ONCE = 5;
-/** Few, since each image waits in memory until its request starts. */
-const INPUT_IMAGES_AT_ONCE = 8;
+/** Limits how many files the preparation of a large run opens at once. */
+const MAX_CONCURRENT_PREPARATIONS = 8;
+/** The concurrent downloads of one run. */
+const MAX_CONCURRENT_DOWNLOADS = 5;
+/** Low, because each input image stays in memory until its request starts. */
+const MAX_CONCURRENT_INPUT_IMAGES = 8;
 
 /**
  * Runs the node: reads and checks all items, then sends their requests as the account allows.
  *
- * @param properties the properties of the node's description, which say what is sent
- * @returns the node's one output
- * @throws NodeOperationError for refused input and NodeApiError for a failed request, where the workflow stops on errors
+ * @param properties the properties of the node's description, which define the requests
+ * @returns the items of the node's only output
+ * @throws NodeOperationError for refused input and NodeApiError for a failed request, if the workflow stops on errors
  */
 export async function run(
 	functions: IExecuteFunctions,
@@ -56,10 +56,15 @@ export async function run(
 	};
 	const tries = triesOf(functions, context.isTool);
 	while (tries.output === undefined) {
-		tries.begun++;
-		const { items, mayPass, addHint } = await runOnce(context, tries);
-		// Where the workflow goes on, n8n would run the node again for a failure of its first item alone.
-		if (!mayPass || tries.begun >= tries.max || !(await waits(tries.waitMs, cancelSignal))) {
+		tries.started++;
+		const { items, retryable, addHint } = await runOnce(context, tries);
+		// If the workflow continues on errors, n8n's Retry On Fail looks only at the first item, so the node retries
+		// itself.
+		if (
+			!retryable ||
+			tries.started >= tries.max ||
+			!(await waitUntilDone(tries.waitMs, cancelSignal))
+		) {
 			tries.output = [items];
 			tries.answers.clear();
 			addHint();
@@ -76,8 +81,8 @@ interface RunContext {
 	continueOnFail: boolean;
 }
 
-/** Whether a wait came to its end. */
-async function waits(milliseconds: number, signal: AbortSignal): Promise<boolean> {
+/** Waits, and returns false if the signal ended the wait. */
+async function waitUntilDone(milliseconds: number, signal: AbortSignal): Promise<boolean> {
 	return await wait(milliseconds, signal).then(
 		() => true,
 		() => false,
@@ -87,7 +92,7 @@ async function waits(milliseconds: number, signal: AbortSignal): Promise<boolean
 async function runOnce(
 	{ functions, properties, cancelSignal, isTool, continueOnFail }: RunContext,
 	tries: Tries,
-): Promise<{ items: INodeExecutionData[]; mayPass: boolean; addHint: () => void }> {
+): Promise<{ items: INodeExecutionData[]; retryable: boolean; addHint: () => void }> {
 	const node = functions.getNode();
 	const input = functions.getInputData();
 	const state: RunState = {
@@ -97,9 +102,9 @@ async function runOnce(
 		cancelSignal,
 		scopes: createFailureScopes(cancelSignal),
 		tries,
-		downloads: pLimit(DOWNLOADS_AT_ONCE),
-		inputImages: pLimit(INPUT_IMAGES_AT_ONCE),
-		charged: tries.chargedInVain,
+		downloads: pLimit(MAX_CONCURRENT_DOWNLOADS),
+		inputImages: pLimit(MAX_CONCURRENT_INPUT_IMAGES),
+		charged: tries.chargedWithoutImage,
 		costs: [],
 		summary: createSummary(),
 	};
@@ -115,12 +120,12 @@ async function runOnce(
 	const failures = outcomes.flatMap((outcome) => outcome.failures);
 	return {
 		items: collect(items, outcomes, state),
-		mayPass: failures.some(({ mayPass }) => mayPass),
+		retryable: failures.some(({ retryable }) => retryable),
 		addHint: () => (isTool ? undefined : addSummaryHint(functions, state)),
 	};
 }
 
-/** Older releases of n8n do not tell it; there the name of the node's type does. */
+/** Older n8n releases have no `isToolExecution`; there the name of the node's type shows it. */
 function isToolExecution(functions: IExecuteFunctions): boolean {
 	return functions.isToolExecution?.() === true || functions.getNode().type.endsWith('Tool');
 }
@@ -135,13 +140,13 @@ async function prepareAll(
 	if (items.length === 0) return [];
 	const readParameters = createParameterReader(items[0].functions);
 	const credentials = new Map<string, Credential>();
-	const takeTurn = createTurnTaker();
-	const limit = pLimit(PREPARED_AT_ONCE);
+	const yieldToEventLoop = createEventLoopYielder();
+	const limit = pLimit(MAX_CONCURRENT_PREPARATIONS);
 	return await Promise.allSettled(
 		items.map(
 			async (item) =>
 				await limit(async () => {
-					await takeTurn();
+					await yieldToEventLoop();
 					try {
 						cancelSignal.throwIfAborted();
 						const parameters = readParameters(item.itemIndex);
@@ -156,7 +161,7 @@ async function prepareAll(
 	);
 }
 
-/** Where the workflow stops on errors: tells of all rows that are refused at once, so that one can mend them at once. */
+/** Throws one error for all refused rows, so that the user can correct them together. */
 function throwRefused(items: ItemContext[], prepared: Prepared[]): void {
 	const refused = prepared.flatMap((each, index) =>
 		each.status === 'rejected' ? [{ row: index + 1, error: each.reason as NodeError }] : [],
@@ -192,13 +197,13 @@ function assertImageLimit(items: ItemContext[], prepared: Prepared[]): void {
 }
 
 async function sendAll(items: ItemContext[], prepared: Prepared[]): Promise<ItemOutcome[]> {
-	const takeTurn = createTurnTaker();
+	const yieldToEventLoop = createEventLoopYielder();
 	const sent: Array<Promise<ItemOutcome>> = [];
 	for (const [index, each] of prepared.entries()) {
-		await takeTurn();
-		const failed = (error: unknown, mayPass: boolean): ItemOutcome => ({
+		await yieldToEventLoop();
+		const failed = (error: unknown, retryable: boolean): ItemOutcome => ({
 			results: [],
-			failures: [{ error: toNodeError(items[index], error), wasCharged: false, mayPass }],
+			failures: [{ error: toNodeError(items[index], error), wasCharged: false, retryable }],
 		});
 		sent.push(
 			each.status === 'rejected'
@@ -209,7 +214,7 @@ async function sendAll(items: ItemContext[], prepared: Prepared[]): Promise<Item
 	return await Promise.all(sent);
 }
 
-/** The items that leave the node; a failure stops it, or leaves as an item beside the images that were made. */
+/** The output items of all input items. A failure becomes an item if the workflow continues on errors, or is thrown. */
 function collect(
 	items: ItemContext[],
 	outcomes: ItemOutcome[],
@@ -219,7 +224,7 @@ function collect(
 	if (failedIndex !== -1 && !continueOnFail) {
 		if (cancelSignal.aborted) throw canceledError(items[failedIndex]);
 		const [{ error, wasCharged }] = outcomes[failedIndex].failures;
-		// The error itself tells what became of its own image.
+		// The error itself describes its own image.
 		appendDiscardedImages(error, wasCharged ? charged - 1 : charged);
 		throw error;
 	}

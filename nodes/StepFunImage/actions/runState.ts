@@ -8,12 +8,12 @@ import type { ItemContext } from '../request/types';
 import type { Credential } from '../transport/credential';
 import type { Tries } from './retryOnFail';
 
-/** What the node does with an item, in two steps, so that all items are checked before anything is sent. */
+/** An action handles an item in two steps, so that all items are checked before anything is sent. */
 export interface Action {
 	/**
-	 * Reads and checks what an item asks for.
+	 * Reads and checks the parameters of an item.
 	 *
-	 * @throws NodeOperationError for what would be refused
+	 * @throws NodeOperationError for invalid parameters
 	 */
 	prepare(
 		item: ItemContext,
@@ -22,84 +22,85 @@ export interface Action {
 	): Promise<PreparedItem>;
 }
 
-/** An item that is known to be acceptable, and what it asks for. */
+/** An item whose parameters are valid. */
 export interface PreparedItem {
-	/** Sends its requests, and makes the items that leave the node. */
+	/** Sends its requests, and returns its output items. */
 	send: () => Promise<ItemOutcome>;
-	/** How many images it asks for. */
+	/** How many images it requests. */
 	images: number;
-	/** What one of them will cost, if that is known. */
+	/** The expected cost of one image, if it is known. */
 	cost?: Cost;
-	/** The most that the run may make, if the user says so. */
+	/** The user's limit on the images of the whole run, if there is one. */
 	maxImagesPerRun?: number;
 }
 
-/** What an item came to. */
+/** The outcome of an item. */
 export interface ItemOutcome {
 	results: INodeExecutionData[];
-	/** The failures of its requests; where the run stops, none of those that were not sent for another one's failure. */
+	/** The failures of its requests, without those that were not sent because another failure stopped the run. */
 	failures: ItemFailure[];
 }
 
 export interface ItemFailure {
 	error: NodeError;
-	/** Whether the image was made and charged all the same. */
+	/** Whether the image was charged nevertheless. */
 	wasCharged: boolean;
 	/** Whether n8n's Retry On Fail can help. */
-	mayPass: boolean;
+	retryable: boolean;
 }
 
-/** What the items of one run of the node have in common. */
+/** The state that all items of a run share. */
 export interface RunState {
 	routing: Routing;
 	input: INodeExecutionData[];
-	/** Whether failed items leave as items, so that the workflow goes on. */
+	/** Whether failed items become output items, so that the workflow continues. */
 	continueOnFail: boolean;
-	/** Ends when the user stops the execution. */
+	/** Aborts when the user stops the execution. */
 	cancelSignal: AbortSignal;
 	scopes: FailureScopes;
-	/** What this run has in common with the others of n8n's Retry On Fail. */
+	/** The state that this run shares with the other tries of n8n's Retry On Fail. */
 	tries: Tries;
-	/** Bounds the downloads of results, which come from another host and count on their own. */
+	/** Limits the downloads of results. They come from another host, so the account's limits do not apply. */
 	downloads: LimitFunction;
-	/** Bounds the input images that are fetched, or wait with their request, at once. */
+	/** Limits the input images that are being downloaded or wait with their request. */
 	inputImages: LimitFunction;
-	/** What the run did, for the hint at its end. */
+	/** The counts for the hint at the end of the run. */
 	summary: RunSummary;
-	/** The request whose failure stopped the run, where the workflow stops on errors. */
+	/** The request whose failure stopped the run, if the workflow stops on errors. */
 	stoppedBy?: object;
-	/** Images that the service made, and charged, for this run. */
+	/** How many images the service charged for this run. */
 	charged: number;
-	/** What each of them costs; undefined where that is not known. Items may have different models. */
+	/** The cost of each of these images; `undefined` if it is not known. Items may have different models. */
 	costs: Array<Cost | undefined>;
 }
 
-/** What a failure makes pointless: everything of the run, or what shares a key, a model or an endpoint. */
+/** Groups of requests that a failure can make pointless: the whole run, or all with the same key, model or endpoint. */
 export interface FailureScopes {
 	/**
-	 * A signal of its own for one request, since Node.js warns of many listeners on a shared one.
+	 * Creates a signal for one request. Each request gets its own, because Node.js warns about many listeners on a
+	 * shared signal.
 	 *
-	 * @param scopes the scopes that the request is in, beside the run
+	 * @param scopes the request's scopes, besides the run
 	 */
 	signalOf(scopes: string[]): AbortSignal;
-	/** Ends everything in a scope that has not been sent; its reason is the error that the user reads. */
+	/** Aborts the unsent requests of a scope. The reason is the error that the user reads. */
 	abort(scope: string, reason: NodeError): void;
 }
 
-/** What a run did, counted by requests. */
+/** The outcomes of a run, counted by requests. */
 export interface RunSummary {
 	made: number;
 	failed: number;
 	moderated: number;
-	/** Made, but not at the first try. */
+	/** Images that needed more than one try. */
 	repeated: number;
-	/** Answers that asked the node to slow down. */
+	/** Answers with status 429. */
 	throttled: number;
-	/** Pictures of another size than the one asked for. */
+	/** Images of another size than requested. */
 	otherSize: number;
-	/** Pictures with another seed than the one sent. */
+	/** Images with another seed than the one sent. */
 	otherSeed: number;
-	/** Pictures that are the same as another one of their item. */
+	/** Images that are identical to another image of their item. */
 	identical: number;
 }
 

@@ -22,10 +22,10 @@ import {
 
 const MODELS_PATH = '/models';
 
-/** A gateway in front of hundreds of models sends a few hundred kilobytes. */
+/** A gateway with hundreds of models sends a few hundred kilobytes. */
 const MAX_BYTES = 4 * 1024 * 1024;
 
-/** Somebody waits for the list. */
+/** Short, because the user waits for the list. */
 const TIMEOUTS = { silenceMs: 10_000, totalMs: 20_000 };
 
 const NO_LIST = 'The list of models is not available';
@@ -36,11 +36,11 @@ const NO_LIST_ADVICE =
 const CURRENCY_SIGNS: Record<Currency, string> = { cny: '¥', usd: '$' };
 
 /**
- * The models that the Model field lists: those of the catalogue with their prices for StepFun's services, and the
- * server's own for a gateway or a server of the user's own.
+ * The entries of the Model field's list: the catalogue's models with their prices for StepFun's services, and the
+ * server's own models for all other servers.
  *
- * @param filter what the user typed into the list's search
- * @throws NodeApiError that says why there is no list
+ * @param filter the text in the list's search field
+ * @throws NodeApiError that explains why there is no list
  */
 export async function searchModels(
 	this: ILoadOptionsFunctions,
@@ -63,7 +63,7 @@ function listCatalogue(operation: Operation, { baseUrl }: Credential): INodeList
 	return modelsFor(operation).map(({ id, description, pricePerImage }) => {
 		const price = priceOf(pricePerImage, currency);
 		return {
-			// n8n 2.40 shows no description in this list, so the price stands in the name as well.
+			// n8n 2.40 does not show descriptions in this list, so the name contains the price too.
 			name: price === undefined ? id : `${id} (${price} per image)`,
 			value: id,
 			description: price === undefined ? description : `${description} ${price} per image.`,
@@ -88,7 +88,7 @@ async function listServer(
 	if (!isWebAddress(baseUrl)) fail("The credential's 'Base URL' is not a web address");
 	try {
 		const answer = await requestModels(functions, credential);
-		// A model that the node knows, and knows not to offer the operation, would be refused.
+		// Hides models of the catalogue that do not offer the operation, because the node would refuse them.
 		const ids = readIds(answer).filter((id) => {
 			const model = findModel(id);
 			return model === undefined || model.operations[operation] !== undefined;
@@ -114,17 +114,18 @@ async function requestModels(
 	functions: ILoadOptionsFunctions,
 	credential: Credential,
 ): Promise<string> {
-	return await withTimeout(TIMEOUTS, new AbortController().signal, async (signal, onAlive) => {
+	return await withTimeout(TIMEOUTS, new AbortController().signal, async (signal, progress) => {
 		const response = await sendWithKey(
-			// Of a node's functions, sending uses the request helper, which both kinds have.
+			// Sending uses only the request helper, which both types of functions have.
 			functions as unknown as IExecuteFunctions,
 			credential,
 			{ method: 'GET', path: MODELS_PATH },
 			signal,
+			progress,
 		);
 		await assertOk(response);
 		const bytes = await readAll(
-			readChunks(response.body as ByteStream, onAlive),
+			readChunks(response.body as ByteStream, progress),
 			MAX_BYTES,
 			'The list of models is too large',
 		);
@@ -132,7 +133,7 @@ async function requestModels(
 	});
 }
 
-/** OpenAI's form of the list, `{ "data": [{ "id": … }] }`, or the bare list that some servers send. */
+/** Reads OpenAI's form of the list, `{ "data": [{ "id": … }] }`, or the bare array that some servers send. */
 function readIds(answer: string): string[] {
 	const parsed = jsonParse<unknown>(answer, { fallbackValue: null });
 	if (parsed === null) throw new RequestFailure('invalidJson', { text: answer });

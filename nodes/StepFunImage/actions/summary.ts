@@ -3,7 +3,7 @@ import type { IExecuteFunctions, NodeExecutionHint } from 'n8n-workflow';
 import type { Cost } from './outputItems';
 import type { RunState, RunSummary } from './runState';
 
-/** What is said of each count, in this order, if it is not 0. */
+/** The sentence for each count that is not 0, in this order. */
 const SENTENCES: Array<[keyof RunSummary, (count: number) => string]> = [
 	['failed', (count) => `${images(count)} failed.`],
 	['moderated', (count) => `${images(count)} did not pass moderation.`],
@@ -11,12 +11,12 @@ const SENTENCES: Array<[keyof RunSummary, (count: number) => string]> = [
 	[
 		'throttled',
 		(count) =>
-			`The service asked to slow down ${count === 1 ? 'once' : `${count} times`}. To avoid the waits, set Concurrent Requests and Requests per Minute in the credential to what your account allows.`,
+			`The service asked to slow down ${count === 1 ? 'once' : `${count} times`}. To avoid waiting, set Concurrent Requests and Requests per Minute in the credential to what your account allows.`,
 	],
 	[
 		'otherSize',
 		(count) =>
-			`${images(count)} came out in a different size than requested (see requestedSize in the item). Choose a Size that the model supports, and check API Format in the credential.`,
+			`${images(count)} came in a different size than requested (see requestedSize in the item). Choose a Size that the model supports, and check API Format in the credential.`,
 	],
 	[
 		'otherSeed',
@@ -26,16 +26,16 @@ const SENTENCES: Array<[keyof RunSummary, (count: number) => string]> = [
 	[
 		'identical',
 		(count) =>
-			`${images(count)} came out identical to another image of the same item. The server uses a fixed seed: set Seed under Options, or choose its API Format in the credential.`,
+			`${images(count)} turned out identical to another image of the same item. The server uses a fixed seed: set Seed under Options, or choose its API Format in the credential.`,
 	],
 ];
 
 /**
- * Shows at the end of a run, above the node's output, what it did; nothing when all went well at the first try, but for
- * what it cost.
+ * Adds a hint above the node's output that sums up the run. If every image succeeded at the first try, the hint appears
+ * only if the cost is known.
  */
 export function addSummaryHint(functions: IExecuteFunctions, { summary, costs }: RunState): void {
-	// Older releases of n8n do not have it.
+	// Older n8n releases do not have it.
 	if (!functions.addExecutionHints) return;
 	const sentences = SENTENCES.flatMap(([name, sentence]) =>
 		summary[name] > 0 ? [sentence(summary[name])] : [],
@@ -52,16 +52,16 @@ export function addSummaryHint(functions: IExecuteFunctions, { summary, costs }:
 }
 
 /**
- * Sums amounts of money up, by currency, such as `0.06 CNY`.
+ * Adds up amounts of money by currency, such as `0.06 CNY`.
  *
- * @param costs one for each image; undefined where it is not known
+ * @param costs one for each image; `undefined` if it is not known
  */
 export function describeCosts(costs: Array<Cost | undefined>): string {
 	const sums = new Map<string, number>();
 	for (const cost of costs) {
 		if (cost) sums.set(cost.currency, (sums.get(cost.currency) ?? 0) + cost.amount);
 	}
-	// Sums of such amounts are off by billionths.
+	// Rounds off the error of floating-point sums.
 	return [...sums].map(([currency, sum]) => `${Number(sum.toFixed(6))} ${currency}`).join(' and ');
 }
 

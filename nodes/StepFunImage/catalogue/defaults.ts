@@ -1,30 +1,38 @@
-/** What holds unless the node's Options or the credential say otherwise; the descriptions and the checks read it here. */
+/**
+ * Defaults that the node's Options and the credential can override. Both the descriptions and the checks read them
+ * here.
+ */
 
-/** How long a request, and an image, may take. */
+/** Limits on a request, and on all requests for one image. */
 export const RETRY_DEFAULTS = {
-	/** Without a byte from the service. Images take 1 to 30 seconds, uploads add to that. */
+	/** How long the service may send nothing. An image takes 1 to 30 seconds, and an upload adds to that. */
 	timeoutSeconds: 120,
-	/** Sendings of one request, the first included. */
+	/** Tries of one request, including the first. */
 	maxTries: 5,
-	/** From an image's first request to giving up on it. */
+	/** Time from the first request for an image until the node gives up. */
 	giveUpAfterSeconds: 600,
 };
 
-/** StepFun's lowest tier: 5 requests at once; its requests per minute differ by platform, so none are assumed. */
+/**
+ * StepFun's lowest tier allows 5 requests at once. Its requests per minute differ by platform, so the default sets no
+ * limit.
+ */
 export const ACCOUNT_DEFAULTS = { concurrentRequests: 5, requestsPerMinute: 0 };
 
-/** Each image is a request of its own; this guards against a slip of the finger. */
+/** Each image is a separate, charged request. The limit protects against typing errors. */
 export const MAX_IMAGES_PER_INPUT = 20;
 
-/** The most that 'Max Tries' takes. */
-export const MOST_TRIES = 20;
+/** The highest value of 'Max Tries'. */
+export const MAX_TRIES_LIMIT = 20;
 
-/** The binary field that images go into, and where images go that nobody asked to have as a file. */
+/**
+ * The default binary field for images. It also receives images that arrive as files although the user asked for links.
+ */
 export const FALLBACK_FIELD = 'data';
 
 export const DEFAULT_LINK_LIFETIME = '1 day';
 
-/** How long a link that n8n serves opens: the words of n8n's own helper, and what people read. */
+/** How long a link that n8n serves stays valid. The values use the syntax of n8n's helper. */
 export const LINK_LIFETIMES = [
 	{ name: '1 Hour', value: '1 hour' },
 	{ name: '1 Day', value: DEFAULT_LINK_LIFETIME },

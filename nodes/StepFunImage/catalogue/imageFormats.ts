@@ -1,4 +1,4 @@
-/** The raster formats that an image may have on its way in or out, with what n8n needs to know of each. */
+/** The raster formats that the node accepts for input and output images, with the metadata that n8n needs. */
 export const IMAGE_FORMATS = {
 	png: { name: 'PNG', mimeType: 'image/png', extension: 'png' },
 	jpg: { name: 'JPEG', mimeType: 'image/jpeg', extension: 'jpg' },

@@ -1,8 +1,8 @@
 /**
  * The models of StepFun's image API and every limit that differs between them.
  *
- * Everything that speaks of a model derives from this table: the node's options and their defaults,
- * the checks before a request, and the tables of the README. A new model is one new entry.
+ * The node's options and their defaults, the checks before a request, and the tables in the documents all derive from
+ * this table. To add a model, add one entry.
  *
  * Sources: StepFun's pages "Step Image Edit 2" and "图片编辑 API" (platform.stepfun.com/docs), its
  * API reference for image generation, and its pricing page, read between June and September 2026.
@@ -15,7 +15,7 @@ export const OPERATIONS = ['generate', 'edit', 'imageToImage'] as const;
 
 export type Operation = (typeof OPERATIONS)[number];
 
-/** The operations as the user reads them. */
+/** The names of the operations in the panel. */
 export const OPERATION_NAMES: Record<Operation, string> = {
 	generate: 'Generate',
 	edit: 'Edit',
@@ -25,14 +25,14 @@ export const OPERATION_NAMES: Record<Operation, string> = {
 export type Orientation = 'Square' | 'Landscape' | 'Portrait';
 
 export interface ImageSize {
-	/** Width of the picture in pixels. */
+	/** Width of the image in pixels. */
 	width: number;
-	/** Height of the picture in pixels. */
+	/** Height of the image in pixels. */
 	height: number;
 	orientation: Orientation;
-	/** The common name of the aspect ratio, such as 16:9; the pixels come close to it. */
+	/** The common name of the aspect ratio, such as 16:9. The actual ratio may differ slightly. */
 	ratio: string;
-	/** What the API's `size` field expects for this picture. */
+	/** The value of the API's `size` field for this size. */
 	apiValue: string;
 }
 
@@ -49,30 +49,30 @@ export interface InputImageLimits {
 	maxBytes?: number;
 	/** Longest side divided by shortest side. */
 	maxAspect?: number;
-	/** Without a list, every raster format is let through for the API to judge. */
+	/** Without a list, the node accepts every raster format and leaves the decision to the API. */
 	formats?: readonly ImageFormat[];
 }
 
 export interface ModelCapabilities {
 	sizes?: readonly ImageSize[];
-	/** The size the API uses when none is sent; one of `sizes`. */
+	/** The size that the API uses if the request has none; one of `sizes`. */
 	defaultSize?: ImageSize;
-	/** True where the size only sets the area, and the result keeps the input's proportions. */
+	/** Whether the size only sets the area, and the result keeps the input's proportions. */
 	sizeIsArea?: boolean;
 	steps: NumberRange;
 	cfgScale: NumberRange;
-	/** True where the API takes the seed 0 for "choose one at random". */
+	/** Whether the API reads the seed 0 as "choose one at random". */
 	seedZeroIsRandom: boolean;
 	maxPromptCharacters: number;
-	/** Absent where the model has no negative prompt. */
+	/** Absent if the model has no negative prompt. */
 	negativePrompt?: {
 		maxCharacters: number;
-		/** The model is not shown the negative prompt while CFG scale has this value. */
+		/** The model ignores the negative prompt at this CFG scale. */
 		ignoredAtCfgScale: number;
 	};
 	textMode: boolean;
 	inputImage?: InputImageLimits;
-	/** How far the result may depart from the source: above 0, up to `max`. */
+	/** How far the result may differ from the source: above 0, up to `max`. */
 	sourceWeight?: { max: number; default: number };
 }
 
@@ -80,11 +80,11 @@ export interface Model {
 	id: string;
 	description: string;
 	operations: Partial<Record<Operation, ModelCapabilities>>;
-	/** What one image costs on the Chinese platform (yuan) and on the international one (US dollars). */
+	/** The price of one image on the Chinese platform (yuan) and on the international one (US dollars). */
 	pricePerImage?: Record<Currency, number>;
 }
 
-/** Seeds are the same everywhere. Without one the service draws one. */
+/** The range of seeds is the same for all models. Without a seed, the service chooses one at random. */
 export const SEED_RANGE = { min: 0, max: 2_147_483_647 };
 
 type SizeNotation = 'height x width' | 'width x height';
@@ -111,7 +111,7 @@ const IMAGE_EDIT_2_SAMPLING = {
 	textMode: true,
 };
 
-// StepFun writes the sizes of this model as height x width: `768x1360` is a landscape picture.
+// StepFun writes the sizes of this model as height x width: `768x1360` is a landscape image.
 const IMAGE_EDIT_2_SIZES = sizes('height x width', [
 	[1024, 1024, '1:1'],
 	[1360, 768, '16:9'],
@@ -135,7 +135,7 @@ const LARGE_2X_SIZES = sizes('width x height', [
 	[800, 1280, '10:16'],
 ]);
 
-/** The first model of an operation is the one that the node starts with. */
+/** The first model of an operation is its default. */
 export const MODELS: readonly Model[] = [
 	{
 		id: 'step-image-edit-2',
@@ -155,7 +155,7 @@ export const MODELS: readonly Model[] = [
 	},
 	{
 		id: 'step-2x-large',
-		description: 'Larger and slower text-to-image model, without negative prompt and text mode',
+		description: 'Larger and slower text-to-image model without negative prompt or text mode',
 		pricePerImage: { cny: 0.1, usd: 0.02 },
 		operations: {
 			generate: {
@@ -207,11 +207,7 @@ export const MODELS: readonly Model[] = [
 	},
 ];
 
-/**
- * The models that offer an operation, in the order of the catalogue.
- *
- * @param operation an operation of the node
- */
+/** The models that offer an operation, in the order of the catalogue. */
 export function modelsFor(
 	operation: Operation,
 ): Array<Model & { capabilities: ModelCapabilities }> {
@@ -222,7 +218,7 @@ export function modelsFor(
 }
 
 /**
- * What the catalogue knows of a model, or `undefined` for a model of the user's own server.
+ * Finds a model in the catalogue. Returns `undefined` for other models, such as those of the user's own server.
  *
  * @param id the model's ID as the API spells it
  */
@@ -230,16 +226,12 @@ export function findModel(id: string): Model | undefined {
 	return MODELS.find((model) => model.id === id);
 }
 
-/**
- * A size as people write it, width first, whatever the model's own notation: `1360x768`.
- */
+/** A size with the width first, whatever the model's own notation is: `1360x768`. */
 export function sizeValue(size: Pick<ImageSize, 'width' | 'height'>): string {
 	return `${size.width}x${size.height}`;
 }
 
-/**
- * A size as people read it: `Landscape 16:9 (1360 × 768)`.
- */
+/** The label of a size: `Landscape 16:9 (1360 × 768)`. */
 export function sizeLabel(size: ImageSize): string {
 	return `${size.orientation} ${size.ratio} (${size.width} × ${size.height})`;
 }

@@ -4,13 +4,13 @@ interface OutputForm {
 	description: string;
 	/** Whether the image goes into a binary field. */
 	hasFile: boolean;
-	/** Whether the item carries the service's own link, for which the API is asked for a link. */
+	/** Whether the item contains the service's own link, which the node requests from the API. */
 	hasUrl: boolean;
-	/** Whether the item carries a link that n8n serves. */
+	/** Whether the item contains a link that n8n serves. */
 	hasN8nLink: boolean;
 }
 
-/** The forms in which an image leaves the node, in the order of the panel. */
+/** The choices of the Output field, in the order of the panel. */
 export const OUTPUTS: readonly OutputForm[] = [
 	{
 		name: 'Image File',
@@ -24,7 +24,7 @@ export const OUTPUTS: readonly OutputForm[] = [
 		name: 'Image File and Temporary Link',
 		value: 'fileAndN8nLink',
 		description:
-			'Put the image into the item, and a link to it that n8n serves and that opens without a login',
+			'Put the image into the item, along with a link that n8n serves and that opens without a login',
 		hasFile: true,
 		hasUrl: false,
 		hasN8nLink: true,
@@ -49,7 +49,7 @@ export const OUTPUTS: readonly OutputForm[] = [
 		name: 'Temporary Link',
 		value: 'n8nLink',
 		description:
-			'Keep the image in n8n and put a link into the item that n8n serves and that opens without a login',
+			'Keep the image in n8n, and put a link into the item that n8n serves and that opens without a login',
 		hasFile: false,
 		hasUrl: false,
 		hasN8nLink: true,
@@ -59,15 +59,15 @@ export const OUTPUTS: readonly OutputForm[] = [
 export type Output = OutputForm['value'];
 
 /**
- * The values of the outputs that have something.
+ * The values of the outputs that have a property.
  *
- * @param property what they have, such as a file
+ * @param property such as `hasFile`
  */
 export function outputsWith(property: 'hasFile' | 'hasUrl' | 'hasN8nLink'): Output[] {
 	return OUTPUTS.filter((output) => output[property]).map(({ value }) => value);
 }
 
-/** What an output is made of; `undefined` for a value that is none. */
+/** Finds an output by its value. Returns `undefined` for an unknown value. */
 export function findOutput(value: string): OutputForm | undefined {
 	return OUTPUTS.find((output) => output.value === value);
 }

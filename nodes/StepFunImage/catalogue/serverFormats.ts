@@ -1,49 +1,51 @@
 /**
- * The servers that answer on StepFun's paths, `/images/generations` and `/images/edits`, and how each of them wants to
- * be asked. Everything that differs between them stands here: a new server is one new entry.
+ * The servers that accept requests on StepFun's paths, `/images/generations` and `/images/edits`, and everything in
+ * which their requests and responses differ. To add a server, add one entry.
  *
  * Sources, read in November 2026: the source of vLLM-Omni (entrypoints/openai, protocol/images.py), SGLang
  * (multimodal_gen/runtime/entrypoints/openai/image_api.py), stable-diffusion.cpp (examples/server/routes_openai.cpp,
  * examples/common) and LocalAI (core/http/endpoints/openai/image.go); OpenAI's API reference.
  */
 
-/** The settings that servers call by different names, by StepFun's own. */
+/** The settings whose names differ between servers, under StepFun's names. */
 export const SETTINGS = ['steps', 'cfg_scale', 'seed', 'negative_prompt', 'text_mode'] as const;
 
 export type Setting = (typeof SETTINGS)[number];
 
-/** Where a setting goes: into a field of the body, or several where models of one server read different ones. */
+/** The fields of the body that carry a setting: several if models of the same server read different fields. */
 type SettingCarrier = readonly string[];
 
 export interface ServerFormat {
 	value: 'stepfun' | 'openai' | 'vllmOmni' | 'sglang' | 'stableDiffusionCpp' | 'localAi';
 	name: string;
 	description: string;
-	/** StepFun counts some sizes height first; everybody else counts width first. */
+	/** StepFun writes some sizes with the height first; all other servers write the width first. */
 	sizeNotation: 'asModel' | 'widthFirst';
-	/** What each setting is called; one that is missing cannot be sent. Paths with dots are nested objects. */
+	/** The fields for each setting. A missing setting cannot be sent. A path with dots names a nested object. */
 	settings: Partial<Record<Setting, SettingCarrier>>;
-	/** Settings that travel inside the prompt, behind it and around them these marks. */
+	/** Settings that the node appends to the prompt, between two marks. */
 	promptSettings?: {
-		/** `json` is an object of the settings, `text` is the one setting's own text. */
+		/** `json` appends an object with the settings, `text` appends the text of the only setting. */
 		as: 'json' | 'text';
 		before: string;
 		after: string;
 		settings: Partial<Record<Setting, SettingCarrier>>;
 	};
-	/** The values of `response_format` that the server takes; without any, the field is not sent. */
+	/** The values of `response_format` that the server accepts. If there are none, the node does not send the field. */
 	responseFormats: ReadonlyArray<'b64_json' | 'url'>;
-	/** Whether an answer may hold a link, absolute or relative to the server. */
+	/** Whether a response may contain a link, absolute or relative to the server. */
 	hasLinks: boolean;
-	/** Whether there is an `/images/edits` that takes multipart/form-data. */
+	/** Whether the server has an `/images/edits` that accepts multipart/form-data. */
 	hasEdits: boolean;
-	/** Whether the seed that was used stands in the answer. */
+	/** Whether the response contains the seed that the server used. */
 	echoesSeed: boolean;
-	/** Whether a seed must always be sent, since the server draws the same one each time or tells none. */
+	/**
+	 * Whether the node must always send a seed, because the server uses the same one each time or does not return it.
+	 */
 	needsSeed: boolean;
-	/** How many requests the server works on at once, as people start it; the credential can say otherwise. */
+	/** How many requests the server processes at once by default. The credential can override it. */
 	concurrentRequests: number;
-	/** Whether a server of this kind may well have no `/models`. */
+	/** Whether servers of this kind may lack `/models`. */
 	mayLackModels: boolean;
 }
 
@@ -72,7 +74,7 @@ export const SERVER_FORMATS: readonly ServerFormat[] = [
 		value: 'openai',
 		name: 'OpenAI-Compatible',
 		description:
-			'OpenAI, LiteLLM and other servers and relays: sends model, prompt, size and a seed if you set one; everything else goes into Additional Body Fields',
+			'OpenAI, LiteLLM, and other servers and relays. Sends the model, the prompt, the size and, if you set one, the seed. Put everything else into Additional Body Fields.',
 		sizeNotation: 'widthFirst',
 		settings: { seed: ['seed'] },
 		responseFormats: [],
@@ -90,7 +92,7 @@ export const SERVER_FORMATS: readonly ServerFormat[] = [
 		sizeNotation: 'widthFirst',
 		settings: {
 			steps: ['num_inference_steps'],
-			// NextStep reads the one, Qwen-Image the other; each passes over what it does not know.
+			// NextStep reads the first, Qwen-Image the second, and each ignores the other.
 			cfg_scale: ['guidance_scale', 'true_cfg_scale'],
 			seed: ['seed'],
 			negative_prompt: ['negative_prompt'],
@@ -133,7 +135,7 @@ export const SERVER_FORMATS: readonly ServerFormat[] = [
 			before: '<sd_cpp_extra_args>',
 			after: '</sd_cpp_extra_args>',
 			settings: {
-				// Releases read these in different places, and pass over the others.
+				// Releases read these settings in different places and ignore the other places.
 				steps: ['steps', 'sample_params.sample_steps'],
 				cfg_scale: ['cfg_scale', 'sample_params.guidance.txt_cfg'],
 				seed: ['seed'],
@@ -151,10 +153,10 @@ export const SERVER_FORMATS: readonly ServerFormat[] = [
 	{
 		value: 'localAi',
 		name: 'LocalAI',
-		description: 'LocalAI, which generates only',
+		description: 'LocalAI, which can generate images but not edit them',
 		sizeNotation: 'widthFirst',
 		settings: { steps: ['step'], seed: ['seed'] },
-		// What follows this mark in the prompt is the negative prompt.
+		// LocalAI reads the text after this mark as the negative prompt.
 		promptSettings: {
 			as: 'text',
 			before: '|',
@@ -171,11 +173,11 @@ export const SERVER_FORMATS: readonly ServerFormat[] = [
 	},
 ];
 
-/** How StepFun's own services are asked, and a custom server of which nothing else is said. */
+/** The format of StepFun's own services, and the default for custom servers. */
 export const [STEPFUN_FORMAT] = SERVER_FORMATS;
 
 /**
- * The format of a credential; StepFun's own for a value that is none.
+ * Finds the format of a credential. An unknown value gives StepFun's own format.
  *
  * @param value the credential's field
  */

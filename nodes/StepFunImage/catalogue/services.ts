@@ -4,12 +4,12 @@ interface Service {
 	name: string;
 	baseUrl: string;
 	description: string;
-	/** What an image is paid in; subscriptions do not charge by the image. */
+	/** The currency of the price per image. Absent for subscriptions, which do not charge by the image. */
 	currency?: Currency;
 }
 
 /**
- * Where StepFun's image API is served. A key of one region does not work in the other.
+ * The services that offer StepFun's image API. A key of one region does not work in the other.
  *
  * Source: StepFun's platform documentation, Chinese (platform.stepfun.com) and international
  * (platform.stepfun.ai), read between June and September 2026.
@@ -39,11 +39,11 @@ export const SERVICES: readonly Service[] = [
 	},
 ];
 
-/** The credential's choice for a gateway or a server of the user's own. */
+/** The value of the credential's Service field for a gateway or the user's own server. */
 export const CUSTOM_SERVICE = 'custom';
 
 /**
- * Whether an address belongs to StepFun itself, so that its announcements apply.
+ * Whether an address belongs to StepFun itself, so that StepFun's announcements apply.
  *
  * @param url an absolute URL
  */
@@ -52,8 +52,8 @@ export function isStepFunHost(url: string): boolean {
 }
 
 /**
- * In which currency an address charges by the image, or `undefined` for a subscription or a server
- * whose prices are not known.
+ * The currency in which an address charges by the image. `undefined` for a subscription, or a server whose prices are
+ * not known.
  *
  * @param url the API's base URL
  */
@@ -63,8 +63,8 @@ export function currencyOf(url: string): Currency | undefined {
 }
 
 /**
- * In which currency an address counts the account's balance, or `undefined` where that is not known:
- * StepFun's international documentation shows the amounts without a currency.
+ * The currency of the account's balance at an address. `undefined` if it is not known: StepFun's international
+ * documentation shows the amounts without a currency.
  *
  * @param url the API's base URL
  */
@@ -73,24 +73,27 @@ export function balanceCurrencyOf(url: string): Currency | undefined {
 }
 
 /**
- * Whether a text is an address that a request can be sent to.
+ * Whether a text is an absolute HTTP or HTTPS address.
  *
- * @param text what somebody entered, or a server said
+ * @param text the user's input or part of a response
  */
 export function isWebAddress(text: string): boolean {
 	return /^https?:\/\/./i.test(text) && URL.canParse(text);
 }
 
 /**
- * The address of a result: a link as it came, or a path on the API's own server.
+ * The absolute address of a result. A link may be absolute, or leave out the scheme or the host of the API's own server.
  *
- * @param link what a server gave as a link
+ * @param link the link in the response
  * @param baseUrl the API's address
- * @returns undefined for what is neither
+ * @returns `undefined` if the link is neither
  */
 export function resolveLink(link: string, baseUrl: string): string | undefined {
-	if (isWebAddress(link)) return link;
-	return /^\/(?!\/)/.test(link) ? new URL(link, baseUrl).href : undefined;
+	const address = link.trim();
+	if (isWebAddress(address)) return address;
+	return address.startsWith('/') && URL.canParse(address, baseUrl)
+		? new URL(address, baseUrl).href
+		: undefined;
 }
 
 function hostOf(url: string): string | undefined {

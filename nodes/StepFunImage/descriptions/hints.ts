@@ -3,13 +3,13 @@ import type { NodeHint } from 'n8n-workflow';
 import { MODELS, type Operation, type ModelCapabilities } from '../catalogue/models';
 
 /**
- * Words in quotes, as people type them in English and in Chinese. Straight quotes open after anything
- * but a letter or a digit of English, so that `the shoe's sole` and `a 5" shelf` are no quotes.
+ * Words in English or Chinese quotes. A straight quote opens only if no English letter or digit stands before it, so
+ * that `the shoe's sole` and `a 5" shelf` do not match.
  */
 const QUOTED_WORDS =
 	/(?<!\w)"[^"]+"(?!\w)|(?<!\w)'(?:[^']|\b'\b)+'(?!\w)|“[^”]+”|‘[^’]+’|「[^」]+」/;
 
-/** The operations of each model that fit, as `operation model`. */
+/** The operations of each model whose capabilities fit, as `operation model`. */
 function pairsWhere(fits: (capabilities: ModelCapabilities) => boolean): string[] {
 	return MODELS.flatMap(({ id, operations }) =>
 		(Object.keys(operations) as Operation[])
@@ -19,21 +19,20 @@ function pairsWhere(fits: (capabilities: ModelCapabilities) => boolean): string[
 }
 
 /**
- * A display condition for n8n. The editor evaluates it for the first item of the input, and cannot
- * resolve the expressions of other parameters before the nodes in front have run; a condition that
- * throws shows nothing.
+ * A display condition for n8n. The editor evaluates it for the first input item, and cannot resolve expressions in
+ * other parameters before the previous nodes have run. If the condition throws, the hint stays hidden.
  */
 function condition(pairs: string[], body: string): string {
 	const applies = `${JSON.stringify(pairs)}.includes($parameter.operation + " " + $parameter.model)`;
 	return `={{ (() => { try { return ${applies} && ${body}; } catch (error) { return false; } })() }}`;
 }
 
-/** No prompt is longer; more of it would only keep the editor, whose pattern looks for each quote's partner. */
+/** Longer than any valid prompt. Searching a longer text for pairs of quotes would only slow the editor down. */
 const MAX_CHARACTERS = 2_000;
 
 /**
- * The prompt is looked at as it was typed, with a word in place of each expression, so that the hint
- * is there before the first run; and as it comes out, for quotes that the data brings.
+ * Checks the prompt as typed, with a word in place of each expression, so that the hint appears before the first run.
+ * Also checks the resolved prompt, for quotes that come from the data.
  */
 const PROMPT_HAS_QUOTED_WORDS = [
 	'[',
@@ -44,11 +43,11 @@ const PROMPT_HAS_QUOTED_WORDS = [
 	'})',
 ].join(' ');
 
-/** What n8n shows above the node's output while a setting misses what the user most likely wants. */
+/** The hints above the node's output about settings that the user most likely did not intend. */
 export const hints: NodeHint[] = [
 	{
 		message:
-			'The prompt has words in quotes. If they should appear in the picture, add <strong>Text Mode</strong> under Options.',
+			'The prompt has words in quotes. If they should appear in the image, add <strong>Text Mode</strong> under Options.',
 		type: 'info',
 		location: 'outputPane',
 		whenToDisplay: 'always',
@@ -59,7 +58,7 @@ export const hints: NodeHint[] = [
 	},
 	{
 		message:
-			'<strong>Size</strong> has no effect with this model: the image gets the size of the input image.',
+			'<strong>Size</strong> has no effect with this model: the result has the size of the input image.',
 		type: 'info',
 		location: 'outputPane',
 		whenToDisplay: 'always',

@@ -21,7 +21,7 @@ export const imageFields: INodeProperties[] = [
 	sizeOfUnknownModel,
 	...unusedSizeFields,
 	...outputFields,
-	// Before the options that they speak of, which may reach below the window's edge.
+	// Above the options that they concern, because a long list of options pushes them out of view.
 	...optionNotices,
 	imageOptionsField,
 ];

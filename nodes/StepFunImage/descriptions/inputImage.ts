@@ -6,9 +6,9 @@ import { showFor } from './showFor';
 import { toolVariant } from './toolVariant';
 
 /**
- * The fields that say where the input image comes from. Their values are lost on the way from Edit to Generate and
- * back: n8n's editor deletes the value of each field that leaves the panel, also where a field of the type `hidden`
- * has the same name. Only a field that stays in sight would keep them, and Generate has no use for it.
+ * The fields that say where the input image comes from. Switching to Generate resets them: n8n's editor deletes the
+ * value of every field that leaves the panel, even if a field of the type `hidden` has the same name. Only a visible
+ * field would keep the value, and Generate has no use for one.
  *
  * @param operation an operation that takes an image
  */
@@ -30,12 +30,12 @@ export function inputImageFields(operation: Operation): INodeProperties[] {
 				{
 					name: 'Base64 Text',
 					value: 'text',
-					description: 'A field of the item that holds Base64 text or a data URI',
+					description: 'Base64 text or a data URI in a field of the item',
 				},
 				{
 					name: 'Binary Field',
 					value: 'binary',
-					description: 'A file that the item carries',
+					description: 'A file in a binary field of the item',
 				},
 				{
 					name: 'URL',
@@ -45,7 +45,7 @@ export function inputImageFields(operation: Operation): INodeProperties[] {
 			],
 			default: 'binary',
 			displayOptions: showFor(operation),
-			description: `Where the image is. At most ${maxSide} × ${maxSide} pixels; ${accepted}. A file is checked before anything is sent; an image behind a URL only when the item's turn comes.`,
+			description: `Where to get the image from. At most ${maxSide} × ${maxSide} pixels; ${accepted}. The node checks a file before it sends anything, but an image at a URL only right before its own request.`,
 		},
 		{
 			displayName: 'Input Data Field Name',
@@ -54,7 +54,7 @@ export function inputImageFields(operation: Operation): INodeProperties[] {
 			required: true,
 			default: 'data',
 			placeholder: 'e.g. data',
-			hint: 'The name of the input field containing the image. Several names separated by commas, or * for all images of the item, make one result each.',
+			hint: 'The name of the input binary field containing the image. For several images, separate the names with commas, or enter * for all images of the item.',
 			displayOptions: showForSource('binary'),
 		},
 		{
@@ -65,7 +65,7 @@ export function inputImageFields(operation: Operation): INodeProperties[] {
 			default: '',
 			placeholder: 'e.g. https://example.com/shoe.jpg',
 			description:
-				'Address of the image. It must open without a login; the API key is not sent there.',
+				'Address of the image. It must open without a login. The node does not send the API key to it.',
 			displayOptions: showForSource('url'),
 		},
 		{
@@ -83,7 +83,7 @@ export function inputImageFields(operation: Operation): INodeProperties[] {
 		...toolVariant(
 			inputSource,
 			['url', 'text'],
-			`Where the image is; a model can best pass on a URL. At most ${maxSide} × ${maxSide} pixels; ${accepted}.`,
+			`Where to get the image from. A URL is the easiest for a model to pass on. At most ${maxSide} × ${maxSide} pixels; ${accepted}.`,
 		),
 		...rest,
 	];

@@ -6,10 +6,10 @@ import {
 } from '../catalogue/models';
 
 /**
- * A limit of the API in words, from the models that are offered first: `1 to 10` where it is the same for all
- * operations, else `1 to 50 for Generate and Edit, 1 to 100 for Image to Image`.
+ * Describes a limit of the default models in words: `1 to 10` if it is the same for all operations, otherwise
+ * `1 to 50 for Generate and Edit, 1 to 100 for Image to Image`.
  *
- * @param limit gives the limit in words
+ * @param limit returns the limit in words
  */
 export function limitsInWords(limit: (capabilities: ModelCapabilities) => string): string {
 	const operationsByLimit = new Map<string, string[]>();

@@ -3,7 +3,9 @@ import type { INodeProperties } from 'n8n-workflow';
 import { modelsFor, OPERATION_NAMES, OPERATIONS, type Operation } from '../catalogue/models';
 import { modelIdsWhere, noticeFor, showFor } from './showFor';
 
-/** The operations that start with the same model share one field, so that switching between them changes nothing. */
+/**
+ * Operations with the same default model share one field, so that the model stays when the user switches between them.
+ */
 const operationsByDefault = new Map<string, Operation[]>();
 for (const operation of OPERATIONS) {
 	const [{ id }] = modelsFor(operation);
@@ -17,7 +19,7 @@ const fields = [...operationsByDefault].map(
 		type: 'resourceLocator',
 		displayOptions: showFor(operations),
 		required: true,
-		// Written as n8n keeps it, so that n8n takes it for the default and not for a choice when the operation changes.
+		// In the form in which n8n stores it, so that n8n recognizes it as the default when the operation changes.
 		default: { __rl: true, mode: 'list', value: recommended },
 		modes: [
 			{
@@ -34,7 +36,7 @@ const fields = [...operationsByDefault].map(
 			},
 		],
 		description:
-			"The model that makes the image. From List shows what the credential's service offers; By ID takes any model, for example one of your own server. The node does not check the settings of a model that it does not know.",
+			"The model that generates the image. From List shows the models of the credential's service. By ID accepts any model, such as one on your own server. The node does not check the settings of a model that it does not know.",
 		builderHint: {
 			propertyHint: `Use mode "list" with the value "${recommended}" unless the user names another model.`,
 		},
@@ -42,7 +44,9 @@ const fields = [...operationsByDefault].map(
 	}),
 );
 
-/** A model that the operation does not have is kept for the way back, and refused before anything is sent. */
+/**
+ * The field keeps a model that the new operation does not offer, in case the user switches back. The run refuses it.
+ */
 const notices = OPERATIONS.flatMap((operation) =>
 	modelIdsWhere(operation, (capabilities) => capabilities === undefined).map(
 		(model): INodeProperties => ({
@@ -55,5 +59,5 @@ const notices = OPERATIONS.flatMap((operation) =>
 	),
 );
 
-/** The Model field, and what is said of a model that the chosen operation does not have. */
+/** The Model field, and the notices for models that the chosen operation does not offer. */
 export const modelFields: INodeProperties[] = [...fields, ...notices];

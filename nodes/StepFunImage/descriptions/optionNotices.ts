@@ -10,33 +10,34 @@ import {
 } from '../catalogue/models';
 import { noticeFor } from './showFor';
 
-/** When a notice is shown: all of `show` applies, and nothing of `hide`. */
+/** n8n shows a notice if all conditions of `show` apply and none of `hide`. */
 type Conditions = Record<string, Array<NodeParameterValue | DisplayCondition>>;
 
 interface Notice {
-	/** What is said of the model, if there is something to say. */
+	/** The text for a model; `undefined` if the model needs no notice. */
 	text(model: Model & { capabilities: ModelCapabilities }): string | undefined;
 	show?: Conditions;
 	hide?(capabilities: ModelCapabilities): Conditions;
 }
 
-// Paths from the root: n8n 1.x loads no workflow with the node when it cannot order a condition's field among the others.
-// The length, since n8n shows whatever has an expression in `show`, for any model.
+// The path starts at the root because n8n 1.x fails to load the workflow if it cannot sort a condition's field among
+// the others. The condition uses the length because n8n always shows a field whose condition in `show` meets an
+// expression.
 const HAS_NEGATIVE_PROMPT: Conditions = {
 	'/options.negativePrompt.length': [{ _cnd: { gt: 0 } }],
 };
 
-const ADDED = MODELS[0].operations.generate as ModelCapabilities;
+const OPTION_DEFAULTS = MODELS[0].operations.generate as ModelCapabilities;
 
 const isNot = (value: NodeParameterValue) => [{ _cnd: { not: value } }];
 
-/** An option starts at the default of the first model, and keeps its value when the model changes. */
+/** A new option starts at the default of the first model, and keeps its value when the user changes the model. */
 const startValueNotice = (label: string, name: 'steps' | 'cfgScale'): Notice => ({
 	text: ({ id, capabilities }) =>
-		capabilities[name].default === ADDED[name].default
+		capabilities[name].default === OPTION_DEFAULTS[name].default
 			? undefined
-			: `${label} is ${ADDED[name].default}, the default of ${MODELS[0].id}. The default of ${id} is ${capabilities[name].default}.`,
-	hide: () => ({ [`/options.${name}`]: isNot(ADDED[name].default) }),
+			: `${label} is ${OPTION_DEFAULTS[name].default}, the default of ${MODELS[0].id}. The default of ${id} is ${capabilities[name].default}.`,
+	hide: () => ({ [`/options.${name}`]: isNot(OPTION_DEFAULTS[name].default) }),
 });
 
 const NOTICES: Record<string, Notice> = {
@@ -44,25 +45,25 @@ const NOTICES: Record<string, Notice> = {
 		text: ({ id, capabilities }) =>
 			capabilities.negativePrompt
 				? undefined
-				: `${id} takes no negative prompt, so the node will refuse to run. Remove the option, or choose another model.`,
+				: `${id} does not support negative prompts, so the node will refuse to run. Remove the option, or choose another model.`,
 		show: HAS_NEGATIVE_PROMPT,
 	},
 	textMode: {
 		text: ({ id, capabilities }) =>
 			capabilities.textMode
 				? undefined
-				: `${id} has no text mode, so the node will refuse to run. Turn the option off, or choose another model.`,
+				: `${id} does not support text mode, so the node will refuse to run. Turn the option off, or choose another model.`,
 		hide: () => ({ '/options.textMode': isNot(true) }),
 	},
 	ignoredNegativePrompt: {
 		text: ({ capabilities: { negativePrompt } }) =>
 			negativePrompt &&
-			`The negative prompt has no effect while CFG Scale is ${negativePrompt.ignoredAtCfgScale}. Set CFG Scale under Options higher, for example to 3.`,
+			`The negative prompt has no effect while CFG Scale is ${negativePrompt.ignoredAtCfgScale}. Raise CFG Scale under Options, for example to 3.`,
 		show: HAS_NEGATIVE_PROMPT,
 		hide: ({ negativePrompt }) => ({
 			'/options.cfgScale': [
 				{ _cnd: { gt: negativePrompt?.ignoredAtCfgScale ?? 0 } },
-				// What an expression will give is not known here. n8n 1.x fails over a startsWith of nothing.
+				// The result of an expression is not known here. n8n 1.x fails if `startsWith` meets a missing value.
 				{ _cnd: { regex: '^=' } },
 			],
 		}),
@@ -93,5 +94,5 @@ function noticesOf(operation: Operation): INodeProperties[] {
 	);
 }
 
-/** What is said, before a run, of options that the chosen model does not have or understands in another way. */
+/** The notices about options that the chosen model does not support, or for which it has another default. */
 export const optionNotices: INodeProperties[] = OPERATIONS.flatMap(noticesOf);

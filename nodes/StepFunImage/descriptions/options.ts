@@ -1,6 +1,6 @@
 import type { INodeProperties } from 'n8n-workflow';
 
-import { MAX_IMAGES_PER_INPUT, MOST_TRIES, RETRY_DEFAULTS } from '../catalogue/defaults';
+import { MAX_IMAGES_PER_INPUT, MAX_TRIES_LIMIT, RETRY_DEFAULTS } from '../catalogue/defaults';
 import {
 	MODELS,
 	modelsFor,
@@ -13,7 +13,7 @@ import { showFor } from './showFor';
 
 const [{ capabilities: recommended }] = modelsFor('generate');
 
-/** `8 for step-image-edit-2, 50 for step-2x-large`: what the service uses when a field is not sent. */
+/** The values that the service uses if the request lacks a field: `8 for step-image-edit-2, 50 for step-2x-large`. */
 function defaultsInWords(field: 'steps' | 'cfgScale'): string {
 	return MODELS.map(({ id, operations }) => {
 		const [capabilities] = Object.values(operations);
@@ -21,7 +21,7 @@ function defaultsInWords(field: 'steps' | 'cfgScale'): string {
 	}).join(', ');
 }
 
-/** The models that have something, by their IDs. */
+/** The IDs of the models with a capability. */
 function modelsWhere(has: (capabilities: ModelCapabilities) => unknown): string {
 	return MODELS.filter(({ operations }) => Object.values(operations).some(has))
 		.map(({ id }) => id)
@@ -32,8 +32,8 @@ const defaultSteps = recommended.steps.default;
 const defaultCfgScale = recommended.cfgScale.default;
 const ignoredAtCfgScale = recommended.negativePrompt?.ignoredAtCfgScale;
 
-// One Options collection, whose entries no model hides: n8n deletes the value of a hidden entry when the model or the
-// operation changes. What a model does not have is refused before anything is sent.
+// No model hides an entry of Options, because n8n deletes the value of a hidden entry when the model or the operation
+// changes. The run refuses options that the model does not support before it sends anything.
 const CREATIVE_OPTIONS: INodeProperties[] = [
 	{
 		displayName: 'Negative Prompt',
@@ -42,7 +42,7 @@ const CREATIVE_OPTIONS: INodeProperties[] = [
 		typeOptions: { rows: 2 },
 		default: '',
 		placeholder: 'e.g. blurry, watermark, extra fingers',
-		description: `What the image should not show. Only for ${modelsWhere(({ negativePrompt }) => negativePrompt)}, and only while CFG Scale is above ${ignoredAtCfgScale}.`,
+		description: `What the image should not show. Works only with ${modelsWhere(({ negativePrompt }) => negativePrompt)}, and only while CFG Scale is above ${ignoredAtCfgScale}.`,
 		routing: { send: { type: 'body', property: 'negative_prompt' } },
 	},
 	{
@@ -50,7 +50,7 @@ const CREATIVE_OPTIONS: INodeProperties[] = [
 		name: 'textMode',
 		type: 'boolean',
 		default: true,
-		description: `Whether to optimize for lettering in the picture. Put the words that should appear in quotes in the prompt. Only for ${modelsWhere(({ textMode }) => textMode)}.`,
+		description: `Whether to optimize for lettering in the image. In the prompt, put quotes around the words that should appear. Works only with ${modelsWhere(({ textMode }) => textMode)}.`,
 		routing: { send: { type: 'body', property: 'text_mode' } },
 	},
 	{
@@ -59,7 +59,7 @@ const CREATIVE_OPTIONS: INodeProperties[] = [
 		type: 'number',
 		typeOptions: { minValue: 1, maxValue: MAX_IMAGES_PER_INPUT, numberPrecision: 0 },
 		default: 4,
-		description: `How many variations to make of each item, 1 to ${MAX_IMAGES_PER_INPUT}. Each is a separate request and is charged. With a seed, they use the seed, the seed plus 1 and so on; without one, each is random.`,
+		description: `How many variations of each item to generate, 1 to ${MAX_IMAGES_PER_INPUT}. Each one is a separate request and is charged. If you set a seed, the variations use the seed, the seed plus 1 and so on; otherwise each one gets a random seed.`,
 	},
 	{
 		displayName: 'Seed',
@@ -67,7 +67,7 @@ const CREATIVE_OPTIONS: INodeProperties[] = [
 		type: 'number',
 		typeOptions: { minValue: SEED_RANGE.min, maxValue: SEED_RANGE.max, numberPrecision: 0 },
 		default: 1,
-		description: `Starting value of the image, ${SEED_RANGE.min} to ${SEED_RANGE.max}. The same seed with the same settings gives a similar image. For ${modelsWhere(({ seedZeroIsRandom }) => seedZeroIsRandom)}, 0 means a random seed.`,
+		description: `Starting value for the image, ${SEED_RANGE.min} to ${SEED_RANGE.max}. The same seed with the same settings gives a similar image. For ${modelsWhere(({ seedZeroIsRandom }) => seedZeroIsRandom)}, 0 means a random seed.`,
 		routing: { send: { type: 'body', property: 'seed' } },
 	},
 	{
@@ -76,7 +76,7 @@ const CREATIVE_OPTIONS: INodeProperties[] = [
 		type: 'number',
 		typeOptions: { minValue: 1, numberPrecision: 0 },
 		default: defaultSteps,
-		description: `How many steps the model takes to generate the image: ${limitsInWords(({ steps }) => `${steps.min} to ${steps.max}`)}. More steps take longer and add detail. Without this option: ${defaultsInWords('steps')}.`,
+		description: `How many steps the model takes to generate the image: ${limitsInWords(({ steps }) => `${steps.min} to ${steps.max}`)}. More steps take longer and add detail. Default: ${defaultsInWords('steps')}.`,
 		routing: { send: { type: 'body', property: 'steps' } },
 	},
 	{
@@ -85,7 +85,7 @@ const CREATIVE_OPTIONS: INodeProperties[] = [
 		type: 'number',
 		typeOptions: { minValue: 0, numberPrecision: 1 },
 		default: defaultCfgScale,
-		description: `How closely the image follows the prompt: ${limitsInWords(({ cfgScale }) => `${cfgScale.min} to ${cfgScale.max}`)}. Higher values follow it more strictly and look less natural. Without this option: ${defaultsInWords('cfgScale')}.`,
+		description: `How closely the image follows the prompt: ${limitsInWords(({ cfgScale }) => `${cfgScale.min} to ${cfgScale.max}`)}. Higher values follow it more strictly and look less natural. Default: ${defaultsInWords('cfgScale')}.`,
 		routing: { send: { type: 'body', property: 'cfg_scale' } },
 	},
 	{
@@ -95,11 +95,11 @@ const CREATIVE_OPTIONS: INodeProperties[] = [
 		default: '{}',
 		placeholder: 'e.g. "num_inference_steps": 20, in braces',
 		description:
-			'Fields that are added to the request unchanged, for parameters that this node does not know. A field of the same name is replaced.',
+			'Fields to add to the request unchanged, for parameters that this node does not offer. They replace fields of the same name.',
 	},
 ];
 
-// These shape what leaves the node; the API knows none of them.
+// These options shape the output. The node does not send them to the API.
 const OUTPUT_OPTIONS: INodeProperties[] = [
 	{
 		displayName: 'File Name',
@@ -108,7 +108,7 @@ const OUTPUT_OPTIONS: INodeProperties[] = [
 		default: '',
 		placeholder: 'e.g. red-shoe-front',
 		description:
-			"Name of the image file, also of the one behind a temporary link; the service's own links keep their names. The right extension is added, characters that are not allowed in file names are replaced, and several images get a number. If empty, it is made from the prompt or the input file.",
+			"Name of the image file, also behind a temporary link; the service's own links keep their names. The node adds the extension, replaces characters that are not allowed in file names, and numbers several images. If empty, the name comes from the prompt or the input file.",
 	},
 	{
 		displayName: 'Include Input Fields',
@@ -116,7 +116,7 @@ const OUTPUT_OPTIONS: INodeProperties[] = [
 		type: 'boolean',
 		default: false,
 		description:
-			"Whether to keep the input item's JSON and files beside the result. Without this option, only the JSON is kept; if it is off, neither is kept. A result field replaces an input field of the same name.",
+			"Whether to keep the input item's JSON and files along with the result. Without this option, the node keeps only the JSON; if the option is off, it keeps neither. A result field replaces an input field of the same name.",
 	},
 	{
 		displayName: 'Several Images As',
@@ -135,7 +135,7 @@ const OUTPUT_OPTIONS: INodeProperties[] = [
 			},
 		],
 		default: 'items',
-		description: 'How several images of one input item leave the node',
+		description: 'How to return several images of one input item',
 	},
 	{
 		displayName: 'When Moderated',
@@ -145,12 +145,12 @@ const OUTPUT_OPTIONS: INodeProperties[] = [
 			{
 				name: 'Fail',
 				value: 'fail',
-				description: "Treat it as an error, as this node's On Error setting says",
+				description: "Treat it as an error and follow this node's On Error setting",
 			},
 			{
 				name: 'Pass On Without Image',
 				value: 'passOn',
-				description: 'Let the item go on with its finishReason, so that the workflow can branch',
+				description: 'Return the item with its finishReason, so that the workflow can branch on it',
 			},
 		],
 		default: 'passOn',
@@ -160,7 +160,7 @@ const OUTPUT_OPTIONS: INodeProperties[] = [
 
 const { giveUpAfterSeconds, maxTries, timeoutSeconds } = RETRY_DEFAULTS;
 
-// These bound what a run costs and how long it takes; none of them is sent to the service.
+// These options limit the cost and the duration of a run. The node does not send them to the service.
 const RUN_OPTIONS: INodeProperties[] = [
 	{
 		displayName: 'Max Images per Run',
@@ -169,16 +169,16 @@ const RUN_OPTIONS: INodeProperties[] = [
 		typeOptions: { minValue: 1, numberPrecision: 0 },
 		default: 100,
 		description:
-			'The most images that a run of this node may make. A run that would make more is refused before the first request, so that nothing is charged. Without this option there is no limit.',
+			'The maximum number of images in one run of this node. The node refuses a larger run before the first request, so that nothing is charged. Without this option, there is no limit.',
 	},
 	{
 		displayName: 'Max Tries',
 		name: 'maxTries',
 		type: 'number',
-		typeOptions: { minValue: 1, maxValue: MOST_TRIES, numberPrecision: 0 },
+		typeOptions: { minValue: 1, maxValue: MAX_TRIES_LIMIT, numberPrecision: 0 },
 		default: maxTries,
 		description:
-			'How often to send a request at most if the server fails or the connection breaks. Being told to slow down (HTTP 429) does not count as a try. 1 means no retries.',
+			'The maximum number of tries for a request if the server fails or the connection breaks. A try that the service answers with HTTP 429 (too many requests) does not count. 1 means no retries.',
 	},
 	{
 		displayName: 'Timeout (Seconds)',
@@ -186,7 +186,7 @@ const RUN_OPTIONS: INodeProperties[] = [
 		type: 'number',
 		typeOptions: { minValue: 1, numberPrecision: 0 },
 		default: timeoutSeconds,
-		description: 'How long the service may be silent before the node gives up on one request',
+		description: 'How long the service may send no data before the node gives up on a request',
 	},
 	{
 		displayName: 'Give Up After (Seconds)',
@@ -195,11 +195,11 @@ const RUN_OPTIONS: INodeProperties[] = [
 		typeOptions: { minValue: 0, numberPrecision: 0 },
 		default: giveUpAfterSeconds,
 		description:
-			'How long to keep trying to get one image, counted from its first request; downloading a finished image is counted separately. Waiting for its turn in the queue does not count.',
+			'How long to keep trying to get one image, counted from its first request. The wait in the queue before that does not count, and the download of a finished image is counted separately.',
 	},
 ];
 
-/** The Options of the image operations, in groups: what the picture looks like, what leaves the node, what a run may take. */
+/** The Options of the image operations in three groups: the image, the output, and the limits of a run. */
 const IMAGE_OPTIONS = [...CREATIVE_OPTIONS, ...OUTPUT_OPTIONS, ...RUN_OPTIONS];
 
 const field = {
@@ -227,7 +227,7 @@ export const balanceOptionsField: INodeProperties = {
 			type: 'boolean',
 			default: true,
 			description:
-				"Whether to keep the input item's JSON and files beside the balance. Without this option neither is kept.",
+				"Whether to keep the input item's JSON and files along with the balance. Without this option, the node keeps neither.",
 		},
 	],
 };

@@ -15,7 +15,7 @@ const [output, ...rest]: INodeProperties[] = [
 		options: OUTPUTS.map(({ name, value, description }) => ({ name, value, description })),
 		default: 'file',
 		description:
-			"What to put into the item. StepFun's links work for 30 days on the Chinese platform and for about 2 hours on the international one. A temporary link works as long as Link Lifetime says, but not longer than n8n keeps the execution. A browser downloads the image instead of showing it.",
+			"What to put into the item. StepFun's links work for 30 days on the Chinese platform and for about 2 hours on the international one. A temporary link works as long as Link Lifetime says, but not longer than n8n keeps the execution. Browsers download its image instead of showing it.",
 	},
 	{
 		displayName: 'Put Output File in Field',
@@ -36,22 +36,22 @@ const [output, ...rest]: INodeProperties[] = [
 		options: [...LINK_LIFETIMES],
 		default: DEFAULT_LINK_LIFETIME,
 		description:
-			"How long the link works. It ends earlier when n8n deletes the execution's data: by default after 14 days or 10,000 executions, and soon after the run if the workflow's settings say not to save it.",
+			"How long the link works. It stops working earlier if n8n deletes the execution's data: by default after 14 days or 10,000 executions, or soon after the run if the workflow's settings say not to save it.",
 		displayOptions: { show: { ...showFor(OPERATIONS).show, output: outputsWith('hasN8nLink') } },
 	},
 ];
 
 /**
- * The fields that say in which form the image leaves the node.
+ * The fields that choose the form of the output.
  *
- * The API gives either the image itself or a link to it, so Image File and URL asks for the link and
- * downloads. A temporary link is n8n's own, so for it the API is asked for the image itself.
+ * The API returns either the image or a link to it. For Image File and URL, the node therefore requests the link and
+ * downloads the image. For a temporary link, which n8n serves, it requests the image.
  */
 export const outputFields: INodeProperties[] = [
 	...toolVariant(
 		output,
 		['url', 'n8nLink'],
-		"What the agent gets besides the details of the image. StepFun's link lives for 30 days on the Chinese platform and for about 2 hours on the international one. A temporary link lives as long as Link Lifetime says, and opens where your n8n can be reached; a browser downloads what is behind it.",
+		"What the agent gets in addition to the details of the image. StepFun's links work for 30 days on the Chinese platform and for about 2 hours on the international one. A temporary link works as long as Link Lifetime says, wherever your n8n can be reached. Browsers download its image instead of showing it.",
 	),
 	...rest,
 ];

@@ -9,7 +9,7 @@ export const resourceAndOperation: INodeProperties[] = [
 		type: 'options',
 		noDataExpression: true,
 		options: [
-			// Not by the alphabet: the first one's actions stand first in the list of nodes.
+			// Not in alphabetical order: n8n lists the actions of the first resource first.
 			{ name: 'Image', value: 'image' },
 			{ name: 'Account', value: 'account' },
 		],
@@ -44,7 +44,7 @@ export const resourceAndOperation: INodeProperties[] = [
 				name: OPERATION_NAMES.imageToImage,
 				value: 'imageToImage',
 				action: 'Create image from image',
-				description: 'Create a new image that keeps close to, or departs from, a source image',
+				description: 'Create a new image based on a source image and a text prompt',
 				routing: {
 					request: { method: 'POST', url: '/images/image2image' },
 				},

@@ -3,10 +3,9 @@ import type { IDisplayOptions } from 'n8n-workflow';
 import { MODELS, type ModelCapabilities, type Operation } from '../catalogue/models';
 
 /**
- * The display condition of a field that belongs to one operation or several, and there to some models.
+ * The display condition of a field for some operations and models.
  *
- * @param operations what shows the field
- * @param models IDs of the models that show it; without them all models do
+ * @param models the IDs of the models; without them, the field is shown for all models
  */
 export function showFor(
 	operations: Operation | readonly Operation[],
@@ -22,8 +21,8 @@ export function showFor(
 }
 
 /**
- * The display condition of a notice about one model. n8n shows whatever has an expression in `show`, so the model
- * stands in `hide`: what an expression gives is not known here.
+ * The display condition of a notice about one model. n8n always shows a field whose condition in `show` meets an
+ * expression, whatever its result is. The model is therefore in `hide`.
  */
 export function noticeFor(
 	operation: Operation,
@@ -33,9 +32,9 @@ export function noticeFor(
 }
 
 /**
- * The models whose capabilities for an operation fit.
+ * The IDs of the models whose capabilities for an operation fit.
  *
- * @param fits is given `undefined` for a model that does not offer the operation
+ * @param fits receives `undefined` for a model that does not offer the operation
  */
 export function modelIdsWhere(
 	operation: Operation,

@@ -11,7 +11,7 @@ import {
 } from '../catalogue/models';
 import { modelIdsWhere, showFor } from './showFor';
 
-/** Nothing is sent for this choice, so that the service uses its own default. */
+/** For this choice, the node sends no size, and the service uses its own default. */
 const MODEL_DEFAULT = '';
 
 function label(
@@ -51,8 +51,8 @@ export function sizeFields(operation: Operation): INodeProperties[] {
 				type: 'options',
 				options: sizeOptions(capabilities),
 				description: capabilities.sizeIsArea
-					? 'How large the result is. A square input gets exactly this size; any other keeps its proportions at about this area. In an expression, write width x height, such as 768x768.'
-					: 'Width × height of the picture. In an expression, write width x height, such as 1024x1024; the node sends it in the order that the model expects.',
+					? 'The size of the result. A square input image gets exactly this size; any other one keeps its proportions and gets about this area. In an expression, write width x height, such as 768x768.'
+					: 'Width × height of the image. In an expression, write width x height, such as 1024x1024; the node sends it in the order that the model expects.',
 				displayOptions: showFor(operation, [id]),
 				routing,
 			}),
@@ -65,21 +65,21 @@ export const sizeOfUnknownModel: INodeProperties = {
 	type: 'string',
 	placeholder: 'e.g. 1024x1024',
 	description:
-		"Sent unchanged, so write it as your server's model expects. If empty, no size is sent.",
+		"The node sends the size unchanged, so write it as your server's model expects. If empty, it sends none.",
 	displayOptions: { ...showFor(OPERATIONS), hide: { model: MODELS.map(({ id }) => id) } },
 	routing,
 };
 
 /**
- * The Size field for models that have no sizes for an operation. It says so, and stays all the same: n8n forgets the
- * value of a field that disappears, and the way back to Generate would then make pictures of another size.
+ * The Size field for models that have no sizes for an operation. It stays visible because n8n deletes the value of a
+ * field that disappears: after switching back to Generate, the images would have another size.
  */
 export const unusedSizeFields: INodeProperties[] = OPERATIONS.map((operation) => ({
 	...field,
 	type: 'string',
-	hint: 'Not used: this model gives the picture the size of the input image',
+	hint: 'Not used: with this model, the result has the size of the input image',
 	description:
-		'Not used by a model that gives the picture the size of the input image. What is set here is kept for other models and operations.',
+		'This model does not use it, because the result has the size of the input image. The value is kept for other models and operations.',
 	displayOptions: showFor(
 		operation,
 		modelIdsWhere(operation, (capabilities) => !capabilities?.sizes),

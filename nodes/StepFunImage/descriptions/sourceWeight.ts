@@ -14,7 +14,7 @@ export const sourceWeightField: INodeProperties = {
 	typeOptions: { minValue: 0, maxValue: max, numberPrecision: 2 },
 	required: true,
 	default: defaultValue,
-	description: `How far to depart from the source image, above 0 and up to ${max}. At 0.2 the result is close to the source; at ${max} it keeps little more than the subject.`,
+	description: `How much the result may differ from the source image, above 0 and up to ${max}. At 0.2, it stays close to the source; at ${max}, it keeps little more than the subject.`,
 	displayOptions: showFor('imageToImage'),
 	routing: { send: { type: 'body', property: 'source_weight' } },
 };

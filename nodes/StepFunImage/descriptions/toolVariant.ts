@@ -4,13 +4,12 @@ import { modelsFor, type Operation } from '../catalogue/models';
 import { showFor } from './showFor';
 
 /**
- * A list with fewer entries, and another default, where an AI agent uses the node as its tool: text
- * goes into a tool and comes out of it, and files do neither.
+ * Two variants of a list, of which n8n shows one: the whole list for a node in a workflow, and fewer entries with
+ * another default for a tool of an AI agent. Agents can exchange only text with a tool, not files.
  *
- * @param field the list as a workflow's node shows it
- * @param choices the values that a tool offers, its default first
- * @param description what the tool says about the list
- * @returns the list for a workflow's node, and the one for a tool; n8n shows one of them
+ * @param field the whole list
+ * @param choices the values that the tool offers, its default first
+ * @param description the description in the tool
  */
 export function toolVariant(
 	field: INodeProperties,
@@ -30,7 +29,7 @@ export function toolVariant(
 	];
 }
 
-/** What a tool does, in an agent's eyes; the price of the operation's first model is added. */
+/** The purpose of each tool, written for the agent. The price of the operation's first model follows it. */
 const TOOL_PURPOSES: Record<Operation, string> = {
 	generate: 'Generates an image from a text prompt and returns a link to it.',
 	edit: 'Edits the image at a URL as a text prompt says and returns a link to the result.',
@@ -49,8 +48,8 @@ const field = {
 } as const;
 
 /**
- * The descriptions that an agent reads of the tool, one for each operation. With a field of this name n8n adds none of
- * its own, which says only the name of the operation.
+ * The tool's descriptions for the agent, one for each operation. If a node has a field of this name, n8n does not add
+ * its own description, which contains only the name of the operation.
  */
 export const toolDescriptionFields: INodeProperties[] = [
 	...(Object.keys(TOOL_PURPOSES) as Operation[]).map((operation): INodeProperties => {

@@ -2,21 +2,21 @@ import { findModel, type Operation } from '../catalogue/models';
 import { isStepFunHost } from '../catalogue/services';
 import type { FailureDetails, FailureKind, RequestFailure } from './requestFailure';
 
-/** What a message needs to know of the request that failed. */
+/** The details of a failed request that its message needs. */
 export interface FailedRequest {
 	/** The API's address, without the path of the operation. */
 	baseUrl: string;
 	/** The operation's path, such as `/images/generations`. */
 	path: string;
-	/** Absent when the account was asked for its balance, so that there is no image that might have been charged. */
+	/** Absent for a request for the account's balance, which never costs an image. */
 	image?: { operation: Operation; model: string; hasInputImage: boolean };
 }
 
-/** What the user reads of a failure. */
+/** The text of a failure for the user. */
 export interface Message {
-	/** What happened, in one line; an AI agent sees nothing else. */
+	/** What happened, in one line. */
 	message: string;
-	/** How to go on. */
+	/** What to do about it. */
 	description: string;
 	/** The IDs that support asks for, each in a line; they stand at the end of the description as well. */
 	references: string[];
@@ -25,30 +25,30 @@ export interface Message {
 interface Facts extends FailedRequest {
 	failure: RequestFailure;
 	details: FailureDetails;
-	/** The server's words behind a colon, or nothing. */
-	said: string;
+	/** A colon and the server's own message, or an empty text. */
+	serverText: string;
 	host: string;
 }
 
 type Text = string | ((facts: Facts) => string);
 
-/** `forBalance` replaces what is said when the account's balance was asked for. */
+/** `forBalance` overrides the texts for a request for the account's balance. */
 interface Entry {
 	message: Text;
 	description: Text;
 	forBalance?: Partial<Record<'message' | 'description', Text>>;
 }
 
-/** StepFun's words for an image that it could not take in, most often because of its size. */
+/** StepFun's message for an image that it could not process, in most cases because of its size. */
 const IMAGE_NOT_RECEIVED = '消息获取失败';
 
 const BLOCKED_ADVICE =
 	'This n8n does not send requests to internal addresses. If you need this one, ask the administrator of n8n to allow it in N8N_SSRF_ALLOWED_HOSTNAMES or N8N_SSRF_ALLOWED_IP_RANGES.';
 
 const PAUSE_NOTICE =
-	'StepFun announced that its hosted image endpoints pause from 2026-10-10 for a system upgrade, so the endpoint may be out of service. Until it is back, you can use another image server: choose Custom as Service in the credential, and enter its Base URL and API Format.';
+	'StepFun announced a pause of its hosted image endpoints from 2026-10-10 for a system upgrade, so the endpoint may be out of service. Until it is back, you can use another image server: choose Custom as Service in the credential, and enter its Base URL and API Format.';
 
-/** What holds for StepFun's own services alone, and what for servers of other people. */
+/** Chooses between a text for StepFun's own services and one for all other servers. */
 const byService =
 	(forStepFun: string, forOthers: string) =>
 	({ baseUrl }: Facts) =>
@@ -60,7 +60,7 @@ const pauseNotice = ({ baseUrl }: Facts) => (isStepFunHost(baseUrl) ? ` ${PAUSE_
 
 const BY_KIND: Record<Exclude<FailureKind, 'status'>, Entry> = {
 	connection: {
-		message: ({ host, said }) => `The connection to ${host} failed${said}`,
+		message: ({ host, serverText }) => `The connection to ${host} failed${serverText}`,
 		description:
 			'Check Service and Base URL in the StepFun API credential, and that this n8n can reach the address. If the connection broke after the request was sent, the image may have been charged.',
 		forBalance: {
@@ -69,7 +69,7 @@ const BY_KIND: Record<Exclude<FailureKind, 'status'>, Entry> = {
 		},
 	},
 	blocked: {
-		message: ({ host, said }) => `n8n refuses to open ${host}${said}`,
+		message: ({ host, serverText }) => `n8n refuses to open ${host}${serverText}`,
 		description: BLOCKED_ADVICE,
 	},
 	timeout: {
@@ -79,17 +79,26 @@ const BY_KIND: Record<Exclude<FailureKind, 'status'>, Entry> = {
 			"Raise 'Timeout (Seconds)' under Options, or use fewer steps or a smaller input image. The image may have been charged.",
 		forBalance: {
 			description:
-				'Run this item again later. If it happens each time, look for a proxy between n8n and the service that holds the answer back.',
+				'Run this item again later. If it happens each time, check whether a proxy between n8n and the service delays the answer.',
 		},
 	},
 	truncated: {
 		message: ({ details }) => `The image was made, but did not arrive completely: ${details.text}`,
 		description:
-			'The connection broke while the answer was arriving; the image has been charged. Run this item again. If it happens often, look for a proxy between n8n and the service that limits time or size.',
+			'The connection broke while the answer was arriving; the image has been charged. Run this item again. If it happens often, check whether a proxy between n8n and the service limits the time or the size of answers.',
 		forBalance: {
 			message: ({ details }) => `The balance did not arrive completely: ${details.text}`,
 			description:
-				'Run this item again. If it happens often, look for a proxy between n8n and the service that limits time or size.',
+				'Run this item again. If it happens often, check whether a proxy between n8n and the service limits the time or the size of answers.',
+		},
+	},
+	badCompression: {
+		message: ({ serverText }) => `The answer arrived, but could not be decompressed${serverText}`,
+		description:
+			'It is not compressed as its Content-Encoding says, and the image has been charged. Look for a proxy between n8n and the service that changes answers.',
+		forBalance: {
+			description:
+				'It is not compressed as its Content-Encoding says. Look for a proxy between n8n and the service that changes answers.',
 		},
 	},
 	invalidJson: {
@@ -102,10 +111,10 @@ const BY_KIND: Record<Exclude<FailureKind, 'status'>, Entry> = {
 		message: ({ details }) =>
 			`The server's answer contains no balance${quote(readable(details.text))}`,
 		description:
-			'Its field balance is missing or is not a number. Not every region and server reports the balance; check Service and Base URL in the StepFun API credential.',
+			"The field 'balance' is missing or is not a number. Not every region and server reports the balance; check Service and Base URL in the StepFun API credential.",
 	},
 	noImage: {
-		message: ({ said }) => `The service answered without an image${said}`,
+		message: ({ serverText }) => `The service answered without an image${serverText}`,
 		description: (facts) =>
 			`It reported success, so the image may have been charged. Run this item again; if it happens each time, ${SUPPORT_ADVICE(facts)}.`,
 	},
@@ -137,7 +146,7 @@ const BY_KIND: Record<Exclude<FailureKind, 'status'>, Entry> = {
 	},
 	inputDownload: {
 		message: ({ details }) =>
-			`The image behind 'Image URL' could not be downloaded: ${explainDownload(details)}`,
+			`The image at 'Image URL' could not be downloaded: ${explainDownload(details)}`,
 		description: ({ details }) =>
 			`${
 				details.reason?.kind === 'blocked'
@@ -146,7 +155,7 @@ const BY_KIND: Record<Exclude<FailureKind, 'status'>, Entry> = {
 			} Nothing was sent to the image service for this item.`,
 	},
 	storage: {
-		message: ({ said }) => `The image arrived, but n8n could not store it${said}`,
+		message: ({ serverText }) => `The image arrived, but n8n could not store it${serverText}`,
 		description: ({ details }) =>
 			`Check the free space and the settings of n8n's binary data storage. The image has been charged.${
 				details.url ? ` It is still at ${details.url} for as long as the link is valid.` : ''
@@ -156,35 +165,35 @@ const BY_KIND: Record<Exclude<FailureKind, 'status'>, Entry> = {
 
 const BY_STATUS: Record<number, Entry> = {
 	400: {
-		message: ({ said }) => `The service refused the request${said}`,
+		message: ({ serverText }) => `The service refused the request${serverText}`,
 		description:
-			'Check the fields that the message names, and that the model exists and may be used with this key.',
+			'Check the fields that the message names, that the model exists, and that this key may use it.',
 		forBalance: { description: 'Check Service and Base URL in the StepFun API credential.' },
 	},
 	401: {
-		message: ({ said }) => `The API key was not accepted${said}`,
+		message: ({ serverText }) => `The API key was not accepted${serverText}`,
 		description: byService(
 			'Check the API Key in the StepFun API credential, and that Service is the platform that issued it: keys of platform.stepfun.com and platform.stepfun.ai are not interchangeable.',
 			'Check the API Key and the Headers in the StepFun API credential.',
 		),
 	},
 	402: {
-		message: ({ said }) => `The account's balance is used up${said}`,
+		message: ({ serverText }) => `The account's balance is used up${serverText}`,
 		description: byService(
 			"Top up the account on StepFun's platform, then run the remaining items again.",
 			"Top up the account with the server's provider, then run the remaining items again.",
 		),
 	},
 	403: {
-		message: ({ said }) => `This key may not use the model or the endpoint${said}`,
+		message: ({ serverText }) => `This key may not use the model or the endpoint${serverText}`,
 		description: byService(
 			'Check on the platform what the key and the account are allowed to use.',
 			'Check what this key may use on the server.',
 		),
-		forBalance: { message: ({ said }) => `This key may not use the endpoint${said}` },
+		forBalance: { message: ({ serverText }) => `This key may not use the endpoint${serverText}` },
 	},
 	404: {
-		message: ({ path, baseUrl, said }) => `There is no ${path} at ${baseUrl}${said}`,
+		message: ({ path, baseUrl, serverText }) => `There is no ${path} at ${baseUrl}${serverText}`,
 		description: (facts) =>
 			`Check Service and Base URL in the StepFun API credential; the Base URL usually ends in /v1.${pauseNotice(facts)}`,
 		forBalance: {
@@ -193,19 +202,19 @@ const BY_STATUS: Record<number, Entry> = {
 		},
 	},
 	408: {
-		message: ({ said }) => `The service took too long and gave up${said}`,
+		message: ({ serverText }) => `The service took too long and gave up${serverText}`,
 		description: 'Run this item again later, or use fewer steps.',
 		forBalance: { description: 'Run this item again later.' },
 	},
 	413: {
-		message: ({ said }) =>
-			`The image is too large for the server, or for a proxy in front of it${said}`,
+		message: ({ serverText }) =>
+			`The image is too large for the server, or for a proxy in front of it${serverText}`,
 		description:
 			"Resize the image before this node, for example with n8n's Edit Image node, or raise the limit of the proxy (client_max_body_size in nginx).",
 	},
 	429: {
-		message: ({ said }) =>
-			`Too many requests: the account's limit was still reached after waiting${said}`,
+		message: ({ serverText }) =>
+			`Too many requests: the account was still at its limit after waiting${serverText}`,
 		description:
 			"Lower 'Concurrent Requests' or set 'Requests per Minute' in the StepFun API credential to what your tier allows, raise 'Give Up After (Seconds)' under Options, or check whether other programs use the same account.",
 		forBalance: {
@@ -214,25 +223,25 @@ const BY_STATUS: Record<number, Entry> = {
 		},
 	},
 	451: {
-		message: ({ said }) => `Moderation refused the request${said}`,
+		message: ({ serverText }) => `Moderation refused the request${serverText}`,
 		description: ({ image }) =>
 			`Change the prompt${image?.hasInputImage ? ' or the input image' : ''}. The same request would be refused again, so the node does not repeat it.`,
 	},
 	503: {
-		message: ({ said }) => `The service is overloaded or out of service${said}`,
+		message: ({ serverText }) => `The service is overloaded or out of service${serverText}`,
 		description: (facts) => `Run this item again later.${pauseNotice(facts)}`,
 	},
 };
-BY_STATUS[504] = {
+BY_STATUS[504] = BY_STATUS[524] = {
 	...BY_STATUS[408],
 	description:
 		'Run this item again later, or use fewer steps. A proxy may have stopped waiting while the image was made, so the image may have been charged; if the proxy is your own, raise its limit (proxy_read_timeout in nginx).',
 };
 
-/** StepFun's 400 for an image that did not reach its model, whose own words do not tell why. */
+/** StepFun's 400 for an image that it could not process. StepFun's own message does not give the reason. */
 const IMAGE_TOO_LARGE: Entry = {
-	message: ({ said }) =>
-		`The service could not process the input image, most likely because it is too large${said}`,
+	message: ({ serverText }) =>
+		`The service could not process the input image, most likely because it is too large${serverText}`,
 	description: ({ image }) => {
 		const maxSide =
 			image && findModel(image.model)?.operations[image.operation]?.inputImage?.maxSide;
@@ -247,21 +256,19 @@ const REDIRECT: Entry = {
 };
 
 const SERVER_FAILED: Entry = {
-	message: ({ details, said }) => `The service failed with status ${details.status}${said}`,
+	message: ({ details, serverText }) =>
+		`The service failed with status ${details.status}${serverText}`,
 	description: 'Run this item again later.',
 };
 
 const REFUSED: Entry = {
-	message: ({ details, said }) =>
-		`The service refused the request with status ${details.status}${said}`,
+	message: ({ details, serverText }) =>
+		`The service refused the request with status ${details.status}${serverText}`,
 	description: 'Check the Base URL in the StepFun API credential and the fields of the node.',
 };
 
 /**
- * What the user reads of a failed request. Texts of the server are in it as they came; the caller redacts secrets.
- *
- * @param request what had been asked for
- * @param failure what went wrong
+ * Explains a failed request to the user. It quotes the server unchanged, so the caller must redact secrets before.
  */
 export function explainFailure(request: FailedRequest, failure: RequestFailure): Message {
 	const { details } = failure;
@@ -269,7 +276,7 @@ export function explainFailure(request: FailedRequest, failure: RequestFailure):
 		...request,
 		failure,
 		details,
-		said: quote(details.text),
+		serverText: quote(details.text),
 		host: hostOf(request.baseUrl),
 	};
 	const entry = failure.kind === 'status' ? entryOfStatus(facts) : BY_KIND[failure.kind];
@@ -299,22 +306,23 @@ function entryOfStatus({ details: { status = 0, text = '' }, image }: Facts): En
 	return status >= 500 ? SERVER_FAILED : REFUSED;
 }
 
-/** Why a download failed, in half a sentence: here the API's own meanings of a status do not apply. */
+/** Why a download failed, as part of a sentence. The API's meanings of statuses do not apply to other hosts. */
 function explainDownload({ url = '', reason }: FailureDetails): string {
 	if (!reason) return hostOf(url);
 	const { status, seconds, text = '' } = reason.details;
-	const said = quote(text);
+	const serverText = quote(text);
 	const texts: Partial<Record<FailureKind, string>> = {
-		status: `${hostOf(url)} answered with status ${status}${said}`,
-		connection: `the connection to ${hostOf(url)} failed${said}`,
-		blocked: `n8n refuses to open ${hostOf(url)}${said}`,
-		timeout: `${hostOf(url)} did not send all of it within ${seconds} seconds`,
-		notAnImage: `what ${hostOf(url)} sent is not an image${quote(readable(text))}`,
+		status: `${hostOf(url)} answered with status ${status}${serverText}`,
+		connection: `the connection to ${hostOf(url)} failed${serverText}`,
+		blocked: `n8n refuses to open ${hostOf(url)}${serverText}`,
+		timeout: `${hostOf(url)} did not send the whole file within ${seconds} seconds`,
+		badCompression: `${hostOf(url)} sent something that could not be decompressed${serverText}`,
+		notAnImage: `${hostOf(url)} sent something that is not an image${quote(readable(text))}`,
 	};
 	return texts[reason.kind] ?? text;
 }
 
-/** What StepFun's support asks for. */
+/** The details that StepFun's support asks for. */
 function referencesOf({ traceId, id }: FailureDetails): string[] {
 	return [...(traceId ? [`Trace ID: ${traceId}`] : []), ...(id ? [`Request ID: ${id}`] : [])];
 }
@@ -323,7 +331,7 @@ function quote(text = ''): string {
 	return text === '' ? '' : `: ${text}`;
 }
 
-/** A text that may be HTML, without its tags and not too long. */
+/** Shortens a text and removes HTML tags from it. */
 function readable(text = ''): string {
 	const words = text
 		.slice(0, 4_000)

@@ -8,37 +8,37 @@ import {
 import { explainFailure, type FailedRequest } from './messages';
 import { RequestFailure, type FailureDetails } from './requestFailure';
 
-/** Whose error it is. */
+/** The item that an error belongs to. */
 export interface ErrorContext {
 	node: INode;
-	/** From 0 on. */
+	/** Starts at 0. */
 	itemIndex: number;
 	/** Whether an AI agent uses the node as its tool. */
 	isTool: boolean;
 }
 
-/** Takes a credential's secrets out of what is shown. */
+/** Removes a credential's secrets from texts that are shown. */
 export interface Redactor {
-	/** For the words of a server. */
+	/** For texts from a server. */
 	text(text: string): string;
 	/**
-	 * For links and for texts of our own around them. The values of custom headers stay: one may be the name of an
-	 * organisation, and a link to a paid image that misses it leads nowhere.
+	 * For links, and for the node's own texts that contain links. It keeps the values of custom headers, because a
+	 * value such as the name of an organization can be part of a link, which would not work without it.
 	 */
 	link(link: string): string;
 }
 
-/** A message names so many refused rows beside the first one. */
+/** How many refused rows a message lists after the first one. */
 const MAX_SHOWN_ROWS = 10;
 
 export type NodeError = NodeApiError | NodeOperationError;
 
 /**
- * An error for input that is refused before any request.
+ * An error for input that the node refuses before it sends a request.
  *
- * @param context without an itemIndex if all of the run is refused
- * @param message what is wrong, naming the field by its label
- * @param description how to go on
+ * @param context without an itemIndex if the whole run is refused
+ * @param message what is wrong; names the field by its label
+ * @param description what to do about it
  */
 export function inputError(
 	context: Omit<ErrorContext, 'itemIndex'> & Partial<Pick<ErrorContext, 'itemIndex'>>,
@@ -47,17 +47,28 @@ export function inputError(
 ): NodeOperationError {
 	const { node, itemIndex } = context;
 	const error = new NodeOperationError(node, message, { description, itemIndex, level: 'warning' });
-	// n8n replaces a message in which it finds an error code such as ENOENT, be it in a prompt.
+	// n8n replaces a message that contains an error code such as ENOENT, even if the code is part of a prompt.
 	error.message = messageFor(context, message, description);
 	return error;
 }
 
 /**
- * Turns a failed request into the error that the user reads.
+ * The error for an input image that n8n's binary data storage does not return.
  *
- * @param request what had been asked for
- * @param redactor takes the credential's secrets out; this is the one place in which a failure is redacted
- * @returns an error with message, description, itemIndex and, where the service answered, httpCode
+ * @param detail completes "The input image could not be read", such as ` within 3 seconds`
+ */
+export function unreadableImageError(context: ErrorContext, detail: string): NodeOperationError {
+	return inputError(
+		context,
+		`The input image could not be read${detail}`,
+		"n8n's binary data storage did not return it. Check that storage, or raise 'Timeout (Seconds)' under Options. The image service received no complete request for this item, so it does not charge for it.",
+	);
+}
+
+/**
+ * Turns a failed request into the error that the user reads. Failures are redacted only here.
+ *
+ * @returns an error with message, description, itemIndex and, if the service answered, httpCode
  */
 export function requestError(
 	context: ErrorContext,
@@ -67,7 +78,7 @@ export function requestError(
 ): NodeApiError {
 	const { node, itemIndex } = context;
 	const explained = explainFailure(request, redactFailure(failure, redactor));
-	// What a server said is clean by now, but the Base URL that stands in some of these texts may hold a password.
+	// The server's texts are redacted by now, but some messages contain the Base URL, which may contain a password.
 	const message = redactor.link(explained.message);
 	const description = redactor.link(explained.description);
 	const httpCode = failure.httpStatus === undefined ? undefined : String(failure.httpStatus);
@@ -76,19 +87,19 @@ export function requestError(
 		{ message, description, ...(httpCode === undefined ? {} : { httpCode }) },
 		{ message, description, httpCode, itemIndex, level: 'warning' },
 	);
-	// n8n replaces a message in which it finds an error code such as ECONNREFUSED.
+	// n8n replaces a message that contains an error code such as ECONNREFUSED.
 	error.message = messageFor(context, message, description);
-	// n8n's error card cuts what is too long for a line off the description, but not off these lines of its details.
+	// n8n's error card cuts off long words in the description, but wraps these lines in its details.
 	error.messages = explained.references;
 	return error;
 }
 
 /**
- * The error of a list that a field of the panel does not get. The editor shows the description of a NodeApiError only,
- * and takes all dashes out of a message, so a host's or a model's name can only stand in the description.
+ * An error for a field's list that cannot be loaded. The editor shows the description of a NodeApiError only, and
+ * removes dashes from every message, so the name of a host or a model belongs in the description.
  *
  * @param message what is missing, without a dash
- * @param description why, and how to go on
+ * @param description why, and what to do about it
  * @param httpCode the server's status, if it answered
  */
 export function listError(
@@ -109,7 +120,7 @@ function redactFailure(failure: RequestFailure, redactor: Redactor): RequestFail
 	return new RequestFailure(failure.kind, Object.fromEntries(entries) as FailureDetails);
 }
 
-/** The error of an item that was under way when the user stopped the execution. */
+/** The error of an item that was in progress when the user stopped the execution. */
 export function canceledError({ node, itemIndex }: ErrorContext): NodeOperationError {
 	return new NodeOperationError(node, 'The execution was canceled', {
 		itemIndex,
@@ -117,7 +128,7 @@ export function canceledError({ node, itemIndex }: ErrorContext): NodeOperationE
 	});
 }
 
-/** The error of an item that was not sent, since an earlier request of the run failed in a way that it would, too. */
+/** The error of an item that was not sent because an earlier failure of the run would repeat. */
 export function notSentError(
 	{ node, itemIndex }: ErrorContext,
 	cause: NodeError,
@@ -129,7 +140,7 @@ export function notSentError(
 	);
 }
 
-/** An error as n8n shows it, whatever was thrown. */
+/** Turns anything thrown into an error that n8n can show. */
 export function toNodeError({ node, itemIndex }: ErrorContext, error: unknown): NodeError {
 	return error instanceof NodeApiError || error instanceof NodeOperationError
 		? error
@@ -137,11 +148,11 @@ export function toNodeError({ node, itemIndex }: ErrorContext, error: unknown): 
 }
 
 /**
- * The item that stands for a failed one when the workflow goes on. n8n knows it by these fields of its
- * JSON; were the error itself on the item, n8n would leave nothing but its message.
+ * The output item for a failed item when the workflow continues. n8n recognizes it by these fields of its JSON. If the
+ * item contained the error itself, n8n would keep only the message.
  *
- * For the error output the fields are error and message: n8n before 2.37 sends an item there by these two
- * alone, and one with other fields out among the images.
+ * For the error output, the fields are error and message: n8n before 2.37 recognizes only items with exactly these two
+ * fields, and sends all others to the normal output.
  */
 export function errorItem({ node, itemIndex }: ErrorContext, error: NodeError): INodeExecutionData {
 	const details = {
@@ -153,9 +164,9 @@ export function errorItem({ node, itemIndex }: ErrorContext, error: NodeError): 
 }
 
 /**
- * Tells how many other images the run paid for, which n8n throws away when the node stops.
+ * Adds to an error how many other images the run paid for, which n8n discards when the node stops.
  *
- * @param discarded images that were made and charged, without the failed one's own
+ * @param discarded images that were made and charged, not counting that of the failed request
  */
 export function appendDiscardedImages(error: NodeError, discarded: number): void {
 	if (discarded === 0) return;
@@ -168,11 +179,10 @@ export function appendDiscardedImages(error: NodeError, discarded: number): void
 }
 
 /**
- * Says in the error of the first refused row which row it is, and which others are refused and why, as people count
- * rows.
+ * Adds the number of the first refused row to its error, followed by the other refused rows and their errors.
  *
- * @param row from 1 on
- * @param rows how many there are
+ * @param row starts at 1
+ * @param rows the number of all rows
  * @param others the other refused rows
  */
 export function appendRefusedRows(
@@ -188,14 +198,14 @@ export function appendRefusedRows(
 		others.length === 0
 			? ''
 			: ` ${others.length} more ${others.length === 1 ? 'row' : 'rows'}: ${listed}${hidden > 0 ? `; and ${hidden} more` : ''}.`;
-	// n8n would add the number that it counts from 0, "[item 1]", behind "Row 2".
+	// n8n counts items from 0 and would append "[item 1]" to a message about row 2.
 	delete error.context.itemIndex;
 	error.message = `Row ${row} of ${rows}: ${error.message}${rest === '' || error.message.endsWith('.') ? '' : '.'}${rest}`;
 }
 
 /**
- * The message as its reader needs it. A person reads the description below it; an AI agent is shown the message
- * alone, so there the advice has to stand in it.
+ * The message for the user or for an AI agent. n8n shows an agent only the message, so for a tool the message includes
+ * the description.
  */
 function messageFor(
 	{ isTool }: Pick<ErrorContext, 'isTool'>,

@@ -1,45 +1,58 @@
-/** What a failed request may have cost: nothing, perhaps an image, or an image for certain. */
+/** Whether a failed request was charged. */
 export type Charge = 'no' | 'maybe' | 'yes';
 
 /**
- * The ways in which a request goes wrong, whether sending it again can help, and what it cost. A whole answer is
- * never asked for again, whatever is wrong with it, because it was charged.
+ * The ways in which a request can fail, whether a retry can help, and whether it was charged. The node never repeats a
+ * request whose answer arrived whole, whatever is wrong with the answer, because it was charged.
  */
 const FAILURE_KINDS = {
-	/** The server answered with a status that is no success. */
+	/** The server answered with an error status or a redirect. */
 	status: { retryable: true, charge: 'no' },
-	/** There was no connection, or it broke before the answer began. */
+	/** The connection failed, or broke before the answer began. */
 	connection: { retryable: true, charge: 'maybe' },
-	/** n8n's protection of the internal network did not let the request out. */
+	/** n8n's protection of the internal network blocked the request. */
 	blocked: { retryable: false, charge: 'no' },
 	timeout: { retryable: true, charge: 'maybe' },
-	/** The answer broke off: the image was made, and charged, and did not arrive. */
+	/** The answer broke off: the image was made and charged, but did not arrive. */
 	truncated: { retryable: true, charge: 'yes' },
+	/** The answer is not compressed as it says, and would not be the next time. */
+	badCompression: { retryable: false, charge: 'yes' },
 	invalidJson: { retryable: false, charge: 'no' },
-	/** JSON, but no account. */
+	/** The answer is JSON without a balance. */
 	noBalance: { retryable: false, charge: 'no' },
 	noImage: { retryable: false, charge: 'yes' },
-	/** The image was made and stopped by moderation. */
+	/** The image was made, but moderation withheld it. */
 	contentFiltered: { retryable: false, charge: 'yes' },
 	notAnImage: { retryable: false, charge: 'yes' },
 	tooLarge: { retryable: false, charge: 'maybe' },
-	/** The image exists behind its link, but could not be fetched. */
+	/** The image was made, but could not be downloaded from its link. */
 	download: { retryable: false, charge: 'yes' },
-	/** The image to edit could not be fetched; nothing was sent to the service. */
+	/** The image to edit could not be downloaded; nothing was sent to the service. */
 	inputDownload: { retryable: true, charge: 'no' },
-	/** n8n could not keep the image that arrived. */
+	/** The image arrived, but n8n could not store it. */
 	storage: { retryable: false, charge: 'yes' },
 } satisfies Record<string, { retryable: boolean; charge: Charge }>;
 
 export type FailureKind = keyof typeof FAILURE_KINDS;
 
-/** Statuses that pass: the server is busy or broken for now. 400, 401, 402, 404 and 451 do not. */
-const RETRYABLE_STATUSES = new Set([408, 429, 500, 502, 503, 504]);
+/** Statuses of a server that is down, or of the proxy in front of it. Those from 520 on are Cloudflare's. */
+const UNAVAILABLE_STATUSES = new Set([502, 503, 521, 522, 523]);
 
-/** Statuses of a server, or of the proxy before it, that is out of service altogether. */
-const UNAVAILABLE_STATUSES = new Set([502, 503]);
+/** Statuses of a proxy that stopped waiting for the server, which may still finish the image. */
+const UNHEARD_STATUSES = new Set([504, 520, 524]);
 
-/** What Node.js calls a connection that never came about, so that nothing was sent. */
+/** Statuses of temporary problems. 400, 401, 402, 404 and 451 would come again. */
+const RETRYABLE_STATUSES = new Set([
+	408,
+	425,
+	429,
+	500,
+	529,
+	...UNAVAILABLE_STATUSES,
+	...UNHEARD_STATUSES,
+]);
+
+/** Node.js's codes for a connection that was never established, so that nothing was sent. */
 const NEVER_CONNECTED = new Set([
 	'ECONNREFUSED',
 	'ENOTFOUND',
@@ -49,47 +62,47 @@ const NEVER_CONNECTED = new Set([
 	'EHOSTDOWN',
 ]);
 
-/** Codes of connections that fail in the same way at the next try: a host without an address, a bad certificate. */
+/** Node.js's codes for connections that will fail again, such as an unknown host or a bad certificate. */
 const LASTING_CODES =
 	/^(ENOTFOUND|ERR_INVALID_\w+|ERR_TLS_\w+|CERT_\w+|DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_\w+|ERR_FR_TOO_MANY_REDIRECTS)$/;
 
-/** What is known of a failure beside its kind. */
+/** The details of a failure. */
 export interface FailureDetails {
-	/** The service's own words, or what could be read of them. */
+	/** The service's own message, as far as it could be read. */
 	text?: string;
-	/** The HTTP status, of kind `status`. */
+	/** The HTTP status of a failure of kind `status`. */
 	status?: number;
-	/** What `Retry-After` asked for, in milliseconds. */
+	/** The wait that `Retry-After` requested, in milliseconds. */
 	retryAfterMs?: number;
-	/** Where the server wanted to send the request instead. */
+	/** The target of a redirect. */
 	location?: string;
-	/** Node.js's code of a broken connection. */
+	/** Node.js's code for a failed connection. */
 	code?: string;
-	/** The limit that a `timeout` passed. */
+	/** The limit that a `timeout` exceeded. */
 	seconds?: number;
-	/** The seed of an image that moderation stopped. */
+	/** The seed of an image that moderation withheld. */
 	seed?: number;
-	/** The ID of the answer, where there was one. */
+	/** The ID in the answer. */
 	id?: string;
 	/** The answer's `X-Trace-Id` header, which StepFun's support asks for. */
 	traceId?: string;
-	/** The link to an image that could not be fetched or kept. */
+	/** The link to an image that could not be downloaded or stored. */
 	url?: string;
 	/** Why a download failed. */
 	reason?: RequestFailure;
-	/** How often the request was sent. */
+	/** How many times the request was sent. */
 	tries?: number;
-	/** Set on the answer of a gateway that failed behind a server which had done its work. */
+	/** Set if a gateway failed after the server behind it had answered. */
 	isFromGateway?: boolean;
-	/** Set where a failure that lasts as a rule is worth one more try. */
-	mayPass?: boolean;
-	/** Set on a request that was never sent, since the account had been failing in this way for too long. */
+	/** Set to retry a failure that is not retryable by its kind and status. */
+	retryable?: boolean;
+	/** Set on a request that was never sent, because the account had been failing in this way for too long. */
 	wasNotSent?: boolean;
 }
 
 /**
- * A failed request. It is made once, where it happens, and becomes words once, in messages.ts; until then its texts
- * are as the server sent them, secrets included.
+ * A failed request. Its texts are as the server sent them and may contain secrets. nodeErrors.ts redacts them, and
+ * messages.ts turns the failure into a message.
  */
 export class RequestFailure extends Error {
 	readonly kind: FailureKind;
@@ -105,31 +118,32 @@ export class RequestFailure extends Error {
 
 	/** Whether sending the same request again can help. */
 	get retryable(): boolean {
-		const { status, code, reason, mayPass, wasNotSent } = this.details;
+		const { status, code, reason, retryable, wasNotSent } = this.details;
 		if (wasNotSent) return false;
-		if (mayPass) return true;
+		if (retryable) return true;
 		if (this.kind === 'status') return RETRYABLE_STATUSES.has(status ?? 0);
 		if (this.kind === 'connection') return !LASTING_CODES.test(code ?? '');
 		if (this.kind === 'inputDownload') return reason?.retryable === true;
 		return FAILURE_KINDS[this.kind].retryable;
 	}
 
-	/** What the failed request may have cost. */
+	/** Whether the failed request was charged. */
 	get charge(): Charge {
 		const { code, status, wasNotSent, isFromGateway } = this.details;
 		if (wasNotSent) return 'no';
-		// A proxy stopped waiting; the server behind it goes on with the image.
-		if (this.kind === 'status' && (status === 504 || isFromGateway)) return 'maybe';
+		if (this.kind === 'status' && (UNHEARD_STATUSES.has(status ?? 0) || isFromGateway)) {
+			return 'maybe';
+		}
 		if (this.kind === 'connection' && NEVER_CONNECTED.has(code ?? '')) return 'no';
 		return FAILURE_KINDS[this.kind].charge;
 	}
 
-	/** Whether the service said that the account is too fast. */
+	/** Whether the service rejected the request because of a rate limit. */
 	get isThrottled(): boolean {
 		return this.kind === 'status' && this.details.status === 429;
 	}
 
-	/** Whether the service seems to be down for everybody, rather than this request to be bad luck. */
+	/** Whether the service seems to be down, so that other requests would fail too. */
 	get isUnavailable(): boolean {
 		const { status, code } = this.details;
 		return (
@@ -138,23 +152,23 @@ export class RequestFailure extends Error {
 		);
 	}
 
-	/** Whether moderation stopped the request, before an image was made (451) or after. */
+	/** Whether moderation refused the request (451) or withheld the image. */
 	get isModerated(): boolean {
 		return (
 			this.kind === 'contentFiltered' || (this.kind === 'status' && this.details.status === 451)
 		);
 	}
 
-	/** The HTTP status that tells of it, if the service answered at all. */
+	/** The HTTP status of the service's answer, if there was one. */
 	get httpStatus(): number | undefined {
 		if (this.kind === 'status') return this.details.status;
 		if (this.kind === 'download') return this.details.reason?.httpStatus;
-		// Of an input image the service was not asked: what another host said is no status of its own.
+		// The status of an input image's download comes from another host, not from the service.
 		const unanswered = ['connection', 'blocked', 'timeout', 'storage', 'inputDownload'];
 		return unanswered.includes(this.kind) ? undefined : 200;
 	}
 
-	/** The same failure with more known of it. */
+	/** A copy of the failure with more details. */
 	with(more: FailureDetails): RequestFailure {
 		return new RequestFailure(this.kind, { ...this.details, ...more });
 	}

@@ -42,7 +42,7 @@ export function base64Decoder(emit: (bytes: Buffer) => void) {
 			const text = carry + piece.toString('latin1');
 			if (begun) return write(text, piece);
 			const start = text.trimStart();
-			const isPrefix = start.length < 5 || start.startsWith('data:');
+			const isPrefix = start.length < 5 || /^data:/i.test(start);
 			const comma = isPrefix ? start.indexOf(',') : -1;
 			if (isPrefix && comma === -1 && start.length < MAX_PREFIX_CHARACTERS) carry = start;
 			else {

@@ -3,6 +3,9 @@ import { base64Decoder } from './base64Decoder';
 
 /** An answer's JSON around the image is a few hundred bytes; this stops a server that never ends. */
 const MAX_ENVELOPE_BYTES = 1024 * 1024;
+/** Of a longer text nothing but its beginning is kept: some servers say back the input image. */
+const MAX_KEPT_TEXT_BYTES = 64 * 1024;
+const MAX_TEXT_BYTES = 64 * 1024 * 1024;
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
@@ -31,11 +34,19 @@ export function createJsonImageScanner() {
 	let envelopeBytes = 0;
 	let imageBytes: Buffer[] = [];
 	let decoder: ReturnType<typeof base64Decoder> | undefined;
+	let isEmpty = true;
+	const createDecoder = () =>
+		base64Decoder((bytes) => {
+			isEmpty = false;
+			imageBytes.push(bytes);
+		});
 
 	let state: 'structure' | 'string' | 'link' | 'image' | 'anotherImage' = 'structure';
 	/** The string that was read last, which is a key if a colon follows. */
 	let lastString: number[] = [];
 	let key: string | undefined;
+	/** How much of a string has been read that is no image. */
+	let textBytes = 0;
 	let escaped = false;
 	/** An escape sequence of the image text, begun but not complete. */
 	let escape = '';
@@ -52,7 +63,7 @@ export function createJsonImageScanner() {
 
 	const stateOfString = (name: string | undefined): typeof state => {
 		if (name === IMAGE_KEY) return decoder ? 'anotherImage' : 'image';
-		return name === LINK_KEY && !decoder ? 'link' : 'string';
+		return name === LINK_KEY ? 'link' : 'string';
 	};
 
 	const scanStructure = (chunk: Buffer, start: number): number => {
@@ -63,6 +74,7 @@ export function createJsonImageScanner() {
 				state = stateOfString(key);
 				key = undefined;
 				lastString = [];
+				textBytes = 0;
 				break;
 			}
 			if (byte === COLON) key = decodeKey(lastString);
@@ -70,6 +82,12 @@ export function createJsonImageScanner() {
 		}
 		append(chunk.subarray(start, position));
 		return position;
+	};
+
+	const appendText = (text: Buffer) => {
+		append(text.subarray(0, Math.max(0, MAX_KEPT_TEXT_BYTES - textBytes)));
+		textBytes += text.length;
+		if (textBytes > MAX_TEXT_BYTES) throw tooLarge();
 	};
 
 	const scanString = (chunk: Buffer, start: number): number => {
@@ -84,7 +102,9 @@ export function createJsonImageScanner() {
 			}
 			if (lastString.length <= MAX_KEY_BYTES) lastString.push(byte);
 		}
-		append(chunk.subarray(start, position));
+		const end = state === 'structure' ? position - 1 : position;
+		appendText(chunk.subarray(start, end));
+		append(chunk.subarray(end, position));
 		return position;
 	};
 
@@ -92,7 +112,8 @@ export function createJsonImageScanner() {
 	const scanLink = (chunk: Buffer, start: number): number => {
 		let position = start;
 		while (position < chunk.length && lastString.length < DATA_URI.length) {
-			if (chunk[position] !== DATA_URI.charCodeAt(lastString.length)) {
+			// In either case: a bit tells capital letters from small ones.
+			if ((chunk[position] | 0x20) !== DATA_URI.charCodeAt(lastString.length)) {
 				append(Buffer.from(lastString));
 				state = 'string';
 				return position;
@@ -100,15 +121,20 @@ export function createJsonImageScanner() {
 			lastString.push(chunk[position++]);
 		}
 		if (lastString.length === DATA_URI.length) {
-			state = 'image';
-			decoder = base64Decoder((bytes) => imageBytes.push(bytes));
+			state = decoder ? 'anotherImage' : 'image';
+			if (decoder) return position;
+			decoder = createDecoder();
 			decoder.decode(Buffer.from(DATA_URI));
 		}
 		return position;
 	};
 
 	const endImageString = (position: number) => {
-		if (state === 'image') decoder?.end();
+		if (state === 'image') {
+			decoder?.end();
+			// An empty text is no image, and another one may follow.
+			if (isEmpty) decoder = undefined;
+		}
 		state = 'structure';
 		lastString = [];
 		append(Buffer.from('"'));
@@ -135,7 +161,7 @@ export function createJsonImageScanner() {
 	};
 
 	const scanImage = (chunk: Buffer, start: number): number => {
-		decoder ??= base64Decoder((bytes) => imageBytes.push(bytes));
+		decoder ??= createDecoder();
 		const quote = endOfImageText(chunk, start);
 		const inside = chunk.subarray(start, quote);
 		if (escape === '' && !inside.includes(BACKSLASH)) decode(inside);

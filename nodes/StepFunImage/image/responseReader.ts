@@ -15,6 +15,10 @@ export interface ImageResponse {
 /** Room for the largest image as Base64, in lines or with its slashes escaped. */
 const MAX_RESPONSE_BYTES = 400 * 1024 * 1024;
 
+/** What is shown of an answer is searched for secrets first, which takes the longer the more of it there is. */
+const MAX_SHOWN_CHARACTERS = 300;
+const MAX_LINK_CHARACTERS = 16 * 1024;
+
 /**
  * Reads an answer of the API as it arrives. The Base64 text of its image is decoded on the way and
  * handed over piece by piece, so that the answer never stands in memory as a whole; everything else
@@ -124,7 +128,7 @@ function toRejection(error: unknown, responseIsWhole: boolean): RequestFailure {
 function parseEnvelope(text: string, hasImage: boolean): ImageResponse {
 	const json = text.replace(/^\uFEFF/, '');
 	const parsed =
-		parseJson(json) ?? (hasImage || hasLink(json) ? parseJson(repairJson(json)) : undefined);
+		parseJson(json) ?? (hasImage || hasLink(json) ? parseBrokenJson(json.trim()) : undefined);
 	if (parsed === undefined) {
 		// An image that is here and paid for needs no more than its bytes.
 		if (hasImage) return {};
@@ -135,17 +139,61 @@ function parseEnvelope(text: string, hasImage: boolean): ImageResponse {
 			: new RequestFailure('invalidJson', { text: trimmed.slice(0, 300) });
 	}
 	const answer = asObject(parsed.value);
-	const list = [answer.data, answer.images].find((each) => Array.isArray(each)) as
-		| unknown[]
-		| undefined;
-	const first = asObject(list?.[0]);
+	const entries = entriesOf(parsed.value);
+	// The image has been taken out of the entry that it stood in, and left an empty text there.
+	const entry =
+		entries.find(({ b64_json: image, url }) =>
+			hasImage ? image === '' || url === '' : asText(url) !== undefined,
+		) ?? asObject(entries[0]);
 	return {
-		id: asText(answer.id),
+		id: asShownText(answer.id),
 		created: asNumber(answer.created),
-		seed: asNumber(first.seed),
-		finishReason: asText(first.finish_reason),
-		url: asText(first.url),
-		error: asText(answer.error) ?? asText(asObject(answer.error).message),
+		seed: asNumber(entry.seed),
+		finishReason: asShownText(entry.finish_reason),
+		url: asText(entry.url)?.slice(0, MAX_LINK_CHARACTERS),
+		error: [answer.error, asObject(answer.error).message, answer.message, answer.msg, answer.detail]
+			.map(asShownText)
+			.find((each) => each !== undefined),
+	};
+}
+
+/** The fields under which servers and relays put their results: a list, a single one, or one inside another. */
+const RESULT_FIELDS = ['data', 'images', 'output', 'result'];
+const MAX_RESULT_DEPTH = 4;
+
+/** What an answer holds of results, each as an object: some servers write a link without one around it. */
+function entriesOf(value: unknown, depth = 0): Array<Record<string, unknown>> {
+	if (typeof value === 'string') return /^(https?:\/)?\//i.test(value) ? [{ url: value }] : [];
+	if (typeof value !== 'object' || value === null || depth > MAX_RESULT_DEPTH) return [];
+	if (Array.isArray(value)) return value.flatMap((each) => entriesOf(each, depth + 1));
+	const object = value as Record<string, unknown>;
+	const inner = RESULT_FIELDS.flatMap((name) =>
+		typeof object[name] === 'object' ? entriesOf(object[name], depth + 1) : [],
+	);
+	return inner.length > 0 ? inner : [object];
+}
+
+/**
+ * JSON that breaks off, has something behind it, or that no parser takes: Python writes NaN, and some servers line breaks
+ * in the middle of a text. What matters of it can be read all the same.
+ */
+function parseBrokenJson(json: string): { value: unknown } | undefined {
+	if (!/^[[{]/.test(json)) return undefined;
+	return parseJson(repairJson(json)) ?? { value: pickFields(json) };
+}
+
+/** The first field of each name that matters, wherever it stands. */
+function pickFields(json: string): Record<string, unknown> {
+	const pick = (name: string) => {
+		const [, raw] =
+			new RegExp(`"${name}"\\s*:\\s*("(?:[^"\\\\]|\\\\[^])*"|-?\\d+)`).exec(json) ?? [];
+		return raw === undefined ? undefined : parseJson(raw.replace(/\p{Cc}+/gu, ' '))?.value;
+	};
+	const [url, image, seed, finishReason] = ['url', 'b64_json', 'seed', 'finish_reason'].map(pick);
+	return {
+		id: pick('id'),
+		created: pick('created'),
+		data: [{ url, b64_json: image, seed, finish_reason: finishReason }],
 	};
 }
 
@@ -191,6 +239,12 @@ function asText(value: unknown): string | undefined {
 	return typeof value === 'string' && value !== '' ? value : undefined;
 }
 
+function asShownText(value: unknown): string | undefined {
+	return asText(value)?.slice(0, MAX_SHOWN_CHARACTERS);
+}
+
+/** A number, which some servers write as a text. */
 function asNumber(value: unknown): number | undefined {
+	if (typeof value === 'string' && /^\d{1,15}$/.test(value)) return Number(value);
 	return typeof value === 'number' ? value : undefined;
 }

@@ -2,13 +2,14 @@ import type { IBinaryData } from 'n8n-workflow';
 
 import { IMAGE_FORMATS } from '../catalogue/imageFormats';
 import type { InputImageLimits } from '../catalogue/models';
-import { inputError } from '../errors/nodeErrors';
+import { inputError, unreadableImageError } from '../errors/nodeErrors';
 import { inspectImage, measureBase64, readHeader, type MeasuredImage } from '../image/measure';
+import { fileOfBytes, type UploadFile } from '../transport/upload';
 import { canBeChecked, checkLimits } from './imageLimits';
 import type { InputImage, ItemContext } from './types';
 
-/** Read at once when a whole file is read. */
-const READ_BYTES = 1024 * 1024;
+/** Few enough that uploads take little memory, and enough that reading takes little time. */
+const UPLOAD_CHUNK_BYTES = 256 * 1024;
 
 /** What stands for all images of an item. */
 const ALL_IMAGES = '*';
@@ -90,7 +91,7 @@ async function inspectBinaryField(
 	return {
 		fileName,
 		isRemote: false,
-		read: async () => ({ file: await readFile(item, binaryData, mimeType), fileName }),
+		prepare: async () => toUploadFile(item, binaryData, { bytes, name: fileName, mimeType }),
 	};
 }
 
@@ -168,20 +169,16 @@ async function countBytes(item: ItemContext, binaryData: IBinaryData): Promise<n
 		: Buffer.byteLength(binaryData.data, 'base64');
 }
 
-/**
- * A file as a Blob, put together from the pieces it is read in. A Blob refers to the Blobs it is made of
- * instead of copying them, so a large file stands in memory once.
- */
-async function readFile(
+function toUploadFile(
 	item: ItemContext,
-	binaryData: IBinaryData,
-	mimeType: string,
-): Promise<Blob> {
-	if (!binaryData.id) {
-		return new Blob([Buffer.from(binaryData.data, 'base64')], { type: mimeType });
-	}
-	const pieces: Blob[] = [];
-	const stream = await item.functions.helpers.getBinaryStream(binaryData.id, READ_BYTES);
-	for await (const chunk of stream) pieces.push(new Blob([chunk as Uint8Array<ArrayBuffer>]));
-	return new Blob(pieces, { type: mimeType });
+	{ id, data }: IBinaryData,
+	{ bytes, ...named }: { bytes: number; name: string; mimeType: string },
+): UploadFile {
+	const file = {
+		...named,
+		toError: (detail: string) => unreadableImageError(item, detail),
+	};
+	if (!id) return fileOfBytes(Buffer.from(data, 'base64'), file);
+	const open = async () => await item.functions.helpers.getBinaryStream(id, UPLOAD_CHUNK_BYTES);
+	return { ...file, size: bytes, open };
 }

@@ -9,6 +9,8 @@ import { inputError } from '../errors/nodeErrors';
 import type { RoutedField } from './routing';
 import type { BodyFields, ItemContext } from './types';
 import {
+	assertScalar,
+	isScalar,
 	isUnset,
 	readNumber,
 	showValue,
@@ -17,19 +19,19 @@ import {
 	type EnteredValue,
 } from './validators';
 
-/** A field of the API with what the user set for it. */
+/** A field of the API, and the user's value for it. */
 export interface RoutedValue {
 	field: RoutedField;
 	value: unknown;
 }
 
-/** A value that is to be checked against what a model can do. */
+/** A value to check against the capabilities of a model. */
 interface CheckedValue extends EnteredValue {
 	model: string;
 	capabilities: ModelCapabilities;
 }
 
-/** Gives the value to send, or `undefined` to send none; throws what the API would refuse. */
+/** Returns the value to send, or `undefined` to send none. Throws if the API would refuse the value. */
 type Validator = (checked: CheckedValue) => unknown;
 
 const adviceFor = ({ label, model }: CheckedValue) =>
@@ -43,19 +45,10 @@ const number =
 	(checked: CheckedValue) =>
 		readNumber(checked, { ...range(checked.capabilities), isWhole }, adviceFor(checked));
 
-/** What is checked of each field of the API, for a model of the catalogue. */
+/** The validators of the API's fields, for models in the catalogue. */
 const VALIDATORS: Record<string, Validator> = {
-	prompt: (checked) => {
-		if (!isUnset(checked.value)) {
-			return limitedText(checked, checked.capabilities.maxPromptCharacters);
-		}
-		throw inputError(
-			checked.item,
-			`'${checked.label}' is empty`,
-			'Write what the image should show. If the prompt comes from an expression, check that the field exists on this item.',
-		);
-	},
-	// A model without sizes gives the picture the size of the input, whatever is asked for.
+	prompt: (checked) => limitedText(checked, checked.capabilities.maxPromptCharacters),
+	// With a model without sizes, the image always has the size of the input.
 	size: (checked) => (checked.capabilities.sizes ? sizeInNotation(checked) : undefined),
 	steps: number(({ steps }) => steps, true),
 	cfg_scale: number(({ cfgScale }) => cfgScale, false),
@@ -76,7 +69,7 @@ const VALIDATORS: Record<string, Validator> = {
 			);
 		}
 		if (checked.capabilities.textMode) return textMode;
-		// Off is what such a model does anyway, so only a wish that it cannot meet is refused.
+		// Such a model behaves as if text mode were off, so only true is an error.
 		return textMode ? unsupported(checked) : undefined;
 	},
 	source_weight: (checked) => {
@@ -94,12 +87,12 @@ const VALIDATORS: Record<string, Validator> = {
 };
 
 /**
- * Turns what the user set into the fields to send: texts from expressions become numbers and booleans, unset fields
- * are left out, the size gets the model's notation, and what the API would refuse is refused here.
+ * Turns the user's values into the fields to send: converts texts from expressions to numbers and booleans, leaves out
+ * unset fields, writes the size in the model's notation, and refuses what the API would refuse.
  *
  * @param values the fields that the node's properties declare, with their values
  * @param model the model's ID
- * @param capabilities what the catalogue knows of the model; without it nothing is refused
+ * @param capabilities the model's entry in the catalogue; without it, nothing is refused
  * @throws NodeOperationError that names the field by its label
  */
 export function readBodyFields(
@@ -114,37 +107,55 @@ export function readBodyFields(
 		if (apiField === 'model') continue;
 		const validate =
 			capabilities && Object.hasOwn(VALIDATORS, apiField) ? VALIDATORS[apiField] : undefined;
+		const entered = { item, label, value };
+		// Without one, a server of whatever kind makes, and charges, an image of nothing.
+		if (isUnset(value) && apiField === 'prompt') throw emptyPrompt(entered);
 		if (isUnset(value) && !(validate && isRequired)) continue;
 		const validated = validate
-			? validate({ item, label, value, model, capabilities: capabilities as ModelCapabilities })
-			: toDeclaredType(field, value);
+			? validate({ ...entered, model, capabilities: capabilities as ModelCapabilities })
+			: toDeclaredType(field, entered);
 		if (validated !== undefined) fields[apiField] = validated;
 	}
 	return fields;
 }
 
-/** A JSON API tells "8" from 8, so a text that plainly is a number or a boolean becomes one. */
-function toDeclaredType({ type }: RoutedField, value: unknown): unknown {
-	if (type === 'number') return toNumber(value) ?? value;
+function emptyPrompt({ item, label }: EnteredValue): Error {
+	return inputError(
+		item,
+		`'${label}' is empty`,
+		'Write what the image should show. If the prompt comes from an expression, check that the field exists on this item.',
+	);
+}
+
+/**
+ * Converts a text to its declared type if it is a number or a boolean, because "8" and 8 differ in JSON. Other texts,
+ * such as "auto", may have a meaning on the server; values that no server understands are refused.
+ */
+function toDeclaredType({ type }: RoutedField, entered: EnteredValue): unknown {
+	const { value } = entered;
+	if (type === 'number') {
+		if (typeof value !== 'boolean' && isScalar(value)) return toNumber(value) ?? value;
+		throw inputError(
+			entered.item,
+			`'${entered.label}' must be a number, but is ${showValue(value)}`,
+			`Change '${entered.label}', or remove the option to leave it to the server.`,
+		);
+	}
+	assertScalar(entered);
 	return type === 'boolean' ? (toBoolean(value) ?? value) : value;
 }
 
 /**
- * Code points, as most APIs count: a Chinese character is one, an emoji one or more. StepFun does not say how it
- * counts, so what it may refuse is refused here, before other rows are paid for.
+ * Counts code points, as most APIs do: a Chinese character is one, an emoji one or more. StepFun does not document how
+ * it counts. The node refuses a text that may be too long, so that the run stops before other rows are charged.
  */
 function countCharacters(text: string): number {
 	return [...text].length;
 }
 
-function limitedText({ item, label, value, model }: CheckedValue, maxCharacters: number): string {
-	if (typeof value === 'object') {
-		throw inputError(
-			item,
-			`'${label}' must be text, but is ${Array.isArray(value) ? 'a list' : 'an object'}`,
-			`Check the expression in '${label}': it should point to one text, for example {{ $json.prompt }}.`,
-		);
-	}
+function limitedText(checked: CheckedValue, maxCharacters: number): string {
+	const { item, label, value, model } = checked;
+	assertScalar(checked);
 	const text = String(value);
 	const characters = countCharacters(text);
 	if (characters <= maxCharacters) return text;

@@ -3,17 +3,17 @@ import { inputError } from '../errors/nodeErrors';
 import type { Credential } from '../transport/credential';
 import type { ItemContext } from './types';
 
-/** What a header may be called (RFC 9110, 5.1), and hold. */
+/** Valid names of headers (RFC 9110, 5.1), and values that Node.js can send. */
 const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 const HEADER_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 
-/** Headers that the node or the protocol writes. */
+/** Headers that the node or the HTTP client sets. */
 const RESERVED_HEADERS = /^(content-length|content-type|host|transfer-encoding|connection)$/i;
 
 /**
- * Refuses a credential that no request can be sent with, before anything is sent.
+ * Refuses a credential that cannot be used for a request.
  *
- * @throws NodeOperationError that names the field of the credential; no value of one stands in it
+ * @throws NodeOperationError that names the field of the credential, but not its value
  */
 export function assertCredential(item: ItemContext, credential: Credential): void {
 	const { apiKey, baseUrl, isCustom, headers } = credential;
@@ -37,14 +37,14 @@ export function assertCredential(item: ItemContext, credential: Credential): voi
 	if (!HEADER_VALUE.test(apiKey)) {
 		refuse(
 			"The credential's 'API Key' contains a character that cannot be sent",
-			'copy the key again; it should be only letters, digits and punctuation.',
+			'copy the key again; it should contain only letters, digits and punctuation.',
 		);
 	}
 	for (const { name, value } of headers) {
 		if (!HEADER_NAME.test(name) || RESERVED_HEADERS.test(name)) {
 			refuse(
 				`The header '${name.slice(0, 60)}' of the credential cannot be sent`,
-				'correct its name: letters, digits and hyphens, and not a header that the node sets itself.',
+				'correct its name. It may contain letters, digits and hyphens, and must not be a header that the node sets itself.',
 			);
 		}
 		if (!HEADER_VALUE.test(value)) {

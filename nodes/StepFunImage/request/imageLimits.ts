@@ -7,7 +7,7 @@ import type { ItemContext } from './types';
 const ADVICE =
 	"Resize or convert the image before this node, for example with n8n's Edit Image node.";
 
-/** Whether enough is known of an image to check it: without limits that is its format. */
+/** Whether an image is known well enough to check it: its format, and its size if the model has limits. */
 export function canBeChecked(
 	image: MeasuredImage | undefined,
 	limits: InputImageLimits | undefined,
@@ -16,13 +16,12 @@ export function canBeChecked(
 }
 
 /**
- * Checks an image against what a model takes.
+ * Checks an image against the limits of a model.
  *
- * @param name what the image is called in messages
- * @param image one that can be checked
+ * @param name the image's name in messages
  * @param bytes the size of its file
  * @param model the model's ID, for messages
- * @param limits the model's limits; without them every image passes
+ * @param limits the model's limits; without them, every image passes
  * @throws NodeOperationError that names the limit
  */
 export function checkLimits(

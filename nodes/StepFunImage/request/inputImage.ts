@@ -3,11 +3,12 @@ import type { IBinaryData, IDataObject } from 'n8n-workflow';
 import { IMAGE_FORMATS } from '../catalogue/imageFormats';
 import type { InputImageLimits } from '../catalogue/models';
 import { isWebAddress } from '../catalogue/services';
-import { inputError } from '../errors/nodeErrors';
+import { inputError, unreadableImageError } from '../errors/nodeErrors';
 import { RequestFailure } from '../errors/requestFailure';
 import { measureBase64, measureImage } from '../image/measure';
 import { downloadBytes } from '../transport/download';
-import type { Timeouts } from '../transport/send';
+import type { Timeouts } from '../transport/timeLimits';
+import { fileOfBytes } from '../transport/upload';
 import { findBinaryImages } from './binaryImage';
 import { canBeChecked, checkLimits } from './imageLimits';
 import type { InputImage, ItemContext } from './types';
@@ -77,7 +78,7 @@ function resolveUrlImage(item: ItemContext, value: unknown, rules: InputImageRul
 	return {
 		fileName,
 		isRemote: true,
-		async read(signal) {
+		async prepare(signal) {
 			const { functions } = item;
 			const file = { functions, url: href, timeouts, ignoreSslIssues, signal };
 			const bytes = await downloadBytes(file, limits?.maxBytes ?? MAX_DOWNLOAD_BYTES).catch(
@@ -104,7 +105,11 @@ function resolveUrlImage(item: ItemContext, value: unknown, rules: InputImageRul
 			}
 			checkLimits(item, 'Image URL', image, bytes.length, model, limits);
 			const { mimeType } = IMAGE_FORMATS[image.format];
-			return { file: new Blob([bytes as Uint8Array<ArrayBuffer>], { type: mimeType }), fileName };
+			return fileOfBytes(bytes, {
+				name: fileName,
+				mimeType,
+				toError: (detail) => unreadableImageError(item, detail),
+			});
 		},
 	};
 }
@@ -138,9 +143,11 @@ function resolveTextImage(
 	return {
 		fileName,
 		isRemote: false,
-		read: async () => ({
-			file: new Blob([Buffer.from(text, 'base64')], { type: mimeType }),
-			fileName,
-		}),
+		prepare: async () =>
+			fileOfBytes(Buffer.from(text, 'base64'), {
+				name: fileName,
+				mimeType,
+				toError: (detail) => unreadableImageError(item, detail),
+			}),
 	};
 }

@@ -1,13 +1,11 @@
 import { sleep, type IDataObject, type IExecuteFunctions } from 'n8n-workflow';
 
-/** How long code may run before everything else in this n8n gets its turn, in milliseconds. */
-const MAX_TURN_MS = 10;
+/** How long code may block the event loop, in milliseconds. */
+const MAX_BLOCKING_MS = 10;
 
 /**
- * Reads the parameters of a node, item by item. A parameter without an expression is the same for all items and is
- * read once; an expression is evaluated once for each item.
- *
- * @returns a function that gives the values of an item
+ * Creates a function that reads the node's parameters for an item. It reads parameters without an expression only once,
+ * because they are the same for all items.
  */
 export function createParameterReader(
 	functions: IExecuteFunctions,
@@ -35,20 +33,23 @@ function hasExpression(value: unknown): boolean {
 }
 
 /**
- * A function to be called between the steps of long work. It returns at once until the work has had its share, and
- * then lets everything else in this n8n have its turn.
+ * Creates a function to call between the steps of a long task. It returns at once until the task has blocked the event
+ * loop for `MAX_BLOCKING_MS`, and then yields to it.
  */
-export function createTurnTaker(): () => Promise<void> {
-	let turnBeganAt = performance.now();
-	/** One for all that wait: were there a timer for each, one would always be due, and nothing else had its turn. */
-	let turn: Promise<void> | undefined;
-	const giveTurn = async () => {
+export function createEventLoopYielder(): () => Promise<void> {
+	let startedAt = performance.now();
+	/**
+	 * Shared by all callers: with a timer for each, one would always be due, and they would still block everything
+	 * else.
+	 */
+	let pendingYield: Promise<void> | undefined;
+	const yieldOnce = async () => {
 		await sleep(0);
-		turnBeganAt = performance.now();
-		turn = undefined;
+		startedAt = performance.now();
+		pendingYield = undefined;
 	};
 	return async () => {
-		if (performance.now() - turnBeganAt < MAX_TURN_MS) return;
-		await (turn ??= giveTurn());
+		if (performance.now() - startedAt < MAX_BLOCKING_MS) return;
+		await (pendingYield ??= yieldOnce());
 	};
 }

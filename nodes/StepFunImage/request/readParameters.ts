@@ -19,13 +19,13 @@ import { inputError } from '../errors/nodeErrors';
 import { describingName, safeName } from '../image/fileName';
 import type { Credential } from '../transport/credential';
 import type { RetryPolicy } from '../transport/retry';
-import type { Timeouts } from '../transport/send';
+import type { Timeouts } from '../transport/timeLimits';
 import { readBodyFields } from './bodyFields';
 import { assertCredential } from './credentialRules';
-import { assertNoBraces } from './leftBraces';
+import { assertNoUnresolvedExpressions } from './unresolvedExpressions';
 import { resolveInputImages } from './inputImage';
 import type { RoutedOperation, Routing } from './routing';
-import { assertOperation, drawSeed, encodeFields, expectedSize } from './serverFormat';
+import { assertOperation, randomSeed, encodeFields, expectedSize } from './serverFormat';
 import type {
 	BodyFields,
 	ImageRequest,
@@ -35,20 +35,28 @@ import type {
 	ItemRequests,
 	OutputOptions,
 } from './types';
-import { isUnset, readChoice, readNumber, showValue, toBoolean, toNumber } from './validators';
+import {
+	assertScalar,
+	isUnset,
+	readChoice,
+	readNumber,
+	showValue,
+	toBoolean,
+	toNumber,
+} from './validators';
 
-/** Node's timers take no more, almost 25 days, and fall to one millisecond beyond. */
+/** The longest delay of a Node.js timer, almost 25 days. A longer one becomes one millisecond. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
-/** A request that is never silent may take so many times as long as one that is. */
+/** A request that keeps receiving data may take this many times the timeout. */
 const TOTAL_PER_SILENCE = 10;
 
 /**
- * Turns an item's parameters into requests that are known to be acceptable.
+ * Turns an item's parameters into valid requests, without sending anything.
  *
  * @param parameters the node's parameters for this item
- * @param routing what the node's properties say of the API's fields and paths
- * @throws NodeOperationError for whatever would be refused or make no sense; nothing has been sent
+ * @param routing the API's fields and paths, from the node's properties
+ * @throws NodeOperationError for invalid parameters
  */
 export async function readImageRequests(
 	item: ItemContext,
@@ -60,19 +68,24 @@ export async function readImageRequests(
 	const options = (parameters.options ?? {}) as IDataObject;
 	const { format } = credential;
 
-	assertNoBraces(item);
+	assertNoUnresolvedExpressions(item);
 	assertCredential(item, credential);
 	assertOperation(item, format, operation);
 	const model = readModel(item, parameters);
-	// What the catalogue knows holds for StepFun's models where StepFun serves them.
+	// The catalogue's limits apply to StepFun's models only where StepFun serves them.
 	const capabilities =
 		format.sizeNotation === 'asModel' ? findCapabilities(item, model, operation) : undefined;
 	const outputOptions = readOutputOptions(item, parameters, options, format);
+	const allAdditionalFields = readAdditionalFields(item, options);
+	const { prompt: otherPrompt, ...others } = allAdditionalFields;
+	const hasOtherPrompt = typeof otherPrompt === 'string';
+	const additionalFields = hasOtherPrompt ? others : allAdditionalFields;
 	const fields: BodyFields = {
 		...readBodyFields(item, readRoutedValues(parameters, routing), model, capabilities),
 		...responseFormatFor(outputOptions.output, format),
+		// Before the settings that some formats add to it.
+		...(hasOtherPrompt ? { prompt: otherPrompt } : {}),
 	};
-	const additionalFields = readAdditionalFields(item, options);
 	const outputField = readOutputField(item, parameters, outputOptions.output);
 	const timeouts = readTimeouts(item, options);
 	const retryPolicy = readRetryPolicy(item, options, format);
@@ -87,13 +100,17 @@ export async function readImageRequests(
 					ignoreSslIssues: credential.ignoreSslIssues,
 				});
 	assertRoomForSeeds(item, fields.seed, count);
-	const isSeveral = inputImages.length * count > 1;
+	assertDifferentSeeds(item, additionalFields.seed, count);
+	const isMultiImage = inputImages.length * count > 1;
 	const { severalImagesAs } = outputOptions;
 
 	const requests = inputImages.flatMap((inputImage, imageIndex) =>
 		Array.from({ length: count }, (_, variation): ImageRequest => {
 			const number = imageIndex * count + variation + 1;
-			const seed = seedOf(fields.seed, variation, capabilities) ?? drawSeed(format);
+			const seed =
+				fields.seed === undefined
+					? randomSeed(format)
+					: seedOf(fields.seed, variation, capabilities);
 			const own = seed === undefined ? fields : { ...fields, seed };
 			const body = mergeFields(encodeFields(item, format, own, routing.fields), additionalFields);
 			return {
@@ -102,14 +119,16 @@ export async function readImageRequests(
 				credential,
 				model: typeof body.model === 'string' ? body.model : model,
 				prompt: String(fields.prompt ?? ''),
-				seed: toNumber(additionalFields.seed) ?? seed,
+				// Where the seed travels in the prompt, a field of the body says nothing of it.
+				seed: format.settings.seed ? toNumber(body.seed) : toNumber(seed),
 				expectedSize: expectedSize(format, model, operation, body.size),
 				fields: body,
 				inputImage,
 				outputField:
-					isSeveral && severalImagesAs === 'fields' ? `${outputField}_${number}` : outputField,
-				fileName: fileNameOf(item, options, fields, inputImage) + (isSeveral ? `-${number}` : ''),
-				...(isSeveral ? { variation: number } : {}),
+					isMultiImage && severalImagesAs === 'fields' ? `${outputField}_${number}` : outputField,
+				fileName:
+					fileNameOf(item, options, fields, inputImage) + (isMultiImage ? `-${number}` : ''),
+				...(isMultiImage ? { variation: number } : {}),
 				timeouts,
 				retryPolicy,
 			};
@@ -119,10 +138,10 @@ export async function readImageRequests(
 }
 
 /**
- * What of the input leaves the node beside the result; an expression gives the word instead of the boolean.
+ * Which parts of the input an output item keeps.
  *
- * @param includeInputFields the option's value
- * @param unset what holds without the option
+ * @param includeInputFields the option's value, which may be text from an expression
+ * @param unset the result without the option
  */
 export function readIncludeInput(includeInputFields: unknown, unset: IncludeInput): IncludeInput {
 	if (isUnset(includeInputFields)) return unset;
@@ -141,7 +160,7 @@ function readRoutedValues(parameters: IDataObject, { fields }: Routing) {
 	});
 }
 
-/** The Model field is a resource locator; workflows from before hold the ID as text. */
+/** Reads the Model field, which is a resource locator. Older workflows contain the ID as text. */
 function readModel(item: ItemContext, { model }: IDataObject): string {
 	const value = typeof model === 'object' && model !== null ? (model as IDataObject).value : model;
 	const id = typeof value === 'string' ? value.trim() : '';
@@ -153,7 +172,7 @@ function readModel(item: ItemContext, { model }: IDataObject): string {
 	);
 }
 
-/** How the answer is asked for, as far as the server lets one ask. */
+/** The `response_format` for an output, if the server accepts it. */
 function responseFormatFor(output: Output, { responseFormats }: ServerFormat): BodyFields {
 	const wanted = outputsWith('hasUrl').includes(output) ? 'url' : 'b64_json';
 	return responseFormats.includes(wanted) ? { response_format: wanted } : {};
@@ -187,7 +206,7 @@ function readOutputOptions(
 	const { severalImagesAs, whenModerated, includeInputFields } = options;
 	return {
 		output: readOutput(item, parameters, format),
-		// A tool's input is the agent's call, which the agent knows.
+		// A tool's input is the agent's own call.
 		includeInput: readIncludeInput(includeInputFields, item.isTool ? 'nothing' : 'json'),
 		severalImagesAs: severalImagesAs === 'fields' ? 'fields' : 'items',
 		whenModerated: whenModerated === 'passOn' ? 'passOn' : 'fail',
@@ -195,14 +214,14 @@ function readOutputOptions(
 	};
 }
 
-/** How long a link opens: a number above 0 and a unit, in the words of n8n's helper. */
+/** Reads how long a link stays valid: a number above 0 and a unit, in the syntax of n8n's helper. */
 function readLinkLifetime(item: ItemContext, value: unknown = DEFAULT_LINK_LIFETIME): string {
 	const lifetime = String(value).trim();
 	if (/^[1-9]\d{0,5} (minute|hour|day|week)s?$/.test(lifetime)) return lifetime;
 	throw inputError(
 		item,
 		`'Link Lifetime' must be a time such as 1 hour or 7 days, but is ${showValue(value)}`,
-		'Choose from the list, or have the expression return a number followed by minutes, hours, days or weeks.',
+		'Choose from the list, or make the expression return a number followed by minutes, hours, days or weeks.',
 	);
 }
 
@@ -212,7 +231,7 @@ function readOutput(item: ItemContext, parameters: IDataObject, format: ServerFo
 		OUTPUTS.map(({ value }) => value),
 	);
 	if (findOutput(output)?.hasUrl && !format.hasLinks) {
-		// An agent's tool starts with links; where the server has none, n8n's own serve as well.
+		// An agent's tool returns links by default. If the server has none, n8n can serve them.
 		if (item.isTool) return 'n8nLink';
 		throw inputError(
 			item,
@@ -239,7 +258,7 @@ function readOutputField(item: ItemContext, parameters: IDataObject, output: Out
 		throw inputError(
 			item,
 			`'${label}' is empty`,
-			'Enter a name for the binary field that the image goes into, such as data.',
+			'Enter a name for the binary field of the image, such as data.',
 		);
 	}
 	if (field === '__proto__') {
@@ -252,13 +271,13 @@ function readOutputField(item: ItemContext, parameters: IDataObject, output: Out
 	return field;
 }
 
-/** The seed of one variation: seeds count on from the first, and no seed, or one that means random, stays as it is. */
+/** The seed of a variation: the item's seed plus the variation's index, unless the seed is a text or means "random". */
 function seedOf(
 	seed: unknown,
 	variation: number,
 	capabilities: ModelCapabilities | undefined,
-): number | undefined {
-	if (typeof seed !== 'number') return undefined;
+): unknown {
+	if (typeof seed !== 'number') return seed;
 	return seed === 0 && capabilities?.seedZeroIsRandom ? seed : seed + variation;
 }
 
@@ -272,14 +291,24 @@ function assertRoomForSeeds(item: ItemContext, seed: unknown, count: number): vo
 	);
 }
 
-/** The body with the user's own fields; one that is null removes a field. */
+/** One seed for all images of an item would pay for the same image several times. */
+function assertDifferentSeeds(item: ItemContext, seed: unknown, count: number): void {
+	if (count === 1 || toNumber(seed) === undefined) return;
+	throw inputError(
+		item,
+		`'Additional Body Fields' sets one seed for ${count} images, which would all be the same`,
+		"Remove seed from it and set 'Seed' under Options, which increases from image to image.",
+	);
+}
+
+/** Adds the user's own fields to the body. A field that is null removes the field of the same name. */
 function mergeFields(body: BodyFields, additional: BodyFields): BodyFields {
 	const merged = Object.entries({ ...body, ...additional });
 	return Object.fromEntries(merged.filter(([name]) => additional[name] !== null));
 }
 
 function fileNameOf(
-	{ itemIndex }: ItemContext,
+	item: ItemContext,
 	{ fileName }: IDataObject,
 	fields: BodyFields,
 	inputImage: InputImage | undefined,
@@ -287,10 +316,9 @@ function fileNameOf(
 	const [subject, suffix] = inputImage
 		? [inputImage.fileName.replace(/\.[^.]*$/, ''), '-edited']
 		: [String(fields.prompt), ''];
-	return (
-		(isUnset(fileName) ? undefined : safeName(String(fileName))) ??
-		describingName(subject, suffix, itemIndex)
-	);
+	if (isUnset(fileName)) return describingName(subject, suffix, item.itemIndex);
+	assertScalar({ item, label: 'File Name', value: fileName });
+	return safeName(String(fileName)) ?? describingName(subject, suffix, item.itemIndex);
 }
 
 function readCount(item: ItemContext, { numberOfImages }: IDataObject): number {
@@ -326,7 +354,7 @@ function readAdditionalFields(
 			throw inputError(
 				item,
 				"'Additional Body Fields' asks for several images with n",
-				"The node takes one image from each answer, so you would pay for the others without getting them. Leave n out and set 'Number of Images' under Options.",
+				"The node takes one image from each answer, so you would pay for the others without getting them. Remove n, and set 'Number of Images' under Options instead.",
 			);
 		}
 		return fields;
@@ -334,7 +362,7 @@ function readAdditionalFields(
 	throw inputError(
 		item,
 		"'Additional Body Fields' is not a JSON object",
-		`Write it like { "num_inference_steps": 20 }, with the names in double quotes; it is ${showValue(parsed ?? additionalBodyFields)}.`,
+		`Write an object such as { "num_inference_steps": 20 }, with the names in double quotes. The current value is ${showValue(parsed ?? additionalBodyFields)}.`,
 	);
 }
 
@@ -355,11 +383,12 @@ function readRetryPolicy(
 	const { maxTries, giveUpAfterSeconds } = RETRY_DEFAULTS;
 	return {
 		maxTries: readSetting(item, 'Max Tries', options.maxTries, maxTries, 1, true),
-		// No wait for the next try is longer than this, so it has to fit into a timer as well.
+		// Limits the waits between tries too, so it must not exceed a timer's longest delay.
 		maxElapsedMs: toMilliseconds(
 			readSetting(item, 'Give Up After (Seconds)', options.giveUpAfter, giveUpAfterSeconds, 0),
 		),
-		// A server of one's own goes on drawing when nobody listens any more, so asking again only lengthens its queue.
+		// Other servers continue with an image after the client has disconnected, so a retry only lengthens their
+		// queue.
 		maxPaidRetries: value === 'stepfun' ? 1 : 0,
 	};
 }

@@ -1,18 +1,20 @@
 import type { IHttpRequestMethods, INodeProperties, INodePropertyOptions } from 'n8n-workflow';
 
-/** A field of the node that fills a field of the API. */
+/** A field of the node that sets a field of the API. */
 export interface RoutedField {
-	/** Where the value stands in the node's parameters: one name, or the collection's and the field's. */
+	/**
+	 * The path of the value in the node's parameters: the field's name, after that of its collection if it is in one.
+	 */
 	path: [string] | [string, string];
 	/** The field of the API. */
 	apiField: string;
-	/** What people call it. */
+	/** The label in the panel. */
 	label: string;
 	type: INodeProperties['type'];
 	isRequired: boolean;
 }
 
-/** What the node's declarations say of an operation. */
+/** The method and path that the node's properties declare for an operation. */
 export interface RoutedOperation {
 	method: IHttpRequestMethods;
 	path: string;
@@ -25,8 +27,8 @@ export interface Routing {
 }
 
 /**
- * Reads what is sent, and where, from the node's own properties: each field declares the field of the API that it
- * fills (`routing.send`), each operation its method and path (`routing.request`).
+ * Reads the routing from the node's own properties: each field declares the field of the API that it sets
+ * (`routing.send`), and each operation its method and path (`routing.request`).
  *
  * @param properties the properties of the node's description
  */
@@ -36,7 +38,7 @@ export function readRouting(properties: INodeProperties[]): Routing {
 	const addField = (property: INodeProperties, path: RoutedField['path']) => {
 		const apiField = property.routing?.send?.property;
 		if (property.routing?.send?.type !== 'body' || apiField === undefined) return;
-		// The same field stands in the panel once for each model that has other limits for it.
+		// The panel has several variants of some fields, for models with different limits.
 		fields.set(path.join('.'), {
 			path,
 			apiField,

@@ -4,13 +4,13 @@ import { inputError } from '../errors/nodeErrors';
 import type { RoutedField } from './routing';
 import type { BodyFields, ItemContext } from './types';
 
-/** Seeds that the node draws itself are small enough for every server. */
-const MAX_DRAWN_SEED = 2 ** 31;
+/** The node's own random seeds stay below this, so that every server accepts them. */
+const MAX_RANDOM_SEED = 2 ** 31;
 
 const isSetting = (name: string): name is Setting => (SETTINGS as readonly string[]).includes(name);
 
 /**
- * Refuses an operation that a server does not have.
+ * Refuses an operation that a server does not offer.
  *
  * @throws NodeOperationError that names the operation and the format
  */
@@ -25,18 +25,18 @@ export function assertOperation(
 	if (!isMissing) return;
 	throw inputError(
 		item,
-		`A ${format.name} server has no '${OPERATION_NAMES[operation]}'`,
-		`Choose another operation, or another 'API Format' in the StepFun API credential if the server is of another kind.`,
+		`A ${format.name} server does not offer '${OPERATION_NAMES[operation]}'`,
+		`Choose another operation. If the server is of another kind, change 'API Format' in the StepFun API credential.`,
 	);
 }
 
 /**
- * Writes the fields of a request, which have StepFun's names, as a server of another kind reads them. Nothing that the
- * user set vanishes.
+ * Converts the fields of a request from StepFun's names to those of the server's format. It never drops a setting
+ * silently.
  *
  * @param fields keyed by StepFun's names
- * @param labels what people call the fields, for messages
- * @throws NodeOperationError for a setting that the server cannot be told, or a prompt that it would misread
+ * @param labels the fields' labels, for messages
+ * @throws NodeOperationError for a setting that the server does not support, or a prompt that it would misread
  */
 export function encodeFields(
 	item: ItemContext,
@@ -56,23 +56,23 @@ export function encodeFields(
 		const promptCarrier = format.promptSettings?.settings[name];
 		if (carrier) for (const path of carrier) setAt(body, path, value);
 		else if (promptCarrier) for (const path of promptCarrier) setAt(inPrompt, path, value);
-		// Off is what such a server does anyway.
+		// Without the setting, the server behaves as if it were off.
 		else if (value !== false) throw unsupported(item, format, name, labels);
 	}
 	body.prompt = withPromptSettings(item, format, body.prompt, inPrompt);
 	return body;
 }
 
-/** A seed where the server must be told one, so that every picture can be made again and variations differ. */
-export function drawSeed({ needsSeed }: ServerFormat): number | undefined {
-	return needsSeed ? Math.floor(Math.random() * MAX_DRAWN_SEED) : undefined;
+/** A random seed, if the format needs one so that variations differ and each image can be reproduced. */
+export function randomSeed({ needsSeed }: ServerFormat): number | undefined {
+	return needsSeed ? Math.floor(Math.random() * MAX_RANDOM_SEED) : undefined;
 }
 
 /**
- * How large a picture should come, if that is known.
+ * The expected size of an image, if it is known.
  *
- * @param size what was sent as `size`
- * @returns undefined for a size that sets only the area, one that nobody can read, and none
+ * @param size the `size` in the request
+ * @returns `undefined` if the size only sets the area, cannot be parsed, or is unset
  */
 export function expectedSize(
 	format: ServerFormat,
@@ -87,7 +87,7 @@ export function expectedSize(
 		return sizeIsArea ? undefined : sizes.find(({ apiValue }) => apiValue === size);
 	}
 	const [, width, height] = /^\s*(\d+)\s*[x×]\s*(\d+)\s*$/i.exec(String(size)) ?? [];
-	// A gateway may count as StepFun does; then nobody knows which number is the width.
+	// A gateway may use StepFun's notation, in which either number may be the width.
 	return width === undefined || format.sizeNotation !== 'widthFirst'
 		? undefined
 		: { width: Number(width), height: Number(height) };
@@ -121,7 +121,7 @@ function withPromptSettings(
 		throw inputError(
 			item,
 			`'${label}' must not contain ${mark} for a ${name} server`,
-			`The server reads ${mark} as the beginning or end of settings. Remove it, and use the options of this node instead.`,
+			`The server reads ${mark} as the start or the end of settings. Remove it, and use the options of this node instead.`,
 		);
 	}
 	if (Object.keys(settings).length === 0) return prompt;
@@ -142,7 +142,7 @@ function unsupported(
 	);
 }
 
-/** A size as people write it, from what they write: 1024×768 and 1024 * 768 are 1024x768. */
+/** Normalizes a size: 1024×768 and 1024 * 768 become 1024x768. */
 function normalizeSize(size: unknown): unknown {
 	const [, width, height] = /^\s*(\d+)\s*[x×*]\s*(\d+)\s*$/i.exec(String(size)) ?? [];
 	return width === undefined ? size : sizeValue({ width: Number(width), height: Number(height) });

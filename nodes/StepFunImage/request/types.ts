@@ -5,56 +5,48 @@ import type { Output } from '../catalogue/outputs';
 import type { ErrorContext } from '../errors/nodeErrors';
 import type { Credential } from '../transport/credential';
 import type { RetryPolicy } from '../transport/retry';
-import type { Timeouts } from '../transport/send';
+import type { Timeouts } from '../transport/timeLimits';
+import type { UploadFile } from '../transport/upload';
 
-/** What every step of an item needs. */
+/** The context that every step of an item needs. */
 export interface ItemContext extends ErrorContext {
 	functions: IExecuteFunctions;
 }
 
-/** What goes over the wire beside the input image, keyed by the API's field names. */
+/** The fields of a request except the input image, keyed by the API's names. */
 export type BodyFields = Record<string, unknown>;
 
-/** What of an input item leaves the node beside the result. */
+/** Which parts of an input item its output items keep. */
 export type IncludeInput = 'nothing' | 'json' | 'jsonAndFiles';
 
-/** How an item's images leave the node. */
+/** How to return an item's images. */
 export interface OutputOptions {
 	output: Output;
 	includeInput: IncludeInput;
 	severalImagesAs: 'items' | 'fields';
 	whenModerated: 'fail' | 'passOn';
-	/** How long a link served by n8n opens, in the words of n8n's helper. */
+	/** How long a link served by n8n stays valid, in the syntax of n8n's helper. */
 	linkLifetime: string;
 }
 
-/** An image as it goes into a request. */
-export interface ReadImage {
-	/** Its type is taken from the image itself, not from what anybody claims. */
-	file: Blob;
-	fileName: string;
-}
-
-/**
- * An image that waits for its item's turn. Until then it stays where it is: in n8n's store, behind its
- * address, or, if it came as text, in the item.
- */
+/** An input image before its item's turn. It is in n8n's store, at a URL, or in the item as Base64 text. */
 export interface InputImage {
-	/** What it is called, for the name of the result. */
+	/** Its name, from which the result's name derives. */
 	fileName: string;
-	/** Whether reading it means to ask another host, which may take long. */
+	/** Whether it must be downloaded from another host, which may take long. */
 	isRemote: boolean;
 	/**
-	 * Reads it. Called anew for each try.
+	 * Makes the image ready to be sent: downloads it, or decodes its text. An image in n8n's store stays there.
+	 * Called again for each try.
 	 *
-	 * @param signal ends the reading early
+	 * @param signal cancels the download
+	 * @returns a file whose type comes from the content of the image, not from its metadata
 	 */
-	read(signal: AbortSignal): Promise<ReadImage>;
+	prepare(signal: AbortSignal): Promise<UploadFile>;
 }
 
 /**
- * Everything it takes to get one image for one item, known to be acceptable. Nothing in it is large but an input
- * image that came as text.
+ * A valid request for one image. It stays small while it waits, unless the item contains the input image as text.
  */
 export interface ImageRequest {
 	operation: Operation;
@@ -63,30 +55,30 @@ export interface ImageRequest {
 	path: string;
 	credential: Credential;
 	model: string;
-	/** As the user wrote it; the body may hold settings beside it. */
+	/** The user's prompt. The prompt in the body may also contain settings. */
 	prompt: string;
 	/** The seed in the body, if there is one. */
 	seed: number | undefined;
-	/** How large the picture should come, in pixels, if that is known. */
+	/** The expected size in pixels, if it is known. */
 	expectedSize: { width: number; height: number } | undefined;
 	/** The body without the input image, in the server's own names. */
 	fields: BodyFields;
 	inputImage?: InputImage;
-	/** The binary field that the image goes into. */
+	/** The binary field for the image. */
 	outputField: string;
 	/** The image file's name without extension. */
 	fileName: string;
-	/** Which of an item's several images this is, from 1 on. */
+	/** The number of the image among the item's several images, from 1. */
 	variation?: number;
 	timeouts: Timeouts;
 	retryPolicy: RetryPolicy;
 }
 
-/** What one item asks for. */
+/** The requests of an item. */
 export interface ItemRequests {
-	/** One for each image: input images times variations, in this order. */
+	/** One for each image: all variations of the first input image, then those of the next. */
 	requests: ImageRequest[];
 	outputOptions: OutputOptions;
-	/** The most images that the whole run may make. */
+	/** The user's limit on the images of the whole run, if there is one. */
 	maxImagesPerRun?: number;
 }

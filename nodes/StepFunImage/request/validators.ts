@@ -3,33 +3,34 @@ import { validateFieldType } from 'n8n-workflow';
 import { inputError } from '../errors/nodeErrors';
 import type { ItemContext } from './types';
 
-/** A value that a user set, and what it is called. */
+/** A user's value, and the label of its field. */
 export interface EnteredValue {
 	item: ItemContext;
 	label: string;
 	value: unknown;
 }
 
-/** Whether a field was left alone, or an expression gave nothing for this item. */
+/** Whether a field is empty, or its expression returned nothing for this item. */
 export function isUnset(value: unknown): boolean {
 	return (
 		value === undefined || value === null || (typeof value === 'string' && value.trim() === '')
 	);
 }
 
-/** A value as a message shows it. */
+/** Formats a value for a message. */
 export function showValue(value: unknown): string {
-	const text = typeof value === 'string' ? value : (JSON.stringify(value) ?? String(value));
+	const isJson = typeof value === 'object';
+	const text = isJson ? JSON.stringify(value) : String(value);
 	return text.length > 60 ? `${text.slice(0, 60)}…` : text;
 }
 
 /**
- * Reads a number that may come from an expression as text. Booleans, lists and objects are none.
+ * Reads a number, which may be text from an expression. Refuses booleans, lists and objects.
  *
  * @param range.min the smallest value
- * @param range.max the largest value; without it there is none
+ * @param range.max the largest value, if there is one
  * @param range.isWhole whether fractions are refused
- * @param advice how to go on
+ * @param advice the error's description
  * @throws NodeOperationError that names the field and its range
  */
 export function readNumber(
@@ -55,7 +56,27 @@ export function readNumber(
 	);
 }
 
-/** A number, or a text that is one; `undefined` for anything else. */
+/** Whether a value can be written as text: not a list, not an object, and not NaN. */
+export function isScalar(value: unknown): boolean {
+	return typeof value !== 'object' && !Number.isNaN(value);
+}
+
+/**
+ * Refuses a value that cannot be written as text.
+ *
+ * @throws NodeOperationError that names the field
+ */
+export function assertScalar({ item, label, value }: EnteredValue): void {
+	if (isScalar(value)) return;
+	const kind = Array.isArray(value) ? 'a list' : typeof value === 'object' ? 'an object' : 'NaN';
+	throw inputError(
+		item,
+		`'${label}' must be text, but is ${kind}`,
+		`Check the expression in '${label}': it must return a single text, for example {{ $json.prompt }}.`,
+	);
+}
+
+/** Converts a value to a number; `undefined` if it is neither a number nor the text of one. */
 export function toNumber(value: unknown): number | undefined {
 	if (typeof value !== 'number' && typeof value !== 'string') return undefined;
 	const result = validateFieldType('number', value, 'number');
@@ -63,7 +84,7 @@ export function toNumber(value: unknown): number | undefined {
 	return Number.isFinite(number) ? number : undefined;
 }
 
-/** A boolean, or a text that is one; `undefined` for anything else. */
+/** Converts a value to a boolean; `undefined` if it is neither a boolean nor the text of one. */
 export function toBoolean(value: unknown): boolean | undefined {
 	if (typeof value === 'object') return undefined;
 	const result = validateFieldType('boolean', value, 'boolean');
@@ -73,7 +94,6 @@ export function toBoolean(value: unknown): boolean | undefined {
 /**
  * Reads a choice from a list.
  *
- * @param choices what may be chosen
  * @throws NodeOperationError that names the field and its choices
  */
 export function readChoice<T extends string>(
@@ -85,6 +105,6 @@ export function readChoice<T extends string>(
 	throw inputError(
 		item,
 		`'${label}' must be one of ${choices.join(', ')}, but is ${showValue(value)}`,
-		`Choose from the list, or let the expression in '${label}' give one of these words.`,
+		`Choose from the list, or make the expression in '${label}' return one of these values.`,
 	);
 }

@@ -10,10 +10,12 @@ import { createRedactor } from './redact';
 
 export const CREDENTIAL_TYPE = 'stepFunApi';
 
-/** Part of an address that was copied from an example of a request, and that the node adds itself. */
+/**
+ * The path of an operation, which the node adds itself. Users copy it along with the Base URL from example requests.
+ */
 const OPERATION_PATH = /\/images\/(generations|edits|image2image)\/*$/;
 
-/** A header that goes along with each request. */
+/** A header to send with each request. */
 interface Header {
 	name: string;
 	value: string;
@@ -21,21 +23,21 @@ interface Header {
 
 /** A StepFun API credential as the node uses it. */
 export interface Credential {
-	/** The fields as n8n decrypted them, for n8n's helpers. */
+	/** The decrypted fields, for n8n's helpers. */
 	fields: ICredentialDataDecryptedObject;
-	/** Empty where the server wants none. */
+	/** Empty if the server needs no key. */
 	apiKey: string;
-	/** The API's address without a slash at its end and without a query; may be no web address. */
+	/** The API's address without a trailing slash and without a query. Not validated. */
 	baseUrl: string;
-	/** What stands behind the path of each request, such as `?api-version=2026-01-01`, or nothing. */
+	/** The query to append to each request's path, such as `?api-version=2026-01-01`, or an empty text. */
 	query: string;
-	/** Whether the user entered the address, rather than chose one of StepFun's services. */
+	/** Whether the user entered the address instead of choosing one of StepFun's services. */
 	isCustom: boolean;
 	format: ServerFormat;
 	headers: Header[];
 	ignoreSslIssues: boolean;
 	limits: AccountLimits;
-	/** Names the account whose limits count: the key, hashed, at its host. */
+	/** Identifies the account that the limits belong to: a hash of the host and the key. */
 	accountId: string;
 	redactor: Redactor;
 }
@@ -43,9 +45,9 @@ export interface Credential {
 /**
  * Reads the credential of an item.
  *
- * @param cache what was read before in this run: an expression may give each item another credential, so n8n is asked
- * for every item, but hands out equal copies most of the time
- * @throws what n8n throws when there is no credential
+ * @param cache the credentials of this run so far. The credential's expressions may give each item other values, so
+ * this function asks n8n for every item, but most of the copies are equal.
+ * @throws n8n's error if there is no credential
  */
 export async function readCredential(
 	functions: IExecuteFunctions,
@@ -60,10 +62,10 @@ export async function readCredential(
 }
 
 /**
- * Makes sense of a credential's fields. Spaces around a value, slashes at the end of the Base URL, and a key that was
- * copied with the word Bearer are a matter of typing, not of meaning.
+ * Parses a credential's fields. It removes spaces around values, trailing slashes from the Base URL, and a leading
+ * "Bearer" from the key.
  *
- * @param fields also those that the credential's form hides
+ * @param fields includes the fields that the credential's form hides
  */
 export function parseCredential(fields: ICredentialDataDecryptedObject): Credential {
 	const apiKey = textOf(fields.apiKey)
@@ -86,7 +88,7 @@ export function parseCredential(fields: ICredentialDataDecryptedObject): Credent
 		headers,
 		ignoreSslIssues: isCustom && fields.ignoreSSLIssues === true,
 		limits: {
-			// Left as it was, the number is StepFun's; most other servers draw one picture at a time.
+			// The default is StepFun's limit, but most other servers generate one image at a time.
 			concurrentRequests:
 				concurrentRequests === ACCOUNT_DEFAULTS.concurrentRequests
 					? format.concurrentRequests
@@ -104,7 +106,7 @@ export function parseCredential(fields: ICredentialDataDecryptedObject): Credent
 	};
 }
 
-/** The headers that carry the credential: the key, if there is one, and those that the user added. */
+/** The headers for each request: the key, if there is one, and the user's own headers. */
 export function authorizationHeaders({ apiKey, headers }: Credential): Record<string, string> {
 	return {
 		...(apiKey === '' ? {} : { Authorization: `Bearer ${apiKey}` }),
@@ -112,7 +114,7 @@ export function authorizationHeaders({ apiKey, headers }: Credential): Record<st
 	};
 }
 
-/** The headers of the list, and the one of credentials that were saved before there was a list. */
+/** The headers of the list, and the single header of credentials from versions without the list. */
 function readHeaders(fields: ICredentialDataDecryptedObject): Header[] {
 	const { values = [] } = (fields.headers ?? {}) as { values?: unknown };
 	const listed = (Array.isArray(values) ? values : []) as Array<Partial<Header>>;
@@ -125,7 +127,9 @@ function readHeaders(fields: ICredentialDataDecryptedObject): Header[] {
 		.filter(({ name }) => name !== '');
 }
 
-function splitQuery(address: string): [address: string, query: string] {
+function splitQuery(entered: string): [address: string, query: string] {
+	// A fragment is never sent, and would keep what stands behind it from being sent.
+	const [address] = entered.split('#');
 	const start = address.indexOf('?');
 	return start === -1 ? [address, ''] : [address.slice(0, start), address.slice(start)];
 }

@@ -1,31 +1,24 @@
 import type { IExecuteFunctions } from 'n8n-workflow';
 
-import {
-	openDownload,
-	readAll,
-	readChunks,
-	withTimeout,
-	type ByteStream,
-	type Timeouts,
-	type ToTimeoutError,
-} from './send';
+import { openDownload, readAll, readChunks, withTimeout, type ByteStream } from './send';
+import type { Timeouts, ToTimeoutError } from './timeLimits';
 
-/** A download without the key. */
+/** A download, which is sent without the key. */
 export interface Download {
 	functions: IExecuteFunctions;
 	url: string;
 	timeouts: Timeouts;
 	ignoreSslIssues: boolean;
-	/** Ends the download early. */
+	/** Cancels the download. */
 	signal: AbortSignal;
-	/** The error when what the bytes are for takes too long. */
+	/** Creates the error for a consumer that takes too long. */
 	toReaderTimeout?: ToTimeoutError;
 }
 
 /**
- * Hands a download to whoever consumes it as it arrives.
+ * Streams a download to a consumer.
  *
- * @param consume gets the bytes, and the stream that they come from
+ * @param consume receives the bytes, and the stream that they come from
  * @throws RequestFailure, or the signal's reason
  */
 export async function download<T>(
@@ -38,17 +31,17 @@ export async function download<T>(
 		try {
 			return await consume(readChunks(stream, progress, toReaderTimeout), stream);
 		} finally {
-			// What is refused midway is still being sent.
+			// The server may still be sending a file that the consumer refused.
 			stream.destroy();
 		}
 	});
 }
 
 /**
- * Fetches a file into memory.
+ * Downloads a file into memory.
  *
- * @param maxBytes a file that is larger is refused before it is here
- * @throws RequestFailure, of kind `tooLarge` for a file beyond the limit; or the signal's reason
+ * @param maxBytes the download stops when it exceeds this size
+ * @throws RequestFailure, of kind `tooLarge` for a file above the limit, or the signal's reason
  */
 export async function downloadBytes(file: Download, maxBytes: number): Promise<Buffer> {
 	return await download(

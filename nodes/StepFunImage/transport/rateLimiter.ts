@@ -1,39 +1,39 @@
 import { RequestFailure } from '../errors/requestFailure';
 import { backoffDelay, systemClock, type Clock } from './retry';
 
-/** What a credential says that its account may do. */
+/** The limits that a credential sets for its account. */
 export interface AccountLimits {
-	/** Requests under way at once, at least 1. */
+	/** The maximum number of concurrent requests, at least 1. */
 	concurrentRequests: number;
-	/** Requests started within a minute; 0 means any number. */
+	/** The maximum number of requests started within a minute; 0 means no limit. */
 	requestsPerMinute: number;
 }
 
 export interface ScheduleOptions {
 	/** The limits of the request's own credential. */
 	limits: AccountLimits;
-	/** The node run that the request belongs to. Runs take turns, so that a long one does not shut out a short one. */
+	/** The node run that the request belongs to. Runs take turns, so that a long run does not block a short one. */
 	run: object;
-	/** Whether the request was sent before; such a one goes before those of its run that were never sent. */
+	/** Whether the request was sent before. Within a run, retries go first. */
 	isRetry: boolean;
-	/** How long the account may go without one success before what waits for it ends, in milliseconds. */
+	/** How long the account may fail without a success before the waiting requests are rejected, in milliseconds. */
 	maxElapsedMs: number;
-	/** Takes the request out of the queue; the promise rejects with its reason. */
+	/** Removes the request from the queue; the promise rejects with the signal's reason. */
 	signal: AbortSignal;
 }
 
-/** The pace of one account, shared by everything in this process that uses its key. */
+/** Limits the requests of one account. Everything in this process that uses the account's key shares it. */
 export interface RateLimiter {
 	/**
-	 * Runs a task when the account allows another request, and learns from how it ends.
+	 * Runs a task when the account allows another request, and adapts the limits to its outcome.
 	 *
-	 * @throws what the task throws, the signal's reason, or the RequestFailure that has kept the account from any
-	 * success for too long
+	 * @throws the task's error, the signal's reason, or the last RequestFailure of an account that has had no success
+	 * for too long
 	 */
 	schedule<T>(task: () => Promise<T>, options: ScheduleOptions): Promise<T>;
-	/** Requests that may be under way at once at present. */
+	/** The maximum number of concurrent requests at present. */
 	currentConcurrency(): number;
-	/** Whether nothing is under way or waiting. */
+	/** Whether no request is in flight or waiting. */
 	isIdle(): boolean;
 }
 
@@ -41,20 +41,20 @@ interface QueuedTask {
 	start: (started: StartedTask) => Promise<void>;
 	reject: (reason: unknown) => void;
 	options: ScheduleOptions;
-	/** A task that has left stays in its queue until its turn, since taking it out of the middle takes long. */
-	hasLeft: boolean;
+	/** An aborted task stays in its queue until its turn, because removing it from the middle takes long. */
+	isAborted: boolean;
 }
 
 interface StartedTask {
 	at: number;
-	/** Requests of the account that were under way then, this one included. */
+	/** The account's requests in flight at that time, including this one. */
 	inFlight: number;
-	/** Whether it had waited for a place in the minute of its credential's limit. */
+	/** Whether the task had to wait for the credential's Requests per Minute. */
 	waitedForWindow: boolean;
 	wasRefused: boolean;
 }
 
-/** What counts towards one credential's limits. */
+/** The requests that count towards the limits of a credential. */
 interface LimitSet {
 	limits: AccountLimits;
 	inFlight: number;
@@ -62,37 +62,39 @@ interface LimitSet {
 }
 
 const MINUTE_MS = 60_000;
-/** However long a server asks to wait, one answer must not stop an account for the day. */
+/** A cap on `Retry-After`, so that one answer cannot block an account for a day. */
 const MAX_COOLDOWN_MS = 10 * MINUTE_MS;
-/** A window of requests a minute frees a place at any time, so it is asked for at least this often. */
+/** A limit per minute may allow another request at any time, so the limiter probes at least this often. */
 const MAX_PROBE_DELAY_MS = 5_000;
-/** A service that is out of service is asked for this often at least. */
+/** The limiter probes a service that is down at least this often. */
 const MAX_OUTAGE_PROBE_DELAY_MS = 8_000;
-/** Failures in a row, without any other answer, that make an outage of bad luck. */
-const FAILURES_OF_AN_OUTAGE = 3;
-/** Successes before one more request at once is tried: at most one in so many images is refused by the trial. */
+/** Consecutive failures, without any other answer, after which the limiter assumes an outage. */
+const FAILURES_TO_DECLARE_OUTAGE = 3;
+/** Successes before the limiter tries one more concurrent request, so that few requests are refused by such trials. */
 const SUCCESSES_TO_INCREASE = 15;
 /**
- * Requests taken at a number, in a row, that prove the number. One may be luck: the service may have a place free while
- * the answer that tells of it is still on its way.
+ * Accepted requests at a concurrency that prove it. A single one may be luck: the service may have finished a request
+ * whose answer is still on its way.
  */
-const ACCEPTANCES_OF_A_PROOF = 3;
-/** Until an account has answered once, its requests start so far apart, so that a lower limit refuses one, not all. */
-const FIRST_STARTS_APART_MS = 20;
-/** Some services take their time to refuse. */
-const MAX_STARTS_APART_MS = 1_000;
+const ACCEPTANCES_TO_PROVE = 3;
+/**
+ * The time between the first requests of an account, so that an unexpectedly low limit refuses one of them, not all.
+ */
+const INITIAL_START_INTERVAL_MS = 20;
+/** Some services take long to refuse a request. */
+const MAX_START_INTERVAL_MS = 1_000;
 const MAX_WINDOW_MARGIN_MS = 2_000;
 
 /**
- * The pace of an account with nothing under way.
+ * Creates the rate limiter of an account.
  *
- * Its concurrency follows AIMD (additive increase, multiplicative decrease; Chiu and Jain, 1989), as Netflix's
- * concurrency-limits and TCP use it, with one difference: the request that was refused tells how many were taken, so the
- * limit falls to that number and not by half. A 429 at a number of requests that is proven speaks of a rate, not of
- * concurrency: then the account waits, and its concurrency stays. It waits with growing delays, but looks at the moment
- * at which a minute since its oldest request has passed, since most services count by the minute.
+ * The concurrency follows AIMD (additive increase, multiplicative decrease; Chiu and Jain, 1989), as in TCP and
+ * Netflix's concurrency-limits, with one difference: a refused request shows how many requests the service accepts, so
+ * the limit falls to that number instead of by half. A 429 at a proven concurrency indicates a rate limit: then the
+ * account waits and keeps its concurrency. The delays grow, but the limiter also probes one minute after its oldest
+ * request, because most services count per minute.
  *
- * All times are monotonic, so that a clock which is set back delays nothing.
+ * All times are monotonic, so changes of the system time have no effect.
  *
  * @param windowMs the length of the "minute" of `requestsPerMinute`; tests shorten it
  */
@@ -100,42 +102,44 @@ export function createRateLimiter(
 	windowMs = MINUTE_MS,
 	{ now: currentTime, sleep }: Clock = systemClock,
 ): RateLimiter {
-	/** The queues of the runs, in the order of their turns. */
+	/** The queues of the runs; the first run has the next turn. */
 	const runs = new Map<object, TaskQueue>();
 	const limitSets = new Map<string, LimitSet>();
 	const accountStarts = createStartWindow();
 	let waiting = 0;
 	let inFlight = 0;
 
-	/** The concurrency that the service seems to take, where it is below what the credentials say. */
+	/** The concurrency that the service seems to accept, if it is lower than the credentials' limits. */
 	let learnedConcurrency = Infinity;
-	/** How many requests were taken in a row, by the number of requests that were under way. */
+	/** How many requests were accepted, by the number of requests in flight. */
 	const acceptances = new Map<number, number>();
 	let successesSinceChange = 0;
-	/** Whether the last change of the concurrency was an increase. */
+	/** Whether the last change of the learned concurrency was an increase. */
 	let wasIncreased = false;
-	/** A proven number at which a request was refused; what is taken next tells whether it still holds. */
-	let doubted: { concurrency: number; since: number } | undefined;
+	/**
+	 * A proven concurrency at which a request was refused. The next accepted request shows whether it still applies.
+	 */
+	let doubtedLimit: { concurrency: number; since: number } | undefined;
 	let wasAnswered = false;
-	/** How long the latest refusal was on its way, there and back. */
+	/** The round-trip time of the latest refused request. */
 	let refusalMs = 0;
-	/** Until when nothing starts, and how many answers in a row asked for that. */
+	/** No request starts before `cooldownUntil`. `cooldowns` counts consecutive refusals. */
 	let cooldownUntil = 0;
 	let cooldowns = 0;
 	let lastThrottledAt = 0;
-	/** When a minute since the oldest request before the first of these answers has passed. */
+	/** One minute after the oldest request before the first of these refusals. */
 	let minuteEndsAt = 0;
 	const recentStarts = createRecentStarts(windowMs);
-	/** How much later than here the service's minute ends. */
+	/** How much later the service's minute ends than the local one. */
 	let windowMarginMs = 0;
 	let lastStartAt = -Infinity;
 	let failuresInARow = 0;
 	let outage: { probes: number; nextProbeAt: number } | undefined;
-	/** Since when the account has had failures and no success, and the last of them. */
-	let trouble: { since: number; failure: RequestFailure } | undefined;
+	/** Set while the account has failures without a success: the time of the first one, and the last failure. */
+	let failingState: { since: number; failure: RequestFailure } | undefined;
 	let timer: { at: number; controller: AbortController } | undefined;
 
-	/** The most that all credentials of this account allow together; while none is in use, what the last ones did. */
+	/** The highest limit of the account's credentials in use; if none is in use, the previous value. */
 	let lastConcurrencyLimit = 1;
 	const concurrencyLimit = () => {
 		const limits = [...limitSets.values()].map((set) => set.limits.concurrentRequests);
@@ -150,7 +154,10 @@ export function createRateLimiter(
 		return known;
 	};
 
-	/** When the minute of a credential's limit, or of the largest one for all of them, has a place again. */
+	/**
+	 * When both the credential's limit per minute and the account's, which is the highest of all, allow another
+	 * request.
+	 */
 	const windowOpensAt = ({ limits, starts }: LimitSet): number => {
 		const perMinute = [...limitSets.values()].map((set) => set.limits.requestsPerMinute);
 		const forAll = perMinute.includes(0) ? 0 : Math.max(...perMinute);
@@ -168,25 +175,25 @@ export function createRateLimiter(
 		}
 	};
 
-	/** Where the next start may be refused, too, the one before it is given the time to tell so. */
-	const startsApartMs = (): number => {
+	/** After refusals, a request waits long enough for the one before it to be refused first. */
+	const startIntervalMs = (): number => {
 		if (cooldowns > 0) {
-			return Math.max(FIRST_STARTS_APART_MS, Math.min(MAX_STARTS_APART_MS, refusalMs * 1.5));
+			return Math.max(INITIAL_START_INTERVAL_MS, Math.min(MAX_START_INTERVAL_MS, refusalMs * 1.5));
 		}
-		return wasAnswered ? 0 : FIRST_STARTS_APART_MS;
+		return wasAnswered ? 0 : INITIAL_START_INTERVAL_MS;
 	};
 
-	/** The next task that may start now, or when to look again if time will bring one. */
-	const findNext = (now: number): { task: QueuedTask; set: LimitSet } | { lookAt: number } => {
-		const held = Math.max(
+	/** The next task that may start now, or else the time at which to check again. */
+	const findNext = (now: number): { task: QueuedTask; set: LimitSet } | { checkAt: number } => {
+		const heldUntil = Math.max(
 			cooldownUntil,
 			outage?.nextProbeAt ?? 0,
-			inFlight > 0 ? lastStartAt + startsApartMs() : 0,
+			inFlight > 0 ? lastStartAt + startIntervalMs() : 0,
 		);
-		const places = outage ? 1 : Math.min(concurrencyLimit(), learnedConcurrency);
-		if (inFlight >= places) return { lookAt: Infinity };
-		if (held > now) return { lookAt: held };
-		let lookAt = Infinity;
+		const slots = outage ? 1 : Math.min(concurrencyLimit(), learnedConcurrency);
+		if (inFlight >= slots) return { checkAt: Infinity };
+		if (heldUntil > now) return { checkAt: heldUntil };
+		let checkAt = Infinity;
 		for (const [run, queue] of runs) {
 			const task = queue.peek();
 			if (!task) {
@@ -197,24 +204,24 @@ export function createRateLimiter(
 			if (set.inFlight >= set.limits.concurrentRequests) continue;
 			const opensAt = windowOpensAt(set);
 			if (opensAt > now) {
-				lookAt = Math.min(lookAt, opensAt);
+				checkAt = Math.min(checkAt, opensAt);
 				continue;
 			}
 			queue.take();
-			// The run goes to the end, behind those that wait for their turn.
+			// Moves the run to the end, behind the other waiting runs.
 			runs.delete(run);
 			runs.set(run, queue);
 			return { task, set };
 		}
-		return { lookAt };
+		return { checkAt };
 	};
 
-	const startWhatMayStart = () => {
+	const startEligibleTasks = () => {
 		while (waiting > 0) {
 			const now = currentTime();
 			const next = findNext(now);
-			if ('lookAt' in next) {
-				if (next.lookAt < Infinity) wakeAt(next.lookAt);
+			if ('checkAt' in next) {
+				if (next.checkAt < Infinity) wakeAt(next.checkAt);
 				return;
 			}
 			waiting--;
@@ -234,7 +241,7 @@ export function createRateLimiter(
 			() => {
 				if (timer !== mine) return;
 				timer = undefined;
-				startWhatMayStart();
+				startEligibleTasks();
 			},
 			() => undefined,
 		);
@@ -261,14 +268,14 @@ export function createRateLimiter(
 		} finally {
 			inFlight--;
 			set.inFlight--;
-			startWhatMayStart();
+			startEligibleTasks();
 		}
 	};
 
 	const isProven = (concurrency: number): boolean => {
 		let count = 0;
 		for (const [number, times] of acceptances) if (number >= concurrency) count += times;
-		return count >= ACCEPTANCES_OF_A_PROOF;
+		return count >= ACCEPTANCES_TO_PROVE;
 	};
 	const forgetProof = (concurrency: number) => {
 		for (const number of acceptances.keys()) {
@@ -280,19 +287,19 @@ export function createRateLimiter(
 		wasAnswered = true;
 		failuresInARow = 0;
 		outage = undefined;
-		trouble = undefined;
+		failingState = undefined;
 		cooldowns = 0;
-		if (doubted && started.at >= doubted.since) {
-			// Fewer were taken, so that it was their number after all.
-			if (started.inFlight < doubted.concurrency) forgetProof(doubted.concurrency);
-			doubted = undefined;
+		if (doubtedLimit && started.at >= doubtedLimit.since) {
+			// The service accepts only fewer requests now, so the refusal was about concurrency after all.
+			if (started.inFlight < doubtedLimit.concurrency) forgetProof(doubtedLimit.concurrency);
+			doubtedLimit = undefined;
 		}
 		acceptances.set(started.inFlight, (acceptances.get(started.inFlight) ?? 0) + 1);
 		if (learnedConcurrency === Infinity) return;
 		successesSinceChange++;
-		// Once a trial has gone well, the next one need not wait for long.
+		// After a successful increase, the next one may follow sooner.
 		const enough =
-			wasIncreased && isProven(learnedConcurrency) ? ACCEPTANCES_OF_A_PROOF : SUCCESSES_TO_INCREASE;
+			wasIncreased && isProven(learnedConcurrency) ? ACCEPTANCES_TO_PROVE : SUCCESSES_TO_INCREASE;
 		if (successesSinceChange < enough) return;
 		successesSinceChange = 0;
 		wasIncreased = true;
@@ -303,13 +310,13 @@ export function createRateLimiter(
 	const onThrottled = (started: StartedTask, failure: RequestFailure) => {
 		const now = currentTime();
 		const { retryAfterMs } = failure.details;
-		// A request that was refused takes no place in the service's minute.
+		// The service does not count a refused request towards its limit per minute.
 		started.wasRefused = true;
 		accountStarts.remove(started);
 		for (const { starts } of limitSets.values()) starts.remove(started);
 		const roundTrip = now - started.at;
 		refusalMs = roundTrip;
-		// Requests that were under way together are refused together; that is one event.
+		// Requests that were in flight together are refused together, which counts as one event.
 		const isNewEvent = started.at >= lastThrottledAt;
 		lastThrottledAt = now;
 		if (isNewEvent) {
@@ -317,23 +324,24 @@ export function createRateLimiter(
 			if (cooldowns === 1) minuteEndsAt = recentStarts.oldestAt(now) + windowMs + roundTrip;
 		}
 		if (retryAfterMs === undefined && started.waitedForWindow) {
-			// The service counts from the arrival of a request, so its minute ends later, by about the way there and back.
+			// The service's minute starts when a request arrives, so it ends later than the local one, by up to a round
+			// trip.
 			windowMarginMs = Math.min(MAX_WINDOW_MARGIN_MS, windowMarginMs * 2 + roundTrip);
 			cooldownUntil = Math.max(cooldownUntil, now + roundTrip);
 			return;
 		}
-		// One that started later may have arrived before it.
+		// A request that started later may have arrived earlier.
 		const refusedAt = Math.max(started.inFlight, inFlight);
-		const speaksOfRate = refusedAt === 1 || isProven(refusedAt);
-		if (!speaksOfRate) {
+		const isRateLimit = refusedAt === 1 || isProven(refusedAt);
+		if (!isRateLimit) {
 			learnedConcurrency = Math.max(1, Math.min(learnedConcurrency, refusedAt - 1));
 			forgetProof(refusedAt);
 			successesSinceChange = 0;
 			wasIncreased = false;
 			if (retryAfterMs === undefined) return;
 		} else if (isNewEvent) {
-			const concurrency = Math.min(doubted?.concurrency ?? Infinity, refusedAt);
-			doubted = { concurrency, since: now };
+			const concurrency = Math.min(doubtedLimit?.concurrency ?? Infinity, refusedAt);
+			doubtedLimit = { concurrency, since: now };
 		}
 		const resumesAt =
 			now +
@@ -341,40 +349,50 @@ export function createRateLimiter(
 				MAX_COOLDOWN_MS,
 				retryAfterMs ?? Math.min(MAX_PROBE_DELAY_MS, backoffDelay(Math.max(1, cooldowns)) / 2),
 			);
-		const passesMinute =
+		const endsWithMinute =
 			retryAfterMs === undefined && now < minuteEndsAt && minuteEndsAt < resumesAt;
-		cooldownUntil = Math.max(cooldownUntil, passesMinute ? minuteEndsAt : resumesAt);
+		cooldownUntil = Math.max(cooldownUntil, endsWithMinute ? minuteEndsAt : resumesAt);
 	};
 
 	const onUnavailable = ({ details }: RequestFailure) => {
 		failuresInARow++;
-		if (!outage && failuresInARow < FAILURES_OF_AN_OUTAGE) return;
+		if (!outage && failuresInARow < FAILURES_TO_DECLARE_OUTAGE) return;
 		const probes = (outage?.probes ?? 0) + 1;
-		const delay = details.retryAfterMs ?? Math.min(MAX_OUTAGE_PROBE_DELAY_MS, backoffDelay(probes));
+		const delay = Math.min(
+			MAX_COOLDOWN_MS,
+			details.retryAfterMs ?? Math.min(MAX_OUTAGE_PROBE_DELAY_MS, backoffDelay(probes)),
+		);
 		outage = { probes, nextProbeAt: currentTime() + delay };
 	};
 
 	const onFailed = (started: StartedTask, failure: RequestFailure) => {
 		if (!failure.retryable) return onAnswered(started);
-		trouble = { since: trouble?.since ?? started.at, failure };
+		failingState = { since: failingState?.since ?? started.at, failure };
 		if (failure.isThrottled) onThrottled(started, failure);
 		else if (failure.isUnavailable) onUnavailable(failure);
-		endWhatWaitsTooLong();
+		rejectOverdueTasks();
 	};
 
-	/** The failure that keeps a task from starting before the account has been without a success for too long. */
-	const failureThatLasts = ({ maxElapsedMs }: ScheduleOptions): RequestFailure | undefined => {
-		if (!trouble) return undefined;
+	/** The failure with which to reject a task that cannot start before the account has failed for too long. */
+	const lastingFailure = ({ maxElapsedMs }: ScheduleOptions): RequestFailure | undefined => {
+		if (!failingState) return undefined;
 		const resumesAt = Math.max(currentTime(), cooldownUntil, outage?.nextProbeAt ?? 0);
-		return resumesAt - trouble.since > maxElapsedMs
-			? trouble.failure.with({ wasNotSent: true })
+		return resumesAt - failingState.since > maxElapsedMs
+			? failingState.failure.with({ wasNotSent: true })
 			: undefined;
 	};
 
-	const endWhatWaitsTooLong = () => {
+	/** A new run tests the service itself, and soon, however long the service told earlier runs to wait. */
+	const startAfresh = () => {
+		failingState = undefined;
+		const latest = currentTime() + MAX_OUTAGE_PROBE_DELAY_MS;
+		if (outage) outage.nextProbeAt = Math.min(outage.nextProbeAt, latest);
+	};
+
+	const rejectOverdueTasks = () => {
 		for (const [run, queue] of runs) {
 			const next = queue.peek();
-			const failure = next && failureThatLasts(next.options);
+			const failure = next && lastingFailure(next.options);
 			if (!failure) continue;
 			runs.delete(run);
 			for (const task of queue.takeAll()) {
@@ -390,13 +408,13 @@ export function createRateLimiter(
 				const { signal, run } = options;
 				const queued: QueuedTask = {
 					options,
-					hasLeft: false,
+					isAborted: false,
 					reject: (reason) => {
-						signal.removeEventListener('abort', leave);
+						signal.removeEventListener('abort', abort);
 						reject(reason as Error);
 					},
 					start: async (started) => {
-						signal.removeEventListener('abort', leave);
+						signal.removeEventListener('abort', abort);
 						try {
 							const result = await task();
 							onAnswered(started);
@@ -407,24 +425,24 @@ export function createRateLimiter(
 						}
 					},
 				};
-				const leave = () => {
-					queued.hasLeft = true;
+				const abort = () => {
+					queued.isAborted = true;
 					waiting--;
-					if (waiting === 0) startWhatMayStart();
+					if (waiting === 0) startEligibleTasks();
 					reject(signal.reason as Error);
 				};
 				if (signal.aborted) return reject(signal.reason as Error);
-				// Who comes later begins anew; for who was refused before, it has not passed.
-				if (!options.isRetry && inFlight === 0 && waiting === 0) trouble = undefined;
-				const failure = options.isRetry ? failureThatLasts(options) : undefined;
+				// A new request on an idle account gets a fresh start; a retry does not.
+				if (!options.isRetry && inFlight === 0 && waiting === 0) startAfresh();
+				const failure = options.isRetry ? lastingFailure(options) : undefined;
 				if (failure) return reject(failure);
-				signal.addEventListener('abort', leave, { once: true });
+				signal.addEventListener('abort', abort, { once: true });
 				const queue = runs.get(run) ?? createTaskQueue();
 				runs.set(run, queue);
 				queue.add(queued);
 				waiting++;
 				limitSetOf(options);
-				startWhatMayStart();
+				startEligibleTasks();
 			});
 		},
 		currentConcurrency: () => Math.min(concurrencyLimit(), learnedConcurrency),
@@ -434,11 +452,11 @@ export function createRateLimiter(
 
 type StartWindow = ReturnType<typeof createStartWindow>;
 
-/** The latest starts that count towards a limit of requests a minute. */
+/** The latest starts that count towards a limit per minute. */
 function createStartWindow() {
 	let starts: StartedTask[] = [];
 	return {
-		/** `limit` tells how many have to be remembered. */
+		/** Keeps at least the last `limit` starts. */
 		add(started: StartedTask, limit: number): void {
 			starts.push(started);
 			if (starts.length > 2 * limit + 100) starts = starts.slice(-limit);
@@ -447,7 +465,7 @@ function createStartWindow() {
 			const index = starts.lastIndexOf(started);
 			if (index !== -1) starts.splice(index, 1);
 		},
-		/** When one more start would be within the limit; 0 if it would have been at any time. */
+		/** When the limit allows another start; 0 if it is not reached. */
 		opensAt(limit: number, lengthMs: number): number {
 			const last = limit > 0 ? starts.at(-limit) : undefined;
 			return last === undefined || starts.length < limit ? 0 : last.at + lengthMs;
@@ -481,7 +499,7 @@ function createRecentStarts(lengthMs: number) {
 
 type TaskQueue = ReturnType<typeof createTaskQueue>;
 
-/** The waiting tasks of a run, those that were sent before first. Each step takes the same time, however many wait. */
+/** The waiting tasks of a run, retries first. Each operation takes constant time. */
 function createTaskQueue() {
 	const lanes = [createLane(), createLane()];
 	const firstLane = () => lanes.find((lane) => lane.peek());
@@ -496,9 +514,9 @@ function createTaskQueue() {
 function createLane() {
 	let tasks: QueuedTask[] = [];
 	let head = 0;
-	/** Passes over those that have left, and gives memory back now and then. */
-	const skipLeft = () => {
-		while (head < tasks.length && tasks[head].hasLeft) head++;
+	/** Skips aborted tasks, and frees memory from time to time. */
+	const skipAborted = () => {
+		while (head < tasks.length && tasks[head].isAborted) head++;
 		if (head > 1000 && head * 2 > tasks.length) {
 			tasks = tasks.slice(head);
 			head = 0;
@@ -507,15 +525,15 @@ function createLane() {
 	return {
 		add: (task: QueuedTask) => void tasks.push(task),
 		peek(): QueuedTask | undefined {
-			skipLeft();
+			skipAborted();
 			return tasks[head];
 		},
 		take(): QueuedTask | undefined {
-			skipLeft();
+			skipAborted();
 			return tasks[head++];
 		},
 		takeAll(): QueuedTask[] {
-			const taken = tasks.slice(head).filter(({ hasLeft }) => !hasLeft);
+			const taken = tasks.slice(head).filter(({ isAborted }) => !isAborted);
 			tasks = [];
 			head = 0;
 			return taken;
@@ -523,16 +541,16 @@ function createLane() {
 	};
 }
 
-/** What an account has learned is worth keeping for so long after its last request. */
+/** How long an account's learned limits are kept after its last request. */
 const IDLE_MS = 10 * MINUTE_MS;
 
 const limiters = new Map<string, { limiter: RateLimiter; usedAt: number }>();
 let isEvictionPlanned = false;
 
 /**
- * The rate limiter of an account, the same one for every item, node and workflow of this process.
+ * The rate limiter of an account, shared by all items, nodes and workflows of this process.
  *
- * @param accountId names the account without giving its key away
+ * @param accountId identifies the account without revealing its key
  */
 export function rateLimiterFor(accountId: string): RateLimiter {
 	const entry = limiters.get(accountId) ?? { limiter: createRateLimiter(), usedAt: 0 };
@@ -542,7 +560,7 @@ export function rateLimiterFor(accountId: string): RateLimiter {
 	return entry.limiter;
 }
 
-/** A timeout signal does not keep the process running, as a timer would. */
+/** Uses a timeout signal because, unlike a timer, it does not keep the process running. */
 function planEviction(): void {
 	if (isEvictionPlanned) return;
 	isEvictionPlanned = true;

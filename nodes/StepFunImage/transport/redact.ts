@@ -2,13 +2,17 @@ import type { Redactor } from '../errors/nodeErrors';
 
 const MARK = '***';
 
-/** Words such as "none" or "EMPTY" are entered where a server wants any key; they give nothing away. */
+/** Shorter keys are placeholders such as "none" or "EMPTY", for servers that accept any key. */
 const MIN_SECRET_LENGTH = 8;
 
-/** So much of a secret is redacted also without the rest, since texts are cut. */
+/** A part of a secret of this length is redacted too, because texts may be truncated. */
 const MIN_MATCH_LENGTH = 16;
 
-/** A character as addresses, JSON and HTML may spell it. */
+/** A shorter beginning of a secret at the point where a text was truncated reveals nothing. */
+const MIN_CUT_LENGTH = 4;
+const CUT_MARK = '…';
+
+/** A character that is encoded for a URL, JSON or HTML. */
 const SPELLED_CHARACTER =
 	/%([0-9a-f]{2})|\\u([0-9a-f]{4})|\\x([0-9a-f]{2})|\\(["'\\/])|&#x([0-9a-f]{1,6});|&#(\d{1,7});|&(amp|lt|gt|quot|apos|sol|plus|equals|num|colon|period|lowbar|commat);/gi;
 
@@ -28,19 +32,19 @@ const NAMED_ENTITIES: Record<string, string> = {
 	commat: '@',
 };
 
-/** A text, and where each of its characters stands in the text that it was read from. */
+/** A decoded text, and the position of each of its characters in the original text. */
 interface ReadText {
 	text: string;
-	/** One more than there are characters: the last entry is the end. */
+	/** Has one more entry than there are characters, for the end of the text. */
 	positions: number[];
 }
 
 /**
- * What takes a credential's secrets out of texts that are shown. A server may say back what it was sent: as it is,
- * cut, in other case, in the spellings of JSON, HTML and addresses, in hexadecimal digits or in Base64.
+ * Creates a redactor for a credential's secrets. A server may echo a secret unchanged, truncated, in another case,
+ * encoded for JSON, HTML or a URL, in hexadecimal digits, or in Base64.
  *
- * @param secrets the API key and passwords, which no text may show
- * @param headerValues the values of custom headers, which may stand in links
+ * @param secrets the API key and passwords, which no text may contain
+ * @param headerValues the values of custom headers, which links may contain
  */
 export function createRedactor(secrets: string[], headerValues: string[]): Redactor {
 	return {
@@ -51,7 +55,8 @@ export function createRedactor(secrets: string[], headerValues: string[]): Redac
 
 function createRedaction(values: string[]): (text: string) => string {
 	const partsByLength = new Map<number, Set<string>>();
-	for (const spelling of new Set(values.map((value) => value.trim()).flatMap(spellingsOf))) {
+	const spellings = new Set(values.map((value) => value.trim()).flatMap(spellingsOf));
+	for (const spelling of spellings) {
 		const length = Math.min(MIN_MATCH_LENGTH, spelling.length);
 		const parts = partsByLength.get(length) ?? new Set();
 		for (let start = 0; start + length <= spelling.length; start++) {
@@ -62,24 +67,24 @@ function createRedaction(values: string[]): (text: string) => string {
 	if (partsByLength.size === 0) return (text) => text;
 
 	return (text) => {
-		const asItStands: ReadText = {
+		const original: ReadText = {
 			text,
 			positions: Array.from({ length: text.length + 1 }, (_, at) => at),
 		};
-		const decoded = decodeSpellings(asItStands);
-		const ranges = [asItStands, decoded, decodeSpellings(decoded)].flatMap((read) =>
+		const decoded = decodeSpellings(original);
+		const ranges = [original, decoded, decodeSpellings(decoded)].flatMap((read) =>
 			findParts(read, partsByLength),
 		);
-		return replaceRanges(text, ranges);
+		return replaceRanges(text, [...ranges, ...findCutParts(text, spellings)]);
 	};
 }
 
-/** The places of a text, as it stood originally, where parts of secrets are. */
+/** Finds parts of secrets in a decoded text, and returns their positions in the original text. */
 function findParts(
 	{ text, positions }: ReadText,
 	partsByLength: Map<number, Set<string>>,
 ): Array<[start: number, end: number]> {
-	const lowerCase = text.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
+	const lowerCase = toLowerCase(text);
 	const ranges: Array<[number, number]> = [];
 	for (const [length, parts] of partsByLength) {
 		for (let start = 0; start + length <= lowerCase.length; start++) {
@@ -89,6 +94,24 @@ function findParts(
 		}
 	}
 	return ranges;
+}
+
+/** The beginning of a secret at the end of a text that was cut there. */
+function findCutParts(text: string, spellings: Set<string>): Array<[start: number, end: number]> {
+	if (!text.endsWith(CUT_MARK)) return [];
+	const end = text.length - CUT_MARK.length;
+	const lowerCase = toLowerCase(text.slice(0, end));
+	return [...spellings].flatMap((spelling): Array<[number, number]> => {
+		for (let length = spelling.length - 1; length >= MIN_CUT_LENGTH; length--) {
+			if (lowerCase.endsWith(spelling.slice(0, length))) return [[end - length, end]];
+		}
+		return [];
+	});
+}
+
+/** Of ASCII letters alone, so that nothing changes its length. */
+function toLowerCase(text: string): string {
+	return text.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
 }
 
 function replaceRanges(text: string, ranges: Array<[start: number, end: number]>): string {
@@ -130,27 +153,27 @@ function decodeSpellings({ text, positions }: ReadText): ReadText {
 	return { text: decoded, positions: decodedPositions };
 }
 
-/** The spellings of a secret that decoding characters does not undo, in lower case. */
+/** The encodings of a secret that `decodeSpellings` does not decode, in lower case. */
 function spellingsOf(secret: string): string[] {
 	if (secret.length < MIN_SECRET_LENGTH) return [];
 	return [
 		secret,
 		secret.replace(/\s+/g, ' '),
-		// What stands in no header is left out of it on the way.
+		// Characters that are not allowed in a header get lost on the way.
 		secret.replace(/[^\t\x20-\x7e\x80-\xff]/g, ''),
 		encodeURIComponent(secret),
 		Buffer.from(secret).toString('hex'),
 		...base64Of(secret),
 	]
 		.filter(({ length }) => length >= MIN_SECRET_LENGTH)
-		.map((spelling) => spelling.replace(/[A-Z]/g, (letter) => letter.toLowerCase()));
+		.map(toLowerCase);
 }
 
-/** Base64 writes a text in three ways, which depend on where in a group of three bytes it begins. */
+/** A text has three encodings in Base64, depending on its position within a group of three bytes. */
 function base64Of(secret: string): string[] {
 	return [0, 1, 2].flatMap((shift) => {
 		const bytes = Buffer.concat([Buffer.alloc(shift), Buffer.from(secret)]);
-		// The first and the last group depend on what stands around the secret.
+		// The first and the last group depend on the bytes around the secret.
 		const text = bytes.toString('base64').slice(4, -4);
 		return [text, text.replaceAll('+', '-').replaceAll('/', '_')];
 	});

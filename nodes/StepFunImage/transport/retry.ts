@@ -4,60 +4,64 @@ import { wait } from './wait';
 const FIRST_DELAY_MS = 1_000;
 const MAX_DELAY_MS = 30_000;
 
-/** The time that pacing goes by; tests give another one. It is monotonic: a clock that is set back delays nothing. */
+/**
+ * The clock for retries and rate limits; tests replace it. It is monotonic, so changes of the system time have no
+ * effect.
+ */
 export interface Clock {
-	/** Milliseconds since some moment. */
+	/** Milliseconds since an arbitrary moment. */
 	now(): number;
-	/** Rejects when the signal ends it. */
+	/** Rejects if the signal aborts. */
 	sleep(milliseconds: number, signal?: AbortSignal): Promise<void>;
 }
 
 export const systemClock: Clock = { now: () => performance.now(), sleep: wait };
 
-/** How often, and for how long, a request is sent. */
+/** How many times, and for how long, a request is tried. */
 export interface RetryPolicy {
-	/** Sendings at most, the first included. Being told to slow down costs none. */
+	/** The maximum number of tries, including the first. A try that ends with a 429 does not count. */
 	maxTries: number;
-	/** From the first sending to giving up, in milliseconds. */
+	/** The time from the first try until the node gives up, in milliseconds. */
 	maxElapsedMs: number;
-	/** How often a request may be sent again although the last one may have been charged. */
+	/** How many retries may follow tries that may have been charged. */
 	maxPaidRetries: number;
 }
 
 export interface RetryOptions {
 	policy: RetryPolicy;
-	/** Ends the waiting. */
+	/** Ends the waits between tries. */
 	signal: AbortSignal;
 	clock?: Clock;
-	/** Is told of each failure, and of the wait before the next try in milliseconds, if there is one. */
+	/** Called after each failure; `delayMs` is the wait before the next try, `undefined` if there is none. */
 	onFailure?: (failure: RequestFailure, tries: number, delayMs: number | undefined) => void;
 }
 
 /** One try. */
 export interface Attempt {
-	/** From 1 on. */
+	/** Starts at 1. */
 	number: number;
-	/** Why the one before failed. */
+	/** The failure of the try before. */
 	previous?: RequestFailure;
-	/** Says that the request leaves now; waiting for its turn before does not count as time. */
+	/** Must be called when the request is sent, because the time in the queue before the first try does not count. */
 	onStart(): void;
-	/** Whether a failure of this try is the end: nothing will be sent again. */
+	/** Whether there will be no retry after a failure of this try. */
 	isFinal(failure: RequestFailure): boolean;
 }
 
 /**
- * Repeats a request until it succeeds, cannot succeed, or the policy ends it.
+ * Repeats a request until it succeeds, fails for good, or the policy ends it.
  *
- * @param send sends once; after being told to slow down it is called again at once, since the rate limiter in it waits
- * @returns what `send` returned, and how often it was called
- * @throws the last RequestFailure with the number of tries, or whatever else `send` or the signal threw
+ * @param send sends the request once. After a 429 it is called again without a delay, because the rate limiter that it
+ * uses does the waiting.
+ * @returns the result of `send`, and the number of tries
+ * @throws the last RequestFailure with the number of tries, any other error of `send`, or the signal's reason
  */
 export async function retry<T>(
 	send: (attempt: Attempt) => Promise<T>,
 	{ policy, signal, clock = systemClock, onFailure }: RetryOptions,
 ): Promise<{ result: T; tries: number }> {
 	let startedAt: number | undefined;
-	/** Failures and possibly paid failures of the tries before the present one. */
+	/** Counts the failures so far, without 429s, and those that may have been charged. */
 	let failures = 0;
 	let paid = 0;
 	let previous: RequestFailure | undefined;
@@ -97,10 +101,10 @@ export async function retry<T>(
 }
 
 /**
- * How long to wait before the next try: exponential, with jitter so that items that failed together
- * do not come back together, and with a ceiling.
+ * The wait before the next try: exponential, with a ceiling, and with jitter so that items that failed together do not
+ * retry together.
  *
- * @param failures how many failures came before, at least 1
+ * @param failures the number of failures so far, at least 1
  * @param random a number from 0 to 1
  * @returns milliseconds
  */
@@ -113,9 +117,9 @@ export function backoffDelay(failures: number, random = Math.random()): number {
  * Reads a `Retry-After` header in either of its forms (RFC 9110, 10.2.3).
  *
  * @param value seconds, or an HTTP date
- * @param now the present, in milliseconds since 1970
- * @returns milliseconds to wait, or `undefined` when the header is absent, unreadable or says "now": servers that round
- * down say so while they are still busy
+ * @param now the current time, in milliseconds since 1970
+ * @returns milliseconds to wait. `undefined` if the header is absent, unreadable or not in the future: servers that
+ * round down send 0 while they are still busy.
  */
 export function parseRetryAfter(value: unknown, now = Date.now()): number | undefined {
 	if (typeof value !== 'string' || value.trim() === '') return undefined;

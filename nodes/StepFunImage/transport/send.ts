@@ -1,4 +1,5 @@
 import type {
+	IDataObject,
 	IExecuteFunctions,
 	IHttpRequestMethods,
 	IHttpRequestOptions,
@@ -7,7 +8,16 @@ import type {
 
 import { RequestFailure } from '../errors/requestFailure';
 import { CREDENTIAL_TYPE, type Credential } from './credential';
+import { errorText } from './errorText';
 import { parseRetryAfter } from './retry';
+import {
+	toServerTimeout,
+	withinLimits,
+	type Progress,
+	type Timeouts,
+	type ToTimeoutError,
+} from './timeLimits';
+import { openUpload, type Form, type Upload } from './upload';
 import { wait } from './wait';
 
 /** The kind of stream that n8n's helpers give and take. */
@@ -18,35 +28,21 @@ export interface ApiRequest {
 	method: IHttpRequestMethods;
 	/** The operation's path behind the Base URL, such as `/images/generations`. */
 	path: string;
-	/** An object is sent as JSON, a FormData as multipart/form-data. */
-	body?: IHttpRequestOptions['body'] | FormData;
-}
-
-/** How long a request may take, in milliseconds. */
-export interface Timeouts {
-	/** Without a byte from the server. */
-	silenceMs: number;
-	/** In all, from sending to the last byte. */
-	totalMs: number;
+	/** What is sent as JSON. */
+	json?: Record<string, unknown>;
+	/** What is sent as multipart/form-data. */
+	form?: Form;
 }
 
 /** An error page tells enough in its beginning. */
 const MAX_ERROR_BYTES = 16 * 1024;
-const MAX_ERROR_CHARACTERS = 300;
-/** In HTML tags are looked for, which takes the longer the more of it there is. */
-const MAX_HTML_CHARACTERS = 4 * 1024;
 /** The status is known; its words are worth no longer wait. */
 const MAX_ERROR_BODY_MS = 2_000;
-/** What is here already may be used within this time after the server fell silent. */
-const MAX_ENDING_MS = 5_000;
-
-/** Files up to this size are with the server before it can refuse them. */
-const MAX_UNPACED_BYTES = 128 * 1024;
-/** How long an upload waits for the server's word, which is little beside the time that an edit takes. */
-const EARLY_ANSWER_MS = 200;
-
 /** What n8n's protection against requests into the internal network says, of a redirect after other words. */
 const BLOCKED = /The request was blocked because/;
+
+/** What Node.js calls a body that is not what its Content-Encoding says; one that breaks off is Z_BUF_ERROR. */
+const BAD_COMPRESSION = /^(Z_DATA_ERROR|ERR__ERROR_FORMAT|ZSTD_error_)/;
 
 const TOO_MANY_REDIRECTS = /Maximum number of redirects/;
 
@@ -57,25 +53,29 @@ const NO_TIMEOUT = 0;
  * Sends a request with the credential's key. Every status is an answer, and the body is a stream.
  *
  * @param signal ends the exchange, also while the body arrives
+ * @param progress is told what an upload waits for
  */
 export async function sendWithKey(
 	functions: IExecuteFunctions,
 	credential: Credential,
-	{ method, path, body }: ApiRequest,
+	{ method, path, json, form }: ApiRequest,
 	signal: AbortSignal,
+	progress: Progress,
 ): Promise<IN8nHttpFullResponse> {
 	// n8n's helper takes its abort signal from the context it is called on, and no other; this one knows the timeout as
 	// well.
 	const context = Object.create(functions, {
 		getExecutionCancelSignal: { value: () => signal },
 	}) as IExecuteFunctions;
+	const upload = form && (await openUpload(form, progress, signal));
 	const options: IHttpRequestOptions = {
 		method,
 		url: `${credential.baseUrl}${path}${credential.query}`,
 		headers: { Accept: 'application/json' },
-		// n8n declares the type of the form-data package; its helper takes the native one as well.
-		body: body as IHttpRequestOptions['body'],
-		...(body instanceof FormData ? {} : { json: true }),
+		...(upload
+			? // n8n declares the type of the form-data package; its helper takes the native one as well.
+				{ body: upload.body as unknown as IHttpRequestOptions['body'] }
+			: { body: json as IDataObject | undefined, json: true }),
 		encoding: 'stream',
 		returnFullResponse: true,
 		ignoreHttpStatusErrors: true,
@@ -84,41 +84,28 @@ export async function sendWithKey(
 		skipSslCertificateValidation: credential.ignoreSslIssues,
 		timeout: NO_TIMEOUT,
 	};
-	const upload = body instanceof FormData ? paceUpload(body, signal) : undefined;
-	const response = (await functions.helpers.httpRequestWithAuthentication.call(
-		context,
-		CREDENTIAL_TYPE,
-		options,
-		// Read for this item already; without it n8n would read the credential of the first item.
-		{ credentialsDecrypted: { id: '', name: '', type: CREDENTIAL_TYPE, data: credential.fields } },
-	)) as IN8nHttpFullResponse;
-	if (response.statusCode >= 400) upload?.hold();
-	return response;
+	try {
+		const response = (await functions.helpers.httpRequestWithAuthentication.call(
+			context,
+			CREDENTIAL_TYPE,
+			options,
+			// Read for this item already; without it n8n would read the credential of the first item.
+			{
+				credentialsDecrypted: { id: '', name: '', type: CREDENTIAL_TYPE, data: credential.fields },
+			},
+		)) as IN8nHttpFullResponse;
+		if (upload) endWithAnswer(upload, response);
+		return response;
+	} catch (error) {
+		upload?.close();
+		throw error as Error;
+	}
 }
 
-/**
- * Gives a server that refuses an upload by its head the time to say so, as `Expect: 100-continue` would. It closes the
- * connection, and Node.js, which then fails to write, loses the answer that it has not read yet.
- *
- * @returns `hold` ends the upload where it is: the answer is here, and nobody reads on
- */
-function paceUpload(form: FormData, signal: AbortSignal): { hold(): void } {
-	let isHeld = false;
-	for (const [, file] of form) {
-		if (typeof file === 'string' || file.size <= MAX_UNPACED_BYTES) continue;
-		const chunksOf = file.stream.bind(file);
-		const pacedChunks = async function* () {
-			await wait(EARLY_ANSWER_MS, signal);
-			for await (const chunk of chunksOf() as unknown as AsyncIterable<Uint8Array>) {
-				// What has arrived is read before more is written.
-				await wait(0, signal);
-				if (isHeld) await new Promise(() => undefined);
-				yield chunk;
-			}
-		};
-		Object.defineProperty(file, 'stream', { value: pacedChunks });
-	}
-	return { hold: () => (isHeld = true) };
+/** An upload that the server has answered serves no purpose once the answer is here. */
+function endWithAnswer(upload: Upload, { statusCode, body }: IN8nHttpFullResponse): void {
+	if (statusCode >= 400) upload.hold();
+	(body as ByteStream).once('close', upload.close);
 }
 
 /**
@@ -145,100 +132,6 @@ export async function openDownload(
 	})) as IN8nHttpFullResponse;
 	await assertOk(response);
 	return response.body as ByteStream;
-}
-
-/** The error of a wait that took too long, by the seconds that it may take. */
-export type ToTimeoutError = (seconds: number) => Error;
-
-/** What a task tells of its progress. */
-export interface Progress {
-	/** A sign of life. */
-	onAlive(): void;
-	/** Says what is waited for from now on, by the error that is to be thrown when it takes too long. */
-	waitFor(toError: ToTimeoutError): void;
-}
-
-/** The server is silent. */
-export const toServerTimeout: ToTimeoutError = (seconds) =>
-	new RequestFailure('timeout', { seconds });
-
-/** n8n's binary data storage does not take, or does not keep, an image that is here. */
-export const toStorageTimeout: ToTimeoutError = (seconds) =>
-	new RequestFailure('storage', {
-		text: `its storage did not accept it within ${seconds} seconds`,
-	});
-
-/**
- * Runs a task with limits on its time.
- *
- * The task is raced against its end, since what it waits for may be deaf to its signal: a network disk that hangs, for
- * one, would hold an account's place for ever. Only behind a server's silence the task has a moment to end by itself,
- * for an answer that is whole may be used although its connection stays open.
- *
- * @param signal ends the task early
- * @param toError the error of a task that takes too long, until the task says otherwise
- * @param task gets a signal that knows the limits too
- * @throws what `toError` makes, the signal's reason, or what the task throws
- */
-export async function withinLimits<T>(
-	{ silenceMs, totalMs }: Timeouts,
-	signal: AbortSignal,
-	toError: ToTimeoutError,
-	task: (signal: AbortSignal, progress: Progress) => Promise<T>,
-): Promise<T> {
-	signal.throwIfAborted();
-	const startedAt = performance.now();
-	let aliveAt = startedAt;
-	let toTimeoutError = toError;
-	const ended = new AbortController();
-	const watch = new AbortController();
-	// A signal of its own, since Node.js warns of many listeners on a shared one.
-	const canceled = AbortSignal.any([signal]);
-	const progress: Progress = {
-		onAlive: () => (aliveAt = performance.now()),
-		waitFor: (next) => (toTimeoutError = next),
-	};
-
-	const untilTooLong = async (): Promise<void> => {
-		for (;;) {
-			const silentAt = aliveAt + silenceMs;
-			const end = Math.min(silentAt, startedAt + totalMs);
-			const left = end - performance.now();
-			if (left <= 0) {
-				const seconds = (end === silentAt ? silenceMs : totalMs) / 1000;
-				const isServersFault = toTimeoutError === toServerTimeout;
-				ended.abort(toTimeoutError(seconds));
-				if (isServersFault) await wait(Math.min(silenceMs, MAX_ENDING_MS), watch.signal);
-				return;
-			}
-			await wait(Math.ceil(left), watch.signal);
-		}
-	};
-
-	let cancel = () => {};
-	try {
-		return await new Promise<T>((resolve, reject) => {
-			cancel = () => {
-				ended.abort(signal.reason);
-				reject(signal.reason as Error);
-			};
-			canceled.addEventListener('abort', cancel);
-			untilTooLong().then(
-				() => reject(ended.signal.reason as Error),
-				// The task has ended, and nothing is watched any more.
-				() => undefined,
-			);
-			task(ended.signal, progress).then(resolve, reject);
-		});
-	} catch (error) {
-		signal.throwIfAborted();
-		// Whatever the task said of its end, it was the limit that ended it.
-		if (ended.signal.aborted) throw ended.signal.reason as Error;
-		throw error as Error;
-	} finally {
-		canceled.removeEventListener('abort', cancel);
-		watch.abort();
-	}
 }
 
 /**
@@ -324,6 +217,7 @@ export function toRequestFailure(error: unknown): RequestFailure {
 	if (code === 'ECONNABORTED' || code === 'ETIMEDOUT') {
 		return new RequestFailure('connection', { code, text });
 	}
+	if (BAD_COMPRESSION.test(code ?? '')) return new RequestFailure('badCompression', { text });
 	// A stream that ends before its end says so in these ways.
 	if (/aborted|premature/i.test(text) || code === 'ERR_STREAM_PREMATURE_CLOSE') {
 		return new RequestFailure('truncated', {
@@ -345,7 +239,8 @@ export async function assertOk(response: IN8nHttpFullResponse): Promise<void> {
 	throw new RequestFailure('status', {
 		status,
 		text: errorText(await readBeginning(response.body as ByteStream)),
-		retryAfterMs: parseRetryAfter(headers['retry-after']),
+		// The server's clock may differ from the one here.
+		retryAfterMs: parseRetryAfter(headers['retry-after'], timeOf(headers.date)),
 		location: headerText(headers.location),
 		traceId: headerText(headers['x-trace-id']),
 		// Portkey 1.15 as npm installs it fails over answers that it should pass on (Portkey-AI/gateway, issue 1389).
@@ -377,41 +272,10 @@ async function readBeginning(stream: ByteStream): Promise<string> {
 	return Buffer.concat(chunks).toString('utf8').slice(0, MAX_ERROR_BYTES);
 }
 
-/** The service's own words out of an error body, which may be JSON of several shapes, HTML or empty. */
-function errorText(body: string): string {
-	const words = wordsOf(body).replace(/\s+/g, ' ').trim();
-	return words.length > MAX_ERROR_CHARACTERS ? `${words.slice(0, MAX_ERROR_CHARACTERS)}…` : words;
-}
-
-function wordsOf(body: string): string {
-	try {
-		const parsed = JSON.parse(body) as {
-			error?: string | { message?: unknown };
-			message?: unknown;
-			detail?: unknown;
-		} | null;
-		const message =
-			(typeof parsed?.error === 'object' ? parsed.error?.message : parsed?.error) ??
-			parsed?.message ??
-			validationErrors(parsed?.detail) ??
-			body;
-		return typeof message === 'string' ? message : JSON.stringify(message);
-	} catch {
-		const page = body.slice(0, MAX_HTML_CHARACTERS);
-		const title = /<title[^<>]*>([^<]*)<\/title>/i.exec(page)?.[1];
-		return title ?? page.replace(/<(style|script)[\s\S]*?<\/\1>/gi, ' ').replace(/<[^<>]*>/g, ' ');
-	}
-}
-
-/** FastAPI's errors of validation, `[{ loc: ['body', 'size'], msg: '…' }]`, as `size: …`. */
-function validationErrors(detail: unknown): unknown {
-	if (!Array.isArray(detail)) return detail;
-	return (detail as Array<{ loc?: unknown[]; msg?: unknown }>)
-		.map(({ loc = [], msg }) => {
-			const field = loc.filter((part) => part !== 'body').join('.');
-			return `${field === '' ? '' : `${field}: `}${String(msg)}`;
-		})
-		.join('; ');
+/** The time that a header tells; undefined if there is none. */
+function timeOf(header: unknown): number | undefined {
+	const time = Date.parse(headerText(header) ?? '');
+	return Number.isNaN(time) ? undefined : time;
 }
 
 /** A header's text, if it has any. */

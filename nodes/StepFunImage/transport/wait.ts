@@ -1,9 +1,9 @@
 import { sleep } from 'n8n-workflow';
 
 /**
- * Waits, and rejects with the signal's reason when that ends it.
+ * Waits, and rejects with the signal's reason if the signal aborts.
  *
- * The signal is watched here, since the `sleep` of older releases of n8n knows none.
+ * This function watches the signal itself, because the `sleep` of older n8n releases does not accept one.
  */
 export async function wait(milliseconds: number, signal?: AbortSignal): Promise<void> {
 	if (!signal) return await sleep(milliseconds);

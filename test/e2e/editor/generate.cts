@@ -100,7 +100,11 @@ async function useOtherModel(session: Session): Promise<void> {
 	};
 	await editor.chooseModel(OTHER.id);
 	await checkKept();
-	for (const words of ['takes no negative prompt', 'has no text mode', 'Steps is 8']) {
+	for (const words of [
+		'does not support negative prompts',
+		'does not support text mode',
+		'Steps is 8',
+	]) {
 		await editor.panel.getByText(words).waitFor();
 	}
 	await editor.panel.getByTestId('parameter-issues').waitFor();

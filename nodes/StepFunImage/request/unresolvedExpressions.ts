@@ -3,7 +3,7 @@ import type { IDataObject } from 'n8n-workflow';
 import { inputError } from '../errors/nodeErrors';
 import type { ItemContext } from './types';
 
-/** The fields in which people type expressions, by their place in the node's parameters. */
+/** The fields in which users write expressions, and their paths in the node's parameters. */
 const FIELDS = [
 	{ label: 'Prompt', path: ['prompt'] },
 	{ label: 'Image URL', path: ['inputUrl'] },
@@ -13,12 +13,12 @@ const FIELDS = [
 ];
 
 /**
- * Refuses braces of an expression in a field that is set to Fixed, where n8n leaves them as they are: the picture
- * would be made, and paid for, of the braces.
+ * Refuses an expression in a field that is set to Fixed. n8n would not resolve it, and the image would be generated
+ * from the braces.
  *
  * @throws NodeOperationError that names the field
  */
-export function assertNoBraces(item: ItemContext): void {
+export function assertNoUnresolvedExpressions(item: ItemContext): void {
 	for (const { label, path } of FIELDS) {
 		const value = path.reduce<unknown>(
 			(inner, name) => (inner as IDataObject | undefined)?.[name],
@@ -30,8 +30,8 @@ export function assertNoBraces(item: ItemContext): void {
 		if (start === -1 || end === -1) continue;
 		throw inputError(
 			item,
-			`'${label}' contains ${value.slice(start, Math.min(end + 2, start + 60))}, which n8n does not fill in, because the field is set to Fixed`,
-			`Switch the field to Expression: point at '${label}' and choose Expression beside it.`,
+			`'${label}' contains ${value.slice(start, Math.min(end + 2, start + 60))}, which n8n does not resolve because the field is set to Fixed`,
+			`Switch the field to Expression: hover over '${label}' and select Expression.`,
 		);
 	}
 }

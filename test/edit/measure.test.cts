@@ -1,0 +1,245 @@
+import {
+	inspectImage,
+	measureBase64,
+	measureImage,
+	readHeader,
+	type MeasuredImage,
+} from '../../nodes/StepFunImage/image/measure';
+import {
+	afterJpegStart,
+	bmp,
+	box,
+	heif,
+	heifHead,
+	heifSize,
+	jpegSegment,
+	pngChunk,
+	tiff,
+} from '../kit/craftedImages.cts';
+
+const KILOBYTE = 1024;
+
+function png(width: number, height: number): Buffer {
+	const header = Buffer.alloc(13);
+	header.writeUInt32BE(width);
+	header.writeUInt32BE(height, 4);
+	return Buffer.concat([
+		Buffer.from('\x89PNG\r\n\x1a\n', 'latin1'),
+		pngChunk('IHDR', header),
+		pngChunk('IDAT', Buffer.alloc(100)),
+		pngChunk('IEND', Buffer.alloc(0)),
+	]);
+}
+
+function jpeg(width: number, height: number): Buffer {
+	const frame = Buffer.alloc(6);
+	frame.writeUInt16BE(height, 1);
+	frame.writeUInt16BE(width, 3);
+	return Buffer.concat([
+		Buffer.from([0xff, 0xd8]),
+		jpegSegment(0xe0, Buffer.alloc(60)),
+		jpegSegment(0xc0, frame),
+		Buffer.from([0xff, 0xd9]),
+	]);
+}
+
+function gif(width: number, height: number): Buffer {
+	const file = Buffer.alloc(100);
+	file.write('GIF89a');
+	file.writeUInt16LE(width, 6);
+	file.writeUInt16LE(height, 8);
+	return file;
+}
+
+function webp(width: number, height: number): Buffer {
+	const file = Buffer.alloc(100);
+	file.write('RIFF');
+	file.writeUInt32LE(file.length - 8, 4);
+	file.write('WEBPVP8X', 8);
+	file.writeUInt32LE(10, 16);
+	file.writeUIntLE(width - 1, 24, 3);
+	file.writeUIntLE(height - 1, 27, 3);
+	return file;
+}
+
+const AVIF_BRANDS = 'avif\0\0\0\0avifmif1miaf';
+
+const IMAGES: Array<[MeasuredImage['format'], (width: number, height: number) => Buffer]> = [
+	['png', png],
+	['jpg', jpeg],
+	['gif', gif],
+	['webp', webp],
+	['bmp', (width, height) => bmp(width, height, 'windows')],
+	['tiff', (width, height) => tiff({ width, height })],
+	['heif', heif],
+	['avif', (width, height) => heif(width, height, AVIF_BRANDS)],
+];
+
+describe.each(IMAGES)('The size of a %s', (format, make) => {
+	const file = make(30, 20);
+	const measured = { format, width: 30, height: 20 };
+
+	test('is read from the file and from its Base64 text', () => {
+		expect(measureImage(file)).toEqual(measured);
+		expect(measureBase64(file.toString('base64'))).toEqual(measured);
+	});
+
+	test('is read however the file is cut into pieces', () => {
+		for (const pieceBytes of [1, 3, 64, 1000]) {
+			const inspector = inspectImage(file.subarray(0, 64))!;
+			for (let at = 64; at < file.length && inspector.sizeMayFollow(); at += pieceBytes) {
+				inspector.write(file.subarray(at, at + pieceBytes));
+			}
+			expect(inspector.format).toBe(format);
+			expect(inspector.measured()).toEqual(measured);
+			expect(inspector.sizeMayFollow()).toBe(false);
+		}
+	});
+
+	test('is not known of a file that ends before it', () => {
+		const beginning = file.subarray(0, format === 'gif' ? 9 : 18);
+		expect(measureImage(beginning)).toEqual({ format, width: null, height: null });
+	});
+
+	test.each([
+		[0, 20],
+		[30, 0],
+	])('is not %i × %i', (width, height) => {
+		// The size of WebP is stored as one less, so that it cannot be zero.
+		if (format === 'webp') return;
+		expect(measureImage(make(width, height))).toEqual({ format, width: null, height: null });
+	});
+});
+
+test('What is no image has no size', () => {
+	expect(measureImage(Buffer.from('hello'))).toBeUndefined();
+	expect(measureImage(Buffer.alloc(0))).toBeUndefined();
+	expect(measureBase64('aGVsbG8=')).toBeUndefined();
+	expect(inspectImage(Buffer.from('hello'))).toBeUndefined();
+});
+
+test('The size is that of the first frame of a JPEG', () => {
+	const second = jpegSegment(0xc0, Buffer.from([8, 0, 7, 0, 9, 0]));
+	const file = Buffer.concat([jpeg(30, 20).subarray(0, -2), second]);
+	expect(measureImage(file)).toMatchObject({ width: 30, height: 20 });
+});
+
+describe('A size behind much else', () => {
+	const segment = jpegSegment(0xe2, Buffer.alloc(60_000));
+
+	test('is found in a JPEG, of which Base64 is decoded piece by piece', () => {
+		const file = afterJpegStart(jpeg(30, 20), ...Array<Buffer>(5).fill(segment));
+		expect(measureImage(file)).toMatchObject({ width: 30, height: 20 });
+		expect(measureBase64(file.toString('base64'))).toMatchObject({ width: 30, height: 20 });
+	});
+
+	test('is found in a HEIF up to 64 kB', () => {
+		const behind = (bytes: number) => {
+			const type = box('ftyp', Buffer.from('heic\0\0\0\0mif1'));
+			const inner = box('iprp', box('ipco', heifSize(30, 20)));
+			const meta = box('meta', Buffer.concat([Buffer.alloc(4), inner]));
+			return Buffer.concat([
+				type,
+				box('free', Buffer.alloc(bytes - type.length - 8 - meta.length)),
+				meta,
+			]);
+		};
+		expect(measureImage(behind(64 * KILOBYTE))).toMatchObject({ width: 30, height: 20 });
+		const tooFar = behind(64 * KILOBYTE + 1);
+		expect(measureImage(tooFar)).toMatchObject({ width: null, height: null });
+		const inspector = inspectImage(tooFar.subarray(0, 40 * KILOBYTE))!;
+		expect(inspector.sizeMayFollow()).toBe(true);
+		inspector.write(tooFar.subarray(40 * KILOBYTE));
+		expect(inspector.sizeMayFollow()).toBe(false);
+		expect(inspector.measured()).toMatchObject({ width: null, height: null });
+	});
+
+	test('is looked for in the first 64 bytes of a PNG, and no further', () => {
+		const inspector = inspectImage(png(30, 20).subarray(0, 20))!;
+		expect(inspector.sizeMayFollow()).toBe(true);
+		inspector.write(Buffer.alloc(43));
+		expect(inspector.sizeMayFollow()).toBe(true);
+		inspector.write(Buffer.alloc(1));
+		expect(inspector.sizeMayFollow()).toBe(false);
+	});
+
+	test('is looked for in the first 200,000 parts of a JPEG', () => {
+		const restarts = (count: number) => Buffer.alloc(2 * count, Buffer.from([0xff, 0xd0]));
+		const inspector = inspectImage(Buffer.from([0xff, 0xd8, 0xff, 0xd0]))!;
+		inspector.write(restarts(199_999 - 2));
+		expect(inspector.sizeMayFollow()).toBe(true);
+		inspector.write(restarts(1));
+		expect(inspector.sizeMayFollow()).toBe(false);
+
+		const behind = (parts: number) =>
+			afterJpegStart(jpeg(30, 20), restarts(parts), Buffer.alloc(128 * KILOBYTE, 0xff));
+		expect(measureImage(behind(1000))).toMatchObject({ width: 30, height: 20 });
+		expect(measureImage(behind(199_000))).toMatchObject({ width: null, height: null });
+	});
+
+	test('is not looked for behind the end of an image', () => {
+		const inspector = inspectImage(Buffer.from([0xff, 0xd8, 0xff, 0xe0, 0, 2, 0xff]))!;
+		expect(inspector.sizeMayFollow()).toBe(true);
+		inspector.write(Buffer.from([0xd9]));
+		expect(inspector.sizeMayFollow()).toBe(false);
+		expect(inspector.measured()).toEqual({ format: 'jpg', width: null, height: null });
+	});
+});
+
+describe('HEIF', () => {
+	test('may have sixteen sizes, of which the largest is its own', () => {
+		const withSizes = (previews: number) =>
+			heifHead(
+				Buffer.concat([heifSize(4032, 3024), ...Array<Buffer>(previews).fill(heifSize(320, 240))]),
+			);
+		expect(measureImage(withSizes(15))).toMatchObject({ width: 4032, height: 3024 });
+		expect(measureImage(withSizes(16))).toMatchObject({ width: null, height: null });
+	});
+
+	test.each(['heic', 'hevs', 'mif3', 'abcd'])('is measured with the brand %s', (brand) => {
+		const file = heif(30, 20, `${brand}\0\0\0\0heic`);
+		expect(measureImage(file)).toEqual({ format: 'heif', width: 30, height: 20 });
+	});
+
+	test('is left as it is', () => {
+		const file = heif(30, 20);
+		const before = Buffer.from(file);
+		measureImage(file);
+		expect(file.equals(before)).toBe(true);
+	});
+});
+
+test('An image is whole with its last part, while its size is known long before', () => {
+	const file = png(30, 20);
+	const inspector = inspectImage(file.subarray(0, 64))!;
+	expect(inspector.measured()).toEqual({ format: 'png', width: 30, height: 20 });
+	expect(inspector.isWhole()).toBe(false);
+	inspector.write(file.subarray(64));
+	expect(inspector.isWhole()).toBe(true);
+});
+
+describe('The header of an image', () => {
+	async function read(...lengths: number[]) {
+		let taken = 0;
+		async function* chunks(): AsyncGenerator<Buffer> {
+			for (const length of lengths) yield Buffer.alloc(length, ++taken);
+		}
+		const header = await readHeader(chunks());
+		return { bytes: [...header], taken };
+	}
+
+	const bytesOf = (...lengths: number[]) =>
+		lengths.flatMap((length, index) => Array<number>(length).fill(index + 1));
+
+	test('is as many chunks as hold 64 bytes', async () => {
+		expect(await read(64, 10)).toEqual({ bytes: bytesOf(64), taken: 1 });
+		expect(await read(63, 10, 10)).toEqual({ bytes: bytesOf(63, 10), taken: 2 });
+		expect(await read(0, 1, 2, 61, 5)).toEqual({ bytes: bytesOf(0, 1, 2, 61), taken: 4 });
+		expect(await read(1000)).toEqual({ bytes: bytesOf(1000), taken: 1 });
+	});
+
+	test('is all of a shorter file', async () => {
+		expect(await read()).toEqual({ bytes: [], taken: 0 });
+		expect(await read(5, 6)).toEqual({ bytes: bytesOf(5, 6), taken: 2 });
+	});
+});

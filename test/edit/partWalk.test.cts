@@ -1,0 +1,115 @@
+import { walkParts, type Part } from '../../nodes/StepFunImage/image/partWalk';
+
+/**
+ * Walks through a file of parts whose second character tells their length, such as `[5ab]`. A part whose second
+ * character is no length, such as `xx`, is the last.
+ */
+function walk(...pieces: string[]) {
+	const read: string[] = [];
+	const part: Part = {
+		headBytes: 2,
+		mayEnd: true,
+		read(piece, at) {
+			read.push(piece.toString('latin1', at, at + 2));
+			return Number(piece.toString('latin1', at + 1, at + 2)) || Infinity;
+		},
+	};
+	const parts = walkParts(() => part);
+	for (const piece of pieces) parts.write(Buffer.from(piece));
+	return {
+		read,
+		partsRead: parts.partsRead(),
+		isOver: parts.isOver(),
+		mayEnd: parts.mayEnd(),
+	};
+}
+
+function* cuts(text: string): Generator<string[]> {
+	for (let size = 1; size <= text.length; size++) {
+		yield text.match(new RegExp(`.{1,${size}}`, 'g')) ?? [];
+	}
+}
+
+test('Parts are read one after the other, however their bytes are cut into pieces', () => {
+	const file = '[5ab][2[9abcdef]xx[3]';
+	for (const pieces of cuts(file)) {
+		expect(walk(...pieces)).toEqual({
+			read: ['[5', '[2', '[9', 'xx'],
+			partsRead: 4,
+			isOver: true,
+			mayEnd: true,
+		});
+	}
+	for (const pieces of cuts('[5ab][2[4x]')) {
+		expect(walk(...pieces)).toEqual({
+			read: ['[5', '[2', '[4'],
+			partsRead: 3,
+			isOver: false,
+			mayEnd: true,
+		});
+	}
+});
+
+test('A file may end between two parts, and not within one', () => {
+	expect(walk().mayEnd).toBe(true);
+	expect(walk('[5').mayEnd).toBe(false);
+	expect(walk('[5ab').mayEnd).toBe(false);
+	expect(walk('[5ab]').mayEnd).toBe(true);
+	expect(walk('[5ab', ']').mayEnd).toBe(true);
+	expect(walk('[5ab', '][9').mayEnd).toBe(false);
+	// What is shorter than the head of a part is none.
+	expect(walk('[5ab][').mayEnd).toBe(true);
+});
+
+test('Nothing behind the last part matters', () => {
+	expect(walk('[x')).toEqual({ read: ['[x'], partsRead: 1, isOver: true, mayEnd: true });
+	expect(walk('[x', '[5', '[5ab][5').read).toEqual(['[x']);
+	expect(walk('[5ab').isOver).toBe(false);
+});
+
+test('A part may be longer than several pieces, and empty pieces change nothing', () => {
+	const { read, mayEnd } = walk('[9', 'ab', 'cd', '', 'ef]', '', '[', '', '3x');
+	expect(read).toEqual(['[9', '[3']);
+	expect(mayEnd).toBe(true);
+});
+
+test('The head of a part is kept although the memory of its piece is used again', () => {
+	const lengths: number[] = [];
+	const parts = walkParts(() => ({
+		headBytes: 2,
+		read(piece, at) {
+			lengths.push(piece.readUInt16BE(at));
+			return 2;
+		},
+	}));
+	const piece = Buffer.from([1, 2, 3]);
+	parts.write(piece);
+	piece.fill(9);
+	parts.write(Buffer.from([4]));
+	expect(lengths).toEqual([0x0102, 0x0304]);
+});
+
+test('A part says what kind of part follows', () => {
+	const read: string[] = [];
+	const parts = walkParts((expectPart) => {
+		const wide: Part = {
+			headBytes: 3,
+			read: () => {
+				read.push('wide');
+				return 3;
+			},
+		};
+		return {
+			headBytes: 1,
+			read: () => {
+				read.push('narrow');
+				expectPart(wide);
+				return 1;
+			},
+		};
+	});
+	for (const byte of 'abcdefg') parts.write(Buffer.from(byte));
+	expect(read).toEqual(['narrow', 'wide', 'wide']);
+	// Not every kind of part may be the last.
+	expect(parts.mayEnd()).toBe(false);
+});
