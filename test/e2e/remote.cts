@@ -60,7 +60,7 @@ export const remoteSuite: Suite = {
 		cleanUp(() => n8n.stop());
 		const apiKey = await createApiKey(n8n);
 
-		match(await runScript('demo', n8n.url, apiKey), /8 pictures of 4 products/);
+		match(await runScript('demo', n8n.url, apiKey), /8 images of 4 products/);
 		match(
 			await runScript('examples', n8n.url, apiKey),
 			/9 runs of 8 examples did what they should/,
