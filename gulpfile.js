@@ -43,14 +43,31 @@ async function typecheck() {
 	await runTool('tsc', ['--project', 'test/tsconfig.json']);
 }
 
+/** The actions have a file of their own: n8n loads the node at its start, and the actions when the node is first used. */
+const separateActions = {
+	name: 'separate-actions',
+	setup(build) {
+		build.onResolve({ filter: /^\.\/actions\/index\.js$/ }, ({ path: file }) => ({
+			path: file,
+			external: true,
+		}));
+	},
+};
+
 /**
  * Bundles each node and credential with its imports into one file, because a verified community package must not have
  * dependencies. The code is not minified, so that reviewers can read it.
  */
 const bundleOptions = {
-	entryPoints: [...packageJson.n8n.nodes, ...packageJson.n8n.credentials].map((file) =>
-		file.replace(/^dist\//, '').replace(/\.js$/, '.ts'),
-	),
+	entryPoints: [
+		...[...packageJson.n8n.nodes, ...packageJson.n8n.credentials].map((file) =>
+			file.replace(/^dist\//, '').replace(/\.js$/, '.ts'),
+		),
+		'nodes/StepFunImage/actions/index.ts',
+	],
+	plugins: [separateActions],
+	// A require(), because n8n clears only the cache of require() when it reloads a node.
+	supported: { 'dynamic-import': false },
 	outdir: DIST,
 	outbase: '.',
 	bundle: true,

@@ -13,6 +13,8 @@ module.exports = {
 			{ jsc: { target: 'es2022', parser: { syntax: 'typescript' } }, module: { type: 'commonjs' } },
 		],
 	},
+	// TypeScript wants the name of the compiled file in import().
+	moduleNameMapper: { '^(\\./actions/index)\\.js$': '$1' },
 	// p-limit and its queue are published as ES modules only.
 	transformIgnorePatterns: ['/node_modules/(?!(p-limit|yocto-queue)/)'],
 	modulePathIgnorePatterns: ['<rootDir>/dist', '<rootDir>/.n8n-install'],

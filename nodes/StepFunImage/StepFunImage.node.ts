@@ -1,15 +1,17 @@
 import {
 	NodeConnectionTypes,
+	type ICredentialsDecrypted,
+	type ICredentialTestFunctions,
 	type IExecuteFunctions,
+	type ILoadOptionsFunctions,
+	type INodeCredentialTestResult,
 	type INodeExecutionData,
+	type INodeListSearchResult,
 	type INodeProperties,
 	type INodeType,
 	type INodeTypeDescription,
 } from 'n8n-workflow';
 
-import { testStepFunApi } from './actions/credentialTest';
-import { run } from './actions/run';
-import { searchModels } from './actions/searchModels';
 import { hints } from './descriptions/hints';
 import { imageFields } from './descriptions/imageFields';
 import { balanceOptionsField } from './descriptions/options';
@@ -22,6 +24,9 @@ const properties: INodeProperties[] = [
 	...imageFields,
 	balanceOptionsField,
 ];
+
+/** Loads what the node does only when it is first used, because n8n loads the descriptions of all nodes at its start. */
+const loadActions = async () => await import('./actions/index.js');
 
 export class StepFunImage implements INodeType {
 	description: INodeTypeDescription = {
@@ -57,10 +62,30 @@ export class StepFunImage implements INodeType {
 		properties,
 	};
 
-	methods = { credentialTest: { testStepFunApi }, listSearch: { searchModels } };
+	methods = {
+		credentialTest: {
+			async testStepFunApi(
+				this: ICredentialTestFunctions,
+				credential: ICredentialsDecrypted,
+			): Promise<INodeCredentialTestResult> {
+				const { testStepFunApi } = await loadActions();
+				return await testStepFunApi.call(this, credential);
+			},
+		},
+		listSearch: {
+			async searchModels(
+				this: ILoadOptionsFunctions,
+				filter?: string,
+			): Promise<INodeListSearchResult> {
+				const { searchModels } = await loadActions();
+				return await searchModels.call(this, filter);
+			},
+		},
+	};
 
-	/** The properties define the requests: `routing.send` of each field, and `routing.request` of each operation. */
+	/** The properties define what is sent: each field by its `routing.send`, each operation by its `routing.request`. */
 	async execute(this: IExecuteFunctions): Promise<INodeExecutionData[][]> {
+		const { run } = await loadActions();
 		return await run(this, properties);
 	}
 }

@@ -202,7 +202,7 @@ test('The envelope may have 1 MB, in as many pieces as it likes, and no more', (
 	expect(scanner.envelope()).toBe(' '.repeat(1024 * 1024));
 	const failure = expect.objectContaining({
 		kind: 'tooLarge',
-		details: { text: 'The answer is far larger than any answer of this API' },
+		details: { text: 'The answer is far larger than any valid answer of this API' },
 	}) as Error;
 	expect(() => scanner.scan(Buffer.from(' '))).toThrow(failure);
 	expect(tooLarge()).toEqual(failure);

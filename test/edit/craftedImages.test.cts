@@ -142,7 +142,7 @@ describe('an image whose parts never end', () => {
 		expect(inspector.isWhole()).toBe(isWhole);
 	});
 
-	test('The end of an image is found however its bytes are cut into pieces', async () => {
+	test('The end of an image is found however its bytes are split into pieces', async () => {
 		for (const format of ['png', 'jpeg', 'gif', 'webp'] as const) {
 			const image = await inputImage(40, 30, format);
 			for (const pieceBytes of [1, 2, 3, 5, 7]) {

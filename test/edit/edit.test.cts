@@ -422,7 +422,7 @@ describe('Edit: images beyond a limit never leave n8n', () => {
 		});
 	});
 
-	test('An image that is one byte over 10 MB is said to be over it, not 10.0 MB of 10.0 MB', async () => {
+	test('The message for an image of one byte over 10 MB shows that it exceeds the limit', async () => {
 		const image = await pngOfBytes(10 * MEGABYTE + 1);
 		const { error } = await runEdit(server, [await itemWithFile(image)], { model: 'step-1x-edit' });
 		expect(server.requests).toEqual([]);

@@ -49,7 +49,7 @@ describe('Edit: an image from a URL', () => {
 		expect(JSON.stringify(files.requests[0].headers)).not.toContain(LOCAL_API_KEY);
 	});
 
-	test('The download of an input image is tried again when that can help', async () => {
+	test('The download of an input image is retried if that can help', async () => {
 		failures = 1;
 		const { error } = await fromUrl(`${files.origin}/shoe.png`);
 		expect(error?.message).toBeUndefined();

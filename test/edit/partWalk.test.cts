@@ -30,7 +30,7 @@ function* cuts(text: string): Generator<string[]> {
 	}
 }
 
-test('Parts are read one after the other, however their bytes are cut into pieces', () => {
+test('Parts are read one after the other, however their bytes are split into pieces', () => {
 	const file = '[5ab][2[9abcdef]xx[3]';
 	for (const pieces of cuts(file)) {
 		expect(walk(...pieces)).toEqual({
@@ -50,7 +50,7 @@ test('Parts are read one after the other, however their bytes are cut into piece
 	}
 });
 
-test('A file may end between two parts, and not within one', () => {
+test('A file may end between two parts, but not within one', () => {
 	expect(walk().mayEnd).toBe(true);
 	expect(walk('[5').mayEnd).toBe(false);
 	expect(walk('[5ab').mayEnd).toBe(false);
@@ -61,7 +61,7 @@ test('A file may end between two parts, and not within one', () => {
 	expect(walk('[5ab][').mayEnd).toBe(true);
 });
 
-test('Nothing behind the last part matters', () => {
+test('Data after the last part does not matter', () => {
 	expect(walk('[x')).toEqual({ read: ['[x'], partsRead: 1, isOver: true, mayEnd: true });
 	expect(walk('[x', '[5', '[5ab][5').read).toEqual(['[x']);
 	expect(walk('[5ab').isOver).toBe(false);
@@ -89,7 +89,7 @@ test('The head of a part is kept although the memory of its piece is used again'
 	expect(lengths).toEqual([0x0102, 0x0304]);
 });
 
-test('A part says what kind of part follows', () => {
+test('A part sets the kind of the next part', () => {
 	const read: string[] = [];
 	const parts = walkParts((expectPart) => {
 		const wide: Part = {

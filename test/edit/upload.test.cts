@@ -78,7 +78,7 @@ describe('Edit: a server that answers before it has read the upload', () => {
 	});
 });
 
-describe('Edit: a server of another process that refuses an upload by its head', () => {
+describe('Edit: a server in another process that refuses an upload by its headers', () => {
 	test.each([
 		[413, 'keeps the connection'],
 		[413, 'closes the connection'],

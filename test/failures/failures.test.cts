@@ -152,6 +152,23 @@ describe('Failures: bodies of errors', () => {
 		['detail', '{"detail":"no capacity"}', ': no capacity'],
 		['JSON null', 'null', ': null'],
 		['null as the message', '{"error":{"message":null},"message":"really"}', ': really'],
+		[
+			'a status text beside the message',
+			'{"error":"Bad Gateway","message":"no capacity"}',
+			': no capacity',
+		],
+		['a list of messages', '{"message":["no capacity","try later"]}', ': no capacity; try later'],
+		['a list of errors', '{"errors":[{"message":"no capacity"}]}', ': no capacity'],
+		['msg, as Chinese services call it', '{"code":1002,"msg":"余额不足"}', ': 余额不足'],
+		[
+			'a problem of RFC 9457',
+			'{"type":"about:blank","title":"Bad","detail":"no room"}',
+			': no room',
+		],
+		['a message within a message', '{"detail":{"error":{"message":"no room"}}}', ': no room'],
+		['JSON that ends too early', '{"error":{"message":"no \\"room\\"","trace":[1,2', ': no "room"'],
+		['JSON that ends in its message', '{"error":{"message":"no ro', ': no ro'],
+		['JSON behind a byte order mark', '\uFEFF{"error":"no room"}', ': no room'],
 		['an error without a message', '{"error":{"code":7}}', ': {"error":{"code":7}}'],
 	])('The words of an error come out of a body of this sort: %s', async (_, body, said) => {
 		server.setFaults([{ fault: { status: 502, body } }]);
@@ -227,7 +244,7 @@ describe('Failures: answers with status 200 that bring no image', () => {
 	test('A body that never ends is not read for ever', async () => {
 		server.setFaults([{ fault: { endlessBody: true } }]);
 		const { error } = await runGenerate(server, AT_ONCE);
-		expect(error?.message).toBe('The answer is far larger than any answer of this API');
+		expect(error?.message).toBe('The answer is far larger than any valid answer of this API');
 	});
 });
 

@@ -262,7 +262,7 @@ describe('Panel: ranges and defaults', () => {
 		).toEqual([8, 1, 1, true, false]);
 	});
 
-	test('The descriptions tell every range, and every default of a model', () => {
+	test('The descriptions contain every range, and every default of a model', () => {
 		const { description: steps } = named('steps') as INodeProperties;
 		const { description: cfgScale } = named('cfgScale') as INodeProperties;
 		for (const operation of OPERATIONS) {

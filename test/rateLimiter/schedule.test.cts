@@ -64,20 +64,20 @@ function createAccount() {
 const times = (count: number, task: Task = {}): Task[] => Array.from({ length: count }, () => task);
 
 describe('Rate limiter: concurrency', () => {
-	test('A new account starts 20 ms apart until it has answered, then as many as it may', async () => {
+	test('A new account starts requests 20 ms apart until it has answered, then as many as allowed', async () => {
 		const { runAll, times: at } = createAccount();
 		await runAll(times(7, { limits: [3] }));
 		expect(at()).toEqual([0, 20, 40, 100, 120, 140, 200]);
 	});
 
-	test('An account that has answered starts all that it may at once', async () => {
+	test('An account that has answered starts as many requests as allowed at once', async () => {
 		const { runAll, times: at } = createAccount();
 		await runAll([{ limits: [3] }]);
 		await runAll(times(4, { limits: [3] }));
 		expect(at()).toEqual([0, 100, 100, 100, 200]);
 	});
 
-	test('A task gives its result, or its error, and the limiter is idle again', async () => {
+	test('A task returns its result or throws its error, and the limiter is idle again', async () => {
 		const { runAll, limiter, schedule, clock } = createAccount();
 		const error = new Error('a mistake');
 		const both = [schedule({ label: 'first' }), schedule({ failure: error })];
@@ -94,7 +94,7 @@ describe('Rate limiter: concurrency', () => {
 		await runAll([]);
 	});
 
-	test('The concurrency is that of the credentials in use, or else of the last one', async () => {
+	test('The concurrency is that of the credentials in use, or of the last one', async () => {
 		const { runAll, limiter } = createAccount();
 		expect(limiter.currentConcurrency()).toBe(1);
 		await runAll([{ limits: [7] }]);
@@ -105,7 +105,7 @@ describe('Rate limiter: concurrency', () => {
 		expect(limiter.currentConcurrency()).toBe(4);
 	});
 
-	test('Credentials with one key keep each to its own limits, and together to the larger', async () => {
+	test('Credentials with the same key have their own limits, and share the larger one', async () => {
 		const { runAll, starts } = createAccount();
 		await runAll([{ limits: [3] }]);
 		starts.length = 0;
@@ -135,7 +135,7 @@ describe('Rate limiter: order', () => {
 		expect(starts.map(([label]) => label)).toEqual(['a1', 'a2', 'b1', 'a3', 'b2']);
 	});
 
-	test('What was sent before goes before what was never sent', async () => {
+	test('Retries go before new requests', async () => {
 		const { runAll, starts } = createAccount();
 		await runAll([
 			{ label: 'first' },
@@ -163,7 +163,7 @@ describe('Rate limiter: canceled tasks', () => {
 		expect(limiter.isIdle()).toBe(true);
 	});
 
-	test('A waiting task leaves at once and never starts, the others keep their places', async () => {
+	test('A waiting task rejects at once and never starts, and the others keep their order', async () => {
 		const { clock, limiter, schedule, starts } = createAccount();
 		const cancel = new AbortController();
 		const reason = new Error('canceled');
@@ -179,7 +179,7 @@ describe('Rate limiter: canceled tasks', () => {
 		expect(limiter.isIdle()).toBe(true);
 	});
 
-	test('A task that has started is not ended', async () => {
+	test('A task that has started is not aborted', async () => {
 		const { clock, schedule } = createAccount();
 		const cancel = new AbortController();
 		const task = schedule({ label: 'a', signal: cancel.signal });
@@ -187,7 +187,7 @@ describe('Rate limiter: canceled tasks', () => {
 		expect(await clock.run(task)).toBe('a');
 	});
 
-	test('When all that waited have left, nothing waits for its time any more', async () => {
+	test('After all waiting tasks have been canceled, no timer remains', async () => {
 		const { clock, limiter, schedule, runAll } = createAccount();
 		await runAll([{ failure: throttled(60_000) }]);
 		const cancel = new AbortController();
@@ -200,14 +200,14 @@ describe('Rate limiter: canceled tasks', () => {
 	});
 });
 
-describe('Rate limiter: requests a minute', () => {
-	test('No more start in any minute than the credential says', async () => {
+describe('Rate limiter: requests per minute', () => {
+	test('No minute has more starts than the credential allows', async () => {
 		const { runAll, times: at } = createAccount();
 		await runAll(times(5, { limits: [10, 2] }));
 		expect(at()).toEqual([0, 20, 60_000, 60_020, 120_000]);
 	});
 
-	test('Two credentials with one key keep together to the larger number', async () => {
+	test('Two credentials with the same key share the larger limit', async () => {
 		const { runAll, starts } = createAccount();
 		await runAll([
 			{ label: 'small', limits: [5, 1] },
@@ -220,7 +220,7 @@ describe('Rate limiter: requests a minute', () => {
 		]);
 	});
 
-	test('A credential without a number is not held by one that has one', async () => {
+	test('A credential without a limit is not slowed down by one that has a limit', async () => {
 		const { runAll, starts } = createAccount();
 		await runAll([
 			...times(2, { label: 'few', limits: [5, 1] }),
@@ -234,13 +234,13 @@ describe('Rate limiter: requests a minute', () => {
 		]);
 	});
 
-	test('A request that was refused takes no place', async () => {
+	test('A refused request does not count', async () => {
 		const { runAll, times: at } = createAccount();
 		await runAll([{ limits: [1, 1], failure: throttled(1_000) }, ...times(2, { limits: [1, 1] })]);
 		expect(at()).toEqual([0, 1_100, 61_100]);
 	});
 
-	test('A refusal at the end of the minute tells how much later the minute of the service ends', async () => {
+	test('A refusal at the end of the minute shows how much later the minute of the service ends', async () => {
 		const { runAll, times: at } = createAccount();
 		const limits: Task['limits'] = [1, 1];
 		await runAll([
@@ -253,7 +253,7 @@ describe('Rate limiter: requests a minute', () => {
 		expect(at()).toEqual([0, 60_000, 60_200, 120_300, 120_500]);
 	});
 
-	test('That margin is two seconds at most', async () => {
+	test('That margin is at most two seconds', async () => {
 		const { runAll, times: at } = createAccount();
 		const limits: Task['limits'] = [1, 1];
 		await runAll([
@@ -267,7 +267,7 @@ describe('Rate limiter: requests a minute', () => {
 });
 
 describe('Rate limiter: refusals', () => {
-	test('Nothing starts for as long as Retry-After says, but ten minutes at most', async () => {
+	test('Nothing starts for as long as Retry-After says, but at most ten minutes', async () => {
 		const one = createAccount();
 		await one.runAll([{ failure: throttled(5_000) }, {}]);
 		expect(one.times()).toEqual([0, 5_100]);
@@ -283,13 +283,13 @@ describe('Rate limiter: refusals', () => {
 		expect(at()).toEqual([0, 5_100]);
 	});
 
-	test('Without it, the waits double from a quarter of a second to five seconds', async () => {
+	test('Without Retry-After, the waits double from a quarter of a second to five seconds', async () => {
 		const { runAll, times: at } = createAccount();
 		await runAll([...times(6, { failure: throttled() }), {}]);
 		expect(at()).toEqual([0, 350, 950, 2_050, 4_150, 8_250, 13_350]);
 	});
 
-	test('After an answer they begin anew', async () => {
+	test('After an answer, the waits start again from the beginning', async () => {
 		const { runAll, times: at } = createAccount();
 		await runAll([
 			{ failure: throttled() },
@@ -301,7 +301,7 @@ describe('Rate limiter: refusals', () => {
 		expect(at()).toEqual([0, 350, 950, 1_050, 1_400]);
 	});
 
-	test('Requests that were under way together are refused as one', async () => {
+	test('Refusals of requests that were in flight together count as one', async () => {
 		const { runAll, times: at } = createAccount();
 		// Three at once are proven.
 		for (let round = 0; round < 3; round++) await runAll(times(3, { limits: [3] }));
@@ -323,7 +323,7 @@ describe('Rate limiter: refusals', () => {
 		expect(limiter.currentConcurrency()).toBe(concurrency);
 	});
 
-	test('What was learned is left one request at a time, after 15 answers each', async () => {
+	test('The learned limit grows by one request after every 15 answers', async () => {
 		const { runAll, limiter } = createAccount();
 		await runAll([
 			{ limits: [3], takesMs: 200 },
@@ -340,7 +340,7 @@ describe('Rate limiter: refusals', () => {
 		expect(limiter.currentConcurrency()).toBe(6);
 	});
 
-	test('A refusal starts the counting of answers anew', async () => {
+	test('A refusal resets the count of answers', async () => {
 		const { runAll, limiter } = createAccount();
 		const refuse = async () =>
 			await runAll([
@@ -354,19 +354,19 @@ describe('Rate limiter: refusals', () => {
 });
 
 describe('Rate limiter: a service that is down', () => {
-	test('is asked, after three failures in a row, by one request at a time, in longer and longer steps', async () => {
+	test('is tested after three failures in a row by one request at a time, at growing intervals', async () => {
 		const { runAll, times: at } = createAccount();
 		await runAll([...times(8, { failure: failed(503) }), {}]);
 		expect(at()).toEqual([0, 100, 200, 800, 1_900, 4_000, 8_100, 16_200, 24_300]);
 	});
 
-	test('is asked when Retry-After says', async () => {
+	test('is tested when Retry-After says', async () => {
 		const { runAll, times: at } = createAccount();
 		await runAll([...times(3, { failure: failed(502, 3_000) }), {}]);
 		expect(at()).toEqual([0, 100, 200, 3_300]);
 	});
 
-	test('is asked within ten minutes, however long Retry-After is', async () => {
+	test('is tested within ten minutes, however long Retry-After is', async () => {
 		const { runAll, times: at } = createAccount();
 		const maxElapsedMs = Infinity;
 		const down = { failure: failed(503, 30 * 24 * 3_600_000), maxElapsedMs };
@@ -374,14 +374,14 @@ describe('Rate limiter: a service that is down', () => {
 		expect(at()).toEqual([0, 100, 200, 600_300]);
 	});
 
-	test('is asked within eight seconds by who comes later', async () => {
+	test('is tested within eight seconds by a later run', async () => {
 		const { runAll, times: at } = createAccount();
 		await runAll(times(3, { failure: failed(503, 3_600_000) }));
 		await runAll([{ run: {} }]);
 		expect(at()).toEqual([0, 100, 200, 8_300]);
 	});
 
-	test('gets all that it may once it has answered', async () => {
+	test('gets as many requests as allowed after it has answered', async () => {
 		const { runAll, times: at } = createAccount();
 		for (let failure = 0; failure < 3; failure++) {
 			await runAll([{ limits: [3], failure: failed(503) }]);
@@ -390,7 +390,7 @@ describe('Rate limiter: a service that is down', () => {
 		expect(at()).toEqual([0, 100, 200, 800, 900, 900, 900]);
 	});
 
-	test('is not down while it answers something in between, be it a refusal', async () => {
+	test('is not down if it answers in between, even with a refusal', async () => {
 		const { runAll, times: at } = createAccount();
 		const down = { failure: failed(503) };
 		await runAll([down, down, { failure: failed(400) }, down, down, {}, down, down, {}]);
@@ -419,7 +419,7 @@ describe('Rate limiter: no success for too long', () => {
 		};
 	};
 
-	test('What waits ends where it would start later than it may', async () => {
+	test('A waiting task fails if it would start too late', async () => {
 		const { reasons, started } = await outcomesOf(599);
 		expect(started).toBe(1);
 		expect(reasons[0]).not.toHaveProperty('wasNotSent');
@@ -429,28 +429,28 @@ describe('Rate limiter: no success for too long', () => {
 		]);
 	});
 
-	test('What may wait so long starts', async () => {
+	test('A task that may wait that long starts', async () => {
 		const { reasons, started } = await outcomesOf(600);
 		expect(started).toBe(3);
 		expect(reasons.slice(1)).toEqual([false, false]);
 	});
 
-	test('A success in between begins the time anew', async () => {
+	test('A success in between resets the time', async () => {
 		const { started } = await outcomesOf(600, [{ failure: failed(500) }, {}]);
 		expect(started).toBe(5);
 	});
 
-	test('Failures in between do not', async () => {
+	test('Failures in between do not reset the time', async () => {
 		const { started } = await outcomesOf(600, [{ failure: failed(500) }]);
 		expect(started).toBe(2);
 	});
 
-	test('A failure that stays is an answer', async () => {
+	test('A failure that is not retryable counts as an answer', async () => {
 		const { started } = await outcomesOf(600, [{ failure: failed(500) }, { failure: failed(400) }]);
 		expect(started).toBe(5);
 	});
 
-	test('What ended takes no place of what comes later', async () => {
+	test('A failed task does not take the place of a later one', async () => {
 		const { runAll, limiter, starts } = createAccount();
 		await runAll([{ failure: throttled(500) }, { maxElapsedMs: 100 }, { maxElapsedMs: 100 }]);
 		expect(limiter.isIdle()).toBe(true);

@@ -23,7 +23,7 @@ beforeAll(async () => {
 });
 afterAll(async () => await server.close());
 
-test('an image whose Base64 goes wrong in a later piece is not asked for again', async () => {
+test('an image with invalid Base64 in a later piece is not requested again', async () => {
 	server.attackWith((_request, response) => {
 		response.write(`{"id":"id","data":[{"b64_json":"${png.subarray(0, 66).toString('base64')}`);
 		void sleep(200).then(() => response.end('%%%%"}]}'));
@@ -35,7 +35,7 @@ test('an image whose Base64 goes wrong in a later piece is not asked for again',
 	expect(server.requests).toHaveLength(1);
 });
 
-test('A whole answer with half an image is not asked for again', async () => {
+test('A complete answer with half an image is not requested again', async () => {
 	server.attackWith((_request, response) => {
 		response.end(answerWith(png.subarray(0, png.length >> 1).toString('base64')));
 	});
@@ -83,7 +83,7 @@ test.each(['gzip', 'deflate', 'br'])(
 		const { error } = await runGenerate(server, { options: { maxTries: 3 } });
 		expect(error?.message).toMatch(/^The answer arrived, but could not be decompressed: /);
 		expect(error?.description).toContain('Content-Encoding');
-		expect(error?.description).toContain('the image has been charged');
+		expect(error?.description).toContain('The image has been charged');
 		expect(error?.httpCode).toBe('200');
 		expect(server.requests).toHaveLength(1);
 	},

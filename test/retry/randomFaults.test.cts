@@ -196,7 +196,7 @@ describe('Items through a server that fails at random', () => {
 		await untilOpenFilesAre(descriptors);
 	});
 
-	test('meet every fault', () => {
+	test('run into every fault', () => {
 		const planned = new Set(runs.flatMap(({ plans }) => plans.flat()));
 		expect(MISHAPS.filter((each) => !planned.has(each))).toEqual([]);
 		// Where failures stop the node, it is stopped as often as it is run again.

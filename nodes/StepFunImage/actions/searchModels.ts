@@ -104,7 +104,7 @@ async function listServer(
 		const context = { node, itemIndex: 0, isTool: false };
 		const request = { baseUrl, path: MODELS_PATH };
 		const { message, httpCode } = requestError(context, request, error, redactor);
-		// A status of success explains nothing.
+		// A success status would not explain the error.
 		return fail(
 			message.replace(/\.$/, ''),
 			error.kind === 'status' ? (httpCode ?? undefined) : undefined,

@@ -18,7 +18,7 @@ export interface Message {
 	message: string;
 	/** What to do about it. */
 	description: string;
-	/** The IDs that support asks for, each in a line; they stand at the end of the description as well. */
+	/** The IDs that StepFun's support asks for, one per line. The description ends with them too. */
 	references: string[];
 }
 
@@ -99,10 +99,10 @@ const BY_KIND: Record<Exclude<FailureKind, 'status'>, Entry> = {
 	badCompression: {
 		message: ({ serverText }) => `The answer arrived, but could not be decompressed${serverText}`,
 		description:
-			'It is not compressed as its Content-Encoding says, and the image has been charged. Look for a proxy between n8n and the service that changes answers.',
+			'The answer does not match its Content-Encoding. The image has been charged. Check whether a proxy between n8n and the service changes answers.',
 		forBalance: {
 			description:
-				'It is not compressed as its Content-Encoding says. Look for a proxy between n8n and the service that changes answers.',
+				'The answer does not match its Content-Encoding. Check whether a proxy between n8n and the service changes answers.',
 		},
 	},
 	invalidJson: {

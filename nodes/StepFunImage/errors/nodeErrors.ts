@@ -88,17 +88,17 @@ export function requestError(
 	);
 	// n8n replaces a message that contains an error code such as ECONNREFUSED.
 	error.message = messageFor(context, message, description);
-	// n8n's error card cuts what is too long for a line off the description, but not off these lines of its details.
+	// n8n truncates a long description in its error card, but not these lines in the card's details.
 	error.messages = explained.references;
 	return error;
 }
 
 /**
- * The error of a list that a field of the panel does not get. The editor shows the description of a NodeApiError only,
- * and takes all dashes out of a message, so a host's or a model's name can only stand in the description.
+ * The error for a list in the panel that could not be loaded. The editor shows only the description of a NodeApiError,
+ * and removes all dashes from a message, so only the description may contain the name of a host or a model.
  *
- * @param message what is missing, without a dash
- * @param description why, and how to go on
+ * @param message what is missing, without dashes
+ * @param description why, and what to do about it
  * @param httpCode the server's status, if it answered
  */
 export function listError(

@@ -15,7 +15,7 @@ const FAILURE_KINDS = {
 	timeout: { retryable: true, charge: 'maybe' },
 	/** The answer broke off: the image was made and charged, but did not arrive. */
 	truncated: { retryable: true, charge: 'yes' },
-	/** The answer is not compressed as it says, and would not be the next time. */
+	/** The answer does not match its Content-Encoding, which a retry would not change. */
 	badCompression: { retryable: false, charge: 'yes' },
 	invalidJson: { retryable: false, charge: 'no' },
 	/** The answer is JSON without a balance. */
@@ -39,7 +39,7 @@ export type FailureKind = keyof typeof FAILURE_KINDS;
 const UNAVAILABLE_STATUSES = new Set([502, 503, 521, 522, 523]);
 
 /** Statuses of a proxy that stopped waiting for the server, which may still finish the image. */
-const UNHEARD_STATUSES = new Set([504, 520, 524]);
+const PROXY_TIMEOUT_STATUSES = new Set([504, 520, 524]);
 
 /** Statuses of temporary problems. 400, 401, 402, 404 and 451 would come again. */
 const RETRYABLE_STATUSES = new Set([
@@ -49,7 +49,7 @@ const RETRYABLE_STATUSES = new Set([
 	500,
 	529,
 	...UNAVAILABLE_STATUSES,
-	...UNHEARD_STATUSES,
+	...PROXY_TIMEOUT_STATUSES,
 ]);
 
 /** Node.js's codes for a connection that was never established, so that nothing was sent. */
@@ -133,7 +133,7 @@ export class RequestFailure extends Error {
 	get charge(): Charge {
 		const { status, wasNotSent, isFromGateway } = this.details;
 		if (wasNotSent) return 'no';
-		if (this.kind === 'status' && (UNHEARD_STATUSES.has(status ?? 0) || isFromGateway)) {
+		if (this.kind === 'status' && (PROXY_TIMEOUT_STATUSES.has(status ?? 0) || isFromGateway)) {
 			return 'maybe';
 		}
 		if (this.wasNeverConnected) return 'no';

@@ -382,8 +382,8 @@ export function createRateLimiter(
 			: undefined;
 	};
 
-	/** A new run tests the service itself, and soon, however long the service told earlier runs to wait. */
-	const startAfresh = ({ maxElapsedMs }: ScheduleOptions) => {
+	/** A new run soon tests the service itself, however long the service told earlier runs to wait. */
+	const resetFailures = ({ maxElapsedMs }: ScheduleOptions) => {
 		failingState = undefined;
 		const now = currentTime();
 		if (outage) outage.nextProbeAt = Math.min(outage.nextProbeAt, now + MAX_OUTAGE_PROBE_DELAY_MS);
@@ -435,7 +435,7 @@ export function createRateLimiter(
 				};
 				if (signal.aborted) return reject(signal.reason as Error);
 				// A new request on an idle account gets a fresh start; a retry does not.
-				if (!options.isRetry && inFlight === 0 && waiting === 0) startAfresh(options);
+				if (!options.isRetry && inFlight === 0 && waiting === 0) resetFailures(options);
 				const failure = options.isRetry ? lastingFailure(options) : undefined;
 				if (failure) return reject(failure);
 				signal.addEventListener('abort', abort, { once: true });

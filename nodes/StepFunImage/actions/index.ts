@@ -1,0 +1,3 @@
+export { testStepFunApi } from './credentialTest';
+export { run } from './run';
+export { searchModels } from './searchModels';

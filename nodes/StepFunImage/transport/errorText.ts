@@ -1,0 +1,80 @@
+const MAX_CHARACTERS = 300;
+const MAX_DEPTH = 4;
+const MAX_ERRORS = 20;
+/** Limits the search for HTML tags, which takes longer in a longer page. */
+const MAX_HTML_CHARACTERS = 4 * 1024;
+
+/** The fields for error messages, which may be nested. Next to a message, `error` is only the text of the status. */
+const MESSAGE_FIELDS = [
+	'message',
+	'msg',
+	'detail',
+	'error',
+	'errors',
+	'error_description',
+	'error_msg',
+	'base_resp',
+	'status_msg',
+	'title',
+];
+
+/** A message in JSON that ends too early. */
+const MESSAGE_IN_TEXT = /"(?:message|msg|detail|error)"\s*:\s*("(?:[^"\\]|\\.)*"?)/;
+
+/** White space, control characters, and characters that change the direction of a text. */
+const UNPRINTABLE = /[\s\p{Cc}\u202a-\u202e\u2066-\u2069]+/gu;
+
+/**
+ * Finds the server's own message in the body of an error, which may be JSON of several shapes, HTML, plain text or
+ * empty, and may end too early.
+ *
+ * @returns at most 300 characters in one line
+ */
+export function errorText(body: string): string {
+	const text = body.replace(/^\uFEFF/, '').trim();
+	const message = /^[{["]/.test(text) ? messageInJson(text) : textOfPage(text);
+	const line = message.replace(UNPRINTABLE, ' ').trim();
+	return line.length > MAX_CHARACTERS ? `${line.slice(0, MAX_CHARACTERS)}…` : line;
+}
+
+function messageInJson(text: string): string {
+	try {
+		return findMessage(JSON.parse(text)) ?? text;
+	} catch {
+		const [, quoted] = MESSAGE_IN_TEXT.exec(text) ?? [];
+		return quoted === undefined ? text : unquote(quoted);
+	}
+}
+
+function unquote(quoted: string): string {
+	try {
+		return JSON.parse(quoted) as string;
+	} catch {
+		return quoted.slice(1);
+	}
+}
+
+/** Finds the message in JSON: a text, a text in one of the message fields, or the texts of several errors. */
+function findMessage(value: unknown, depth = 0): string | undefined {
+	if (typeof value === 'string') return value.trim() === '' ? undefined : value;
+	if (typeof value !== 'object' || value === null || depth > MAX_DEPTH) return undefined;
+	const inner = (each: unknown) => findMessage(each, depth + 1);
+	if (Array.isArray(value)) {
+		const messages = value.slice(0, MAX_ERRORS).map(inner);
+		return messages.filter((each) => each !== undefined).join('; ') || undefined;
+	}
+	const fields = value as Record<string, unknown>;
+	const nested = typeof fields.error === 'object' ? inner(fields.error) : undefined;
+	const message =
+		nested ?? MESSAGE_FIELDS.map((name) => inner(fields[name])).find((each) => each !== undefined);
+	// Formats FastAPI's validation errors, `{ loc: ['body', 'size'], msg: '…' }`, as `size: …`.
+	const { loc } = fields;
+	const field = Array.isArray(loc) ? loc.filter((part) => part !== 'body').join('.') : '';
+	return message === undefined || field === '' ? message : `${field}: ${message}`;
+}
+
+function textOfPage(text: string): string {
+	const page = text.slice(0, MAX_HTML_CHARACTERS);
+	const title = /<title[^<>]*>([^<]*)<\/title>/i.exec(page)?.[1];
+	return title ?? page.replace(/<(style|script)[\s\S]*?<\/\1>/gi, ' ').replace(/<[^<>]*>/g, ' ');
+}
