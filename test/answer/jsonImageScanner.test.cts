@@ -215,6 +215,25 @@ test('The envelope takes small pieces beyond its first 4 kB', () => {
 	expect(scanner.envelope()).toBe(json);
 });
 
+test('Of a text over 64 kB the beginning is kept, and its quote', () => {
+	const KILOBYTE = 1024;
+	const text = '0123456789abcdef'.repeat(5 * 64);
+	const note = (bytes: number) => `"${text.repeat(bytes / text.length + 1).slice(0, bytes)}"`;
+	const json = (bytes: number) => `{"a":${note(bytes)},"b":${note(bytes)},"seed":7}`;
+	for (const size of [1000, 64 * KILOBYTE, 1000 * KILOBYTE]) {
+		expect(scan(json(64 * KILOBYTE + 1), size).envelope).toBe(json(64 * KILOBYTE));
+		expect(scan(json(200 * KILOBYTE), size).envelope).toBe(json(64 * KILOBYTE));
+		expect(scan(json(64 * KILOBYTE), size).envelope).toBe(json(64 * KILOBYTE));
+	}
+});
+
+test('A data URI is one in any case', () => {
+	for (const size of SIZES) {
+		expect(scan(`{"url":"DaTa:image/png;base64,${BASE64}"}`, size).image).toBe(IMAGE);
+		expect(scan(`{"url":"DATA;image/png;base64,${BASE64}"}`, size).image).toBe('');
+	}
+});
+
 test('An empty image is none', () => {
 	for (const size of SIZES) {
 		expect(scan('{"b64_json":"","seed":7}', size)).toMatchObject({ image: '', isComplete: false });

@@ -8,6 +8,7 @@ import { openEditor } from '../editor/editor.cts';
 import { CREDENTIAL_TYPE, NODE_TYPE } from '../n8n/example.cts';
 import { startN8n, type WorkflowFile } from '../n8n/instance.cts';
 import { startStepFunServer } from '../stepfun-server/server.cts';
+import { useAgentTool } from './editor/agentTool.cts';
 import { createCredential } from './editor/credential.cts';
 import { EDIT_NODE, useEdit } from './editor/edit.cts';
 import { GENERATE_NODE, PROMPT, useGenerate } from './editor/generate.cts';
@@ -141,6 +142,8 @@ async function run(testContext: TestContext): Promise<void> {
 	try {
 		await clickThrough(session);
 		await exportWorkflow(session, join(folder, 'exports'));
+		await editor.startWorkflow(TRIGGER.inList);
+		await useAgentTool(session, TRIGGER.onCanvas, SEARCHES);
 	} catch (error) {
 		const file = join(tmpdir(), 'stepfun-image-editor-failure.png');
 		await editor.page.screenshot({ path: file }).catch(() => undefined);

@@ -166,6 +166,13 @@ export class Editor {
 		await this.page.getByTestId('node-creator-search-bar').waitFor();
 	}
 
+	/** Opens the list of tools for an agent on the canvas. */
+	async openToolListOf(agent: string): Promise<void> {
+		const handle = this.node(agent).locator('[data-handleid="inputs/ai_tool/0"]');
+		await handle.getByTestId('canvas-handle-plus').click();
+		await this.page.getByTestId('node-creator-search-bar').waitFor();
+	}
+
 	/** The open list of nodes, or of a node's actions. */
 	get nodeList(): Locator {
 		return this.page.getByTestId('node-creator');
@@ -258,22 +265,31 @@ export class Editor {
 		return await this.modelField.getByTestId('rlc-input-container').locator('input').inputValue();
 	}
 
-	/** The models in the list of the Model field, or what stands there instead. */
-	async readModels(): Promise<string[]> {
+	/** Opens the list of the Model field. */
+	async openModelList(): Promise<void> {
 		await this.modelField.getByTestId('rlc-input-container').click();
+	}
+
+	/** The models in the list of the Model field. */
+	async readModels(): Promise<string[]> {
+		await this.openModelList();
 		const entries = this.page.getByTestId('rlc-item').filter({ visible: true });
-		const failure = this.page.getByTestId('rlc-error-container').filter({ visible: true });
-		await entries.or(failure).first().waitFor();
-		const texts = (await failure.isVisible())
-			? [await failure.innerText()]
-			: await entries.allInnerTexts();
+		await entries.first().waitFor();
+		const texts = await entries.allInnerTexts();
 		await this.page.keyboard.press('Escape');
 		return texts.map((text) => text.trim());
 	}
 
+	/** What stands in the open list of the Model field if n8n gets no list; until then, it shows the chosen model. */
+	async readMissingModelList(): Promise<string> {
+		const failure = this.page.getByTestId('rlc-error-container').filter({ visible: true });
+		await failure.waitFor();
+		return (await failure.innerText()).trim();
+	}
+
 	/** Chooses a model from the Model field's list. */
 	async chooseModel(id: string): Promise<void> {
-		await this.modelField.getByTestId('rlc-input-container').click();
+		await this.openModelList();
 		const entry = this.page.getByTestId('rlc-item').filter({ visible: true });
 		await entry.getByText(id).first().click();
 		await entry.first().waitFor({ state: 'hidden' });

@@ -75,7 +75,7 @@ const checkProductBackgrounds: Check = async (run) => {
 };
 
 const checkBanners: Check = async (run) => {
-	const banners = run.items('Paint Banner');
+	const banners = run.items('Generate Banner');
 	checkCount(banners, 6, 'banners');
 	for (const { json } of banners) {
 		deepStrictEqual(`${String(json.width)}x${String(json.height)}`, json.size);
@@ -93,9 +93,9 @@ const checkBanners: Check = async (run) => {
 };
 
 const checkVariations: Check = async (run) => {
-	await run.checkPictures(run.items('Draw Variations'));
-	deepStrictEqual(run.values('Draw Variations', 'seed'), [300, 301, 302, 303]);
-	deepStrictEqual(run.values('Letter', 'variation'), ['A', 'B', 'C', 'D']);
+	await run.checkPictures(run.items('Generate Variations'));
+	deepStrictEqual(run.values('Generate Variations', 'seed'), [300, 301, 302, 303]);
+	deepStrictEqual(run.values('Assign Letter', 'variation'), ['A', 'B', 'C', 'D']);
 	deepStrictEqual(run.values('Finish', 'variation'), ['A', 'C']);
 	deepStrictEqual(run.values('Finish', 'fileName'), ['coffee-A.png', 'coffee-C.png']);
 	await run.checkPictures(run.items('Finish'));
@@ -103,10 +103,14 @@ const checkVariations: Check = async (run) => {
 };
 
 const checkModeration: Check = async (run) => {
-	deepStrictEqual(run.values('Draw', 'finishReason'), ['success', 'refused', 'content_filtered']);
-	deepStrictEqual(run.values('Draw', 'charged'), [undefined, false, true]);
+	deepStrictEqual(run.values('Generate Image', 'finishReason'), [
+		'success',
+		'refused',
+		'content_filtered',
+	]);
+	deepStrictEqual(run.values('Generate Image', 'charged'), [undefined, false, true]);
 	deepStrictEqual(run.values('Ask for Another Prompt', 'finishReason'), ['refused']);
-	deepStrictEqual(run.values('Note the Cost', 'finishReason'), ['content_filtered']);
+	deepStrictEqual(run.values('Record the Cost', 'finishReason'), ['content_filtered']);
 	const pictures = run.items('Use Picture');
 	checkCount(pictures, 1, 'pictures');
 	await run.checkPictures(pictures);
@@ -114,17 +118,17 @@ const checkModeration: Check = async (run) => {
 };
 
 const checkEnoughBalance: Check = async (run) => {
-	const pictures = run.items('Draw');
+	const pictures = run.items('Generate Image');
 	checkCount(pictures, 3, 'pictures');
 	await run.checkPictures(pictures);
-	deepStrictEqual(run.values('Spent', 'spent'), [0.06]);
+	deepStrictEqual(run.values('Amount Spent', 'spent'), [0.06]);
 	checkCount(run.items('Stop'), 0, 'items at Stop');
 	return '3 pictures, 0.06 yuan spent';
 };
 
 const checkShortBalance: Check = async (run) => {
-	match(run.errorMessage ?? '', /needs 3 images, but the account buys only 2/);
-	checkCount(run.items('Draw'), 0, 'pictures');
+	match(run.errorMessage ?? '', /needs 3 images, but the balance is enough for only 2/);
+	checkCount(run.items('Generate Image'), 0, 'pictures');
 	return `stopped before the first image: "${run.errorMessage}"`;
 };
 
@@ -162,7 +166,7 @@ export const EXPECTED_RUNS: ExpectedRun[] = [
 	...[
 		{ example: 'product-photos', nodes: ['Generate Photo'] },
 		{ example: 'product-backgrounds', nodes: ['Product Photo'] },
-		{ example: 'banners-with-lettering', nodes: ['Paint Banner'] },
+		{ example: 'banners-with-lettering', nodes: ['Generate Banner'] },
 	].map(
 		({ example, nodes }): ExpectedRun => ({
 			example,

@@ -52,6 +52,20 @@ test.each([
 	}
 });
 
+// n8n asks for Simplify where a node passes on more than 10 fields of an endpoint, to keep data small.
+test("An image's JSON is small, and begins with what a table or an agent needs", async () => {
+	const { items } = await runNode({
+		parameters: { prompt: 'A chair', output: 'fileAndUrl', size: '1360x768' },
+		credential: localCredential(server),
+	});
+	const [{ json }] = items;
+	expect(JSON.stringify({ ...json, prompt: '' }).length).toBeLessThan(1_000);
+	const names = Object.keys(json);
+	expect(names.slice(0, 4)).toEqual(['prompt', 'model', 'seed', 'width']);
+	expect(names.indexOf('url')).toBeLessThan(names.indexOf('finishReason'));
+	expect(names.slice(-4)).toEqual(['created', 'tries', 'id', 'traceId']);
+});
+
 test('The output schema of account/getBalance has the fields that a run brings', async () => {
 	const { items } = await runNode({
 		parameters: { resource: 'account', operation: 'getBalance' },

@@ -1,67 +1,15 @@
-import { RequestFailure } from '../../nodes/StepFunImage/errors/requestFailure';
+import { rateLimiterFor } from '../../nodes/StepFunImage/transport/rateLimiter';
 import {
-	createRateLimiter,
-	rateLimiterFor,
-	type AccountLimits,
-	type ScheduleOptions,
-} from '../../nodes/StepFunImage/transport/rateLimiter';
-import { createVirtualClock } from './virtualClock.cts';
+	createAccount,
+	failed,
+	RUN,
+	throttled,
+	times,
+	withoutJitter,
+	type Task,
+} from './account.cts';
 
-// Virtual time: every request takes 100 ms unless it says otherwise, and nothing else takes any.
-
-const LATENCY_MS = 100;
-const RUN = {};
-
-const throttled = (retryAfterMs?: number) =>
-	new RequestFailure('status', { status: 429, retryAfterMs });
-const failed = (status: number, retryAfterMs?: number) =>
-	new RequestFailure('status', { status, retryAfterMs });
-
-beforeEach(() => {
-	// Without jitter, delays are half of what they are at most.
-	jest.spyOn(Math, 'random').mockReturnValue(0);
-});
-
-afterEach(() => jest.restoreAllMocks());
-
-interface Task extends Partial<Omit<ScheduleOptions, 'limits'>> {
-	label?: string;
-	takesMs?: number;
-	failure?: Error;
-	/** Concurrent requests, and requests a minute. */
-	limits?: [concurrentRequests: number, requestsPerMinute?: number];
-}
-
-function createAccount() {
-	const clock = createVirtualClock();
-	const limiter = createRateLimiter(undefined, clock);
-	const starts: Array<[label: string, at: number]> = [];
-	const schedule = async (task: Task = {}) => {
-		const { label = '', takesMs = LATENCY_MS, failure, limits: [most, perMinute = 0] = [1] } = task;
-		const limits: AccountLimits = { concurrentRequests: most, requestsPerMinute: perMinute };
-		return await limiter.schedule(
-			async () => {
-				starts.push([label, clock.now()]);
-				await clock.sleep(takesMs);
-				if (failure) throw failure;
-				return label;
-			},
-			{
-				run: task.run ?? RUN,
-				isRetry: task.isRetry ?? false,
-				maxElapsedMs: task.maxElapsedMs ?? 600_000,
-				signal: task.signal ?? new AbortController().signal,
-				limits,
-			},
-		);
-	};
-	/** Schedules tasks together, and lets time pass until all of them are over. */
-	const runAll = async (tasks: Task[]) =>
-		await clock.run(Promise.allSettled(tasks.map(async (task) => await schedule(task))));
-	return { clock, limiter, starts, schedule, runAll, times: () => starts.map(([, at]) => at) };
-}
-
-const times = (count: number, task: Task = {}): Task[] => Array.from({ length: count }, () => task);
+withoutJitter();
 
 describe('Rate limiter: concurrency', () => {
 	test('A new account starts requests 20 ms apart until it has answered, then as many as allowed', async () => {
@@ -289,6 +237,12 @@ describe('Rate limiter: refusals', () => {
 		expect(at()).toEqual([0, 350, 950, 2_050, 4_150, 8_250, 13_350]);
 	});
 
+	test('A minute after its oldest request, a refused account is asked at once', async () => {
+		const { runAll, times: at } = createAccount();
+		await runAll([{}, ...times(16, { failure: throttled() }), {}]);
+		expect(at().slice(-4)).toEqual([49_150, 54_250, 59_350, 60_100]);
+	});
+
 	test('After an answer, the waits start again from the beginning', async () => {
 		const { runAll, times: at } = createAccount();
 		await runAll([
@@ -459,7 +413,71 @@ describe('Rate limiter: no success for too long', () => {
 	});
 });
 
-test('An account has one limiter in this process', () => {
-	expect(rateLimiterFor('one')).toBe(rateLimiterFor('one'));
-	expect(rateLimiterFor('one')).not.toBe(rateLimiterFor('other'));
+describe('The limiter of an account', () => {
+	const MINUTE_MS = 60_000;
+
+	/** A process whose clock stands still until the test moves it on. */
+	async function startProcess() {
+		let now = 0;
+		jest.spyOn(performance, 'now').mockImplementation(() => now);
+		const timers: Array<{ minutes: number; goOff: () => void }> = [];
+		jest.spyOn(AbortSignal, 'timeout').mockImplementation((milliseconds) => {
+			const timer = new AbortController();
+			timers.push({ minutes: milliseconds / MINUTE_MS, goOff: () => timer.abort() });
+			return timer.signal;
+		});
+		let limiterOf = rateLimiterFor;
+		await jest.isolateModulesAsync(async () => {
+			limiterOf = (await import('../../nodes/StepFunImage/transport/rateLimiter')).rateLimiterFor;
+		});
+		return {
+			limiterOf: (account: string) => limiterOf(account),
+			timers,
+			passMinutes: (minutes: number) => (now += minutes * MINUTE_MS),
+		};
+	}
+
+	test('is one in a process', () => {
+		expect(rateLimiterFor('one')).toBe(rateLimiterFor('one'));
+		expect(rateLimiterFor('one')).not.toBe(rateLimiterFor('other'));
+	});
+
+	test('is kept for ten minutes after its last request', async () => {
+		const { limiterOf, timers, passMinutes } = await startProcess();
+		const first = limiterOf('first');
+		passMinutes(1);
+		const second = limiterOf('second');
+		expect(timers.map(({ minutes }) => minutes)).toEqual([10]);
+
+		passMinutes(9);
+		timers[0].goOff();
+		expect(timers.map(({ minutes }) => minutes)).toEqual([10, 10]);
+		expect(limiterOf('first')).not.toBe(first);
+		expect(limiterOf('second')).toBe(second);
+
+		passMinutes(10);
+		timers[1].goOff();
+		// Nobody is left to be looked after.
+		expect(timers).toHaveLength(2);
+		expect(limiterOf('second')).not.toBe(second);
+		expect(timers).toHaveLength(3);
+	});
+
+	test('is kept for as long as a request is under way', async () => {
+		const { limiterOf, timers, passMinutes } = await startProcess();
+		const limiter = limiterOf('busy');
+		let end = () => {};
+		const request = limiter.schedule(async () => await new Promise<void>((done) => (end = done)), {
+			limits: { concurrentRequests: 1, requestsPerMinute: 0 },
+			run: RUN,
+			isRetry: false,
+			maxElapsedMs: Infinity,
+			signal: new AbortController().signal,
+		});
+		passMinutes(30);
+		timers[0].goOff();
+		expect(limiterOf('busy')).toBe(limiter);
+		end();
+		await request;
+	});
 });

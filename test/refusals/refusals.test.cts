@@ -299,7 +299,6 @@ describe('Refusals: one bad item among several', () => {
 	test('Stop Workflow sends nothing when item 3 of 5 is bad, and the error is that of item 3', async () => {
 		const { error, items, status } = await runGenerate(server, parameters, { items: prompts });
 		expect(error?.message).toBe("Row 3 of 5: 'Prompt' is empty");
-		expect(error?.context.itemIndex).toBe(2);
 		expect([status, items]).toEqual(['error', []]);
 		expect(server.requests).toEqual([]);
 	});
@@ -310,8 +309,7 @@ describe('Refusals: one bad item among several', () => {
 		['the output field', failingField],
 	])('Stop Workflow sends nothing when the expression of %s fails once', async (_, given) => {
 		const { error, items, status } = await runGenerate(server, given, { items: prompts });
-		expect(error?.message).toMatch(/Nowhere|referenced node/i);
-		expect(error?.context.itemIndex).toBe(2);
+		expect(error?.message).toMatch(/^Row 3 of 5: .*(Nowhere|referenced node)/i);
 		expect([status, items]).toEqual(['error', []]);
 		expect(server.requests).toEqual([]);
 	});
@@ -321,7 +319,6 @@ describe('Refusals: one bad item among several', () => {
 			items: [{ prompt: 'one' }, { prompt: '' }, { prompt: 'x'.repeat(600) }],
 		});
 		expect(error?.message).toMatch(/^Row 2 of 3: 'Prompt' is empty\./);
-		expect(error?.context.itemIndex).toBe(1);
 		expect(server.requests).toEqual([]);
 	});
 
@@ -336,7 +333,6 @@ describe('Refusals: one bad item among several', () => {
 		expect(error?.message).toBe(
 			"Row 3 of 5: The file in 'data' is not an image that can be edited",
 		);
-		expect(error?.context.itemIndex).toBe(2);
 		expect(server.requests).toEqual([]);
 	});
 
@@ -345,7 +341,7 @@ describe('Refusals: one bad item among several', () => {
 			prompt: index === 29 ? ' ' : `shoe ${index + 1}`,
 		}));
 		const { error } = await runGenerate(server, parameters, { items: many });
-		expect(error?.context.itemIndex).toBe(29);
+		expect(error?.message).toBe("Row 30 of 40: 'Prompt' is empty");
 		expect(server.requests).toEqual([]);
 	});
 

@@ -188,8 +188,9 @@ function assertImageLimit(items: ItemContext[], prepared: Prepared[]): void {
 	const costs = describeCosts(
 		accepted.flatMap(({ images: count, cost }) => Array(count).fill(cost)),
 	);
+	const { node, isTool } = items[0];
 	throw inputError(
-		items[0],
+		{ node, isTool },
 		`The run would make ${images} images${costs === '' ? '' : ` for about ${costs}`}, and 'Max Images per Run' is ${limit}`,
 		"Nothing was sent. Give the node fewer items, lower 'Number of Images', or raise 'Max Images per Run' under Options.",
 	);

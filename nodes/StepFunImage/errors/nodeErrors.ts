@@ -36,11 +36,12 @@ export type NodeError = NodeApiError | NodeOperationError;
 /**
  * An error for input that the node refuses before it sends a request.
  *
+ * @param context without an itemIndex if the whole run is refused
  * @param message what is wrong; names the field by its label
  * @param description what to do about it
  */
 export function inputError(
-	context: ErrorContext,
+	context: Omit<ErrorContext, 'itemIndex'> & Partial<Pick<ErrorContext, 'itemIndex'>>,
 	message: string,
 	description: string,
 ): NodeOperationError {
@@ -197,6 +198,8 @@ export function appendRefusedRows(
 		others.length === 0
 			? ''
 			: ` ${others.length} more ${others.length === 1 ? 'row' : 'rows'}: ${listed}${hidden > 0 ? `; and ${hidden} more` : ''}.`;
+	// n8n counts items from 0 and would append "[item 1]" to a message about row 2.
+	delete error.context.itemIndex;
 	error.message = `Row ${row} of ${rows}: ${error.message}${rest === '' || error.message.endsWith('.') ? '' : '.'}${rest}`;
 }
 
@@ -204,6 +207,10 @@ export function appendRefusedRows(
  * The message for the user or for an AI agent. n8n shows an agent only the message, so for a tool the message includes
  * the description.
  */
-function messageFor({ isTool }: ErrorContext, message: string, description: string): string {
+function messageFor(
+	{ isTool }: Pick<ErrorContext, 'isTool'>,
+	message: string,
+	description: string,
+): string {
 	return isTool ? `${message.replace(/\.$/, '')}. ${description}` : message;
 }

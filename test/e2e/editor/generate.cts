@@ -6,7 +6,7 @@ import {
 	sizeValue,
 	type ImageSize,
 } from '../../../nodes/StepFunImage/catalogue/models';
-import { checkModels } from './modelFields.cts';
+import { checkMissingList, checkModels } from './modelFields.cts';
 import { checkResult, countImageRequests, lastImageRequest } from './results.cts';
 import type { Session } from './session.cts';
 
@@ -76,6 +76,7 @@ export async function useGenerate(session: Session): Promise<void> {
 
 	await useOtherModel(session);
 	await useRefusedPrompt(session);
+	await checkMissingList(session, GENERATE_NODE);
 }
 
 /** Enters the ID of a model that no list has, and chooses from the list again. */

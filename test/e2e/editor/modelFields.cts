@@ -1,4 +1,4 @@
-import { deepStrictEqual, strictEqual } from 'node:assert';
+import { deepStrictEqual, match, strictEqual } from 'node:assert';
 import type { Editor } from '../../editor/editor.cts';
 import {
 	modelsFor,
@@ -7,6 +7,8 @@ import {
 	type Operation,
 	type ModelCapabilities,
 } from '../../../nodes/StepFunImage/catalogue/models';
+import type { Fault } from '../../stepfun-server/server.cts';
+import type { Session } from './session.cts';
 
 /** The options, in the order in which the panel offers them, whatever the model. */
 const OPTIONS = [
@@ -64,4 +66,47 @@ export async function checkModels(
 		found.push(`${id} ${sizes.length} sizes, ${OPTIONS.length} options`);
 	}
 	return found.join('; ');
+}
+
+/** What a server may answer instead of its list of models, and what then stands in the list's place. */
+const MISSING_LISTS: Array<{ name: string; fault: Fault; shown: RegExp }> = [
+	{
+		name: 'wrong-key',
+		fault: { status: 401 },
+		shown:
+			/^401 - The list of models is not available\nThe API key was not accepted: Fault 401\. /m,
+	},
+	{
+		name: 'down',
+		fault: { drop: 'before-answer' },
+		shown: /^The list of models is not available\nThe connection to 127\.0\.0\.1:\d+ failed: /m,
+	},
+	{
+		name: 'web-page',
+		fault: { html: true },
+		shown: /^The list of models is not available\nThe server answered, but not as an image API: /m,
+	},
+];
+
+/** Opens the list of models while the server has none for it. Fails unless it says why, and how to go on. */
+export async function checkMissingList(
+	{ editor, server, log, shoot }: Session,
+	node: string,
+): Promise<void> {
+	for (const { name, fault, shown } of MISSING_LISTS) {
+		// The open panel keeps the list that it got.
+		await editor.closePanel();
+		await editor.openNode(node);
+		server.setFaults([{ when: { path: '/models' }, fault }]);
+		await editor.openModelList();
+		const text = await editor.readMissingModelList();
+		log(`no list of models: ${text.replaceAll('\n', ' / ')}`);
+		match(text, shown);
+		match(text, /Check the credential, or set Model to 'By ID'/);
+		await shoot(`model-list-${name}`);
+		await editor.page.keyboard.press('Escape');
+	}
+	server.setFaults([]);
+	await editor.closePanel();
+	await editor.openNode(node);
 }
