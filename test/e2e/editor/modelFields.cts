@@ -104,7 +104,6 @@ export async function checkMissingList(
 		match(text, shown);
 		match(text, /Check the credential, or set Model to 'By ID'/);
 		await shoot(`model-list-${name}`);
-		await editor.page.keyboard.press('Escape');
 	}
 	server.setFaults([]);
 	await editor.closePanel();
