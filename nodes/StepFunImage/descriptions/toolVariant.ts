@@ -32,7 +32,7 @@ export function toolVariant(
 /** The purpose of each tool, written for the agent. The price of the operation's first model follows it. */
 const TOOL_PURPOSES: Record<Operation, string> = {
 	generate: 'Generates an image from a text prompt and returns a link to it.',
-	edit: 'Edits the image at a URL as a text prompt says and returns a link to the result.',
+	edit: 'Edits the image at a URL according to a text prompt and returns a link to the result.',
 	imageToImage:
 		'Creates a new image from the image at a URL and a text prompt, and returns a link to it.',
 };

@@ -58,7 +58,7 @@ export async function checkModels(
 		if (listed.includes(id)) await editor.chooseModel(id);
 		strictEqual(await editor.readModel(), id);
 		const hasSizes = capabilities.sizes !== undefined;
-		const isUnused = await editor.panel.getByText('Not used: this model').isVisible();
+		const isUnused = await editor.panel.getByText('Not used: with this model').isVisible();
 		strictEqual(isUnused, !hasSizes, `${id} takes a Size, or none, wrongly`);
 		const sizes = hasSizes ? await editor.readChoices('size') : [];
 		if (hasSizes) deepStrictEqual(sizes, sizesOf(capabilities));
@@ -104,7 +104,6 @@ export async function checkMissingList(
 		match(text, shown);
 		match(text, /Check the credential, or set Model to 'By ID'/);
 		await shoot(`model-list-${name}`);
-		await editor.page.keyboard.press('Escape');
 	}
 	server.setFaults([]);
 	await editor.closePanel();
