@@ -101,6 +101,7 @@ test.each([
 	['a text that ends in a backslash', '{"note":"\\\\","b":"QUJD"}'],
 	['a link that begins like a data URI', '{"url":"dat","x":"date:"}'],
 	['a short link', '{"url":"d"}'],
+	['a data URI that is no link', '{"note":"data:image/png;base64,QUJD"}'],
 	['an empty link', '{"url":"","seed":7}'],
 	['characters of several bytes', '{"note":"图片 👟","seed":7}'],
 	['nothing', ''],
