@@ -224,7 +224,7 @@ describe('Rate limiter: refusals', () => {
 		expect(other.times()).toEqual([0, 600_100]);
 	});
 
-	test('A run that comes later waits no longer than it may take', async () => {
+	test('A later run waits no longer than its Give Up After', async () => {
 		const { runAll, times: at } = createAccount();
 		await runAll([{ failure: throttled(3_600_000), maxElapsedMs: 0 }]);
 		await runAll([{ run: {}, maxElapsedMs: 5_000 }]);
