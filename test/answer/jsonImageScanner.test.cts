@@ -202,7 +202,7 @@ test('The envelope may have 1 MB, in as many pieces as it likes, and no more', (
 	expect(scanner.envelope()).toBe(' '.repeat(1024 * 1024));
 	const failure = expect.objectContaining({
 		kind: 'tooLarge',
-		details: { text: 'The answer is far larger than any answer of this API' },
+		details: { text: 'The answer is far larger than any valid answer of this API' },
 	}) as Error;
 	expect(() => scanner.scan(Buffer.from(' '))).toThrow(failure);
 	expect(tooLarge()).toEqual(failure);
@@ -213,6 +213,25 @@ test('The envelope takes small pieces beyond its first 4 kB', () => {
 	const json = `{"note":"${'0123456789'.repeat(1000)}"}`;
 	for (const piece of pieces(json, 999)) scanner.scan(piece);
 	expect(scanner.envelope()).toBe(json);
+});
+
+test('Of a text over 64 kB the beginning is kept, and its quote', () => {
+	const KILOBYTE = 1024;
+	const text = '0123456789abcdef'.repeat(5 * 64);
+	const note = (bytes: number) => `"${text.repeat(bytes / text.length + 1).slice(0, bytes)}"`;
+	const json = (bytes: number) => `{"a":${note(bytes)},"b":${note(bytes)},"seed":7}`;
+	for (const size of [1000, 64 * KILOBYTE, 1000 * KILOBYTE]) {
+		expect(scan(json(64 * KILOBYTE + 1), size).envelope).toBe(json(64 * KILOBYTE));
+		expect(scan(json(200 * KILOBYTE), size).envelope).toBe(json(64 * KILOBYTE));
+		expect(scan(json(64 * KILOBYTE), size).envelope).toBe(json(64 * KILOBYTE));
+	}
+});
+
+test('A data URI is one in any case', () => {
+	for (const size of SIZES) {
+		expect(scan(`{"url":"DaTa:image/png;base64,${BASE64}"}`, size).image).toBe(IMAGE);
+		expect(scan(`{"url":"DATA;image/png;base64,${BASE64}"}`, size).image).toBe('');
+	}
 });
 
 test('An empty image is none', () => {

@@ -28,7 +28,7 @@ interface Options {
 	runs?: number;
 	/** Where the figures, the page and the chart go; without it they are only printed. */
 	output?: string;
-	/** Writes the page and the chart anew from the figures that are there. */
+	/** Regenerates the page and the chart from the saved figures. */
 	render: boolean;
 }
 

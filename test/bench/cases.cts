@@ -21,7 +21,7 @@ export interface BenchmarkCase {
 	setsOptions?: boolean;
 	/** Turns on n8n's Retry On Fail, and turns off this node's own tries. */
 	retryOnFail?: boolean;
-	/** Gives every run an n8n process of its own, so that its memory and processor time can be told apart. */
+	/** Gives every run its own n8n process, so that its memory and processor time can be measured separately. */
 	freshN8n: boolean;
 	clients: Array<{ client: ClientName; runs: number }>;
 }
@@ -52,7 +52,7 @@ export const CASES: BenchmarkCase[] = [
 		name: 'stall',
 		title: '1,000 rows, prompt and two options as expressions, no latency',
 		explanation:
-			'While n8n stands still, it answers no webhook, and the editor does not react. Every row sets the prompt and two options by expression: seed and negative prompt; in the OpenAI node, which has neither, the two options it offers for this model. The rows without any request show what n8n itself takes.',
+			"While n8n's event loop is blocked, n8n answers no webhook, and the editor does not react. Every row sets the prompt and two options by expression: seed and negative prompt or, in the OpenAI node, which has neither, the two options that it offers for this model. The run without requests shows n8n's own share.",
 		items: 1_000,
 		image: SMALL_IMAGE,
 		server: {},
@@ -70,7 +70,7 @@ export const CASES: BenchmarkCase[] = [
 		name: 'small',
 		title: '1,000 generations of 10 kB, no latency',
 		explanation:
-			'The server answers at once and the images are tiny, so the time is that of the client and of n8n. It shows what an item costs before any image is large or any server slow.',
+			'The server responds at once and the images are tiny, so this case measures only the work of the client and of n8n.',
 		items: 1_000,
 		image: SMALL_IMAGE,
 		server: {},
@@ -87,7 +87,7 @@ export const CASES: BenchmarkCase[] = [
 		name: 'concurrency',
 		title: '20 generations, server allows 5 at once, 1 s latency',
 		explanation:
-			'The server answers 429 to a sixth request at the same time. The ideal is four rounds of five. A loop waits for the slowest of each five; a client without a limit loses the run.',
+			'The server refuses a sixth concurrent request with status 429. The ideal time is that of four rounds of five requests. A loop waits for the slowest request of each round; a client without a limit loses the run.',
 		items: 20,
 		image: LARGE_IMAGE,
 		server: { latencyMs: LATENCY_MS, concurrency: 5 },
@@ -100,7 +100,7 @@ export const CASES: BenchmarkCase[] = [
 		name: 'lower-limit',
 		title: '20 generations, credential says 5, server allows 2',
 		explanation:
-			'The credential promises more than the server allows, so the node has to find the true limit from refusals. The bare client knows it.',
+			'The credential allows more requests than the server, so the node must learn the actual limit from refusals. The bare client knows it.',
 		items: 20,
 		image: LARGE_IMAGE,
 		server: { latencyMs: LATENCY_MS, concurrency: 2 },
@@ -113,7 +113,7 @@ export const CASES: BenchmarkCase[] = [
 		name: 'rate',
 		title: '60 generations, server allows 10 per 2 s',
 		explanation:
-			'A limit of 10 requests a minute, thirty times as fast. The credential does not mention it. Batches of five per 1.5 s happen to stay below it.',
+			'This case scales a limit of 10 requests per minute down to 2 seconds. The credential does not contain the limit. Batches of five per 1.5 s happen to stay below it.',
 		items: 60,
 		image: LARGE_IMAGE,
 		server: { latencyMs: SCALED_LATENCY_MS, requestsPer: { count: 10, windowMs: 2_000 } },
@@ -126,7 +126,7 @@ export const CASES: BenchmarkCase[] = [
 		name: 'faults',
 		title: '20 generations; one 500, one 429, one dropped connection, one cut body',
 		explanation:
-			'Four things go wrong once each. A client that gives up at the first has paid for images that nobody gets. The dropped and the cut answer are billed, so 22 is the least that 20 images cost here.',
+			'Each of the four faults occurs once. A client that gives up after the first one has paid for images that it never delivers. The dropped and the truncated response are billed, so 20 images cost at least 22.',
 		items: 20,
 		image: LARGE_IMAGE,
 		server: {
@@ -149,7 +149,7 @@ export const CASES: BenchmarkCase[] = [
 		name: 'faults-retry',
 		title: "20 generations, one 500, n8n's Retry On Fail",
 		explanation:
-			"One request fails once, and n8n's Retry On Fail runs the node again. Every client pays again for what it had already made, unless it keeps it. This node's own tries are turned off here (Max Tries 1), because they would spare n8n the second run.",
+			"One request fails once, and n8n's Retry On Fail runs the node again. A client that does not keep its images pays for them again. This node's own retries are turned off here (Max Tries 1), because they would make the second run unnecessary.",
 		items: 20,
 		image: LARGE_IMAGE,
 		server: {
@@ -165,7 +165,7 @@ export const CASES: BenchmarkCase[] = [
 		name: 'memory',
 		title: '100 generations of 3 MB, no server limit',
 		explanation:
-			'What stands in memory at the worst moment, saving the execution included. Clients that keep images as text in the items hold all of them, and n8n saves them in its database.',
+			'This case measures the peak memory, including that for saving the execution. Clients that keep images as text in the items hold all images in memory, and n8n saves them in its database.',
 		items: 100,
 		image: { bytes: 3 * MB },
 		server: { latencyMs: MEMORY_LATENCY_MS },
@@ -185,7 +185,7 @@ export const CASES: BenchmarkCase[] = [
 		name: 'memory-of-300',
 		title: '300 generations of 3 MB, no server limit',
 		explanation:
-			'Three times as many images as above must not need more memory: then the memory does not depend on the number of rows.',
+			'Three times as many images as above must not need more memory, which shows that the memory does not depend on the number of rows.',
 		items: 300,
 		image: { bytes: 3 * MB },
 		server: { latencyMs: MEMORY_LATENCY_MS },
@@ -198,7 +198,7 @@ export const CASES: BenchmarkCase[] = [
 		name: 'edits',
 		title: '20 edits of a 20 MB input, 20 MB results',
 		explanation:
-			"The largest images, in both directions. n8n's OpenAI node cannot edit with this API: for a model that is not OpenAI's it has no field for the input image, so its execution fails before anything is sent. Reading the inputs without a request shows n8n's share.",
+			"This case has the largest images, for input and output. n8n's OpenAI node cannot edit with this API: it has no field for the input image if the model is not OpenAI's, so its execution fails before anything is sent. The run without requests reads only the inputs, and shows n8n's own share.",
 		items: 20,
 		image: { bytes: 20 * MB },
 		inputBytes: 20 * MB,

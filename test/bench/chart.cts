@@ -77,7 +77,7 @@ ${drawn.join('\n')}
 
 function stallPanel(results: BenchmarkResults, name: string): Panel | undefined {
 	return makePanel(results, name, ({ items, title }, value) => ({
-		title: 'Longest time for which n8n answers nobody',
+		title: "Longest time for which n8n's event loop is blocked",
 		subtitle: title,
 		bar: (result) => {
 			const stallMs = value(result, (run) => run.stallMs ?? 0);

@@ -10,7 +10,7 @@ export interface EventLoopMonitor {
 	environment: Record<string, string>;
 	/** Starts measuring, and forgets what was measured before. */
 	start(): Promise<void>;
-	/** Stops measuring; returns the longest time for which the event loop could answer nobody. */
+	/** Stops measuring; returns the longest time for which the event loop was blocked. */
 	stop(): Promise<number>;
 }
 

@@ -12,7 +12,7 @@ import type { RunResult } from './results.cts';
 import { makeEmptyWorkflow, TRIGGER, type Service } from './workflows.cts';
 
 const RUN_TIMEOUT_MS = 240_000;
-/** After its start n8n goes on loading for a while, and it cleans up after an execution. */
+/** After its start, n8n continues to load for a while, and it cleans up after an execution. */
 export const SETTLE_MS = 2_000;
 
 /** What running n8n takes. */

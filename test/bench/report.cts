@@ -25,20 +25,20 @@ export function toMarkdown(results: BenchmarkResults): string {
 
 ${targetsTable(results)}
 
-Measured on ${results.date} with \`${results.command}\`: ${results.machine}; ${results.versions}. Every client runs in real n8n, with the packed package installed as a community package, against the local StepFun server in a process of its own. The figures of every run are in [benchmark.json](benchmark.json).
+Measured on ${results.date} with \`${results.command}\`: ${results.machine}; ${results.versions}. Every client runs in real n8n, with the packed package installed as a community package, against the local StepFun server in a separate process. The figures of every run are in [benchmark.json](benchmark.json).
 ${describeParts(results)}
 ${sections.join('\n\n')}
 
 ## How it was measured
 
-- **All figures are medians** over the runs that the tables give. The clients of a case take turns. Each has run two items before in the same n8n, so that loading its code is not counted.
-- **Wall time** runs from the start of the execution to its end, as n8n's list of executions shows it. **Ideal** is what a client needs at least that knows the server's limits and has no work of its own.
-- **Longest stall** is the longest time for which n8n's event loop could answer nobody, from the start of the execution until it is stored. It is measured inside n8n's process, with Node.js's \`monitorEventLoopDelay\` at a resolution of 5 ms, which is the smallest figure it gives.
-- **Delivered** counts the images in the items of an execution that succeeded. An execution that fails hands nothing on, so what it had made is lost, and billed.
-- **Memory** is the highest resident memory (VmHWM) of n8n and its children from the start of the execution until it is stored, less that of an empty workflow in the same process. **Processor time** is theirs as well, less an empty workflow's. Both are given where every run has an n8n of its own.
-- **Saved** is the execution's row in n8n's SQLite database. The images lie in n8n's binary store, as files.
-- **The bare client** is undici on the same Node.js, in a process of its own. It streams the answers' JSON to files; "images to files" decodes the Base64 text first. It knows the server's limits.
-- **Every answer carries an image of its own.** n8n stores equal texts of an execution once, which would flatter clients that keep images as text.
+- **All figures are medians** over the number of runs in the tables. The clients of a case take turns. Before each measurement, the client has run two items in the same n8n, so that loading its code does not count.
+- **Wall time** runs from the start of the execution to its end, as n8n's list of executions shows it. **Ideal** is the shortest possible time of a client that knows the server's limits and does no other work.
+- **Longest stall** is the longest time for which n8n's event loop was blocked, from the start of the execution until it is stored. It is measured inside n8n's process, with Node.js's \`monitorEventLoopDelay\` at a resolution of 5 ms, which is also its smallest figure.
+- **Delivered** counts the images in the items of an execution that succeeded. A failed execution passes nothing on, so its images are lost, but billed.
+- **Memory** is the highest resident memory (VmHWM) of n8n and its children from the start of the execution until it is stored, minus that of an empty workflow in the same process. **Processor time** is measured in the same way. Both are available only for cases in which every run has its own n8n.
+- **Saved** is the execution's row in n8n's SQLite database. The images are files in n8n's binary store.
+- **The bare client** is undici on the same Node.js, in a separate process. It streams the JSON of the responses to files; "images to files" decodes the Base64 text first. It knows the server's limits.
+- **Every response contains a different image.** n8n stores equal texts of an execution once, which would favor clients that keep images as text.
 `;
 }
 
@@ -141,7 +141,7 @@ ${table(
 	],
 )}
 
-n8n loads the package once, when it starts. The difference between two starts of some seconds is smaller than their spread, so the loading is also measured by itself, in fresh processes that have loaded n8n-core.`;
+n8n loads the package once, when it starts. A start takes several seconds, and the starts differ by more than the package adds. The loading is therefore also measured separately, in new processes that have already loaded n8n-core.`;
 }
 
 /** Kilobytes or megabytes, without decimals that say nothing. */

@@ -36,7 +36,7 @@ export interface RunResult {
 	/** The execution's row in n8n's database. */
 	savedBytes?: number;
 	cpuSeconds: number;
-	/** The longest time for which n8n's event loop could answer nobody; absent outside n8n. */
+	/** The longest time for which n8n's event loop was blocked; absent outside n8n. */
 	stallMs?: number;
 }
 

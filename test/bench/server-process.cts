@@ -1,4 +1,4 @@
-/** The local StepFun server in a process of its own, told what to do by messages: see server.ts. */
+/** The local StepFun server in a separate process, which messages control: see server.cts. */
 import { randomBytes } from 'node:crypto';
 import { ServerResponse } from 'node:http';
 import {

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import type { StepFunServerOptions } from '../stepfun-server/types.cts';
 
-/** What the server counted since it was told to forget. */
+/** The server's counts since the last reset. */
 export interface ServerCounts {
 	billed: number;
 	rejected429: number;
@@ -12,7 +12,7 @@ export interface ServerCounts {
 
 /** The local StepFun server in a process of its own, so that its work is not counted as a client's. */
 export interface ServerProcess {
-	/** Starts the server anew with other options; returns its base URL. */
+	/** Restarts the server with other options; returns its base URL. */
 	start(options: StepFunServerOptions): Promise<string>;
 	/** Forgets the counts and starts the fault plan again. */
 	reset(): Promise<void>;

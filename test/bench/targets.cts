@@ -117,14 +117,14 @@ const TARGETS: Target[] = [
 	allDelivered('stall'),
 	{
 		caseName: 'stall',
-		target: 'n8n stands still for at most 120 ms',
+		target: "n8n's event loop is blocked for at most 120 ms",
 		value: stall('stall', 'node'),
 		unit: 'milliseconds',
 		atMost: 120,
 	},
 	{
 		caseName: 'stall',
-		target: "n8n stands still no longer than with n8n's OpenAI node",
+		target: "n8n's event loop is blocked no longer than with n8n's OpenAI node",
 		value: stall('stall', 'node'),
 		relativeTo: stall('stall', 'openai'),
 		unit: 'milliseconds',
@@ -133,7 +133,7 @@ const TARGETS: Target[] = [
 	allDelivered('small'),
 	{
 		caseName: 'small',
-		target: 'at most 5 ms of processor time an item',
+		target: 'at most 5 ms of processor time per item',
 		value: cpuPerItem('small', 'node'),
 		unit: 'milliseconds',
 		atMost: 5,
@@ -182,7 +182,7 @@ const TARGETS: Target[] = [
 	allDelivered('memory'),
 	{
 		caseName: 'memory',
-		target: "processor time at most 1.8 × the bare client's an image",
+		target: "processor time per image at most 1.8 × the bare client's",
 		value: cpuPerItem('memory', 'node'),
 		relativeTo: cpuPerItem('memory', 'baseline'),
 		unit: 'milliseconds',
@@ -191,7 +191,7 @@ const TARGETS: Target[] = [
 	lowPeak('memory', 90),
 	{
 		caseName: 'memory',
-		target: 'saved execution data at most 2 kB an item',
+		target: 'saved execution data at most 2 kB per item',
 		value: measured(
 			'memory',
 			'node',
@@ -235,7 +235,7 @@ export function peakTarget(caseName: string): number | undefined {
 	)?.atMost;
 }
 
-/** Judges every target of which there are measurements. */
+/** Evaluates all targets for which there are measurements. */
 export function judge(results: BenchmarkResults): Verdict[] {
 	return TARGETS.flatMap((target) => judgeOne(target, results) ?? []);
 }

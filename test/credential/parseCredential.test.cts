@@ -246,3 +246,13 @@ describe('Credential: redaction', () => {
 		expect(() => parseCredential({ ...CUSTOM, baseUrl: 'no address' })).not.toThrow();
 	});
 });
+
+describe('Credential: secrets in the address', () => {
+	test.each(['key', 'api-key', 'access_token', 'sig'])('The parameter %s is one', (name) => {
+		const baseUrl = `https://images.example.com/v1?${name}=open%2Bsesame-7&api-version=2026-01-01`;
+		const { redactor } = parseCredential({ ...CUSTOM, baseUrl });
+		const text = 'no open+sesame-7 or open%2Bsesame-7 in 2026-01-01';
+		expect(redactor.text(text)).toBe('no *** or *** in 2026-01-01');
+		expect(redactor.link(text)).toBe('no *** or *** in 2026-01-01');
+	});
+});

@@ -23,16 +23,16 @@ interface ImageService {
 	baseUrl: string;
 	apiKey: string;
 	description: string;
-	/** Whether its pictures are drawn by the test server of this repository. */
+	/** Whether this repository's test server generates its images. */
 	isTestServer: boolean;
 	close(): Promise<void>;
 }
 
-const TEST_PICTURES_NOTICE =
-	'These pictures come from a test server and are not real results: each is a stock landscape, labelled with what the node requested.';
+const TEST_IMAGES_NOTICE =
+	'These images come from a test server and are not real results: each one is a stock landscape, labeled with what the node requested.';
 
-const HOW_TO_GET_REAL_PICTURES = `${TEST_PICTURES_NOTICE}
-To get real ones:
+const HOW_TO_GET_REAL_IMAGES = `${TEST_IMAGES_NOTICE}
+To get real images:
   - Today: run one of the servers in docs/servers.md, and choose Custom as Service in the node's credential.
   - When StepFun's image service is back: STEPFUN_API_KEY=... npm run demo
     (with a key of platform.stepfun.ai, also STEPFUN_BASE_URL=https://api.stepfun.ai/v1)`;
@@ -92,8 +92,8 @@ async function runWorkflow(
 	return { url: `${runner.url}/workflow/${workflowId}`, products: summarize(runData) };
 }
 
-/** Opens every picture: a green execution alone does not say that there is an image of the right size in each file. */
-async function checkPictures(products: ProductSummary[]): Promise<void> {
+/** Opens every image, because a successful execution does not prove that each file is an image of the right size. */
+async function checkImages(products: ProductSummary[]): Promise<void> {
 	for (const { product, size, files } of products) {
 		for (const file of files) {
 			const { width, height } = imageSize(await readFile(join(OUTPUT_FOLDER, file)));
@@ -148,12 +148,12 @@ async function main(): Promise<void> {
 			filesFolder: OUTPUT_FOLDER,
 		});
 		const { url, products } = await runWorkflow(runner, workflow);
-		await checkPictures(products);
+		await checkImages(products);
 		await rm(join(OUTPUT_FOLDER, FOLDER_TEST_FILE), { force: true });
 		await writeFile(join(OUTPUT_FOLDER, 'summary.json'), `${JSON.stringify(products, null, 2)}\n`);
 		await writeFile(
 			join(OUTPUT_FOLDER, 'summary.md'),
-			toMarkdown(products, service.isTestServer ? TEST_PICTURES_NOTICE : undefined),
+			toMarkdown(products, service.isTestServer ? TEST_IMAGES_NOTICE : undefined),
 		);
 
 		console.log('');
@@ -165,9 +165,9 @@ async function main(): Promise<void> {
 				files: files.join(', '),
 			})),
 		);
-		const pictures = products.flatMap(({ files }) => files).length;
-		log(`${pictures} pictures of ${products.length} products, and summary.md, are in demo-output/`);
-		if (service.isTestServer) console.log(`\n${HOW_TO_GET_REAL_PICTURES}`);
+		const images = products.flatMap(({ files }) => files).length;
+		log(`${images} images of ${products.length} products and summary.md are in demo-output/`);
+		if (service.isTestServer) console.log(`\n${HOW_TO_GET_REAL_IMAGES}`);
 
 		if (options.open) {
 			console.log(`\nThe workflow in n8n's editor: ${url}`);

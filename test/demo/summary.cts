@@ -46,9 +46,9 @@ function itemsOf(runData: IRunData, nodeName: string): IDataObject[] {
 }
 
 /**
- * The summary for people: a table with the pictures in it.
+ * The summary as Markdown: a table with the images.
  *
- * @param notice what a reader must know of the pictures
+ * @param notice a note about the images for the reader
  */
 export function toMarkdown(products: ProductSummary[], notice?: string): string {
 	const rows = products.map(({ product, size, model, seeds, tries, files }) =>

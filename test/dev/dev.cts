@@ -46,7 +46,7 @@ function startTool(
 	cleanUp(() => endProcess(child));
 }
 
-/** Builds into n8n's folder, first now and then with every change. n8n notices by itself what was built anew. */
+/** Builds into n8n's folder, now and after every change. n8n notices new builds by itself. */
 async function startBuild(cleanUp: CleanUp): Promise<void> {
 	await mkdir(PACKAGE_FOLDER, { recursive: true });
 	await copyFile(MANIFEST, join(PACKAGE_FOLDER, 'package.json'));

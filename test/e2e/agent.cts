@@ -39,9 +39,9 @@ interface AgentTestContext {
 
 /** What a run of the agent left. */
 interface AgentRun {
-	/** What the agent told its user. */
+	/** The agent's answer to its user. */
 	answer: string;
-	/** What the tool told the model, call by call. */
+	/** The tool's answers to the model, call by call. */
 	toolAnswers: string[];
 }
 
@@ -181,7 +181,7 @@ async function recoverFromBadSize(context: AgentTestContext): Promise<string> {
 	return `"${problem}"; the model took ${chosen}`;
 }
 
-/** A model that does not go on after an error tells its user what the tool told it. */
+/** A model that stops after an error passes the tool's message on to its user. */
 async function reportRefusal(context: AgentTestContext): Promise<string> {
 	const { answer, toolAnswers } = await runAgent(context, {
 		first: { ...TOOL_ARGUMENTS, Prompt: REFUSED_WORD },

@@ -39,7 +39,7 @@ interface Chain {
 	server: StepFunServer;
 	gateway: PortkeyGateway;
 	nginx: NginxServer;
-	/** What the gateway has to be told to pass requests to the local server with its key. */
+	/** The headers with which the gateway passes requests to the local server with its key. */
 	headers: Record<string, string>;
 }
 
@@ -87,7 +87,10 @@ async function editForm(extraBytes = 0): Promise<FormData> {
 	return form;
 }
 
-/** What each check of the chain proves, and the check. All speak plain HTTP: what the gateway and nginx do by themselves. */
+/**
+ * What each check of the chain proves, and the check. All speak plain HTTP: what the gateway and nginx do by
+ * themselves.
+ */
 const CHECKS: Record<string, (chain: Chain) => Promise<void>> = {
 	async 'the gateway listens on the loopback interface alone'({ gateway }) {
 		deepStrictEqual(await gateway.listeningOn(), ['0100007F']);

@@ -47,9 +47,9 @@ const MANUAL_RUN_TIMEOUT_MS = 120_000;
 /** What the measurements share. */
 interface QueueTestContext {
 	queueMode: QueueMode;
-	/** Allows so many requests at once. */
+	/** The maximum number of concurrent requests. */
 	server: StepFunServer;
-	/** Allows so many requests a minute. */
+	/** The maximum number of requests per minute. */
 	minuteServer: StepFunServer;
 	createCredential(
 		server: StepFunServer,

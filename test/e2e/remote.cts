@@ -43,7 +43,7 @@ async function countLeftOvers(n8n: N8nInstance): Promise<number[]> {
 	return left.map(({ length }) => length);
 }
 
-/** The demo and the examples in an n8n which somebody else started. */
+/** The demo and the examples in an n8n that is already running. */
 export const remoteSuite: Suite = {
 	title: 'npm run demo and npm run examples use a running n8n through its API, and tidy up there',
 	async run({ installation, tarball, folder, cleanUp, log }) {
@@ -60,7 +60,7 @@ export const remoteSuite: Suite = {
 		cleanUp(() => n8n.stop());
 		const apiKey = await createApiKey(n8n);
 
-		match(await runScript('demo', n8n.url, apiKey), /8 pictures of 4 products/);
+		match(await runScript('demo', n8n.url, apiKey), /8 images of 4 products/);
 		match(
 			await runScript('examples', n8n.url, apiKey),
 			/9 runs of 8 examples did what they should/,

@@ -402,7 +402,7 @@ async function checkFloods(context: SecurityTestContext): Promise<void> {
 			),
 		);
 	}
-	// A JPEG of which each byte begins a segment.
+	// A JPEG in which each byte starts a segment.
 	hostile.attackWith((_request, response) => {
 		response.end(
 			Buffer.concat([

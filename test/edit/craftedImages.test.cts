@@ -5,12 +5,12 @@ import { inspectImage, measureImage } from '../../nodes/StepFunImage/image/measu
 const MEGABYTE = 1024 * 1024;
 
 /**
- * While a file is measured, nothing else runs in n8n's process. These take a fraction of a second, and took minutes; the
- * bound leaves room for a busy machine.
+ * While a file is measured, nothing else runs in n8n's process. These take a fraction of a second, and took minutes;
+ * the bound leaves room for a busy machine.
  */
 const LONGEST_STANDSTILL_MS = 5_000;
 
-/** A TIFF whose directory goes on to the end of the file. */
+/** A TIFF whose directory continues to the end of the file. */
 function endlessTiff(entry: number[], bytes = MEGABYTE): Buffer {
 	const head = Buffer.from([0x49, 0x49, 0x2a, 0, 8, 0, 0, 0, 0xff, 0xff]);
 	return Buffer.concat([head, Buffer.alloc(bytes, Buffer.from(entry))]);
@@ -83,7 +83,9 @@ describe('an image whose parts never end', () => {
 	const BYTES = 20 * MEGABYTE;
 	/** As large as a piece that a socket gives. */
 	const PIECE_BYTES = 64 * 1024;
-	/** The slowest take a few seconds in a test's process; a time that grows with the square of the size would be hours. */
+	/**
+	 * The slowest take a few seconds in a test's process; a time that grows with the square of the size would be hours.
+	 */
 	const MOST_TIME_MS = 30_000;
 	/** A piece takes a few ms; the garbage collection of a test's process, and a busy machine, much longer. */
 	const LONGEST_PIECE_MS = 1_000;
@@ -142,7 +144,7 @@ describe('an image whose parts never end', () => {
 		expect(inspector.isWhole()).toBe(isWhole);
 	});
 
-	test('The end of an image is found however its bytes are cut into pieces', async () => {
+	test('The end of an image is found however its bytes are split into pieces', async () => {
 		for (const format of ['png', 'jpeg', 'gif', 'webp'] as const) {
 			const image = await inputImage(40, 30, format);
 			for (const pieceBytes of [1, 2, 3, 5, 7]) {

@@ -391,7 +391,7 @@ describe('Edit: images beyond a limit never leave n8n', () => {
 			async () => Buffer.alloc(0),
 			{},
 			"The file in 'data' is empty",
-			'Check that the previous node has really loaded the file',
+			'Check that the previous node loads the file',
 		],
 		[
 			'step-image-edit-2',
@@ -422,7 +422,7 @@ describe('Edit: images beyond a limit never leave n8n', () => {
 		});
 	});
 
-	test('An image that is one byte over 10 MB is said to be over it, not 10.0 MB of 10.0 MB', async () => {
+	test('The message for an image of one byte over 10 MB shows that it exceeds the limit', async () => {
 		const image = await pngOfBytes(10 * MEGABYTE + 1);
 		const { error } = await runEdit(server, [await itemWithFile(image)], { model: 'step-1x-edit' });
 		expect(server.requests).toEqual([]);
@@ -448,7 +448,7 @@ describe('Edit: no image to edit', () => {
 		expect(error?.message).toBe(
 			"'Input Data Field Name' is 'data', but this item has no such binary field",
 		);
-		expect(error?.description).toMatch(/^The item carries no binary data at all\./);
+		expect(error?.description).toMatch(/^The item has no binary data\./);
 		expect(server.requests).toEqual([]);
 	});
 

@@ -1,6 +1,6 @@
 import type { ImageFormat } from '../../nodes/StepFunImage/catalogue/imageFormats';
 import { FORMAT_PARTS } from '../../nodes/StepFunImage/image/formatParts';
-import { walkParts } from '../../nodes/StepFunImage/image/partWalk';
+import { createPartReader } from '../../nodes/StepFunImage/image/partReader';
 import { bmp, box, heif, jpegSegment, pngChunk, tiff } from '../kit/craftedImages.cts';
 
 const bytes = (...values: Array<number | string | Buffer>) =>
@@ -25,7 +25,7 @@ function numberOf(byteCount: number, value: number, isIntel = true): Buffer {
 
 function walk(format: ImageFormat) {
 	const sizes: string[] = [];
-	const parts = walkParts((expectPart) =>
+	const parts = createPartReader((expectPart) =>
 		FORMAT_PARTS[format](expectPart, (width, height) => sizes.push(`${width} × ${height}`)),
 	);
 	return { ...parts, sizes };
@@ -65,7 +65,7 @@ describe('PNG', () => {
 		expect(endsOf('png', file)).toEqual(from(before.length + 8, file));
 	});
 
-	test('cannot be followed behind a chunk that is longer than a chunk may be', () => {
+	test('cannot be followed after a chunk that is too long', () => {
 		const longest = bytes(SIGNATURE, 0x7f, 0xff, 0xff, 0xff, 'IDAT');
 		expect(endsOf('png', longest)).toEqual([]);
 		const longer = bytes(SIGNATURE, 0x80, 0, 0, 0, 'IDAT');
@@ -102,7 +102,7 @@ describe('JPEG', () => {
 		expect(follow('jpg', file)).toMatchObject({ ends: [file.length], sizes: ['5 × 6'] });
 	});
 
-	test('tells its size in a frame, of which there are thirteen kinds', () => {
+	test('has its size in one of thirteen kinds of frames', () => {
 		const markers = Array.from({ length: 255 }, (_, index) => index).filter(
 			(marker) => follow('jpg', bytes(START, frame(marker, 3, 2), END)).sizes.length > 0,
 		);
@@ -124,7 +124,7 @@ describe('JPEG', () => {
 		},
 	);
 
-	test('goes on behind a segment whose length is too small', () => {
+	test('continues after a segment whose length is too small', () => {
 		for (const length of [0, 1, 2]) {
 			const file = bytes(START, 0xff, 0xe0, 0, length, END);
 			expect(endsOf('jpg', file)).toEqual([file.length]);
@@ -145,7 +145,7 @@ describe('GIF', () => {
 		expect(endsOf('gif', file)).toEqual(from(22, file));
 	});
 
-	test('may lack its trailer behind an image', () => {
+	test('may lack its trailer after an image', () => {
 		const file = bytes(noTables, image(), image(), TRAILER);
 		const first = noTables.length + image().length;
 		expect(endsOf('gif', file)).toEqual([first, first + image().length, file.length]);
@@ -175,7 +175,7 @@ describe('WebP', () => {
 		expect(follow('webp', file.subarray(0, 20)).isOver).toBe(false);
 	});
 
-	test('is not followed where its writer did not know its length', () => {
+	test('is not followed if its encoder did not know its length', () => {
 		const file = bytes('RIFF', numberOf(4, 0xffff_ffff), 'WEBP');
 		expect(endsOf('webp', file)).toEqual(from(8, file));
 		expect(endsOf('webp', bytes('RIFF', numberOf(4, 0xffff_fffe), 'WEBP'))).toEqual([]);
@@ -207,7 +207,7 @@ describe('BMP', () => {
 		}
 	});
 
-	test('has its height below zero where it begins at the top', () => {
+	test('has a negative height if it is stored from top to bottom', () => {
 		const file = bmp(3, 2, 'windows');
 		file.writeInt32LE(-2, 22);
 		expect(follow('bmp', file)).toMatchObject({ ends: [file.length], sizes: ['3 × 2'] });
@@ -232,7 +232,7 @@ describe('BMP', () => {
 		expect(endsOf('bmp', file)).toEqual(from(34, file));
 	});
 
-	test('tells no compression in a header that is shorter than that of Windows', () => {
+	test('has no compression in a header that is shorter than that of Windows', () => {
 		const file = bmp(3, 2, 'windows');
 		file.writeUInt32LE(16, 14);
 		file.writeUInt32LE(1, 30);
@@ -275,7 +275,7 @@ describe('TIFF', () => {
 		);
 	};
 
-	test('tells its width and height in numbers of 16, 32 or 64 bits', () => {
+	test('has its width and height as numbers of 16, 32 or 64 bits', () => {
 		const SHORT = 3;
 		const LONG = 4;
 		const LONG8 = 16;
@@ -287,7 +287,7 @@ describe('TIFF', () => {
 		expect(sizeOf(true, LONG)).toBe('65541 × 131078');
 		const wide = directory(true, [256, LONG8, 2 ** 33], [257, LONG8, 7]);
 		expect(follow('tiff', wide).sizes.at(-1)).toBe(`${2 ** 33} × 7`);
-		// Any other type is none for a size.
+		// Other types are not valid for a size.
 		expect(sizeOf(false, 2)).toBe('0 × 0');
 	});
 
@@ -317,7 +317,7 @@ describe.each(['heif', 'avif'] as const)('%s', (format) => {
 	const META = box('meta', zeros(4));
 	const DATA = box('mdat', bytes('mdat meta data'));
 
-	test('ends with a box behind which a description and data have been', () => {
+	test('ends with the box after which it has a description and data', () => {
 		const file = bytes(TYPE, META, DATA, box('free', zeros(3)));
 		const whole = TYPE.length + META.length + DATA.length;
 		expect(endsOf(format, file)).toEqual([...from(whole, file).slice(0, 8), file.length]);
@@ -394,7 +394,7 @@ describe.each(['heif', 'avif'] as const)('%s', (format) => {
 		expect(endsOf(format, bytes(TYPE, META, elsewhere))).toEqual([]);
 	});
 
-	test('goes on behind a meta box, whatever the lengths in it', () => {
+	test('continues after a meta box, whatever the lengths in it are', () => {
 		const inner = (length: number) => bytes(numberOf(4, length, false), 'iprp', zeros(12));
 		for (const length of [0, 7, 13, 20, 21, 4_000_000_000]) {
 			const file = bytes(TYPE, box('meta', bytes(zeros(4), inner(length))), DATA);

@@ -88,7 +88,7 @@ test.each<[string, Partial<MeasuredImage>, number, string, string]>([
 	expect(() => check(image, bytes)).toThrow(expect.objectContaining({ message, description }));
 });
 
-test('A limit that a model does not have refuses nothing', () => {
+test('A model without a limit refuses nothing', () => {
 	const any = { format: 'tiff', width: 5000, height: 1 } as const;
 	expect(() => check(any, 1e9, { maxSide: 5000 })).not.toThrow();
 	expect(() => checkLimits(item, 'data', any, 1e9, 'our-own-model', undefined)).not.toThrow();

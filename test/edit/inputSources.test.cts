@@ -1,5 +1,7 @@
+import type { INodeExecutionData } from 'n8n-workflow';
+
 import { startHostileServer, type HostileServer } from '../kit/hostileServer.cts';
-import { inputImage } from '../kit/images.cts';
+import { inputImage, itemWithFile } from '../kit/images.cts';
 import { runEdit } from '../kit/localRuns.cts';
 import {
 	LOCAL_API_KEY,
@@ -47,7 +49,7 @@ describe('Edit: an image from a URL', () => {
 		expect(JSON.stringify(files.requests[0].headers)).not.toContain(LOCAL_API_KEY);
 	});
 
-	test('The download of an input image is tried again when that can help', async () => {
+	test('The download of an input image is retried if that can help', async () => {
 		failures = 1;
 		const { error } = await fromUrl(`${files.origin}/shoe.png`);
 		expect(error?.message).toBeUndefined();
@@ -57,7 +59,7 @@ describe('Edit: an image from a URL', () => {
 
 	test.each([
 		['/missing.png', "The image at 'Image URL' could not be downloaded: 127.0.0.1:"],
-		['/page', "The file behind 'Image URL' is not an image that can be edited"],
+		['/page', "The file at 'Image URL' is not an image that can be edited"],
 		['/endless', "The image at 'Image URL' could not be downloaded: the file is larger than"],
 	])(
 		'An Image URL that leads to %s is told as what it is, and nothing is sent to the service',
@@ -120,10 +122,82 @@ describe('Edit: an image as Base64 text', () => {
 
 	test.each([
 		['', "'Base64 Text' is empty"],
-		['a red shoe', "'Base64 Text' does not hold an image that can be edited"],
+		['a red shoe', "'Base64 Text' does not contain an image that can be edited"],
 	])('The Base64 Text %p is refused', async (text, message) => {
 		const { error } = await fromText(text);
 		expect(error?.message).toBe(message);
 		expect(server.requests).toEqual([]);
+	});
+
+	test.each([0.02, 0.5, 0.99])(
+		'Base64 Text that breaks off after %d of the image is refused',
+		async (part) => {
+			const base64 = (await inputImage(400, 300)).toString('base64');
+			const { error } = await fromText(base64.slice(0, base64.length * part));
+			expect(error?.message).toBe("'Base64 Text' breaks off in the middle of the image");
+			expect(server.requests).toEqual([]);
+		},
+	);
+});
+
+test('The login in an Image URL stands in no error', async () => {
+	const address = `http://shop:open-sesame@127.0.0.1:${files.port}/missing.png`;
+	const { error } = await fromUrl(address);
+	expect(error?.description).toContain(`Check that ${files.origin}/missing.png opens`);
+	expect(`${error?.message} ${error?.description}`).not.toContain('open-sesame');
+});
+
+describe('Edit: binary fields that are none', () => {
+	const withBinary = (binary: unknown) => ({ json: {}, binary }) as INodeExecutionData;
+	const edit = async (item: INodeExecutionData, binaryPropertyName: string) =>
+		await runEdit(server, [item], { binaryPropertyName });
+
+	test.each(['constructor', '__proto__', 'toString'])(
+		'%s, which every object has, is refused as a field that the item does not have',
+		async (field) => {
+			const { error } = await edit(await itemWithFile(image), field);
+			expect(error?.message).toBe(
+				`'Input Data Field Name' is '${field}', but this item has no such binary field`,
+			);
+			expect(error?.description).toBe('The item has: data. Enter one of these names.');
+		},
+	);
+
+	test.each([null, {}, 5])('A field that holds %j is refused', async (file) => {
+		const { error } = await edit(withBinary({ data: file }), 'data');
+		expect(error?.message).toBe(
+			"'Input Data Field Name' is 'data', but this item has no such binary field",
+		);
+	});
+
+	test('A file without a type is no image for *', async () => {
+		const { error } = await edit(withBinary({ data: { data: image.toString('base64') } }), '*');
+		expect(error?.message).toBe("'Input Data Field Name' is *, but this item has no image");
+	});
+
+	test('A file that n8n does not have any more is named', async () => {
+		const item = await itemWithFile(image);
+		item.binary!.data.id = 'filesystem-v2:workflows/a/executions/b/binary_data/c';
+		const { error } = await edit(item, 'data');
+		expect(error?.message).toMatch(/^The file in 'data' could not be opened: /);
+		expect(error?.description).toContain('Run the node that loads the file again.');
+		expect(error?.context.itemIndex).toBe(0);
+	});
+
+	test('A file without a name gets one, since a form would send it as a text', async () => {
+		const item = await itemWithFile(image);
+		item.binary!.data.fileName = '';
+		await edit(item, 'data');
+		expect(server.requests[0].file?.name).toBe('image.png');
+	});
+
+	test('An expression may give a list of names', async () => {
+		const { data } = (await itemWithFile(image)).binary!;
+		const { error } = await edit(
+			withBinary({ front: data, back: data }),
+			'={{ Object.keys($binary) }}',
+		);
+		expect(error?.message).toBeUndefined();
+		expect(server.requests).toHaveLength(2);
 	});
 });

@@ -84,7 +84,7 @@ describe.each(IMAGES)('The size of a %s', (format, make) => {
 		expect(measureBase64(file.toString('base64'))).toEqual(measured);
 	});
 
-	test('is read however the file is cut into pieces', () => {
+	test('is read however the file is split into pieces', () => {
 		for (const pieceBytes of [1, 3, 64, 1000]) {
 			const inspector = inspectImage(file.subarray(0, 64))!;
 			for (let at = 64; at < file.length && inspector.sizeMayFollow(); at += pieceBytes) {
@@ -111,7 +111,7 @@ describe.each(IMAGES)('The size of a %s', (format, make) => {
 	});
 });
 
-test('What is no image has no size', () => {
+test('A file that is not an image has no size', () => {
 	expect(measureImage(Buffer.from('hello'))).toBeUndefined();
 	expect(measureImage(Buffer.alloc(0))).toBeUndefined();
 	expect(measureBase64('aGVsbG8=')).toBeUndefined();
@@ -124,7 +124,7 @@ test('The size is that of the first frame of a JPEG', () => {
 	expect(measureImage(file)).toMatchObject({ width: 30, height: 20 });
 });
 
-describe('A size behind much else', () => {
+describe('A size after much other data', () => {
 	const segment = jpegSegment(0xe2, Buffer.alloc(60_000));
 
 	test('is found in a JPEG, of which Base64 is decoded piece by piece', () => {
@@ -154,7 +154,7 @@ describe('A size behind much else', () => {
 		expect(inspector.measured()).toMatchObject({ width: null, height: null });
 	});
 
-	test('is looked for in the first 64 bytes of a PNG, and no further', () => {
+	test('is searched for only in the first 64 bytes of a PNG', () => {
 		const inspector = inspectImage(png(30, 20).subarray(0, 20))!;
 		expect(inspector.sizeMayFollow()).toBe(true);
 		inspector.write(Buffer.alloc(43));
@@ -163,7 +163,7 @@ describe('A size behind much else', () => {
 		expect(inspector.sizeMayFollow()).toBe(false);
 	});
 
-	test('is looked for in the first 200,000 parts of a JPEG', () => {
+	test('is searched for only in the first 200,000 parts of a JPEG', () => {
 		const restarts = (count: number) => Buffer.alloc(2 * count, Buffer.from([0xff, 0xd0]));
 		const inspector = inspectImage(Buffer.from([0xff, 0xd8, 0xff, 0xd0]))!;
 		inspector.write(restarts(199_999 - 2));
@@ -177,7 +177,7 @@ describe('A size behind much else', () => {
 		expect(measureImage(behind(199_000))).toMatchObject({ width: null, height: null });
 	});
 
-	test('is not looked for behind the end of an image', () => {
+	test('is not searched for after the end of an image', () => {
 		const inspector = inspectImage(Buffer.from([0xff, 0xd8, 0xff, 0xe0, 0, 2, 0xff]))!;
 		expect(inspector.sizeMayFollow()).toBe(true);
 		inspector.write(Buffer.from([0xd9]));
@@ -209,7 +209,7 @@ describe('HEIF', () => {
 	});
 });
 
-test('An image is whole with its last part, while its size is known long before', () => {
+test('An image is complete after its last part, although its size is known long before', () => {
 	const file = png(30, 20);
 	const inspector = inspectImage(file.subarray(0, 64))!;
 	expect(inspector.measured()).toEqual({ format: 'png', width: 30, height: 20 });
@@ -238,7 +238,7 @@ describe('The header of an image', () => {
 		expect(await read(1000)).toEqual({ bytes: bytesOf(1000), taken: 1 });
 	});
 
-	test('is all of a shorter file', async () => {
+	test('is the whole of a shorter file', async () => {
 		expect(await read()).toEqual({ bytes: [], taken: 0 });
 		expect(await read(5, 6)).toEqual({ bytes: bytesOf(5, 6), taken: 2 });
 	});

@@ -96,7 +96,9 @@ describe.each(SOURCES)('Edit: images from %s whose size is hard to find', (sourc
 		'A %s without a size is edited by a model without limits, and refused by one with limits',
 		async (_format, image) => {
 			const refused = await editFrom(source, image, { model: 'step-image-edit-2' });
-			expect(refused.error?.message).toMatch(/ not (?:an image|hold an image) that can be edited$/);
+			expect(refused.error?.message).toMatch(
+				/ not (?:an image|contain an image) that can be edited$/,
+			);
 			expect(uploads()).toEqual([]);
 
 			const { error } = await editFrom(source, image, { model: 'other-model' });
@@ -111,7 +113,7 @@ describe.each(SOURCES)('Edit: images from %s whose size is hard to find', (sourc
 			{
 				filesystem: "The file in 'data' is empty",
 				default: "The file in 'data' is empty",
-				url: "The file behind 'Image URL' is empty",
+				url: "The file at 'Image URL' is empty",
 				text: "'Base64 Text' is empty",
 			}[source],
 		);

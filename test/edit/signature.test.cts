@@ -48,7 +48,7 @@ test.each([
 	expect(formatOf(header(text))).toBeUndefined();
 });
 
-test('A file without bytes is no image', () => {
+test('An empty file is not an image', () => {
 	expect(formatOf(Buffer.alloc(0))).toBeUndefined();
 });
 
@@ -64,7 +64,7 @@ describe('BMP', () => {
 		expect(formatOf(bmpHeader(length))).toBeUndefined();
 	});
 
-	test('is not known by its two letters alone', () => {
+	test('is not recognized by its two letters alone', () => {
 		expect(formatOf(bmpHeader(40, 18))).toBe('bmp');
 		expect(formatOf(bmpHeader(40, 17))).toBeUndefined();
 		expect(formatOf(Buffer.from('BMW'))).toBeUndefined();
@@ -86,17 +86,17 @@ describe('HEIF and AVIF', () => {
 		},
 	);
 
-	test('A video begins in the same way, with other brands', () => {
+	test('A video with the same start but other brands is not an image', () => {
 		expect(formatOf(fileType('isom\0\0\x02\0isomiso2avc1mp41'))).toBeUndefined();
 	});
 
-	test('A brand may be any of those that the file is compatible with', () => {
+	test('A compatible brand is recognized too', () => {
 		expect(formatOf(fileType('abcd\0\0\0\0efghmif1'))).toBe('heif');
 		expect(formatOf(fileType('mif1\0\0\0\0mif1miafavif'))).toBe('avif');
 		expect(formatOf(fileType('abcd\0\0\0\0'.padEnd(52, 'efgh') + 'heic'))).toBe('heif');
 	});
 
-	test('The version between the brands is none', () => {
+	test('The version between the brands is not a brand', () => {
 		expect(formatOf(fileType('abcdheic'))).toBeUndefined();
 	});
 
@@ -112,7 +112,7 @@ describe('HEIF and AVIF', () => {
 		expect(formatOf(fileType('abcd\0\0\0\0efghheic').subarray(0, 23))).toBeUndefined();
 	});
 
-	test('Brands without the name of their box are none', () => {
+	test('Brands without the name of their box are ignored', () => {
 		expect(formatOf(header('\0\0\0\x14free' + 'heic\0\0\0\0heic'))).toBeUndefined();
 	});
 });

@@ -78,7 +78,7 @@ describe('Edit: a server that answers before it has read the upload', () => {
 	});
 });
 
-describe('Edit: a server of another process that refuses an upload by its head', () => {
+describe('Edit: a server in another process that refuses an upload by its headers', () => {
 	test.each([
 		[413, 'keeps the connection'],
 		[413, 'closes the connection'],
@@ -117,7 +117,7 @@ describe('Edit: an upload that ends early', () => {
 			mimeType: 'image/png',
 			toError: (detail) => new Error(detail),
 		});
-		const progress = { onAlive: () => {}, waitFor: () => {}, fail: () => {} };
+		const progress = { onActivity: () => {}, setTimeoutError: () => {}, fail: () => {} };
 		const cancel = new AbortController();
 		const { body, close: closeFile } = await openUpload(
 			{ fields: {}, fileField: 'image', file },

@@ -85,12 +85,12 @@ describe('Edit: an input image that cannot be read when its turn has come', () =
 		[
 			'has become shorter',
 			(bytes) => Readable.from([bytes.subarray(0, MEGABYTE)]),
-			`: it has another size than ${2 * MEGABYTE} bytes`,
+			`: its size is not ${2 * MEGABYTE} bytes`,
 		],
 		[
 			'has become longer',
 			(bytes) => Readable.from([Buffer.concat([bytes, bytes])]),
-			`: it has another size than ${2 * MEGABYTE} bytes`,
+			`: its size is not ${2 * MEGABYTE} bytes`,
 		],
 	])('fails the item, unpaid and not retried, where it %s', async (_what, handOut, detail) => {
 		storeThen(handOut);
@@ -134,7 +134,7 @@ describe('Edit: an upload', () => {
 			.writeHead(200, { 'content-type': 'application/json' })
 			.end(JSON.stringify({ data: [{ b64_json: small.toString('base64') }] }));
 
-	it('that moves on is no silence, however long it takes', async () => {
+	it('that makes progress does not time out, however long it takes', async () => {
 		const large = await itemWithFile(await pngOfBytes(12 * MEGABYTE));
 		const target = await serve(async (request, response) => {
 			for await (const chunk of request) await wait((chunk as Buffer).length / 8_000);
@@ -148,7 +148,7 @@ describe('Edit: an upload', () => {
 		expect(items[0].binary?.data.mimeType).toBe('image/png');
 	});
 
-	it('that the server does not read ends with the timeout', async () => {
+	it('that the server does not read times out', async () => {
 		const large = await itemWithFile(await pngOfBytes(20 * MEGABYTE));
 		const target = await serve((request) => void request.pause());
 		const { error } = await runEdit(target, [large], {

@@ -183,7 +183,7 @@ export class Editor {
 		return (await this.nodeNames.allInnerTexts()).map((name) => name.trim());
 	}
 
-	/** Searches in the list of nodes; returns at which place it shows the wanted one, and of how many. */
+	/** Searches the list of nodes; returns the position of the wanted one and the number of entries. */
 	async searchNodes(text: string, wanted: string): Promise<{ place: number; of: number }> {
 		const search = this.page.getByTestId('node-creator-search-bar');
 		if (!(await search.isVisible()))
@@ -206,7 +206,7 @@ export class Editor {
 		return this.page.getByTestId('node-creator-item-name');
 	}
 
-	/** Chooses an entry of the list of nodes, be it a node or one of its actions. */
+	/** Chooses an entry in the list of nodes: a node or one of its actions. */
 	async chooseInNodeList(name: string): Promise<void> {
 		await this.nodeNames.filter({ hasText: name }).first().click();
 	}
@@ -400,7 +400,7 @@ export class Editor {
 	}
 
 	/**
-	 * Shows the editor light or dark; n8n goes by the machine's setting unless it is told otherwise.
+	 * Shows the editor in light or dark mode; by default, n8n uses the machine's setting.
 	 *
 	 * @param part what is to be looked at: the node's icon in it tells when it has changed
 	 */

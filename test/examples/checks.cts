@@ -24,7 +24,7 @@ function checkCount(items: unknown[], wanted: number, what: string): void {
 	deepStrictEqual(items.length, wanted, `${items.length} ${what} instead of ${wanted}`);
 }
 
-/** Fails unless the workflow wrote so many pictures, beside the file that tries the folder. */
+/** Fails unless the workflow wrote this many images, not counting the file that tests the folder. */
 async function checkFileCount({ filesFolder }: FinishedRun, pictures: number): Promise<void> {
 	const files = await readdir(filesFolder);
 	checkCount(

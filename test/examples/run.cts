@@ -36,7 +36,7 @@ interface TestContext {
 	prepare(expected: ExpectedRun, filesFolder: string): Promise<WorkflowFile>;
 }
 
-/** Fails when somebody adds an example and no check of it. */
+/** Fails if an example has no check. */
 async function checkCompleteness(): Promise<void> {
 	const files = await readdir(join(REPOSITORY, 'examples'));
 	const checked = new Set(EXPECTED_RUNS.map(({ example }) => `${example}.json`));

@@ -244,7 +244,38 @@ describe('Failures: answers with status 200 that bring no image', () => {
 	test('A body that never ends is not read for ever', async () => {
 		server.setFaults([{ fault: { endlessBody: true } }]);
 		const { error } = await runGenerate(server, AT_ONCE);
-		expect(error?.message).toBe('The answer is far larger than any answer of this API');
+		expect(error?.message).toBe('The answer is far larger than any valid answer of this API');
+	});
+});
+
+describe("Failures: a server's own words", () => {
+	test.each([
+		['{"error":{"message":"bad size"}}', 'bad size'],
+		['{"error":"bad size"}', 'bad size'],
+		['{"error":{"error":{"message":"bad size"}}}', 'bad size'],
+		['{"error":["bad","size"]}', 'bad; size'],
+		['{"errors":[{"message":"bad"},{"message":"size"}]}', 'bad; size'],
+		['{"errors":["bad size"]}', 'bad size'],
+		['{"statusCode":400,"message":["bad","size"],"error":"Bad Request"}', 'bad; size'],
+		['{"code":7,"msg":"bad size"}', 'bad size'],
+		['{"error":"invalid_request","error_description":"x","detail":"bad size"}', 'bad size'],
+		['{"detail":["bad","size"]}', 'bad; size'],
+		['{"detail":{"message":"bad size"}}', 'bad size'],
+		[
+			'{"detail":[{"loc":["body","size"],"msg":"bad"},{"loc":null,"msg":"worse"}]}',
+			'size: bad; worse',
+		],
+		['{"title":"Bad Request","detail":"bad size"}', 'bad size'],
+		['{"base_resp":{"status_msg":"bad size"}}', 'bad size'],
+		['[{"error":{"message":"bad size"}}]', 'bad size'],
+		['\ufeff{"error":{"message":"bad size"}}', 'bad size'],
+		['"bad size"', 'bad size'],
+		['bad\u0000\u001b[31m \u202esize', 'bad [31m size'],
+		['{"error":{"code":7}}', '{"error":{"code":7}}'],
+	])('%s says: %s', async (body, words) => {
+		server.setFaults([{ fault: { status: 400, body } }]);
+		const { error } = await runGenerate(server, AT_ONCE);
+		expect(error?.message).toBe(`The service refused the request: ${words}`);
 	});
 });
 

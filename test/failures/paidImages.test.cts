@@ -47,7 +47,7 @@ test('Stop Workflow tells what the run had cost when an input image turns out to
 		{ credential: { concurrentRequests: 1 } },
 	);
 	await files.close();
-	expect(error?.message).toMatch(/^The file behind 'Image URL' is not an image/);
+	expect(error?.message).toMatch(/^The file at 'Image URL' is not an image/);
 	expect(error?.description).toContain('Open the address in a browser to see what it is.');
 	// How many were made by then depends on which of the hosts is quicker.
 	const made = server.billed.length;

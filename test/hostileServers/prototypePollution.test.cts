@@ -16,7 +16,7 @@ afterEach(() => {
 	expect(Object.keys(Object.prototype)).toEqual([]);
 });
 
-/** Names that reach the prototype of every object where somebody copies fields without care. */
+/** Names that change the prototype of all objects if fields are copied carelessly. */
 const POISON = `"__proto__":{"polluted":true},"constructor":{"prototype":{"polluted":true}},"prototype":{"polluted":true}`;
 
 test.each([

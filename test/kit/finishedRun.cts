@@ -20,7 +20,7 @@ export class FinishedRun {
 	constructor(
 		readonly execution: FinishedExecution,
 		userFolder: string,
-		/** The folder which the workflow was told to write to. */
+		/** The folder that the workflow writes to. */
 		readonly filesFolder = userFolder,
 		private readonly readBinary = async (id: string) => await readStored(userFolder, id),
 	) {}

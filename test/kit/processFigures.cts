@@ -24,7 +24,7 @@ export function watchProcess(pid: number): ProcessTree {
 			return sum(await Promise.all(ticks)) / TICKS_PER_SECOND;
 		},
 		async peakBytes() {
-			// A process that has ended, and whose end nobody has read yet, has no memory.
+			// A zombie process has no memory.
 			const peaks = (await family(pid)).map(async (each) => (await readStatus(each, 'VmHWM')) ?? 0);
 			return sum(await Promise.all(peaks));
 		},

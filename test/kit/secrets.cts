@@ -9,7 +9,7 @@ export function makeKey(): string {
 	return `sk-e2e-${randomBytes(18).toString('hex')}`;
 }
 
-/** How a secret may stand in a Base64 text: it begins at any of three places of Base64's groups. */
+/** The forms of a secret in a Base64 text: it may start at any of three positions in Base64's groups. */
 export function base64SpellingsOf(secret: string): string[] {
 	return [0, 1, 2].map((shift) =>
 		Buffer.concat([Buffer.alloc(shift), Buffer.from(secret)])

@@ -61,7 +61,7 @@ export function imagesStep(
 	);
 }
 
-/** What stands in a workflow's connections for a node that is followed by this one. */
+/** The entry in a workflow's connections for a node before this one. */
 export function connectionTo({ name }: Pick<Step, 'name'>): WorkflowFile['connections'][string] {
 	return { main: [[{ node: name, type: 'main', index: 0 }]] };
 }

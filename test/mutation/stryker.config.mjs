@@ -6,7 +6,7 @@
 export default {
 	mutate: [
 		'catalogue/*',
-		'image/{base64Decoder,fileName,formatParts,jsonImageScanner,measure,partWalk,responseReader,signature}',
+		'image/{base64Decoder,fileName,formatParts,jsonImageScanner,measure,partReader,responseReader,signature}',
 		'request/{bodyFields,imageLimits,routing,serverFormat,validators}',
 		'transport/{credential,rateLimiter,redact,retry}',
 	].map((files) => `nodes/StepFunImage/${files}.ts`),

@@ -28,7 +28,7 @@ const PROGRESS_EVERY_MS = 20_000;
 /**
  * Installs a release of n8n, or finds it installed. The first time takes some minutes and about 2.3 GB of disk.
  *
- * @param log is told what takes time
+ * @param log called before steps that take time
  * @param release without it the default one, in .n8n-install/
  */
 export async function installN8n(
@@ -73,7 +73,9 @@ export async function installN8n(
 	};
 }
 
-/** With --before, npm reads the whole history of every package, and keeps up to 3.4 GB of it unless it has to be frugal. */
+/**
+ * With --before, npm reads the whole history of every package, and keeps up to 3.4 GB of it unless it has to be frugal.
+ */
 function withHeapLimit(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
 	const { NODE_OPTIONS = '' } = environment;
 	return { ...environment, NODE_OPTIONS: `${NODE_OPTIONS} --max-old-space-size=1500`.trim() };

@@ -212,7 +212,7 @@ async function describeEnvironment(
 	};
 }
 
-/** A port that nobody listens on at the moment. */
+/** A free port. */
 export async function findFreePort(): Promise<number> {
 	return await new Promise((resolve, reject) => {
 		const server = createServer();
@@ -389,7 +389,8 @@ export class N8nInstance {
 			headers: {
 				'content-type': 'application/json',
 				cookie: this.cookie,
-				// n8n closes a connection that was idle for 5 s. On a busy machine that may happen just when it is used again.
+				// n8n closes a connection that was idle for 5 s. On a busy machine that may happen just when it is used
+				// again.
 				connection: 'close',
 			},
 			body: body === undefined ? undefined : JSON.stringify(body),

@@ -8,7 +8,7 @@ import { CREDENTIAL_TYPE, findTrigger, NODE_TYPE } from './example.cts';
 import type { CredentialReference, FinishedExecution, WorkflowFile } from './instance.cts';
 import type { WorkflowRunner } from './workflow-runner.cts';
 
-/** Where an n8n runs that somebody else started, and a key of its API. */
+/** The address of a running n8n, and a key of its API. */
 export interface RemoteN8n {
 	url: string;
 	apiKey: string;
@@ -66,7 +66,7 @@ async function whileAnsweredWith(status: number, call: () => Promise<unknown>): 
  * nor hand over a file, so the copy of a workflow that runs there starts from a webhook and takes its pictures along in
  * the execution's data.
  *
- * @param cleanUp is told how to remove the workflows and credentials again
+ * @param cleanUp receives functions that remove the workflows and credentials
  * @throws when the address or the key is wrong, or the node is not installed there
  */
 export async function connectRemote(
@@ -221,7 +221,7 @@ function toBase64({ name, position: [x, y] }: INode): INode {
 		type: 'n8n-nodes-base.extractFromFile',
 		typeVersion: 1,
 		position: [x, y + 1000],
-		// An item without a picture, such as one that was moderated, is none of its business.
+		// Items without an image, such as moderated ones, are ignored.
 		onError: 'continueRegularOutput',
 		parameters: {
 			operation: 'binaryToPropery',

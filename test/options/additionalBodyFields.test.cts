@@ -89,18 +89,18 @@ test.each([{ n: 1 }])('Additional Body Fields take %j', async (additional) => {
 	expect(sentBody()).toMatchObject(additional);
 });
 
-test('Additional Body Fields refuse a seed beside Number of Images, which would buy one picture several times', async () => {
+test('Additional Body Fields refuse a seed with Number of Images, which would pay for the same image several times', async () => {
 	const { error } = await runGenerate(server, {
 		options: { numberOfImages: 3, additionalBodyFields: '{ "seed": 5 }' },
 	});
 	expect(error?.message).toBe(
-		"'Additional Body Fields' sets one seed for 3 images, which would all be the same",
+		"'Additional Body Fields' sets the same seed for 3 images, which would all be identical",
 	);
 	expect(error?.description).toContain("set 'Seed' under Options");
 	expect(server.requests).toEqual([]);
 });
 
-test('Additional Body Fields that take the seed away leave the item without one', async () => {
+test('Additional Body Fields that remove the seed leave the item without one', async () => {
 	const { items } = await runGenerate(server, {
 		options: { seed: 5, additionalBodyFields: '{ "seed": null }' },
 	});
@@ -108,7 +108,7 @@ test('Additional Body Fields that take the seed away leave the item without one'
 	expect(items[0].json.seed).toBeNull();
 });
 
-test('Another prompt in Additional Body Fields is the one that the item tells', async () => {
+test('A prompt in Additional Body Fields appears in the item', async () => {
 	const { items } = await runGenerate(server, {
 		options: { additionalBodyFields: '{ "prompt": "A blue shoe" }' },
 	});
@@ -116,7 +116,7 @@ test('Another prompt in Additional Body Fields is the one that the item tells', 
 	expect(items[0].json).toMatchObject({ prompt: 'A blue shoe', fileName: 'a-blue-shoe-1.png' });
 });
 
-test('Another prompt in Additional Body Fields carries the settings that a server reads out of it', async () => {
+test('A prompt in Additional Body Fields carries the settings that a server reads from the prompt', async () => {
 	const { items } = await runGenerate(
 		server,
 		{ model: 'm', options: { seed: 5, additionalBodyFields: '{ "prompt": "A blue shoe" }' } },
@@ -141,7 +141,7 @@ test.each(['stepfun', 'openai', 'vllmOmni', 'sglang', 'stableDiffusionCpp', 'loc
 	},
 );
 
-test('A seed that is no number is not replaced by one that the node draws', async () => {
+test('A seed that is not a number is not replaced by a random one', async () => {
 	await runGenerate(
 		server,
 		{ model: 'm', options: { seed: '={{ "random" }}' } },

@@ -55,7 +55,7 @@ const refusal = (message: string, description: unknown = expect.any(String)) =>
 	expect.objectContaining({ message, description }) as Error;
 
 describe('Body fields of a model of the catalogue', () => {
-	test('are numbers and booleans also where an expression gave text', () => {
+	test('are converted to numbers and booleans if an expression returned text', () => {
 		expect(
 			read({
 				model: 'another',
@@ -82,7 +82,7 @@ describe('Body fields of a model of the catalogue', () => {
 		).toEqual({ prompt: 'A shoe' });
 	});
 
-	test('that the catalogue does not know are sent as they are', () => {
+	test('that the catalogue does not know are sent unchanged', () => {
 		expect(read({ prompt: 'A shoe', style: 'ink', toString: 'x' })).toEqual({
 			prompt: 'A shoe',
 			style: 'ink',
@@ -187,11 +187,11 @@ describe('A size', () => {
 	});
 });
 
-describe('What a model lacks', () => {
+describe('An option that a model does not support', () => {
 	const advice = (label: string) =>
 		`Remove the option '${label}', or choose a model that has it, such as step-image-edit-2.`;
 
-	test('is refused where somebody asks for it', () => {
+	test('is refused if it is set', () => {
 		expect(() => read({ negative_prompt: 'blur' }, 'step-2x-large')).toThrow(
 			refusal("'Negative Prompt' is not available for step-2x-large", advice('Negative Prompt')),
 		);
@@ -200,7 +200,7 @@ describe('What a model lacks', () => {
 		);
 	});
 
-	test('is left out where nobody does', () => {
+	test('is left out if it is not set', () => {
 		expect(read({ text_mode: false }, 'step-2x-large')).toEqual({});
 		expect(read({ negative_prompt: '' }, 'step-2x-large')).toEqual({});
 	});
@@ -232,13 +232,13 @@ describe('A source weight', () => {
 		expect(() => readWeight(-0.1)).toThrow('must be a number from 0 to 1');
 	});
 
-	test('is not sent to a model that has none', () => {
+	test('is not sent to a model without it', () => {
 		expect(read({ source_weight: 0.5 })).toEqual({});
 	});
 });
 
 describe('Body fields of a model that the catalogue does not know', () => {
-	test('become what their fields declare where they can, and are not held to limits', () => {
+	test('are converted to their declared types if possible, and have no limits', () => {
 		expect(
 			read(
 				{

@@ -52,14 +52,14 @@ function declareRequest(changes: { method?: 'PUT'; url?: string }): void {
 
 const ROUTING = { send: { type: 'body', property: 'style' } } as const;
 
-test('A field that is added with nothing but its declaration is sent', async () => {
+test('A new field needs only its declaration to be sent', async () => {
 	declare(properties, { routing: ROUTING });
 	await runGenerate(server, { style: 'watercolour' });
 
 	expect(sentJson(server)).toEqual([expect.objectContaining({ style: 'watercolour' })]);
 });
 
-test('A field that is added to Options with nothing but its declaration is sent', async () => {
+test('A new field in Options needs only its declaration to be sent', async () => {
 	declare(optionsOfGenerate(), { routing: ROUTING });
 	await runGenerate(
 		server,

@@ -13,7 +13,7 @@ afterAll(async () => await server.close());
 const seedsSent = () => server.requests.map(({ json }) => (json as { seed?: number }).seed);
 
 describe('Option Number of Images', () => {
-	test('Number of Images makes so many requests, with seeds that count on, as items paired with their input', async () => {
+	test('Number of Images sends one request per image, with increasing seeds, and returns items paired with their input', async () => {
 		const { items, error } = await runGenerate(
 			server,
 			{ options: { numberOfImages: 3, seed: 41 } },
@@ -33,12 +33,12 @@ describe('Option Number of Images', () => {
 		expect(new Set(items.map(({ json }) => json.fileName)).size).toBe(6);
 	});
 
-	test('Number of Images sends no seed where none is set', async () => {
+	test('Number of Images sends no seed if none is set', async () => {
 		await runGenerate(server, { options: { numberOfImages: 2 } });
 		expect(seedsSent()).toEqual([undefined, undefined]);
 	});
 
-	test('Number of Images leaves the seed 0 as it is where it means a random one', async () => {
+	test('Number of Images keeps the seed 0 if it means a random seed', async () => {
 		await runGenerate(server, {
 			model: 'step-2x-large',
 			options: { numberOfImages: 3, seed: 0 },
@@ -62,7 +62,7 @@ describe('Option Number of Images', () => {
 		}
 	});
 
-	test('Several Images As keeps the shape of the one item when one of two fails', async () => {
+	test('Several Images As keeps the shape of the combined item if one of two images fails', async () => {
 		server.setFaults([{ when: { nth: 2 }, fault: { status: 400 } }]);
 		const { items } = await runGenerate(
 			server,
@@ -82,7 +82,7 @@ describe('Option Number of Images', () => {
 		expect(server.requests).toEqual([]);
 	});
 
-	test('Number of Images keeps the images that were made beside the error of one that was not', async () => {
+	test('Number of Images keeps the successful images if another one fails', async () => {
 		server.setFaults([{ when: { nth: 2 }, fault: { status: 451 } }]);
 		const { items } = await runGenerate(
 			server,

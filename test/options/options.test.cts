@@ -98,7 +98,7 @@ describe('Options of Generate: names on the wire', () => {
 		expect(items).toHaveLength(1);
 	});
 
-	test('All options of Generate go out together', async () => {
+	test('All options of Generate are sent together', async () => {
 		await runGenerate(server, {
 			size: '1184x896',
 			output: 'url',
@@ -139,7 +139,7 @@ describe('Options of Generate: names on the wire', () => {
 		]);
 	});
 
-	test('Options for the transport alone send nothing', async () => {
+	test('Options that concern only the run are not sent', async () => {
 		await runGenerate(server, { options: { timeout: 30, maxTries: 1, giveUpAfter: 0 } });
 		expect(sentJson(server)).toEqual([
 			{ model: 'step-image-edit-2', prompt: 'A red shoe', response_format: 'b64_json' },
@@ -164,7 +164,7 @@ describe('Options of Generate: names on the wire', () => {
 });
 
 describe('Options: expressions', () => {
-	test('Texts of expressions become the numbers and booleans that they spell', async () => {
+	test('Texts from expressions are converted to numbers and booleans', async () => {
 		await runGenerate(
 			server,
 			{
@@ -291,7 +291,7 @@ describe('Options: expressions', () => {
 		expect(sentJson(server)).toMatchObject([{ model: 'step-2x-large', size: '1280x800' }]);
 	});
 
-	test('Text Mode that is off does no harm on a model without it', async () => {
+	test('Text Mode that is off is accepted by a model without it', async () => {
 		const { error } = await runGenerate(server, {
 			model: '={{ "step-2x-large" }}',
 			options: { textMode: false },

@@ -59,7 +59,7 @@ describe('Routing: fields', () => {
 		]);
 	});
 
-	test('A field that stands in the panel for each model is one field', () => {
+	test('A field with several variants in the panel is one field', () => {
 		const { fields } = readRouting([
 			field('size', sent('size')),
 			field('options', { type: 'collection', options: [field('size', sent('size'))] }),
@@ -94,7 +94,7 @@ describe('Routing: operations', () => {
 		});
 	});
 
-	test('An operation without a whole request is none', () => {
+	test('An operation without a complete request is ignored', () => {
 		const options = [
 			operation('none'),
 			operation('pathless', { method: 'GET' }),

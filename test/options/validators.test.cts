@@ -99,7 +99,7 @@ describe('A number within a range', () => {
 		);
 	});
 
-	test('may be a fraction where whole numbers are not asked for', () => {
+	test('may be a fraction unless whole numbers are required', () => {
 		const fractions = { min: 0, max: 1, isWhole: false };
 		expect(readNumber(entered('0.5'), fractions, '')).toBe(0.5);
 		expect(() => readNumber(entered(2), fractions, '')).toThrow(
@@ -107,7 +107,7 @@ describe('A number within a range', () => {
 		);
 	});
 
-	test('may have no upper end', () => {
+	test('may have no upper limit', () => {
 		const open = { min: 0.1, isWhole: false };
 		expect(readNumber(entered(1e9), open, '')).toBe(1e9);
 		expect(() => readNumber(entered(0), open, '')).toThrow(
@@ -116,7 +116,7 @@ describe('A number within a range', () => {
 	});
 });
 
-test('A choice is one of its list', () => {
+test('A choice must be in its list', () => {
 	const choices = ['file', 'url'] as const;
 	expect(readChoice(entered('url'), choices)).toBe('url');
 	expect(() => readChoice(entered('base64'), choices)).toThrow(

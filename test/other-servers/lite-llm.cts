@@ -8,7 +8,7 @@ import type { Answer, Imitation, ReceivedRequest, Tools } from './types.cts';
 //   at 03c4e68e and openai_compatible_transformation.py at 820ad327, and the messages in issues 10760 and 12408.
 // `older`, the default: a model that is not one of OpenAI's is taken for a gpt-image model, so response_format and
 // style are refused unless drop_params is set. The newer file above lets them through; in which release it stands
-// is not confirmed. Fields that are none of OpenAI's go on as they are, in both.
+// is not confirmed. Both pass on fields that OpenAI does not have unchanged.
 // The answer keeps b64_json, url and revised_prompt of an image; id, seed and finish_reason get lost.
 // Not confirmed: which fields of an edit go on; this imitation sends on all of them.
 

@@ -33,7 +33,7 @@ export function mediaType(format: ImageFormat): string {
 	return `image/${format}`;
 }
 
-/** The size of an uploaded picture; undefined if it is none. */
+/** The size of an uploaded image; `undefined` if it is not an image. */
 export async function measure(
 	file: UploadedFile | Buffer,
 ): Promise<{ width: number; height: number } | undefined> {
@@ -52,7 +52,7 @@ export function parseSize(size: string): { width: number; height: number } | und
 	return { width: Number(width), height: Number(height) };
 }
 
-/** A seed that nobody asked for. */
+/** A random seed, for requests without one. */
 export function randomSeed(): number {
 	return randomInt(0, 2 ** 32);
 }

@@ -12,13 +12,13 @@ const answer500 = async (headers: Record<string, string>) => {
 	return await runGenerate(server, { options: { maxTries: 3 } });
 };
 
-test('A gateway that fails over an answer, behind which an image was made, is asked once more at most', async () => {
+test('A gateway that fails after an image was made is tried at most once more', async () => {
 	const { error } = await answer500({ 'x-portkey-gateway-exception': 'true' });
 	expect(error?.httpCode).toBe('500');
 	expect(server.requests).toHaveLength(2);
 });
 
-test('A server that fails itself is asked as often as Max Tries says', async () => {
+test('A server that fails itself is tried up to Max Tries', async () => {
 	await answer500({});
 	expect(server.requests).toHaveLength(3);
 });

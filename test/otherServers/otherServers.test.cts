@@ -25,7 +25,7 @@ async function run(output: string, reply: unknown) {
 
 const fileUrl = () => `${server.origin}/file.png`;
 
-test('An answer with the image alone puts out null for what is missing', async () => {
+test('An answer with only the image results in null for the missing fields', async () => {
 	const { items, error } = await run('file', {
 		data: [{ b64_json: picture.toString('base64') }],
 	});
@@ -88,7 +88,7 @@ describe('Other servers: the text of an image', () => {
 		expect(items).toEqual([]);
 	});
 
-	test('Half a picture is not taken for a whole one', async () => {
+	test('Half an image is not accepted as a whole one', async () => {
 		const half = picture.subarray(0, picture.length >> 1).toString('base64');
 		const { error, items } = await run('file', body(half));
 		expect(error?.message).toBe(
@@ -98,8 +98,8 @@ describe('Other servers: the text of an image', () => {
 	});
 });
 
-describe('Other servers: response_format is not looked at', () => {
-	test('Image File downloads the link of a server that gives a link', async () => {
+describe('Other servers: response_format is ignored', () => {
+	test('Image File downloads the link of a server that sends a link', async () => {
 		const { items, error } = await run('file', { data: [{ url: fileUrl() }] });
 		expect(error?.message).toBeUndefined();
 		expect((await bytesOf(items[0].binary?.data)).equals(picture)).toBe(true);
@@ -108,7 +108,7 @@ describe('Other servers: response_format is not looked at', () => {
 		).toEqual([['/file.png', undefined]]);
 	});
 
-	test('Image File and URL puts out the file without a link when the server gives Base64', async () => {
+	test('Image File and URL returns the file without a link if the server sends Base64', async () => {
 		const { items, error } = await run('fileAndUrl', {
 			data: [{ b64_json: picture.toString('base64') }],
 		});
@@ -117,7 +117,7 @@ describe('Other servers: response_format is not looked at', () => {
 		expect(items[0].json.url).toBeUndefined();
 	});
 
-	test('Image URL keeps the paid image, under a name, when the server gives Base64', async () => {
+	test('Image URL keeps the paid image as a named file if the server sends Base64', async () => {
 		const { items, error } = await run('url', {
 			data: [{ b64_json: picture.toString('base64') }],
 		});
@@ -126,7 +126,7 @@ describe('Other servers: response_format is not looked at', () => {
 		expect((await bytesOf(items[0].binary?.data)).equals(picture)).toBe(true);
 	});
 
-	test('An image that stands as a data URI in place of the link is taken', async () => {
+	test('An image as a data URI in place of the link is accepted', async () => {
 		const url = `data:image/png;base64,${picture.toString('base64')}`;
 		const { items, error } = await run('file', { data: [{ url }] });
 		expect(error?.message).toBeUndefined();
@@ -134,7 +134,7 @@ describe('Other servers: response_format is not looked at', () => {
 		expect(items[0].json).not.toHaveProperty('url');
 	});
 
-	test('Image URL puts out only the link when the server gives both', async () => {
+	test('Image URL returns only the link if the server sends both', async () => {
 		const { items } = await run('url', {
 			data: [{ url: fileUrl(), b64_json: picture.toString('base64') }],
 		});
@@ -142,7 +142,7 @@ describe('Other servers: response_format is not looked at', () => {
 		expect(Object.keys(items[0].binary ?? {})).toEqual([]);
 	});
 
-	test('A path in place of a link is one on the server itself', async () => {
+	test('A path in place of a link is resolved on the server itself', async () => {
 		const { items } = await run('url', { data: [{ url: '/v1/images/1/content' }] });
 		expect(items[0].json.url).toBe(new URL('/v1/images/1/content', fileUrl()).href);
 	});
@@ -163,10 +163,21 @@ describe('Other servers: response_format is not looked at', () => {
 		},
 	);
 
-	test('An empty link is taken for none', async () => {
+	test('An empty link counts as missing', async () => {
 		const { error } = await run('url', { data: [{ url: '' }] });
 		expect(error?.message).toBe('The service answered without an image');
 	});
+});
+
+test.each([
+	[1752565891, '2025-07-15T07:51:31.000Z'],
+	['1752565891', '2025-07-15T07:51:31.000Z'],
+	[1752565891000, '2025-07-15T07:51:31.000Z'],
+	[1e300, null],
+])('Other servers: the time %j is %s', async (created, time) => {
+	const data = [{ b64_json: picture.toString('base64') }];
+	const { items } = await run('file', { created, data });
+	expect(items[0].json.created).toBe(time);
 });
 
 describe('Other servers: answers without an image', () => {
@@ -184,7 +195,7 @@ describe('Other servers: answers without an image', () => {
 		expect(error?.httpCode).toBe('200');
 	});
 
-	test('An error with status 200 is told in its own words', async () => {
+	test('An error with status 200 is shown in its own words', async () => {
 		const { error } = await run('file', { error: { message: 'model is loading' } });
 		expect(error?.message).toContain('model is loading');
 	});

@@ -35,13 +35,13 @@ function encode(format: ServerFormat['value'], fields: BodyFields): BodyFields {
 const ALL = { steps: 9, cfg_scale: 2, seed: 7, negative_prompt: 'blurry' };
 
 describe('The fields of a request', () => {
-	test('go to StepFun as they are', () => {
+	test('go to StepFun unchanged', () => {
 		const fields = { prompt: 'a shoe', size: '768x1360', text_mode: true, style: 'x', ...ALL };
 		expect(encode('stepfun', fields)).toEqual(fields);
 		expect(encode('stepfun', { size: '768 × 1360' })).toHaveProperty('size', '768 × 1360');
 	});
 
-	test('have the names that a server knows, where models differ also both', () => {
+	test('have the names that a server knows, or both if its models differ', () => {
 		expect(encode('vllmOmni', { ...ALL, style: 'x' })).toEqual({
 			prompt: 'a shoe',
 			style: 'x',
@@ -75,12 +75,12 @@ describe('The fields of a request', () => {
 		});
 	});
 
-	test('leave the prompt alone where there is nothing to go into it', () => {
+	test('leave the prompt unchanged if it carries no settings', () => {
 		expect(encode('stableDiffusionCpp', {})).toEqual({ prompt: 'a shoe' });
 		expect(encode('localAi', { steps: 9 })).toEqual({ prompt: 'a shoe', step: 9 });
 	});
 
-	test('are refused by their labels where a server cannot be told them', () => {
+	test('are refused by their labels if the server does not support them', () => {
 		expect(() => encode('openai', { steps: 9 })).toThrow(
 			refusal(
 				"'Steps' cannot be sent to servers of the format OpenAI-Compatible",
@@ -94,7 +94,7 @@ describe('The fields of a request', () => {
 		expect(() => encode('vllmOmni', { text_mode: true })).toThrow("'text_mode' cannot be sent");
 	});
 
-	test('that are off need not be told', () => {
+	test('that are off are not sent', () => {
 		expect(encode('vllmOmni', { text_mode: false })).toEqual({ prompt: 'a shoe' });
 	});
 });
@@ -156,7 +156,7 @@ describe('A size', () => {
 		expect(sizeOf('stepfun', undefined, 'step-image-edit-2', 'edit')).toBeUndefined();
 	});
 
-	test('is unknown where it sets only the area', () => {
+	test('is unknown if it sets only the area', () => {
 		expect(sizeOf('stepfun', '512x512', 'step-1x-edit', 'edit')).toBeUndefined();
 	});
 
@@ -172,7 +172,7 @@ describe('A size', () => {
 	});
 });
 
-describe('A prompt with marks of its own', () => {
+describe('A prompt that contains marks itself', () => {
 	test.each([
 		['localAi', 'a | b', '|', 'LocalAI'],
 		[
@@ -203,7 +203,7 @@ describe('A prompt with marks of its own', () => {
 	});
 });
 
-test('An operation that a server does not have is refused', () => {
+test('An operation that a server does not offer is refused', () => {
 	const assert =
 		(format: ServerFormat['value'], operation: 'generate' | 'edit' | 'imageToImage') => () =>
 			assertOperation(item, findServerFormat(format), operation);
@@ -225,7 +225,7 @@ test('An operation that a server does not have is refused', () => {
 	}
 });
 
-test('A seed is drawn, small enough for every server, where one must be sent', () => {
+test('A random seed is small enough for every server, and sent only if one is needed', () => {
 	const random = jest.spyOn(Math, 'random');
 	expect(randomSeed(findServerFormat('stepfun'))).toBeUndefined();
 	random.mockReturnValue(0);

@@ -1,6 +1,6 @@
-import { describingName, safeName } from '../../nodes/StepFunImage/image/fileName';
+import { descriptiveName, safeName } from '../../nodes/StepFunImage/image/fileName';
 
-describe('File name that describes the picture', () => {
+describe('File name that describes the image', () => {
 	test.each([
 		['A red shoe, size 42!', '', 0, 'a-red-shoe-size-42-1'],
 		['  shoe  ', '-edited', 9, 'shoe-edited-10'],
@@ -12,14 +12,14 @@ describe('File name that describes the picture', () => {
 		['𝔰'.repeat(60), '', 0, `${'𝔰'.repeat(48)}-1`],
 		[`${'x'.repeat(60)} y`, '', 0, `${'x'.repeat(48)}-1`],
 	])('%j with suffix %j at index %i is %s', (subject, suffix, index, name) => {
-		expect(describingName(subject, suffix, index)).toBe(name);
+		expect(descriptiveName(subject, suffix, index)).toBe(name);
 	});
 
-	test('A long subject ends at a word, at 48 characters at most, and no later word is taken in its place', () => {
+	test('A long subject ends after a word, at most at 48 characters, without skipping words', () => {
 		const long = 'x'.repeat(40);
-		expect(describingName(`${long} abcdefg z`, '', 0)).toBe(`${long}-abcdefg-1`);
-		expect(describingName(`${long} abcdefgh z`, '', 0)).toBe(`${long}-1`);
-		expect(describingName(`${long} 𝔰𝔰𝔰𝔰𝔰𝔰𝔰`, '', 0)).toBe(`${long}-𝔰𝔰𝔰𝔰𝔰𝔰𝔰-1`);
+		expect(descriptiveName(`${long} abcdefg z`, '', 0)).toBe(`${long}-abcdefg-1`);
+		expect(descriptiveName(`${long} abcdefgh z`, '', 0)).toBe(`${long}-1`);
+		expect(descriptiveName(`${long} 𝔰𝔰𝔰𝔰𝔰𝔰𝔰`, '', 0)).toBe(`${long}-𝔰𝔰𝔰𝔰𝔰𝔰𝔰-1`);
 	});
 });
 
@@ -68,7 +68,7 @@ describe('File name that the user chose', () => {
 		expect(safeName(entered)).toBe(name);
 	});
 
-	test.each(['', '...', '- -', '///', '.png'])('Nothing can be kept of %j', (entered) => {
+	test.each(['', '...', '- -', '///', '.png'])('Nothing is left of %j', (entered) => {
 		expect(safeName(entered)).toBeUndefined();
 	});
 

@@ -37,7 +37,7 @@ async function expectHarmless(fileName: unknown): Promise<void> {
 }
 
 describe('File names: hostile input', () => {
-	test('The file name is harmless when it is made from a hostile prompt', async () => {
+	test('The file name is harmless if it comes from a hostile prompt', async () => {
 		const { items } = await runGenerate(
 			server,
 			{ model: 'step-2x-large', size: '256x256', prompt: '={{ $json.prompt }}' },

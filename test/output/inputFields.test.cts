@@ -61,7 +61,7 @@ describe('Output: the input beside the result', () => {
 		expect(server.billed).toHaveLength(1);
 	});
 
-	test('The result begins with its prompt, and ends with what support needs', async () => {
+	test('The result starts with its prompt, and ends with the IDs for support', async () => {
 		const { items } = await runGenerate(server, {}, { items: [{}] });
 		const names = Object.keys(items[0].json);
 		expect(names[0]).toBe('prompt');
@@ -94,11 +94,11 @@ describe('Output: the hint at the end of a run', () => {
 		return run.data.resultData.runData['StepFun Image'].flatMap(({ hints = [] }) => hints);
 	};
 
-	test('A run that went well at the first try shows none where no price is known', async () => {
+	test('A run that succeeded at the first try shows no hint if the price is not known', async () => {
 		expect(await hintsOf(server, {}, { items: [{}, {}] })).toEqual([]);
 	});
 
-	test('A run with failures, moderation and retries is summed up', async () => {
+	test('A run with failures, moderation and retries is summarized', async () => {
 		server.setFaults([
 			{ when: { nth: 1 }, fault: { status: 400 } },
 			{ when: { nth: 2 }, fault: { status: 451 } },

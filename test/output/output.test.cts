@@ -27,7 +27,7 @@ beforeEach(() => {
 afterAll(async () => await server.close());
 
 describe('Output: the fields of an item', () => {
-	test('Image File puts out facts in json and the picture in binary, and no link', async () => {
+	test('Image File returns the details in json and the image in binary, and no link', async () => {
 		const before = Math.floor(Date.now() / 1000);
 		const { items } = await runGenerate(server, { size: '1360x768', options: { seed: 77 } });
 		const [bytes] = server.sentImages;
@@ -59,7 +59,7 @@ describe('Output: the fields of an item', () => {
 		expect(server.resultRequests).toEqual([]);
 	});
 
-	test('Image URL puts out the link, and downloads nothing', async () => {
+	test('Image URL returns the link, and downloads nothing', async () => {
 		const { items } = await runGenerate(server, { output: 'url', options: { seed: 77 } });
 		const { created, url, ...json } = items[0].json;
 		expect(json).toEqual({
@@ -79,7 +79,7 @@ describe('Output: the fields of an item', () => {
 		expect(Buffer.from(await response.arrayBuffer()).equals(server.sentImages[0])).toBe(true);
 	});
 
-	test('Image File and URL puts out both, and the other host never sees the key', async () => {
+	test('Image File and URL returns both, and the other host never receives the key', async () => {
 		const { items } = await runGenerate(server, { output: 'fileAndUrl' });
 		const { url, width, height, fileSize } = items[0].json;
 		expect(String(url).startsWith(`${server.resultOrigin}/image_gen/`)).toBe(true);
@@ -93,7 +93,7 @@ describe('Output: the fields of an item', () => {
 		expect(JSON.stringify(download.headers)).not.toContain('local-stepfun-key');
 	});
 
-	test('The seed of an item is the one that was used, also where the service drew it', async () => {
+	test('The seed of an item is the one that was used, even if the service chose it', async () => {
 		const { items } = await runGenerate(server, {});
 		expect(items[0].json.seed).toBe(server.billed[0].seed);
 	});
@@ -154,17 +154,20 @@ describe('Output: formats that the server may send', () => {
 		expect(items[0].binary?.data.mimeType).toBe('image/png');
 	});
 
-	test.each([100_000, 3_000_001, 8_000_002])('Pictures of %i bytes arrive whole', async (bytes) => {
-		const large = await startStepFunServer({ image: { bytes }, drawing: 'once' });
-		for (const output of ['file', 'fileAndUrl']) {
-			const { items } = await runGenerate(large, { output });
-			const [sent] = large.sentImages;
-			expect(sent.length).toBeGreaterThan(bytes * 0.9);
-			expect(items[0].json.fileSize).toBe(sent.length);
-			expect((await bytesOf(items[0].binary?.data)).equals(sent)).toBe(true);
-		}
-		await large.close();
-	});
+	test.each([100_000, 3_000_001, 8_000_002])(
+		'Images of %i bytes arrive completely',
+		async (bytes) => {
+			const large = await startStepFunServer({ image: { bytes }, drawing: 'once' });
+			for (const output of ['file', 'fileAndUrl']) {
+				const { items } = await runGenerate(large, { output });
+				const [sent] = large.sentImages;
+				expect(sent.length).toBeGreaterThan(bytes * 0.9);
+				expect(items[0].json.fileSize).toBe(sent.length);
+				expect((await bytesOf(items[0].binary?.data)).equals(sent)).toBe(true);
+			}
+			await large.close();
+		},
+	);
 });
 
 describe('Output: spellings of the JSON', () => {
@@ -177,7 +180,7 @@ describe('Output: spellings of the JSON', () => {
 		'image-last',
 	];
 
-	test.each(spellings)('An answer in the spelling %s means the same', async (jsonSpelling) => {
+	test.each(spellings)('An answer in the form %s means the same', async (jsonSpelling) => {
 		const other = await startStepFunServer({ drawing: 'once', jsonSpelling });
 		for (const output of ['file', 'url', 'fileAndUrl']) {
 			other.reset();
@@ -280,7 +283,7 @@ describe('Output: the download of Image File and URL fails', () => {
 		},
 	);
 
-	test('A failed download of the only image of a run does not speak of others that were lost', async () => {
+	test('A failed download of the only image of a run does not mention other lost images', async () => {
 		server.setResultFaults([{ fault: { status: 404 } }]);
 		const { error } = await runGenerate(server, atOnce);
 		expect(error?.description).toContain('The image has been charged');
@@ -302,7 +305,7 @@ describe('Output: the download of Image File and URL fails', () => {
 		expect(error?.message).not.toContain('This key may not use the model');
 	});
 
-	test('A missing file is not said to be a missing API endpoint', async () => {
+	test('A missing file is not reported as a missing API endpoint', async () => {
 		server.setResultFaults([{ fault: { status: 404 } }]);
 		const { error } = await runGenerate(server, atOnce);
 		expect(error?.message).not.toContain('/images/generations');
@@ -317,7 +320,7 @@ describe('Output: the download of Image File and URL fails', () => {
 		expect(error?.message).toContain('did not send the whole file within 0.3 seconds');
 	});
 
-	test('An image whose download fails is downloaded again, never made again', async () => {
+	test('An image whose download fails is downloaded again, but never requested again', async () => {
 		server.setResultFaults([{ times: 1, fault: { status: 503, retryAfter: 0.01 } }]);
 		const { items } = await runGenerate(server, { output: 'fileAndUrl' });
 		expect((await bytesOf(items[0].binary?.data)).equals(server.sentImages[0])).toBe(true);

@@ -30,7 +30,7 @@ afterAll(async () => await server.close());
 		expect(exp - iat).toBe(3600);
 	});
 
-	test('Image File and Temporary Link puts out the file and a link to it', async () => {
+	test('Image File and Temporary Link returns the file and a link to it', async () => {
 		const { items } = await runGenerate(server, {
 			output: 'fileAndN8nLink',
 			outputField: 'photo',
@@ -52,7 +52,7 @@ afterAll(async () => await server.close());
 		expect(server.resultRequests).toEqual([]);
 	});
 
-	test('Image File and Temporary Link puts out the files of several images in one item', async () => {
+	test('Image File and Temporary Link returns the files of several images in one item', async () => {
 		const { items } = await runGenerate(server, {
 			output: 'fileAndN8nLink',
 			options: { numberOfImages: 2, severalImagesAs: 'fields' },
@@ -79,7 +79,7 @@ afterAll(async () => await server.close());
 });
 
 (SIGNS_LINKS ? describe.skip : describe)('Output: Temporary Link in an older n8n', () => {
-	test('A Temporary Link is refused before anything is paid for where n8n cannot serve one', async () => {
+	test('A Temporary Link is refused before anything is charged if n8n cannot serve one', async () => {
 		const { error } = await runGenerate(server, { output: 'n8nLink' });
 		expect(error?.message).toBe("'Temporary Link' needs a newer n8n");
 		expect(error?.description).toContain('Update n8n');

@@ -6,7 +6,7 @@ const run = promisify(execFile);
 
 const PACKAGE_FOLDER = resolve(__dirname, '../..');
 
-/** Builds dist/ anew and packs what npm would publish. Returns the path of the tarball, which lies in `folder`. */
+/** Rebuilds dist/ and packs what npm would publish. Returns the path of the tarball in `folder`. */
 export async function packPackage(folder: string): Promise<string> {
 	await run(join(PACKAGE_FOLDER, 'node_modules/.bin/gulp'), ['bundle'], { cwd: PACKAGE_FOLDER });
 	const { stdout } = await run('npm', ['pack', '--json', '--pack-destination', folder], {

@@ -33,7 +33,7 @@ function options(entered: INodeParameters): INodeProperties[] {
 	return collections[0].options as INodeProperties[];
 }
 
-/** What the Model field holds when somebody chose this model. */
+/** The value of the Model field when this model is chosen. */
 function chosen(id: string, mode: 'list' | 'id' = 'list'): INodeParameters {
 	return { __rl: true, mode, value: id, ...(mode === 'list' ? { cachedResultName: id } : {}) };
 }
@@ -262,7 +262,7 @@ describe('Panel: ranges and defaults', () => {
 		).toEqual([8, 1, 1, true, false]);
 	});
 
-	test('The descriptions tell every range, and every default of a model', () => {
+	test('The descriptions contain every range, and every default of a model', () => {
 		const { description: steps } = named('steps') as INodeProperties;
 		const { description: cfgScale } = named('cfgScale') as INodeProperties;
 		for (const operation of OPERATIONS) {

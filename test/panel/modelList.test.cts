@@ -86,7 +86,7 @@ describe('Model list: StepFun', () => {
 			'step-2x-large (¥0.1 per image)',
 		]);
 		expect(await names(international)).toContain('step-2x-large ($0.02 per image)');
-		// A subscription does not charge by the image, and nobody sells the old model any more.
+		// A subscription does not charge by the image, and the old model is no longer sold.
 		expect(await names(plan)).toEqual(['step-image-edit-2', 'step-2x-large']);
 		expect(await names(china, { operation: 'edit' })).toContain('step-1x-edit');
 		const { results } = await list(china);
@@ -148,6 +148,16 @@ describe("Model list: a server of one's own", () => {
 	])('The answer %i %s says why there is no list', async (status, body, reason, httpCode) => {
 		answer(status, body);
 		await expect(list(custom(hostile.url))).rejects.toMatchObject(shown(reason, httpCode));
+	});
+
+	test('A page of megabytes in place of the list is not searched for the key as a whole', async () => {
+		hostile.attackWith((_request, response) => void response.end('<p>sign in</p>'.repeat(250_000)));
+		const before = process.cpuUsage();
+		await expect(list(custom(hostile.url))).rejects.toMatchObject(
+			shown('The server answered, but not as an image API: .*', null),
+		);
+		const { user, system } = process.cpuUsage(before);
+		expect((user + system) / 1000).toBeLessThan(600);
 	});
 
 	test('The key is in no message', async () => {

@@ -83,7 +83,7 @@ describe('The pace of a service with a limit a minute', () => {
 		},
 	);
 
-	test('keeps the concurrency of long images, too, where the credential does not tell it', async () => {
+	test('keeps the concurrency of long images even if the credential does not contain it', async () => {
 		const result = await simulate({
 			server: { latencyMs: 5_000, networkMs: 20, perMinute: { count: 20, window: 'sliding' } },
 			images: 100,
@@ -106,7 +106,7 @@ describe('The pace of a service with a limit a minute', () => {
 	);
 });
 
-describe('A service that is away', () => {
+describe('A service that is down', () => {
 	test.each([
 		['refuses connections', new RequestFailure('connection', { code: 'ECONNREFUSED' })],
 		['answers 502', new RequestFailure('status', { status: 502 })],
@@ -129,7 +129,7 @@ describe('A service that is away', () => {
 describe('An account without one success', () => {
 	const giveUpAfterMs = 60_000;
 
-	test('that is refused with 429 without end ends all its items within Give Up After', async () => {
+	test('that only gets 429 ends all its items within Give Up After', async () => {
 		const throttled = new RequestFailure('status', { status: 429 });
 		const result = await simulate({
 			server: { latencyMs: 1_000, failAt: () => throttled },

@@ -34,7 +34,7 @@ const fails = (failure: Error) => async () => {
 	throw failure;
 };
 
-/** Makes the account known to take so many requests at once. */
+/** Lets the limiter learn that the account accepts this many concurrent requests. */
 async function prove(limiter: RateLimiter, limits: AccountLimits): Promise<void> {
 	const tasks = Array.from({ length: limits.concurrentRequests }, async () =>
 		limiter.schedule(async () => await wait(10), options({ limits })),

@@ -1,83 +1,31 @@
-import { RequestFailure } from '../../nodes/StepFunImage/errors/requestFailure';
+import { rateLimiterFor } from '../../nodes/StepFunImage/transport/rateLimiter';
 import {
-	createRateLimiter,
-	rateLimiterFor,
-	type AccountLimits,
-	type ScheduleOptions,
-} from '../../nodes/StepFunImage/transport/rateLimiter';
-import { createVirtualClock } from './virtualClock.cts';
+	createAccount,
+	failed,
+	RUN,
+	throttled,
+	times,
+	withoutJitter,
+	type Task,
+} from './account.cts';
 
-// Virtual time: every request takes 100 ms unless it says otherwise, and nothing else takes any.
-
-const LATENCY_MS = 100;
-const RUN = {};
-
-const throttled = (retryAfterMs?: number) =>
-	new RequestFailure('status', { status: 429, retryAfterMs });
-const failed = (status: number, retryAfterMs?: number) =>
-	new RequestFailure('status', { status, retryAfterMs });
-
-beforeEach(() => {
-	// Without jitter, delays are half of what they are at most.
-	jest.spyOn(Math, 'random').mockReturnValue(0);
-});
-
-afterEach(() => jest.restoreAllMocks());
-
-interface Task extends Partial<Omit<ScheduleOptions, 'limits'>> {
-	label?: string;
-	takesMs?: number;
-	failure?: Error;
-	/** Concurrent requests, and requests a minute. */
-	limits?: [concurrentRequests: number, requestsPerMinute?: number];
-}
-
-function createAccount() {
-	const clock = createVirtualClock();
-	const limiter = createRateLimiter(undefined, clock);
-	const starts: Array<[label: string, at: number]> = [];
-	const schedule = async (task: Task = {}) => {
-		const { label = '', takesMs = LATENCY_MS, failure, limits: [most, perMinute = 0] = [1] } = task;
-		const limits: AccountLimits = { concurrentRequests: most, requestsPerMinute: perMinute };
-		return await limiter.schedule(
-			async () => {
-				starts.push([label, clock.now()]);
-				await clock.sleep(takesMs);
-				if (failure) throw failure;
-				return label;
-			},
-			{
-				run: task.run ?? RUN,
-				isRetry: task.isRetry ?? false,
-				maxElapsedMs: task.maxElapsedMs ?? 600_000,
-				signal: task.signal ?? new AbortController().signal,
-				limits,
-			},
-		);
-	};
-	/** Schedules tasks together, and lets time pass until all of them are over. */
-	const runAll = async (tasks: Task[]) =>
-		await clock.run(Promise.allSettled(tasks.map(async (task) => await schedule(task))));
-	return { clock, limiter, starts, schedule, runAll, times: () => starts.map(([, at]) => at) };
-}
-
-const times = (count: number, task: Task = {}): Task[] => Array.from({ length: count }, () => task);
+withoutJitter();
 
 describe('Rate limiter: concurrency', () => {
-	test('A new account starts 20 ms apart until it has answered, then as many as it may', async () => {
+	test('A new account starts requests 20 ms apart until it has answered, then as many as allowed', async () => {
 		const { runAll, times: at } = createAccount();
 		await runAll(times(7, { limits: [3] }));
 		expect(at()).toEqual([0, 20, 40, 100, 120, 140, 200]);
 	});
 
-	test('An account that has answered starts all that it may at once', async () => {
+	test('An account that has answered starts as many requests as allowed at once', async () => {
 		const { runAll, times: at } = createAccount();
 		await runAll([{ limits: [3] }]);
 		await runAll(times(4, { limits: [3] }));
 		expect(at()).toEqual([0, 100, 100, 100, 200]);
 	});
 
-	test('A task gives its result, or its error, and the limiter is idle again', async () => {
+	test('A task returns its result or throws its error, and the limiter is idle again', async () => {
 		const { runAll, limiter, schedule, clock } = createAccount();
 		const error = new Error('a mistake');
 		const both = [schedule({ label: 'first' }), schedule({ failure: error })];
@@ -94,7 +42,7 @@ describe('Rate limiter: concurrency', () => {
 		await runAll([]);
 	});
 
-	test('The concurrency is that of the credentials in use, or else of the last one', async () => {
+	test('The concurrency is that of the credentials in use, or of the last one', async () => {
 		const { runAll, limiter } = createAccount();
 		expect(limiter.currentConcurrency()).toBe(1);
 		await runAll([{ limits: [7] }]);
@@ -105,7 +53,7 @@ describe('Rate limiter: concurrency', () => {
 		expect(limiter.currentConcurrency()).toBe(4);
 	});
 
-	test('Credentials with one key keep each to its own limits, and together to the larger', async () => {
+	test('Credentials with the same key have their own limits, and share the larger one', async () => {
 		const { runAll, starts } = createAccount();
 		await runAll([{ limits: [3] }]);
 		starts.length = 0;
@@ -135,7 +83,7 @@ describe('Rate limiter: order', () => {
 		expect(starts.map(([label]) => label)).toEqual(['a1', 'a2', 'b1', 'a3', 'b2']);
 	});
 
-	test('What was sent before goes before what was never sent', async () => {
+	test('Retries go before new requests', async () => {
 		const { runAll, starts } = createAccount();
 		await runAll([
 			{ label: 'first' },
@@ -163,7 +111,7 @@ describe('Rate limiter: canceled tasks', () => {
 		expect(limiter.isIdle()).toBe(true);
 	});
 
-	test('A waiting task leaves at once and never starts, the others keep their places', async () => {
+	test('A waiting task rejects at once and never starts, and the others keep their order', async () => {
 		const { clock, limiter, schedule, starts } = createAccount();
 		const cancel = new AbortController();
 		const reason = new Error('canceled');
@@ -179,7 +127,7 @@ describe('Rate limiter: canceled tasks', () => {
 		expect(limiter.isIdle()).toBe(true);
 	});
 
-	test('A task that has started is not ended', async () => {
+	test('A task that has started is not aborted', async () => {
 		const { clock, schedule } = createAccount();
 		const cancel = new AbortController();
 		const task = schedule({ label: 'a', signal: cancel.signal });
@@ -187,7 +135,7 @@ describe('Rate limiter: canceled tasks', () => {
 		expect(await clock.run(task)).toBe('a');
 	});
 
-	test('When all that waited have left, nothing waits for its time any more', async () => {
+	test('After all waiting tasks have been canceled, no timer remains', async () => {
 		const { clock, limiter, schedule, runAll } = createAccount();
 		await runAll([{ failure: throttled(60_000) }]);
 		const cancel = new AbortController();
@@ -200,14 +148,14 @@ describe('Rate limiter: canceled tasks', () => {
 	});
 });
 
-describe('Rate limiter: requests a minute', () => {
-	test('No more start in any minute than the credential says', async () => {
+describe('Rate limiter: requests per minute', () => {
+	test('No minute has more starts than the credential allows', async () => {
 		const { runAll, times: at } = createAccount();
 		await runAll(times(5, { limits: [10, 2] }));
 		expect(at()).toEqual([0, 20, 60_000, 60_020, 120_000]);
 	});
 
-	test('Two credentials with one key keep together to the larger number', async () => {
+	test('Two credentials with the same key share the larger limit', async () => {
 		const { runAll, starts } = createAccount();
 		await runAll([
 			{ label: 'small', limits: [5, 1] },
@@ -220,7 +168,7 @@ describe('Rate limiter: requests a minute', () => {
 		]);
 	});
 
-	test('A credential without a number is not held by one that has one', async () => {
+	test('A credential without a limit is not slowed down by one that has a limit', async () => {
 		const { runAll, starts } = createAccount();
 		await runAll([
 			...times(2, { label: 'few', limits: [5, 1] }),
@@ -234,13 +182,13 @@ describe('Rate limiter: requests a minute', () => {
 		]);
 	});
 
-	test('A request that was refused takes no place', async () => {
+	test('A refused request does not count', async () => {
 		const { runAll, times: at } = createAccount();
 		await runAll([{ limits: [1, 1], failure: throttled(1_000) }, ...times(2, { limits: [1, 1] })]);
 		expect(at()).toEqual([0, 1_100, 61_100]);
 	});
 
-	test('A refusal at the end of the minute tells how much later the minute of the service ends', async () => {
+	test('A refusal at the end of the minute shows how much later the minute of the service ends', async () => {
 		const { runAll, times: at } = createAccount();
 		const limits: Task['limits'] = [1, 1];
 		await runAll([
@@ -253,7 +201,7 @@ describe('Rate limiter: requests a minute', () => {
 		expect(at()).toEqual([0, 60_000, 60_200, 120_300, 120_500]);
 	});
 
-	test('That margin is two seconds at most', async () => {
+	test('That margin is at most two seconds', async () => {
 		const { runAll, times: at } = createAccount();
 		const limits: Task['limits'] = [1, 1];
 		await runAll([
@@ -267,7 +215,7 @@ describe('Rate limiter: requests a minute', () => {
 });
 
 describe('Rate limiter: refusals', () => {
-	test('Nothing starts for as long as Retry-After says, but ten minutes at most', async () => {
+	test('Nothing starts for as long as Retry-After says, but at most ten minutes', async () => {
 		const one = createAccount();
 		await one.runAll([{ failure: throttled(5_000) }, {}]);
 		expect(one.times()).toEqual([0, 5_100]);
@@ -276,13 +224,26 @@ describe('Rate limiter: refusals', () => {
 		expect(other.times()).toEqual([0, 600_100]);
 	});
 
-	test('Without it, the waits double from a quarter of a second to five seconds', async () => {
+	test('A run that comes later waits no longer than it may take', async () => {
+		const { runAll, times: at } = createAccount();
+		await runAll([{ failure: throttled(3_600_000), maxElapsedMs: 0 }]);
+		await runAll([{ run: {}, maxElapsedMs: 5_000 }]);
+		expect(at()).toEqual([0, 5_100]);
+	});
+
+	test('Without Retry-After, the waits double from a quarter of a second to five seconds', async () => {
 		const { runAll, times: at } = createAccount();
 		await runAll([...times(6, { failure: throttled() }), {}]);
 		expect(at()).toEqual([0, 350, 950, 2_050, 4_150, 8_250, 13_350]);
 	});
 
-	test('After an answer they begin anew', async () => {
+	test('A minute after its oldest request, a refused account is asked at once', async () => {
+		const { runAll, times: at } = createAccount();
+		await runAll([{}, ...times(16, { failure: throttled() }), {}]);
+		expect(at().slice(-4)).toEqual([49_150, 54_250, 59_350, 60_100]);
+	});
+
+	test('After an answer, the waits start again from the beginning', async () => {
 		const { runAll, times: at } = createAccount();
 		await runAll([
 			{ failure: throttled() },
@@ -294,7 +255,7 @@ describe('Rate limiter: refusals', () => {
 		expect(at()).toEqual([0, 350, 950, 1_050, 1_400]);
 	});
 
-	test('Requests that were under way together are refused as one', async () => {
+	test('Refusals of requests that were in flight together count as one', async () => {
 		const { runAll, times: at } = createAccount();
 		// Three at once are proven.
 		for (let round = 0; round < 3; round++) await runAll(times(3, { limits: [3] }));
@@ -316,7 +277,7 @@ describe('Rate limiter: refusals', () => {
 		expect(limiter.currentConcurrency()).toBe(concurrency);
 	});
 
-	test('What was learned is left one request at a time, after 15 answers each', async () => {
+	test('The learned limit grows by one request after every 15 answers', async () => {
 		const { runAll, limiter } = createAccount();
 		await runAll([
 			{ limits: [3], takesMs: 200 },
@@ -333,7 +294,7 @@ describe('Rate limiter: refusals', () => {
 		expect(limiter.currentConcurrency()).toBe(6);
 	});
 
-	test('A refusal starts the counting of answers anew', async () => {
+	test('A refusal resets the count of answers', async () => {
 		const { runAll, limiter } = createAccount();
 		const refuse = async () =>
 			await runAll([
@@ -347,19 +308,19 @@ describe('Rate limiter: refusals', () => {
 });
 
 describe('Rate limiter: a service that is down', () => {
-	test('is asked, after three failures in a row, by one request at a time, in longer and longer steps', async () => {
+	test('is tested after three failures in a row by one request at a time, at growing intervals', async () => {
 		const { runAll, times: at } = createAccount();
 		await runAll([...times(8, { failure: failed(503) }), {}]);
 		expect(at()).toEqual([0, 100, 200, 800, 1_900, 4_000, 8_100, 16_200, 24_300]);
 	});
 
-	test('is asked when Retry-After says', async () => {
+	test('is tested when Retry-After says', async () => {
 		const { runAll, times: at } = createAccount();
 		await runAll([...times(3, { failure: failed(502, 3_000) }), {}]);
 		expect(at()).toEqual([0, 100, 200, 3_300]);
 	});
 
-	test('is asked within ten minutes, however long Retry-After is', async () => {
+	test('is tested within ten minutes, however long Retry-After is', async () => {
 		const { runAll, times: at } = createAccount();
 		const maxElapsedMs = Infinity;
 		const down = { failure: failed(503, 30 * 24 * 3_600_000), maxElapsedMs };
@@ -367,14 +328,14 @@ describe('Rate limiter: a service that is down', () => {
 		expect(at()).toEqual([0, 100, 200, 600_300]);
 	});
 
-	test('is asked within eight seconds by who comes later', async () => {
+	test('is tested within eight seconds by a later run', async () => {
 		const { runAll, times: at } = createAccount();
 		await runAll(times(3, { failure: failed(503, 3_600_000) }));
 		await runAll([{ run: {} }]);
 		expect(at()).toEqual([0, 100, 200, 8_300]);
 	});
 
-	test('gets all that it may once it has answered', async () => {
+	test('gets as many requests as allowed after it has answered', async () => {
 		const { runAll, times: at } = createAccount();
 		for (let failure = 0; failure < 3; failure++) {
 			await runAll([{ limits: [3], failure: failed(503) }]);
@@ -383,7 +344,7 @@ describe('Rate limiter: a service that is down', () => {
 		expect(at()).toEqual([0, 100, 200, 800, 900, 900, 900]);
 	});
 
-	test('is not down while it answers something in between, be it a refusal', async () => {
+	test('is not down if it answers in between, even with a refusal', async () => {
 		const { runAll, times: at } = createAccount();
 		const down = { failure: failed(503) };
 		await runAll([down, down, { failure: failed(400) }, down, down, {}, down, down, {}]);
@@ -412,7 +373,7 @@ describe('Rate limiter: no success for too long', () => {
 		};
 	};
 
-	test('What waits ends where it would start later than it may', async () => {
+	test('A waiting task fails if it would start too late', async () => {
 		const { reasons, started } = await outcomesOf(599);
 		expect(started).toBe(1);
 		expect(reasons[0]).not.toHaveProperty('wasNotSent');
@@ -422,28 +383,28 @@ describe('Rate limiter: no success for too long', () => {
 		]);
 	});
 
-	test('What may wait so long starts', async () => {
+	test('A task that may wait that long starts', async () => {
 		const { reasons, started } = await outcomesOf(600);
 		expect(started).toBe(3);
 		expect(reasons.slice(1)).toEqual([false, false]);
 	});
 
-	test('A success in between begins the time anew', async () => {
+	test('A success in between resets the time', async () => {
 		const { started } = await outcomesOf(600, [{ failure: failed(500) }, {}]);
 		expect(started).toBe(5);
 	});
 
-	test('Failures in between do not', async () => {
+	test('Failures in between do not reset the time', async () => {
 		const { started } = await outcomesOf(600, [{ failure: failed(500) }]);
 		expect(started).toBe(2);
 	});
 
-	test('A failure that stays is an answer', async () => {
+	test('A failure that is not retryable counts as an answer', async () => {
 		const { started } = await outcomesOf(600, [{ failure: failed(500) }, { failure: failed(400) }]);
 		expect(started).toBe(5);
 	});
 
-	test('What ended takes no place of what comes later', async () => {
+	test('A failed task does not take the place of a later one', async () => {
 		const { runAll, limiter, starts } = createAccount();
 		await runAll([{ failure: throttled(500) }, { maxElapsedMs: 100 }, { maxElapsedMs: 100 }]);
 		expect(limiter.isIdle()).toBe(true);
@@ -452,7 +413,71 @@ describe('Rate limiter: no success for too long', () => {
 	});
 });
 
-test('An account has one limiter in this process', () => {
-	expect(rateLimiterFor('one')).toBe(rateLimiterFor('one'));
-	expect(rateLimiterFor('one')).not.toBe(rateLimiterFor('other'));
+describe('The limiter of an account', () => {
+	const MINUTE_MS = 60_000;
+
+	/** A process whose clock stands still until the test moves it on. */
+	async function startProcess() {
+		let now = 0;
+		jest.spyOn(performance, 'now').mockImplementation(() => now);
+		const timers: Array<{ minutes: number; goOff: () => void }> = [];
+		jest.spyOn(AbortSignal, 'timeout').mockImplementation((milliseconds) => {
+			const timer = new AbortController();
+			timers.push({ minutes: milliseconds / MINUTE_MS, goOff: () => timer.abort() });
+			return timer.signal;
+		});
+		let limiterOf = rateLimiterFor;
+		await jest.isolateModulesAsync(async () => {
+			limiterOf = (await import('../../nodes/StepFunImage/transport/rateLimiter')).rateLimiterFor;
+		});
+		return {
+			limiterOf: (account: string) => limiterOf(account),
+			timers,
+			passMinutes: (minutes: number) => (now += minutes * MINUTE_MS),
+		};
+	}
+
+	test('is one in a process', () => {
+		expect(rateLimiterFor('one')).toBe(rateLimiterFor('one'));
+		expect(rateLimiterFor('one')).not.toBe(rateLimiterFor('other'));
+	});
+
+	test('is kept for ten minutes after its last request', async () => {
+		const { limiterOf, timers, passMinutes } = await startProcess();
+		const first = limiterOf('first');
+		passMinutes(1);
+		const second = limiterOf('second');
+		expect(timers.map(({ minutes }) => minutes)).toEqual([10]);
+
+		passMinutes(9);
+		timers[0].goOff();
+		expect(timers.map(({ minutes }) => minutes)).toEqual([10, 10]);
+		expect(limiterOf('first')).not.toBe(first);
+		expect(limiterOf('second')).toBe(second);
+
+		passMinutes(10);
+		timers[1].goOff();
+		// Nobody is left to be looked after.
+		expect(timers).toHaveLength(2);
+		expect(limiterOf('second')).not.toBe(second);
+		expect(timers).toHaveLength(3);
+	});
+
+	test('is kept for as long as a request is under way', async () => {
+		const { limiterOf, timers, passMinutes } = await startProcess();
+		const limiter = limiterOf('busy');
+		let end = () => {};
+		const request = limiter.schedule(async () => await new Promise<void>((done) => (end = done)), {
+			limits: { concurrentRequests: 1, requestsPerMinute: 0 },
+			run: RUN,
+			isRetry: false,
+			maxElapsedMs: Infinity,
+			signal: new AbortController().signal,
+		});
+		passMinutes(30);
+		timers[0].goOff();
+		expect(limiterOf('busy')).toBe(limiter);
+		end();
+		await request;
+	});
 });

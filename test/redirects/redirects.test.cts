@@ -6,7 +6,13 @@ import { inputImage } from '../kit/images.cts';
 import { runGenerate } from '../kit/localRuns.cts';
 import { localCredential } from '../kit/stepFunCredential.cts';
 import { testCredential } from '../kit/testCredential.cts';
-import { answerWithLink, startHostileServer, type HostileServer } from '../kit/hostileServer.cts';
+import {
+	answerWithLink,
+	startHostileServer,
+	type Attack,
+	type HostileServer,
+} from '../kit/hostileServer.cts';
+import { bytesOf } from '../kit/runNode.cts';
 
 const KEY = 'sk-3fN8qLw1ZbYx6TgRk2Vp';
 const HEADER_SECRET = 'gateway-secret-7Hq2mVx0Tz4Lk9Wc';
@@ -177,6 +183,47 @@ test.each([
 	});
 	const { error } = await run({ options: { maxTries: 1, timeout: 20 } });
 	expect(error?.message).toMatch(/^The image was made, but could not be downloaded/);
+});
+
+describe('A server that asks for the key also where it keeps its results', () => {
+	const guarded: Attack = (request, response) => {
+		if (request.method === 'POST') response.end(answerWithLink(`${server.origin}/picture.png`));
+		else if (!request.headers.authorization) response.writeHead(401).end('No key');
+		else if (request.url === '/moved') response.writeHead(302, { Location: other.url }).end();
+		else response.end(picture);
+	};
+
+	test('gets it once it has refused the download without it', async () => {
+		server.attackWith(guarded);
+		const { items, error } = await run();
+		expect(error?.message).toBeUndefined();
+		expect((await bytesOf(items[0].binary?.data)).equals(picture)).toBe(true);
+		expect(server.requests.map(({ headers }) => headers.authorization)).toEqual([
+			expect.stringContaining('Bearer'),
+			undefined,
+			expect.stringContaining('Bearer'),
+		]);
+	});
+
+	test('gets it nowhere else', async () => {
+		other.attackWith((_request, response) => void response.writeHead(401).end('No key'));
+		server.attackWith((_request, response) => {
+			response.end(answerWithLink(`${other.origin}/picture.png`));
+		});
+		const { error } = await run();
+		expect(error?.message).toMatch(/answered with status 401: No key$/);
+		expect(other.requests.map(({ headers }) => headers.authorization)).toEqual([undefined]);
+	});
+
+	test('cannot send it on to another host', async () => {
+		server.attackWith((request, response, body) => {
+			if (request.method === 'POST') response.end(answerWithLink(`${server.origin}/moved`));
+			else guarded(request, response, body);
+		});
+		const { error } = await run();
+		expect(error?.message).toMatch(/answered with status 302/);
+		expect(other.requests).toEqual([]);
+	});
 });
 
 describe("Redirects: n8n's protection of the internal network", () => {

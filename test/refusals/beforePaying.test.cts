@@ -13,7 +13,7 @@ afterAll(async () => await server.close());
 const refusal = async (parameters: INodeParameters, rest = {}) =>
 	(await runGenerate(server, parameters, rest)).error;
 
-describe('Refusals: rows are told all at once, counted from 1', () => {
+describe('Refusals: one error lists all rows, counted from 1', () => {
 	const rows = [{ prompt: 'A red shoe' }, { prompt: '' }, { prompt: 'x'.repeat(600) }];
 
 	test('Stop mode names the first refused row and lists the others', async () => {
@@ -30,11 +30,11 @@ describe('Refusals: rows are told all at once, counted from 1', () => {
 		expect(error?.message).toBe("Row 2 of 2: 'Prompt' is empty");
 	});
 
-	test('A run with one row does not count', async () => {
+	test('A run with one row has no row numbers', async () => {
 		expect((await refusal({ prompt: '={{ "" }}' }))?.message).toBe("'Prompt' is empty");
 	});
 
-	test('More than ten refused rows are summed up', async () => {
+	test('More than ten refused rows are summarized', async () => {
 		const error = await refusal(
 			{ prompt: '={{ $json.prompt }}' },
 			{ items: Array.from({ length: 30 }, () => ({ prompt: ' ' })) },
@@ -56,14 +56,14 @@ describe('Refusals: braces in a field that is set to Fixed', () => {
 		expect(error?.description).toContain('Switch the field to Expression');
 	});
 
-	test('A million opening braces are looked through at once', async () => {
+	test('A million opening braces are searched at once', async () => {
 		const error = await refusal({ prompt: '{{'.repeat(500_000) });
 		expect(error?.message).toContain("'Prompt' is too long");
 	});
 });
 
 describe('Refusals: Max Images per Run', () => {
-	test('A run that would make more images is refused with the count', async () => {
+	test('A larger run is refused, with its number of images', async () => {
 		const error = await refusal(
 			{ options: { maxImagesPerRun: 5, numberOfImages: 3 } },
 			{ items: [{}, {}] },
@@ -73,13 +73,13 @@ describe('Refusals: Max Images per Run', () => {
 		expect(error?.context.itemIndex).toBeUndefined();
 	});
 
-	test.each([0, 1.5, 'many', true, {}])('%j is no number of images', async (maxImagesPerRun) => {
+	test.each([0, 1.5, 'many', true, {}])('%j is not a number of images', async (maxImagesPerRun) => {
 		const error = await refusal({ options: { maxImagesPerRun } as INodeParameters });
 		expect(error?.message).toContain("'Max Images per Run' must be a whole number");
 	});
 });
 
-describe('Refusals: numbers are read in one way', () => {
+describe('Refusals: numbers are read in the same way', () => {
 	const fields = [
 		['numberOfImages', 'Number of Images'],
 		['maxTries', 'Max Tries'],
@@ -112,7 +112,7 @@ describe('Refusals: Link Lifetime', () => {
 });
 
 describe('Refusals: Seed', () => {
-	test('A seed that leaves no room for all images is refused', async () => {
+	test('A seed that is too large for all images is refused', async () => {
 		const error = await refusal({ options: { seed: 2_147_483_646, numberOfImages: 3 } });
 		expect(error?.message).toBe(
 			"'Seed' must be at most 2147483645 for 3 images, but is 2147483646",

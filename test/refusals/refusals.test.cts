@@ -210,7 +210,7 @@ describe('Refusals of Generate', () => {
 	});
 });
 
-describe('Refusals: what is just short enough', () => {
+describe('Refusals: texts at the limit are accepted', () => {
 	test.each([
 		['512 Latin letters', 'a'.repeat(512)],
 		['512 Chinese characters', '鞋'.repeat(512)],
@@ -314,7 +314,7 @@ describe('Refusals: one bad item among several', () => {
 		expect(server.requests).toEqual([]);
 	});
 
-	test('Stop Workflow tells the error of the first of several bad items', async () => {
+	test('Stop Workflow shows the error of the first of several bad items', async () => {
 		const { error } = await runGenerate(server, parameters, {
 			items: [{ prompt: 'one' }, { prompt: '' }, { prompt: 'x'.repeat(600) }],
 		});
@@ -369,7 +369,7 @@ describe('Refusals: one bad item among several', () => {
 		);
 	});
 
-	test('Continue (using error output) puts the bad item out there, with its input', async () => {
+	test('Continue (using error output) sends the bad item there, with its input', async () => {
 		const { items, errorItems } = await runGenerate(server, parameters, {
 			items: prompts.map((item, index) => ({ ...item, row: index + 1 })),
 			onError: 'continueErrorOutput',

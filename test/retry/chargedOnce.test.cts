@@ -2,7 +2,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { inputImage } from '../kit/images.cts';
 import { bytesOf } from '../kit/runNode.cts';
-import { answerWith, startHostileServer, type HostileServer } from '../kit/hostileServer.cts';
+import {
+	answerWith,
+	sendEndlessly,
+	startHostileServer,
+	type HostileServer,
+} from '../kit/hostileServer.cts';
 import { runGenerate } from '../kit/localRuns.cts';
 
 // What arrived whole was charged, and would be charged again with each further request.
@@ -18,7 +23,7 @@ beforeAll(async () => {
 });
 afterAll(async () => await server.close());
 
-test('an image whose Base64 goes wrong in a later piece is not asked for again', async () => {
+test('an image with invalid Base64 in a later piece is not requested again', async () => {
 	server.attackWith((_request, response) => {
 		response.write(`{"id":"id","data":[{"b64_json":"${png.subarray(0, 66).toString('base64')}`);
 		void sleep(200).then(() => response.end('%%%%"}]}'));
@@ -30,7 +35,7 @@ test('an image whose Base64 goes wrong in a later piece is not asked for again',
 	expect(server.requests).toHaveLength(1);
 });
 
-test('A whole answer with half an image is not asked for again', async () => {
+test('A complete answer with half an image is not requested again', async () => {
 	server.attackWith((_request, response) => {
 		response.end(answerWith(png.subarray(0, png.length >> 1).toString('base64')));
 	});
@@ -78,7 +83,7 @@ test.each(['gzip', 'deflate', 'br'])(
 		const { error } = await runGenerate(server, { options: { maxTries: 3 } });
 		expect(error?.message).toMatch(/^The answer arrived, but could not be decompressed: /);
 		expect(error?.description).toContain('Content-Encoding');
-		expect(error?.description).toContain('the image has been charged');
+		expect(error?.description).toContain('The image has been charged');
 		expect(error?.httpCode).toBe('200');
 		expect(server.requests).toHaveLength(1);
 	},
@@ -97,4 +102,15 @@ test.each<[string, () => Buffer]>([
 	expect((await bytesOf(items[0].binary?.data)).equals(image())).toBe(true);
 	expect(items[0].json).toMatchObject({ width: 40, height: 30, traceId: 'trace-1' });
 	expect(server.requests).toHaveLength(1);
+});
+
+test('What claims to be an image and never ends is left, and not asked for again', async () => {
+	server.attackWith((_request, response) => {
+		response.setHeader('Content-Type', 'image/png');
+		sendEndlessly(response, 'This is no image. ', 'text ');
+	});
+	const { error } = await runGenerate(server, { options: { maxTries: 3 } });
+	expect(error?.message).toMatch(/^The answer contains something that is not an image: This is no/);
+	expect(server.requests).toHaveLength(1);
+	await server.untilNobodyIsConnected();
 });

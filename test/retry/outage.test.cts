@@ -7,7 +7,7 @@ jest.setTimeout(60_000);
 
 const prompts = (count: number) => Array.from({ length: count }, (_, index) => ({ index }));
 
-describe('A service that is away for a while', () => {
+describe('A service that is down for a while', () => {
 	const AWAY_MS = 4_000;
 	let server: StepFunServer | undefined;
 	afterEach(async () => await server?.close());
@@ -61,7 +61,7 @@ afterEach(async () => {
 	for (const close of closers.splice(0)) await close();
 });
 
-describe('An account without one success ends everything that waits for it within Give Up After', () => {
+describe('An account without a success ends all its requests within Give Up After', () => {
 	const GIVE_UP_AFTER = 3;
 	const options = { giveUpAfter: GIVE_UP_AFTER, timeout: 1 };
 

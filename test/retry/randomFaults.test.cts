@@ -16,8 +16,8 @@ const TIMEOUT_SECONDS = 6;
 interface Mishap {
 	fault: Fault;
 	/**
-	 * What the node makes of it: the request is sent again, brings its image all the same, fails in this run of the node,
-	 * or fails for good, so that n8n's Retry On Fail does not send it again.
+	 * What the node makes of it: the request is sent again, brings its image all the same, fails in this run of the
+	 * node, or fails for good, so that n8n's Retry On Fail does not send it again.
 	 */
 	outcome: 'repeated' | 'delivered' | 'failed' | 'settled';
 	/** Whether the service charges an image that never arrives. */
@@ -196,10 +196,10 @@ describe('Items through a server that fails at random', () => {
 		await untilOpenFilesAre(descriptors);
 	});
 
-	test('meet every fault', () => {
+	test('run into every fault', () => {
 		const planned = new Set(runs.flatMap(({ plans }) => plans.flat()));
 		expect(MISHAPS.filter((each) => !planned.has(each))).toEqual([]);
-		// Where failures stop the node, it is stopped as often as it is run again.
+		// If failures stop the node, it stops in every run.
 		for (const [index, { maxFailed, maxRuns }] of SCENARIOS.entries()) {
 			const failures = runs[index].plans.flat().filter(({ outcome }) => outcome === 'failed');
 			if (maxFailed < Infinity) expect([maxRuns, failures.length]).toEqual([maxRuns, maxFailed]);

@@ -31,7 +31,7 @@ const generate = async (
 		},
 	);
 
-describe('Retry: failures that can pass', () => {
+describe('Retry: retryable failures', () => {
 	test.each([408, 425, 429, 500, 502, 503, 504, 520, 522, 529])(
 		'Status %i is tried again',
 		async (status) => {
@@ -89,14 +89,14 @@ describe('Retry: failures that can pass', () => {
 		},
 	);
 
-	test('A request is not tried again beyond the time after which to give up', async () => {
+	test('A request is not retried after Give Up After', async () => {
 		const key = await start({ faults: [{ fault: { status: 503, retryAfter: 30 } }] });
 		const { error } = await generate(key, { items: [{}], options: { giveUpAfter: 5 } });
 		expect(server.requests).toHaveLength(1);
 		expect(error?.httpCode).toBe('503');
 	});
 
-	test('A 429 costs time but no try', async () => {
+	test('A 429 does not count as a try', async () => {
 		const key = await start({
 			faults: [{ times: 3, fault: { status: 429, retryAfter: 0.01 } }],
 		});
@@ -121,7 +121,7 @@ describe('Retry: Retry-After', () => {
 		expect(second.receivedAt - first.receivedAt).toBeGreaterThanOrEqual(980);
 	});
 
-	test('Retry-After of a 429 is honoured by all requests of the key', async () => {
+	test('Retry-After of a 429 applies to all requests of the key', async () => {
 		const key = await start({
 			latencyMs: 50,
 			faults: [{ when: { nth: 2 }, fault: { status: 429, retryAfter: 1 } }],
@@ -137,8 +137,8 @@ describe('Retry: Retry-After', () => {
 	});
 });
 
-describe('Retry: failures that do not pass', () => {
-	test.each([400, 401, 402, 404, 451])('Status %i is never tried again', async (status) => {
+describe('Retry: failures that are not retryable', () => {
+	test.each([400, 401, 402, 404, 451])('Status %i is never retried', async (status) => {
 		const key = await start({ faults: [{ fault: { status } }] });
 		const { error } = await generate(key, { items: [{}] });
 		expect(error?.httpCode).toBe(String(status));
@@ -158,7 +158,7 @@ describe('Retry: failures that do not pass', () => {
 	});
 });
 
-describe('Retry: the download of an image that was made', () => {
+describe('Retry: the download of a finished image', () => {
 	test.each([
 		['a failing server', { status: 503 }],
 		['a cut file', { cutBody: true as const }],
@@ -185,7 +185,7 @@ describe('Retry: the download of an image that was made', () => {
 });
 
 describe('Retry: the limits of a key', () => {
-	test('The limit of a key holds over the runs of several workflows', async () => {
+	test('The limit of a key applies across the runs of several workflows', async () => {
 		const key = await start({ latencyMs: 60, concurrency: 3 });
 		const credential = { concurrentRequests: 3 };
 		const items = Array.from({ length: 6 }, () => ({}));
@@ -197,7 +197,7 @@ describe('Retry: the limits of a key', () => {
 		expect(server.rejected429).toBe(0);
 	});
 
-	test('The requests of a key find the pace of a service that takes less than the credential says', async () => {
+	test('The requests of a key adapt to a service with a lower limit than in the credential', async () => {
 		const key = await start({ latencyMs: 100, concurrency: 2 });
 		const { items, error } = await generate(key, {
 			items: Array.from({ length: 12 }, () => ({})),

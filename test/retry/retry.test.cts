@@ -54,18 +54,18 @@ describe('whether a failure is retryable', () => {
 		},
 	);
 
-	test.each([504, 520, 524])('An image may have been made behind a %i', (status) => {
+	test.each([504, 520, 524])('An image may have been made before a %i', (status) => {
 		expect(new RequestFailure('status', { status }).charge).toBe('maybe');
 	});
 
-	test.each([502, 503, 521, 522, 523])('A %i tells of a service that is down', (status) => {
+	test.each([502, 503, 521, 522, 523])('A %i means that the service is down', (status) => {
 		expect(new RequestFailure('status', { status })).toMatchObject({
 			isUnavailable: true,
 			charge: 'no',
 		});
 	});
 
-	test('is false for answers that arrived whole, since they were charged', () => {
+	test('is false for complete answers, because they were charged', () => {
 		const kinds = [
 			'contentFiltered',
 			'noImage',
@@ -110,13 +110,13 @@ describe('retry', () => {
 		return { outcome, heard, attempts };
 	}
 
-	test('sends once where that succeeds', async () => {
+	test('sends once if that succeeds', async () => {
 		const { outcome, heard } = await run([]);
 		expect(outcome).toEqual({ result: 'an image', tries: 1 });
 		expect(heard).toEqual([]);
 	});
 
-	test('sends again after a failure that may pass, and says what went before', async () => {
+	test('sends again after a retryable failure, and passes it to the next try', async () => {
 		const first = failed();
 		const { outcome, heard, attempts } = await run([first]);
 		expect(outcome).toEqual({ result: 'an image', tries: 2 });
@@ -127,7 +127,7 @@ describe('retry', () => {
 		]);
 	});
 
-	test('needs nobody to hear of the failures', async () => {
+	test('works without onFailure', async () => {
 		const outcome = await retry(
 			async ({ number }) => {
 				if (number === 1) throw failed();
@@ -141,7 +141,7 @@ describe('retry', () => {
 		expect(outcome).toEqual({ result: 2, tries: 2 });
 	});
 
-	test('ends after as many tries as the policy has, with the last failure and their number', async () => {
+	test('ends after maxTries, with the last failure and the number of tries', async () => {
 		const { outcome, heard } = await run([failed(), failed(), failed({ text: 'the last' })]);
 		expect(outcome).toMatchObject({ details: { text: 'the last', tries: 3 } });
 		expect(heard.map(([, tries, delayMs]) => [tries, delayMs])).toEqual([
@@ -151,7 +151,7 @@ describe('retry', () => {
 		]);
 	});
 
-	test('ends at once after a failure that stays, or an error that is none of a request', async () => {
+	test('ends at once after a failure that is not retryable, or another error', async () => {
 		const refused = new RequestFailure('status', { status: 400 });
 		expect((await run([refused])).outcome).toMatchObject({ details: { status: 400, tries: 1 } });
 		const error = new Error('a mistake');
@@ -165,7 +165,7 @@ describe('retry', () => {
 		expect(outcome).toMatchObject({ details: { tries: 1 } });
 	});
 
-	test('does not wait, and takes no try, where the rate limiter waits', async () => {
+	test('does not wait, and does not count a try, if the rate limiter waits', async () => {
 		const { outcome, heard } = await run([throttled, throttled, failed(), throttled], {
 			maxTries: 2,
 		});
@@ -189,7 +189,7 @@ describe('retry', () => {
 		});
 	});
 
-	test('waits longer the more failures there were, where the server names no time', async () => {
+	test('waits longer after each failure if the server sends no Retry-After', async () => {
 		const unnamed = new RequestFailure('status', { status: 503 });
 		const { heard } = await run([failed(), unnamed, unnamed], { maxTries: 9, maxElapsedMs: 100 });
 		expect(heard.map(([, , delayMs]) => delayMs)).toEqual([1, undefined]);
@@ -213,7 +213,7 @@ describe('retry', () => {
 		return delay;
 	}
 
-	test('ends where the next try would begin too late, counted from the first sending', async () => {
+	test('ends if the next try would start too late, counted from the first try', async () => {
 		const late = failed({ retryAfterMs: 2_000 });
 		expect((await run([late], { maxElapsedMs: 1_999 })).outcome).toMatchObject({
 			details: { tries: 1 },
@@ -227,7 +227,7 @@ describe('retry', () => {
 		expect(idle.outcome).toEqual({ result: 'an image', tries: 4 });
 	});
 
-	test('sends again at the last moment that the policy allows, and waits only where it has to', async () => {
+	test('sends again at the last moment that the policy allows, and waits only if necessary', async () => {
 		const clock = createVirtualClock();
 		const sleep = jest.spyOn(clock, 'sleep');
 		const outcomeOf = async (maxElapsedMs: number, failures: RequestFailure[]) =>
@@ -257,7 +257,7 @@ describe('retry', () => {
 		expect(sleep).not.toHaveBeenCalled();
 	});
 
-	test('stops waiting when its signal says so', async () => {
+	test('stops waiting when its signal aborts', async () => {
 		const stop = new AbortController();
 		setTimeout(() => stop.abort(new Error('stopped')), 10);
 		const { outcome } = await run([failed({ retryAfterMs: 60_000 })], {}, undefined, stop.signal);
@@ -265,7 +265,7 @@ describe('retry', () => {
 		expect(outcome).not.toBeInstanceOf(RequestFailure);
 	});
 
-	test('tells a try whether its failure would be the last', async () => {
+	test('tells a try whether a failure would be final', async () => {
 		const finals: boolean[] = [];
 		await run([failed(), failed(), failed()], { maxTries: 3 }, ({ isFinal, onStart }) => {
 			onStart();

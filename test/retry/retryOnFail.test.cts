@@ -63,7 +63,7 @@ describe.each(ON_ERROR)('Retry On Fail with On Error %s', (onError) => {
 		}
 	});
 
-	test('An item that fails for good is sent once a try, and the others once', async () => {
+	test('An item that always fails is sent once per try, and the others only once', async () => {
 		const key = await start({
 			faults: [{ when: { promptIncludes: 'picture 0;' }, fault: { status: 400 } }],
 		});
@@ -86,7 +86,7 @@ describe.each(ON_ERROR)('Retry On Fail with On Error %s', (onError) => {
 		expect(new Set(promptsBilled()).size).toBe(server.billed.length);
 	});
 
-	test('An image that was made and charged, but stopped by moderation, is not bought again', async () => {
+	test('An image that was charged but stopped by moderation is not paid for again', async () => {
 		const key = await start({
 			faults: [{ when: { promptIncludes: 'picture 0;' }, fault: { contentFiltered: true } }],
 		});
@@ -96,7 +96,7 @@ describe.each(ON_ERROR)('Retry On Fail with On Error %s', (onError) => {
 		else expect(items.filter(({ binary }) => binary)).toHaveLength(2);
 	});
 
-	test('An image that could not be downloaded is downloaded again, not bought again', async () => {
+	test('An image that could not be downloaded is downloaded again, not paid for again', async () => {
 		const key = await start({ resultFaults: [{ times: 1, fault: { status: 404 } }] });
 		const { items, error } = await generate(key, {
 			onError,
@@ -112,7 +112,7 @@ describe.each(ON_ERROR)('Retry On Fail with On Error %s', (onError) => {
 });
 
 describe('Retry On Fail', () => {
-	test('With Execute Once the one item is sent again', async () => {
+	test('With Execute Once, the only item is sent again', async () => {
 		const key = await start({ faults: [{ when: { nth: 1 }, fault: { status: 400 } }] });
 		const { items, error } = await generate(key, { executeOnce: true });
 		expect(error).toBeUndefined();
@@ -120,7 +120,7 @@ describe('Retry On Fail', () => {
 		expect(server.billed).toHaveLength(1);
 	});
 
-	test('With Execute Once and several images for the item, the made ones are kept', async () => {
+	test('With Execute Once and several images for the item, the finished ones are kept', async () => {
 		const key = await start({ faults: [{ when: { nth: 3 }, fault: { status: 400 } }] });
 		const { items, error } = await generate(key, {
 			executeOnce: true,
@@ -131,7 +131,7 @@ describe('Retry On Fail', () => {
 		expect(server.billed).toHaveLength(4);
 	});
 
-	test('Edits keep what was made of each input image', async () => {
+	test('Edits keep the finished result of each input image', async () => {
 		const key = await start({ faults: [{ when: { nth: 4 }, fault: { status: 400 } }] });
 		const items = await Promise.all(
 			[10_000, 20_000, 30_000, 40_000, 50_000].map(
@@ -153,7 +153,7 @@ describe('Retry On Fail', () => {
 		expect(edited.sort()).toEqual([10_000, 20_000, 30_000, 40_000, 50_000]);
 	});
 
-	test('A request that an expression makes another one is sent', async () => {
+	test('A request that an expression changes is sent again', async () => {
 		const key = await start({ faults: [{ when: { nth: 2 }, fault: { status: 400 } }] });
 		const { error } = await generate(key, {
 			items: [{}, {}],
@@ -173,7 +173,7 @@ describe('Retry On Fail', () => {
 		expect(error?.description).toContain('2 other images of this run were made and charged');
 	});
 
-	test('Two runs of a workflow keep nothing for each other', async () => {
+	test('Two runs of a workflow share nothing', async () => {
 		const key = await start();
 		for (const runs of [1, 2]) {
 			const { items } = await generate(key, { items: ITEMS.slice(0, 2) });

@@ -32,8 +32,8 @@ afterAll(() => {
 	expect(unhandled).toEqual([]);
 });
 
-describe('What a failure makes pointless, and what not', () => {
-	test('A 402 for a dear model does not stop the items of a cheap one', async () => {
+describe('Requests that a failure makes pointless, and others', () => {
+	test('A 402 for an expensive model does not stop the items of a cheap one', async () => {
 		const models = ['dear-model', 'step-image-edit-2'];
 		await start({ models, balance: 1, prices: { 'dear-model': 5 }, keys: ['scopes-402'] });
 		const { items } = await runGenerate(
@@ -80,8 +80,8 @@ describe('What a failure makes pointless, and what not', () => {
 	});
 });
 
-describe('The pace of keys in one run', () => {
-	test('is one for each key: the requests of a key do not wait for those of another', async () => {
+describe('The rates of several keys in one run', () => {
+	test('are separate: the requests of a key do not wait for those of another', async () => {
 		const keys = ['scopes-pace-1', 'scopes-pace-2', 'scopes-pace-3'];
 		await start({ keys, concurrency: 1, latencyMs: 300 });
 		const { items } = await runWithKeys((item) => keys[item % keys.length], 6);
@@ -90,7 +90,7 @@ describe('The pace of keys in one run', () => {
 		expect(server.rejected429).toBe(0);
 	});
 
-	test('slows down only the key that was told to wait', async () => {
+	test('slow down only the key that was told to wait', async () => {
 		const [slow, quick] = ['scopes-slow', 'scopes-quick'];
 		await start({
 			keys: [slow, quick],

@@ -12,7 +12,7 @@ const SMALLEST_FONT = 6;
 /** On a picture with a shorter side than this no letter is readable, so it gets no caption. */
 const SMALLEST_SIDE = 32;
 
-/** What every picture says of itself, so that nobody takes it for what StepFun would have drawn. */
+/** The caption of every image, so that nobody mistakes it for a result of StepFun. */
 export const NOTICE = 'TEST SERVER · NOT A REAL RESULT';
 
 export interface CaptionText {

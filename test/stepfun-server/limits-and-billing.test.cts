@@ -47,7 +47,7 @@ test('over the concurrency limit: 429, without Retry-After', async () => {
 	expect(count(await many(server, 3), 200)).toBe(3);
 });
 
-test('at the concurrency limit a client that waits for its answers is never refused', async () => {
+test('at the concurrency limit, a client that waits for its answers is never refused', async () => {
 	const server = await start({ concurrency: 4 });
 	const lane = async () => {
 		const statuses: number[] = [];

@@ -84,7 +84,7 @@ describe('step-image-edit-2 generate', () => {
 		expect(server.billed).toHaveLength(1);
 	});
 
-	test('takes what the documentation is silent about, without effect, and names it', async () => {
+	test('accepts undocumented fields without effect, and names them', async () => {
 		const silent = { quality: 'high', style: 'vivid', user: null, image: 'AAAA', constructor: 'x' };
 		const { status, body } = await generate(server, { seed: 7, ...silent });
 		expect([status, body.data?.[0].seed]).toEqual([200, 7]);
@@ -401,7 +401,7 @@ describe('key, path and moderation', () => {
 		expect(models.data.map(({ id }) => id)).toEqual(['step-image-edit-2', 'step-1x-edit']);
 	});
 
-	test('a model that only this server offers is not judged', async () => {
+	test('a model that only this server offers is not checked', async () => {
 		const gateway = await startStepFunServer({ models: ['fox-painter'] });
 		const changes = { model: 'fox-painter', size: '320x200', quality: 'high' };
 		const { status } = await generate(gateway, changes);

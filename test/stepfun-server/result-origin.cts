@@ -45,7 +45,7 @@ export function createResultOrigin(
 		requests.push(record);
 		downloads++;
 		request.resume();
-		// Writing to a client that just left is an error nobody needs to hear of.
+		// An error while writing to a client that has just disconnected can be ignored.
 		response.on('error', () => undefined);
 		response.on('close', () => {
 			record.answeredAt = Date.now();

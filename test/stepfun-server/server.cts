@@ -30,7 +30,7 @@ import type {
 
 export type * from './types.cts';
 
-/** The key that the server takes unless it is told others. */
+/** The key that the server accepts by default. */
 export const LOCAL_API_KEY = 'local-stepfun-key';
 
 const HOST = '127.0.0.1';
@@ -86,7 +86,7 @@ export async function startStepFunServer(
 		};
 		requests.push(record);
 		response.setHeader('X-Trace-Id', record.traceId);
-		// Writing to a client that just left is an error nobody needs to hear of.
+		// An error while writing to a client that has just disconnected can be ignored.
 		response.on('error', () => undefined);
 		response.on('close', () => {
 			record.answeredAt = Date.now();

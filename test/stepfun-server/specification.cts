@@ -85,8 +85,8 @@ function choiceOf(sizes: object): FieldRule {
 }
 
 /**
- * The documented operations of each model with their parameters. An operation that is absent is refused. A parameter that
- * is absent is one that the documentation says nothing about: it has no effect.
+ * The documented operations of each model with their parameters. An operation that is absent is refused. A parameter
+ * that is absent is one that the documentation says nothing about: it has no effect.
  */
 export const RULES: Record<string, Partial<Record<Operation, OperationRules>>> = {
 	'step-image-edit-2': {
@@ -191,7 +191,7 @@ const ERROR_TYPES: Record<number, string> = {
 	504: 'gateway_timeout',
 };
 
-/** The `type` that stands in an error of this status. */
+/** The `type` in an error with this status. */
 export function errorType(status: number): string {
 	return ERROR_TYPES[status] ?? 'error';
 }

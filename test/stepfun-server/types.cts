@@ -50,7 +50,7 @@ export type Fault = {
 	/** An HTML page with status 200, as a proxy or a login page answers. */
 	| { html: true }
 	| { emptyBody: true }
-	/** What stands in the image field of a filtered answer: nothing, null, "" or a picture. */
+	/** The image field of a filtered answer: absent, null, "" or an image. */
 	| { contentFiltered: true | 'null' | 'empty' | 'with-image' }
 	/** Status 200 with `data: []`. */
 	| { noImage: true }
@@ -68,7 +68,7 @@ export type Fault = {
 	| { withoutLastBrace: true }
 	/** A member of a JSON object, as text, that comes before all others. */
 	| { firstMember: string }
-	/** Sends the body in small pieces, for about so long; with a status its own body. */
+	/** Sends the body in small pieces for about this long; with a status, its own body. */
 	| { dripMs: number }
 	/** The link of the answer leads to 404 the first time. */
 	| { lateLink: true }
@@ -128,7 +128,10 @@ export interface StepFunServerOptions {
 	retryAfter?: number | string;
 	/** Time an image request takes, or a function of its 1-based number. */
 	latencyMs?: number | ((nth: number) => number);
-	/** Format of the pictures; `bytes` pads valid pictures to about this size. `quality` is that of JPEG and WebP, 1 to 100. */
+	/**
+	 * Format of the pictures; `bytes` pads valid pictures to about this size. `quality` is that of JPEG and WebP, 1 to
+	 * 100.
+	 */
 	image?: { format?: ImageFormat; bytes?: number; quality?: number };
 	/** `once` draws one picture per size and sends it to every request, which costs no CPU in benchmarks. */
 	drawing?: 'each' | 'once';
@@ -234,7 +237,7 @@ export interface StepFunServer {
 	readonly sentImages: Buffer[];
 	/** The sent pictures by the `id` of the answer. Empty without `recordBodies`. */
 	readonly images: Map<string, Buffer>;
-	/** Replaces the fault plan; counts of `times` start again, `nth` goes on. */
+	/** Replaces the fault plan; the counts of `times` restart, `nth` continues. */
 	setFaults(rules: FaultRule[]): void;
 	setResultFaults(rules: ResultFaultRule[]): void;
 	/** Forgets everything recorded, refills the balance and starts windows, counts and faults again. */

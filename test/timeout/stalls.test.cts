@@ -45,7 +45,10 @@ afterEach(async () => {
 const store = () => Container.get(BinaryDataService);
 const never = async () => await new Promise<never>(() => undefined);
 
-/** A store that takes all bytes, which older releases of n8n give it in another place, and never says that it has kept them. */
+/**
+ * A store that takes all bytes, which older releases of n8n give it in another place, and never says that it has kept
+ * them.
+ */
 const stallBehindTheEnd = () =>
 	jest.spyOn(store(), 'store').mockImplementation(async (...given: unknown[]) => {
 		for (const each of given) if (each instanceof Readable) each.resume();
@@ -140,7 +143,7 @@ describe('An input image that cannot be read', () => {
 		item = await itemWithFile(png);
 	});
 
-	/** The store hands out so many streams as they are, and then streams that bring nothing. */
+	/** The store returns this many normal streams, and then streams without data. */
 	const stallAfter = (streams: number) => {
 		const service = store();
 		const original = service.getAsStream.bind(service);

@@ -72,8 +72,8 @@ interface ImageTask {
 }
 
 /**
- * The requests that would fail in the same way after a status: after a 401, all with the same key. After a 402 or a 404,
- * only those for the same model, because a gateway may serve other models.
+ * The requests that would fail in the same way after a status: after a 401, all with the same key. After a 402 or a
+ * 404, only those for the same model, because a gateway may serve other models.
  */
 const SCOPES: Record<number, (request: ImageRequest) => string> = {
 	401: ({ credential }) => `key ${credential.accountId}`,
@@ -339,8 +339,8 @@ async function send(
 		const body = await encodeBody(operation, fields, image, progress);
 		const apiRequest = { method, path, ...body };
 		const response = await sendWithKey(functions, credential, apiRequest, timedSignal, progress);
-		progress.waitFor(toServerTimeout);
-		progress.onAlive();
+		progress.setTimeoutError(toServerTimeout);
+		progress.onActivity();
 		const traceId = headerText(response.headers['x-trace-id']);
 		let answer: ImageResponse = {};
 		/** If n8n cannot store the image, it may still be available at its link. */
@@ -360,7 +360,7 @@ async function send(
 				await storeImage(functions, digest.update(bytes), stream, request.fileName);
 			// Some servers answer with the image itself.
 			const read = isImage(response.headers['content-type'])
-				? { response: {} as ImageResponse, image: await store(chunks) }
+				? { response: {} as ImageResponse, image: await storeAll(chunks, store) }
 				: await readResponse(chunks, store, (whole) => {
 						answer = whole;
 						assertNotFiltered(whole);
@@ -378,6 +378,18 @@ async function send(
 			throw withAnswer(error);
 		}
 	});
+}
+
+/** Stores an image from chunks, and closes them if they were not read to the end. */
+async function storeAll(
+	chunks: AsyncGenerator<Buffer>,
+	store: (bytes: AsyncIterable<Buffer>) => Promise<StoredImage>,
+): Promise<StoredImage> {
+	try {
+		return await store(chunks);
+	} finally {
+		await chunks.return(undefined);
+	}
 }
 
 function isImage(contentType: unknown): boolean {
@@ -426,6 +438,7 @@ async function downloadImage(task: ImageTask, url: string): Promise<StoredImage>
 					{
 						functions,
 						url,
+						owner: credential,
 						timeouts,
 						ignoreSslIssues,
 						signal: cancelSignal,

@@ -8,6 +8,9 @@ import type { ImageResponse } from '../image/responseReader';
 import type { StoredImage } from '../image/store';
 import type { ImageRequest, IncludeInput, ItemContext, OutputOptions } from '../request/types';
 
+/** A time after the year 5138, which must be in milliseconds. */
+const MAX_SECONDS = 1e11;
+
 /** An amount of money, such as 0.02 CNY. */
 export interface Cost {
 	amount: number;
@@ -109,7 +112,9 @@ export function findDifference(
 
 /** Converts the API's seconds since 1970 to an ISO date. */
 function toIsoDate(seconds: number): string | null {
-	const date = new Date(seconds * 1000);
+	// Some servers send milliseconds.
+	const isInMilliseconds = seconds > MAX_SECONDS;
+	const date = new Date(isInMilliseconds ? seconds : seconds * 1000);
 	return Number.isNaN(date.getTime()) ? null : date.toISOString();
 }
 

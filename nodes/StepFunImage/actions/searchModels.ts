@@ -25,6 +25,8 @@ const MODELS_PATH = '/models';
 /** A gateway with hundreds of models sends a few hundred kilobytes. */
 const MAX_BYTES = 4 * 1024 * 1024;
 
+const MAX_ID_CHARACTERS = 300;
+
 /** Short, because the user waits for the list. */
 const TIMEOUTS = { silenceMs: 10_000, totalMs: 20_000 };
 
@@ -102,7 +104,7 @@ async function listServer(
 		const context = { node, itemIndex: 0, isTool: false };
 		const request = { baseUrl, path: MODELS_PATH };
 		const { message, httpCode } = requestError(context, request, error, redactor);
-		// A status of success explains nothing.
+		// A success status would not explain the error.
 		return fail(
 			message.replace(/\.$/, ''),
 			error.kind === 'status' ? (httpCode ?? undefined) : undefined,
@@ -136,10 +138,12 @@ async function requestModels(
 /** Reads OpenAI's form of the list, `{ "data": [{ "id": … }] }`, or the bare array that some servers send. */
 function readIds(answer: string): string[] {
 	const parsed = jsonParse<unknown>(answer, { fallbackValue: null });
-	if (parsed === null) throw new RequestFailure('invalidJson', { text: answer });
+	if (parsed === null) throw new RequestFailure('invalidJson', { text: answer.slice(0, 300) });
 	const entries = Array.isArray(parsed) ? parsed : (parsed as { data?: unknown }).data;
 	const ids = (Array.isArray(entries) ? entries : [])
 		.map((entry: unknown) => (entry as { id?: unknown } | null)?.id)
-		.filter((id): id is string => typeof id === 'string' && id.trim() !== '');
+		.filter((id): id is string => typeof id === 'string' && id.trim() !== '')
+		// Each ID is searched for secrets, which takes longer in longer texts.
+		.filter(({ length }) => length <= MAX_ID_CHARACTERS);
 	return [...new Set(ids)].sort();
 }

@@ -82,7 +82,8 @@ export function isWebAddress(text: string): boolean {
 }
 
 /**
- * The absolute address of a result. A link may be absolute, or leave out the scheme or the host of the API's own server.
+ * The absolute address of a result. A link may be absolute, or leave out the scheme or the host of the API's own
+ * server.
  *
  * @param link the link in the response
  * @param baseUrl the API's address

@@ -3,7 +3,7 @@ import type { NodeHint } from 'n8n-workflow';
 import { MODELS, type Operation, type ModelCapabilities } from '../catalogue/models';
 
 /**
- * Words in English or Chinese quotes. A straight quote opens only if no English letter or digit stands before it, so
+ * Words in English or Chinese quotes. A straight quote opens only if no English letter or digit precedes it, so
  * that `the shoe's sole` and `a 5" shelf` do not match.
  */
 const QUOTED_WORDS =

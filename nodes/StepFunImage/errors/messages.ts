@@ -18,7 +18,7 @@ export interface Message {
 	message: string;
 	/** What to do about it. */
 	description: string;
-	/** The IDs that support asks for, each in a line; they stand at the end of the description as well. */
+	/** The IDs that StepFun's support asks for, one per line. The description ends with them too. */
 	references: string[];
 }
 
@@ -61,8 +61,12 @@ const pauseNotice = ({ baseUrl }: Facts) => (isStepFunHost(baseUrl) ? ` ${PAUSE_
 const BY_KIND: Record<Exclude<FailureKind, 'status'>, Entry> = {
 	connection: {
 		message: ({ host, serverText }) => `The connection to ${host} failed${serverText}`,
-		description:
-			'Check Service and Base URL in the StepFun API credential, and that this n8n can reach the address. If the connection broke after the request was sent, the image may have been charged.',
+		description: ({ failure }) =>
+			`Check Service and Base URL in the StepFun API credential, and that this n8n can reach the address. ${
+				failure.wasNeverConnected
+					? 'The request was not sent, so nothing was charged.'
+					: 'If the connection broke after the request was sent, the image may have been charged.'
+			}`,
 		forBalance: {
 			description:
 				'Check Service and Base URL in the StepFun API credential, and that this n8n can reach the address.',
@@ -95,10 +99,10 @@ const BY_KIND: Record<Exclude<FailureKind, 'status'>, Entry> = {
 	badCompression: {
 		message: ({ serverText }) => `The answer arrived, but could not be decompressed${serverText}`,
 		description:
-			'It is not compressed as its Content-Encoding says, and the image has been charged. Look for a proxy between n8n and the service that changes answers.',
+			'The answer does not match its Content-Encoding. The image has been charged. Check whether a proxy between n8n and the service changes answers.',
 		forBalance: {
 			description:
-				'It is not compressed as its Content-Encoding says. Look for a proxy between n8n and the service that changes answers.',
+				'The answer does not match its Content-Encoding. Check whether a proxy between n8n and the service changes answers.',
 		},
 	},
 	invalidJson: {

@@ -89,16 +89,16 @@ export function requestError(
 	);
 	// n8n replaces a message that contains an error code such as ECONNREFUSED.
 	error.message = messageFor(context, message, description);
-	// n8n's error card cuts off long words in the description, but wraps these lines in its details.
+	// n8n truncates a long description in its error card, but not these lines in the card's details.
 	error.messages = explained.references;
 	return error;
 }
 
 /**
- * An error for a field's list that cannot be loaded. The editor shows the description of a NodeApiError only, and
- * removes dashes from every message, so the name of a host or a model belongs in the description.
+ * The error for a list in the panel that could not be loaded. The editor shows only the description of a NodeApiError,
+ * and removes all dashes from a message, so only the description may contain the name of a host or a model.
  *
- * @param message what is missing, without a dash
+ * @param message what is missing, without dashes
  * @param description why, and what to do about it
  * @param httpCode the server's status, if it answered
  */

@@ -15,7 +15,7 @@ const FAILURE_KINDS = {
 	timeout: { retryable: true, charge: 'maybe' },
 	/** The answer broke off: the image was made and charged, but did not arrive. */
 	truncated: { retryable: true, charge: 'yes' },
-	/** The answer is not compressed as it says, and would not be the next time. */
+	/** The answer does not match its Content-Encoding, which a retry would not change. */
 	badCompression: { retryable: false, charge: 'yes' },
 	invalidJson: { retryable: false, charge: 'no' },
 	/** The answer is JSON without a balance. */
@@ -39,7 +39,7 @@ export type FailureKind = keyof typeof FAILURE_KINDS;
 const UNAVAILABLE_STATUSES = new Set([502, 503, 521, 522, 523]);
 
 /** Statuses of a proxy that stopped waiting for the server, which may still finish the image. */
-const UNHEARD_STATUSES = new Set([504, 520, 524]);
+const PROXY_TIMEOUT_STATUSES = new Set([504, 520, 524]);
 
 /** Statuses of temporary problems. 400, 401, 402, 404 and 451 would come again. */
 const RETRYABLE_STATUSES = new Set([
@@ -49,7 +49,7 @@ const RETRYABLE_STATUSES = new Set([
 	500,
 	529,
 	...UNAVAILABLE_STATUSES,
-	...UNHEARD_STATUSES,
+	...PROXY_TIMEOUT_STATUSES,
 ]);
 
 /** Node.js's codes for a connection that was never established, so that nothing was sent. */
@@ -61,6 +61,8 @@ const NEVER_CONNECTED = new Set([
 	'ENETUNREACH',
 	'EHOSTDOWN',
 ]);
+/** Node.js's messages for such connections whose codes can also mean that a connection broke later. */
+const NEVER_CONNECTED_TEXT = /^connect |before secure TLS connection/;
 
 /** Node.js's codes for connections that will fail again, such as an unknown host or a bad certificate. */
 const LASTING_CODES =
@@ -129,13 +131,21 @@ export class RequestFailure extends Error {
 
 	/** Whether the failed request was charged. */
 	get charge(): Charge {
-		const { code, status, wasNotSent, isFromGateway } = this.details;
+		const { status, wasNotSent, isFromGateway } = this.details;
 		if (wasNotSent) return 'no';
-		if (this.kind === 'status' && (UNHEARD_STATUSES.has(status ?? 0) || isFromGateway)) {
+		if (this.kind === 'status' && (PROXY_TIMEOUT_STATUSES.has(status ?? 0) || isFromGateway)) {
 			return 'maybe';
 		}
-		if (this.kind === 'connection' && NEVER_CONNECTED.has(code ?? '')) return 'no';
+		if (this.wasNeverConnected) return 'no';
 		return FAILURE_KINDS[this.kind].charge;
+	}
+
+	/** Whether the connection was never established, so that nothing was sent. */
+	get wasNeverConnected(): boolean {
+		const { code = '', text = '' } = this.details;
+		return (
+			this.kind === 'connection' && (NEVER_CONNECTED.has(code) || NEVER_CONNECTED_TEXT.test(text))
+		);
 	}
 
 	/** Whether the service rejected the request because of a rate limit. */
@@ -145,10 +155,10 @@ export class RequestFailure extends Error {
 
 	/** Whether the service seems to be down, so that other requests would fail too. */
 	get isUnavailable(): boolean {
-		const { status, code } = this.details;
+		const { status } = this.details;
 		return (
 			(this.kind === 'status' && UNAVAILABLE_STATUSES.has(status ?? 0)) ||
-			(this.kind === 'connection' && this.retryable && NEVER_CONNECTED.has(code ?? ''))
+			(this.wasNeverConnected && this.retryable)
 		);
 	}
 

@@ -1,25 +1,25 @@
 import { RequestFailure } from '../errors/requestFailure';
 
-/** A data URI's prefix is far shorter; without a comma by then there is none. */
+/** The prefix of a data URI is much shorter. If no comma has appeared by then, there is no prefix. */
 const MAX_PREFIX_CHARACTERS = 256;
 
 /**
- * Decodes Base64 text that arrives in pieces of any length. A data URI's prefix and white space are passed over, as
- * other servers that speak this API put them there.
+ * Creates a decoder for Base64 text that arrives in pieces of any length. It skips the prefix of a data URI and white
+ * space, which some servers send.
  *
- * Each piece is decoded into its own memory: what is allocated outside of V8's heap makes it collect n8n's whole
- * heap, which takes longer than the decoding.
+ * It decodes each piece into the piece's own memory, because memory allocated outside of V8's heap makes V8 collect
+ * n8n's whole heap, which takes longer than the decoding.
  *
- * @param emit is called with the bytes of each piece
- * @returns `decode` takes the next piece, which it overwrites, `end` says that there is none; both throw a RequestFailure
- * of kind `notAnImage` when the text is not Base64
+ * @param emit called with the bytes of each piece
+ * @returns `decode` takes the next piece and overwrites it; `end` ends the text. Both throw a RequestFailure of kind
+ * `notAnImage` if the text is not Base64.
  */
 export function base64Decoder(emit: (bytes: Buffer) => void) {
-	/** Characters that wait for more: fewer than four, or a prefix that is not complete. */
+	/** Characters left for the next piece: fewer than four, or an incomplete prefix. */
 	let carry = '';
 	let begun = false;
 
-	/** Decodes as much as makes whole bytes; `memory` takes the bytes if there is room. */
+	/** Decodes all complete groups of four characters, into `memory` if it is large enough. */
 	const write = (text: string, memory: Buffer | undefined): void => {
 		const usable = text.length - (text.length % 4);
 		const whole = usable === text.length ? text : text.slice(0, usable);
@@ -31,7 +31,7 @@ export function base64Decoder(emit: (bytes: Buffer) => void) {
 			if (expected > 0) emit(target.subarray(0, expected));
 			return;
 		}
-		// Looking for white space only now keeps the common case quick.
+		// Removes white space only if decoding failed, which keeps the common case fast.
 		const stripped = text.replace(/\s+/g, '');
 		if (stripped.length === text.length) throw invalid();
 		write(stripped, memory);
@@ -54,7 +54,7 @@ export function base64Decoder(emit: (bytes: Buffer) => void) {
 			begun = true;
 			const last = carry.trimEnd();
 			carry = '';
-			// Some servers leave the padding away; white space may stand before the last characters.
+			// Some servers omit the padding. White space may precede the last characters.
 			if (last !== '') write(last, undefined);
 			if (carry.length === 1) throw invalid();
 			if (carry !== '') write(carry.padEnd(4, '='), undefined);

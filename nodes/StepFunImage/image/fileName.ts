@@ -1,21 +1,21 @@
 const MAX_SUBJECT_CHARACTERS = 48;
 const MAX_NAME_CHARACTERS = 120;
-/** Disks take 255 bytes, in which a Chinese character counts as three; the extension and a number come on top. */
+/** File systems allow 255 bytes, and a Chinese character takes three. The rest is for the number and the extension. */
 const MAX_NAME_BYTES = 220;
 
 const KNOWN_EXTENSION = /\.(png|jpe?g|webp|gif|bmp|tiff?|hei[cf]|avif)$/i;
-/** Names that Windows keeps for devices, with or without an extension. */
+/** Names that Windows reserves for devices, with or without an extension. */
 const DEVICE_NAME = /^(con|prn|aux|nul|conin\$|conout\$|com[\d¹²³]|lpt[\d¹²³])\s*(\.|$)/i;
 
 /**
- * A file name, without extension, that says what the picture is. Only letters, digits and hyphens are
- * left, so that it is safe on every disk and no path.
+ * A file name, without extension, that describes the image. It contains only letters, digits and hyphens, so that it is
+ * valid in every file system and contains no path.
  *
- * @param subject the prompt, or the input's name; long ones end at a word
- * @param suffix what was done with it, if that should be said
- * @param itemIndex the item's index in its run, which keeps the files of one run apart
+ * @param subject the prompt, or the input image's name; a long one is cut at the end of a word
+ * @param suffix describes what was done with the input image; may be empty
+ * @param itemIndex the item's index in its run, which makes the names of a run unique
  */
-export function describingName(subject: string, suffix: string, itemIndex: number): string {
+export function descriptiveName(subject: string, suffix: string, itemIndex: number): string {
 	const words = subject
 		.normalize('NFC')
 		.toLowerCase()
@@ -30,11 +30,11 @@ export function describingName(subject: string, suffix: string, itemIndex: numbe
 }
 
 /**
- * The user's own file name, without extension, made safe: no path, no character that a disk refuses or
- * that hides what the name is, no half of a character, no device of Windows, not too long.
+ * Makes the user's own file name safe: without a path, characters that file systems refuse or that disguise the name,
+ * halves of surrogate pairs, and Windows device names, and not too long.
  *
- * @param name what the user entered; may end in an extension, which the image's own replaces
- * @returns `undefined` when nothing of it can be kept
+ * @param name the user's input; the image's own extension replaces the extension, if there is one
+ * @returns the name without extension; `undefined` if nothing is left of it
  */
 export function safeName(name: string): string | undefined {
 	const characters = [

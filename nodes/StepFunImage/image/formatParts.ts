@@ -1,15 +1,15 @@
 import type { ImageFormat } from '../catalogue/imageFormats';
-import type { Expect, Part } from './partWalk';
+import type { Expect, Part } from './partReader';
 
-/** Takes a size that a walk comes by. */
-type Note = (width: number, height: number) => void;
+/** Called with the size of the image when a part contains it. */
+type OnSize = (width: number, height: number) => void;
 
 /**
- * What each format begins with, and how its parts follow one another up to the end of an image. What stands behind the
- * end does not matter. Where a part is not known the walk ends, too: an image counts as whole as long as nothing
- * shows that it is not.
+ * The first part of each format, which leads to the others up to the end of the image. Data after the end does not
+ * matter. Reading also ends at an unknown part, because an image counts as complete unless something shows that it is
+ * not.
  */
-export const FORMAT_PARTS: Record<ImageFormat, (expect: Expect, note: Note) => Part> = {
+export const FORMAT_PARTS: Record<ImageFormat, (expect: Expect, onSize: OnSize) => Part> = {
 	png: pngParts,
 	jpg: jpegParts,
 	gif: gifParts,
@@ -20,23 +20,23 @@ export const FORMAT_PARTS: Record<ImageFormat, (expect: Expect, note: Note) => P
 	avif: isoMediaParts,
 };
 
-/** The end of an image, or of what can be followed. */
+/** Ends the reading: at the end of the image, or at an unknown part. */
 const END = Infinity;
 
-/** A name of four letters, as a number. */
+/** Reads a four-letter name as a number. */
 const name = (text: string) => Buffer.from(text, 'latin1').readUInt32BE();
 
 const PNG_SIGNATURE_BYTES = 8;
 const IEND = name('IEND');
 const MAX_PNG_CHUNK_BYTES = 2 ** 31 - 1;
 
-/** PNG specification, 5.3: chunks of length, name, data and check sum, up to IEND. */
+/** PNG specification, 5.3: chunks of length, name, data and checksum, up to IEND. */
 function pngParts(expect: Expect): Part {
 	const chunk: Part = {
 		headBytes: 8,
 		read(piece, at) {
 			const length = piece.readUInt32BE(at);
-			// The last check sum protects nothing that a decoder needs.
+			// Decoders do not need the last checksum.
 			const isLast = piece.readUInt32BE(at + 4) === IEND;
 			return isLast || length > MAX_PNG_CHUNK_BYTES ? END : length + 12;
 		},
@@ -53,22 +53,22 @@ function pngParts(expect: Expect): Part {
 const FILL = 0xff;
 const END_OF_IMAGE = 0xd9;
 
-/** The next place of 0xFF that is not stuffed, or of which that cannot be said yet. */
+/** The position of the next 0xFF that is not stuffed, or that may still turn out to be stuffed. */
 function toMarker(piece: Buffer, from: number): number {
 	let at = piece[from] === FILL ? from : piece.indexOf(FILL, from);
 	while (at !== -1 && piece[at + 1] === 0) at = piece.indexOf(FILL, at + 2);
 	return at === -1 ? piece.length : at;
 }
 
-/** What may follow 0xFF without a length: stuffed zeros, TEM, restarts, and the start of an image. */
+/** Markers without a length: stuffed zeros, TEM, restarts, and the start of an image. */
 const isStandalone = (marker: number) => marker <= 0x01 || (marker >= 0xd0 && marker <= 0xd8);
 
-/** SOF0 to SOF15, among which DHT, JPG and DAC have their place. */
+/** SOF0 to SOF15, without DHT, JPG and DAC, which are in the same range. */
 const isFrame = (marker: number) =>
 	marker >= 0xc0 && marker <= 0xcf && marker !== 0xc4 && marker !== 0xc8 && marker !== 0xcc;
 
-/** ITU-T T.81, annex B: segments that tell their length, scan data in which 0xFF is stuffed, and EOI at the end. */
-function jpegParts(expect: Expect, note: Note): Part {
+/** ITU-T T.81, annex B: segments with their length, scan data in which 0xFF is stuffed, and EOI at the end. */
+function jpegParts(expect: Expect, onSize: OnSize): Part {
 	const marker: Part = {
 		headBytes: 2,
 		read(piece, at) {
@@ -91,7 +91,7 @@ function jpegParts(expect: Expect, note: Note): Part {
 	const frame: Part = {
 		headBytes: 7,
 		read(piece, at) {
-			note(piece.readUInt16BE(at + 5), piece.readUInt16BE(at + 3));
+			onSize(piece.readUInt16BE(at + 5), piece.readUInt16BE(at + 3));
 			return segment.read(piece, at);
 		},
 	};
@@ -102,10 +102,10 @@ const GIF_IMAGE = 0x2c;
 const GIF_EXTENSION = 0x21;
 const GIF_HEADER_BYTES = 13;
 
-/** The bytes of a colour table, whose size stands in three bits of the flags before it. */
-const colourTableBytes = (flags: number) => (flags & 0x80 ? 3 * 2 ** ((flags & 0x07) + 1) : 0);
+/** The bytes of a color table, whose size is in three bits of the flags before it. */
+const colorTableBytes = (flags: number) => (flags & 0x80 ? 3 * 2 ** ((flags & 0x07) + 1) : 0);
 
-/** GIF89a, sections 17 to 27: blocks of sub-blocks, up to the trailer, which some writers forget. */
+/** GIF89a, sections 17 to 27: blocks of sub-blocks, up to the trailer, which some encoders omit. */
 function gifParts(expect: Expect): Part {
 	const block: Part = {
 		headBytes: 1,
@@ -121,7 +121,7 @@ function gifParts(expect: Expect): Part {
 		read(piece, at) {
 			block.mayEnd = true;
 			expect(subBlock);
-			return 10 + colourTableBytes(piece[at + 8]);
+			return 10 + colorTableBytes(piece[at + 8]);
 		},
 	};
 	const extension: Part = {
@@ -142,18 +142,18 @@ function gifParts(expect: Expect): Part {
 		headBytes: GIF_HEADER_BYTES,
 		read(piece, at) {
 			expect(block);
-			return GIF_HEADER_BYTES + colourTableBytes(piece[at + 10]);
+			return GIF_HEADER_BYTES + colorTableBytes(piece[at + 10]);
 		},
 	};
 }
 
-/** A part without a length, behind whose beginning nothing needs to follow. */
+/** Stands for the rest of a file after its last known part. */
 const END_OF_FILE: Part = { headBytes: 1, mayEnd: true, read: () => END };
 
-/** What a writer leaves there that does not go back to tell how long the file has become. */
+/** The length in a file whose encoder did not know it in advance. */
 const UNKNOWN_RIFF_LENGTH = 0xffff_ffff;
 
-/** RFC 9649, 2.4: the file's length stands at its beginning. */
+/** RFC 9649, 2.4: the file's length is in its header. */
 function webpParts(expect: Expect): Part {
 	return {
 		headBytes: 8,
@@ -165,17 +165,19 @@ function webpParts(expect: Expect): Part {
 	};
 }
 
-/** OS/2's first header, whose sizes have 16 bits. */
+/** OS/2's first header, with 16-bit sizes. */
 const BITMAPCOREHEADER_BYTES = 12;
-/** Windows's header; it and what came after it tell a compression. */
+/** Windows's header. It and later ones contain the compression. */
 const BITMAPINFOHEADER_BYTES = 40;
 /** BI_RGB, BI_BITFIELDS and BI_ALPHABITFIELDS. */
 const UNCOMPRESSED = new Set([0, 3, 6]);
 
-/** The pixels of BMP tell where it ends. The length in its header does not: many writers get it wrong. */
-function bmpParts(expect: Expect, note: Note): Part {
+/**
+ * The number of pixels gives the end of a BMP. The length in its header is not reliable: many encoders get it wrong.
+ */
+function bmpParts(expect: Expect, onSize: OnSize): Part {
 	const toEnd = (piece: Buffer, at: number, width: number, height: number, bits: number) => {
-		note(width, height);
+		onSize(width, height);
 		expect(END_OF_FILE);
 		const pixelsAt = piece.readUInt32LE(at + 10);
 		return pixelsAt + Math.ceil((width * bits) / 32) * 4 * height;
@@ -194,7 +196,7 @@ function bmpParts(expect: Expect, note: Note): Part {
 	const infoHeader: Part = {
 		headBytes: 34,
 		read(piece, at) {
-			// A picture that begins at the top has a negative height.
+			// An image stored from top to bottom has a negative height.
 			const height = Math.abs(piece.readInt32LE(at + 22));
 			const end = toEnd(
 				piece,
@@ -227,18 +229,18 @@ const SHORT = 3;
 const LONG = 4;
 const LONG8 = 16;
 
-/** TIFF 6.0, section 2, and BigTIFF: of all its parts only the directory has a place that the header tells. */
-function tiffParts(expect: Expect, note: Note): Part {
+/** TIFF 6.0, section 2, and BigTIFF: the header contains only the position of the directory. */
+function tiffParts(expect: Expect, onSize: OnSize): Part {
 	let isIntel = false;
 	const short = (piece: Buffer, at: number) =>
 		isIntel ? piece.readUInt16LE(at) : piece.readUInt16BE(at);
 	const long = (piece: Buffer, at: number) =>
 		isIntel ? piece.readUInt32LE(at) : piece.readUInt32BE(at);
-	/** Places beyond 2^53 are beyond any file. */
+	/** The loss of precision does not matter, because no file reaches 2^53 bytes. */
 	const long8 = (piece: Buffer, at: number) =>
 		Number(isIntel ? piece.readBigUInt64LE(at) : piece.readBigUInt64BE(at));
 
-	/** What differs between TIFF and BigTIFF: the width of offsets, and of the number of entries. */
+	/** TIFF and BigTIFF differ in the width of offsets, and of the number of entries. */
 	const layout = (
 		offsetBytes: number,
 		offset: typeof long,
@@ -277,7 +279,7 @@ function tiffParts(expect: Expect, note: Note): Part {
 				const tag = short(piece, at);
 				if (tag === TIFF_WIDTH) width = valueOf(piece, at);
 				else if (tag === TIFF_HEIGHT) height = valueOf(piece, at);
-				note(width, height);
+				onSize(width, height);
 				entriesLeft--;
 				return entriesLeft === 0 ? END : entry.headBytes;
 			},
@@ -298,31 +300,31 @@ function tiffParts(expect: Expect, note: Note): Part {
 
 const META = name('meta');
 const IDAT = name('idat');
-/** Boxes that describe images, and boxes that hold them. */
+/** Boxes that describe images, and boxes that contain them. */
 const DESCRIBING_BOXES = new Set(['meta', 'moov', 'mini'].map(name));
 const DATA_BOXES = new Set(['mdat', 'mini'].map(name));
-/** What else may stand beside them in a file. */
+/** Other boxes that a file may contain. */
 const OTHER_BOXES = new Set(
 	'ftyp styp free skip wide uuid pdin sidx ssix moof mfra prft imda etyp'.split(' ').map(name),
 );
 const BOX_HEAD_BYTES = 8;
 const LONG_BOX_HEAD_BYTES = 16;
-/** Where a box's length is this, 64 bits behind its name hold it. */
+/** A box with this length has its real length in the 64 bits after its name. */
 const LONG_BOX = 1;
 /** The version and the flags of a meta box. */
 const META_FLAGS_BYTES = 4;
 
-/** ISO/IEC 14496-12, 4.2, and 23008-12: boxes that tell their length. The last one is the end. */
+/** ISO/IEC 14496-12, 4.2, and 23008-12: boxes with their length. The file ends after the last one. */
 function isoMediaParts(expect: Expect): Part {
 	let hasDescription = false;
 	let hasData = false;
-	/** What is left of a meta box. */
+	/** The bytes left in a meta box. */
 	let metaBytesLeft = 0;
 
 	const enter = (piece: Buffer, at: number, headBytes: number, length: number) => {
 		const type = piece.readUInt32BE(at + 4);
 		const isKnown = DESCRIBING_BOXES.has(type) || DATA_BOXES.has(type) || OTHER_BOXES.has(type);
-		// A length of 0 means up to the end of the file, wherever that is.
+		// A length of 0 means up to the end of the file, which is unknown.
 		if (!isKnown || length < headBytes) return END;
 		hasDescription ||= DESCRIBING_BOXES.has(type);
 		hasData ||= DATA_BOXES.has(type);
@@ -346,7 +348,7 @@ function isoMediaParts(expect: Expect): Part {
 		read: (piece, at) =>
 			enter(piece, at, LONG_BOX_HEAD_BYTES, Number(piece.readBigUInt64BE(at + BOX_HEAD_BYTES))),
 	};
-	/** A box in a meta box, among which the data of a small image may be. */
+	/** A box inside a meta box, one of which may contain the data of a small image. */
 	const metaPart: Part = {
 		headBytes: BOX_HEAD_BYTES,
 		read(piece, at) {

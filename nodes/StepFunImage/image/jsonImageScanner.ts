@@ -1,9 +1,9 @@
 import { RequestFailure } from '../errors/requestFailure';
 import { base64Decoder } from './base64Decoder';
 
-/** An answer's JSON around the image is a few hundred bytes; this stops a server that never ends. */
+/** The JSON around the image is a few hundred bytes; the limit guards against endless responses. */
 const MAX_ENVELOPE_BYTES = 1024 * 1024;
-/** Of a longer text nothing but its beginning is kept: some servers say back the input image. */
+/** Only the beginning of a longer text is kept, because some servers return the input image. */
 const MAX_KEPT_TEXT_BYTES = 64 * 1024;
 const MAX_TEXT_BYTES = 64 * 1024 * 1024;
 
@@ -11,12 +11,12 @@ const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const COLON = 0x3a;
 
-/** The field that holds an image as Base64. */
+/** The field for an image as Base64. */
 const IMAGE_KEY = 'b64_json';
-/** The field that holds a link, for which some servers write the image itself as a data URI. */
+/** The field for a link. Some servers put the image itself there, as a data URI. */
 const LINK_KEY = 'url';
 const DATA_URI = 'data:';
-/** The longest spelling of the keys that matter, each of their characters as `\u0062`. */
+/** The longest form of the relevant keys, with each character as an escape such as `\u0062`. */
 const MAX_KEY_BYTES = IMAGE_KEY.length * 6;
 /** The beginning of an escape sequence at the end of a text. */
 const INCOMPLETE_ESCAPE = /(?<!\\)(?:\\\\)*(\\(?:u[0-9a-fA-F]{0,3})?)$/;
@@ -25,11 +25,11 @@ const isWhiteSpace = (byte: number) =>
 	byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
 
 /**
- * Follows an answer's JSON as it arrives: byte by byte where it must, and in leaps through the image, whose Base64 text
- * is decoded on the way. Everything else is kept. It accepts any spelling of JSON.
+ * Creates a scanner for the JSON of an answer while it arrives. It decodes the Base64 text of the image chunk by chunk,
+ * reads everything else byte by byte, and keeps it. It accepts all escape sequences of JSON.
  */
 export function createJsonImageScanner() {
-	/** Grows as it fills up: a hostile answer may come in a million pieces. */
+	/** Grows by doubling, because a hostile answer may arrive in a million pieces. */
 	let envelope = Buffer.alloc(4096);
 	let envelopeBytes = 0;
 	let imageBytes: Buffer[] = [];
@@ -42,13 +42,13 @@ export function createJsonImageScanner() {
 		});
 
 	let state: 'structure' | 'string' | 'link' | 'image' | 'anotherImage' = 'structure';
-	/** The string that was read last, which is a key if a colon follows. */
+	/** The last string, which is a key if a colon follows. */
 	let lastString: number[] = [];
 	let key: string | undefined;
-	/** How much of a string has been read that is no image. */
+	/** How much of the current string has been read, if it is not an image. */
 	let textBytes = 0;
 	let escaped = false;
-	/** An escape sequence of the image text, begun but not complete. */
+	/** An incomplete escape sequence at the end of a chunk of the image text. */
 	let escape = '';
 
 	const append = (part: Buffer) => {
@@ -108,11 +108,11 @@ export function createJsonImageScanner() {
 		return position;
 	};
 
-	/** A link is an image if it begins as a data URI; what has been read of it by then goes to the decoder. */
+	/** If a link starts like a data URI, it is an image, and the decoder gets the start that has been read. */
 	const scanLink = (chunk: Buffer, start: number): number => {
 		let position = start;
 		while (position < chunk.length && lastString.length < DATA_URI.length) {
-			// In either case: a bit tells capital letters from small ones.
+			// Upper and lower case differ only in this bit.
 			if ((chunk[position] | 0x20) !== DATA_URI.charCodeAt(lastString.length)) {
 				append(Buffer.from(lastString));
 				state = 'string';
@@ -132,7 +132,7 @@ export function createJsonImageScanner() {
 	const endImageString = (position: number) => {
 		if (state === 'image') {
 			decoder?.end();
-			// An empty text is no image, and another one may follow.
+			// An empty text is not an image, so the image may still follow.
 			if (isEmpty) decoder = undefined;
 		}
 		state = 'structure';
@@ -145,7 +145,7 @@ export function createJsonImageScanner() {
 		if (state === 'image') decoder?.decode(text);
 	};
 
-	/** Where the image's text ends in a chunk: at the next quote that is not part of an escape sequence. */
+	/** The position of the next quote that is not part of an escape sequence, where the image's text ends. */
 	const endOfImageText = (chunk: Buffer, start: number): number | undefined => {
 		let quote = chunk.indexOf(QUOTE, start);
 		while (quote !== -1) {
@@ -166,7 +166,7 @@ export function createJsonImageScanner() {
 		const inside = chunk.subarray(start, quote);
 		if (escape === '' && !inside.includes(BACKSLASH)) decode(inside);
 		else {
-			// All escapes of a chunk at once: some servers write one every few characters.
+			// Decodes all escapes of a chunk at once, because some servers write one every few characters.
 			const text = escape + inside.toString('latin1');
 			escape = quote === undefined ? (INCOMPLETE_ESCAPE.exec(text)?.[1] ?? '') : '';
 			const complete = text.slice(0, text.length - escape.length);
@@ -184,13 +184,13 @@ export function createJsonImageScanner() {
 	};
 
 	return {
-		/** Takes the next piece of the answer, and decodes images into its memory. */
+		/** Scans the next piece of the answer, and decodes the image into the piece's own memory. */
 		scan(chunk: Buffer) {
 			let position = 0;
 			while (position < chunk.length) position = scanners[state](chunk, position);
 		},
 		hasImageBytes: () => imageBytes.length > 0,
-		/** Whether the image has arrived up to the quote behind it. */
+		/** Whether the image has arrived, including its closing quote. */
 		imageIsComplete: () => decoder !== undefined && state !== 'image',
 		takeImageBytes() {
 			const taken = imageBytes;
@@ -202,14 +202,14 @@ export function createJsonImageScanner() {
 	};
 }
 
-/** An answer, or its image, that is far beyond what this API can send. */
+/** The failure for an answer, or an image in it, that is far larger than this API can send. */
 export function tooLarge(): RequestFailure {
 	return new RequestFailure('tooLarge', {
-		text: 'The answer is far larger than any answer of this API',
+		text: 'The answer is far larger than any valid answer of this API',
 	});
 }
 
-/** A key, if it is short enough to be one that matters. */
+/** Decodes a key; `undefined` if it is too long to be relevant. */
 function decodeKey(bytes: number[]): string | undefined {
 	if (bytes.length > MAX_KEY_BYTES) return undefined;
 	const raw = String.fromCharCode(...bytes);

@@ -2,37 +2,37 @@ import { imageSize } from 'image-size';
 
 import type { ImageFormat } from '../catalogue/imageFormats';
 import { FORMAT_PARTS } from './formatParts';
-import { walkParts } from './partWalk';
+import { createPartReader } from './partReader';
 import { formatOf, SIGNATURE_BYTES } from './signature';
 
-/** In pixels, as stored; a rotation noted in the metadata is not applied. */
+/** In pixels, as stored, without the rotation in the metadata. */
 interface ImageSize {
 	width: number;
 	height: number;
 }
 
-/** What an image tells of itself without being decoded. */
+/** The properties of an image that can be read without decoding it. */
 export interface MeasuredImage {
 	format: ImageFormat;
-	/** In pixels; `null` where the size cannot be read. */
+	/** In pixels; `null` if the size cannot be read. */
 	width: number | null;
 	height: number | null;
 }
 
-/** A HEIF file's size stands within its first boxes. */
+/** The size of a HEIF image is in its first boxes. */
 const MAX_HEIF_BYTES = 64 * 1024;
 
-/** The box that holds a size in HEIF. A photo has one, its parts and previews a few more. */
+/** The box for a size in HEIF. A photo has one, and a few more for its parts and previews. */
 const HEIF_SIZE_BOX = 'ispe';
 const MAX_HEIF_SIZES = 16;
 
-/** The brand of every still image that follows HEIF, and where a file's own brand stands. */
+/** The brand of all HEIF still images, and the position of a file's own brand. */
 const COMMON_HEIF_BRAND = 'mif1';
 const HEIF_BRAND_AT = 8;
 
 /**
- * How much of a file is given to image-size, which takes minutes over JPEG and TIFF files that were made for it. These,
- * and BMP, of which it knows one kind of header, are measured on the walk that looks for their end.
+ * How much of a file image-size gets. It takes minutes for crafted JPEG and TIFF files, and knows only one kind of BMP
+ * header, so the size of these formats comes from the reader that also searches for their end.
  */
 const IMAGE_SIZE_BYTES: Partial<Record<ImageFormat, number>> = {
 	png: SIGNATURE_BYTES,
@@ -42,30 +42,32 @@ const IMAGE_SIZE_BYTES: Partial<Record<ImageFormat, number>> = {
 	avif: MAX_HEIF_BYTES,
 };
 
-/** Parts of a file within which its size must stand: a photo has a few hundred, and nothing else runs meanwhile. */
+/**
+ * How many parts are searched for the size, because the search blocks the event loop. A photo has a few hundred parts.
+ */
 const MAX_MEASURED_PARTS = 200_000;
 
-/** Bytes, or characters of Base64, of which four hold three bytes. */
+/** In bytes, or in characters of Base64; a multiple of four, because four characters encode three bytes. */
 const PIECE_LENGTH = 64 * 1024;
 
 export type ImageInspector = NonNullable<ReturnType<typeof inspectImage>>;
 
 /**
- * Follows an image piece by piece: how large it is, and whether it has come to its end.
+ * Creates an inspector that reads an image piece by piece, and determines its size and whether it is complete.
  *
- * @param header the file's first `SIGNATURE_BYTES` or more, or all of it if it is shorter
- * @returns `undefined` when this is no raster image
+ * @param header the file's first `SIGNATURE_BYTES` or more, or the whole file if it is shorter
+ * @returns `undefined` if this is not a raster image
  */
 export function inspectImage(header: Buffer) {
 	const format = formatOf(header);
 	if (format === undefined) return undefined;
 	const wantedBytes = IMAGE_SIZE_BYTES[format] ?? 0;
 	let size: ImageSize | undefined;
-	const note = (width: number, height: number) => {
+	const onSize = (width: number, height: number) => {
 		if (width > 0 && height > 0) size ??= { width, height };
 	};
-	const walk = walkParts((expect) => FORMAT_PARTS[format](expect, note));
-	/** What is given to image-size, each time twice as much. */
+	const reader = createPartReader((expect) => FORMAT_PARTS[format](expect, onSize));
+	/** The data for image-size. Each attempt uses twice as much. */
 	let beginning = Buffer.alloc(0);
 	let bytesTried = 0;
 
@@ -81,7 +83,7 @@ export function inspectImage(header: Buffer) {
 	};
 	const write = (piece: Buffer) => {
 		measureBeginning(piece);
-		walk.write(piece);
+		reader.write(piece);
 	};
 	write(header);
 
@@ -89,19 +91,19 @@ export function inspectImage(header: Buffer) {
 		format,
 		/** Takes the next piece of the file. */
 		write,
-		/** What is known by now. */
+		/** The properties that are known so far. */
 		measured(): MeasuredImage {
 			tryBeginning();
 			return { format, width: size?.width ?? null, height: size?.height ?? null };
 		},
-		/** Whether more of the file may tell its size. */
+		/** Whether the size may be in the rest of the file. */
 		sizeMayFollow: () =>
 			size === undefined &&
 			(wantedBytes > 0
 				? beginning.length < wantedBytes
-				: !walk.isOver() && walk.partsRead() < MAX_MEASURED_PARTS),
-		/** Whether the image may end with what has been written. */
-		isWhole: walk.mayEnd,
+				: !reader.isOver() && reader.partsRead() < MAX_MEASURED_PARTS),
+		/** Whether the image is complete. */
+		isWhole: reader.mayEnd,
 	};
 }
 
@@ -109,19 +111,31 @@ export function inspectImage(header: Buffer) {
  * Reads an image's format and size without decoding it.
  *
  * @param bytes the whole file
- * @returns `undefined` when this is no raster image
+ * @returns `undefined` if this is not a raster image
  */
 export function measureImage(bytes: Buffer): MeasuredImage | undefined {
 	return measurePieces(bytes.length, (start, end) => bytes.subarray(start, end));
 }
 
 /**
- * Reads the format and size of an image that is Base64 text, of which it decodes no more than that takes.
+ * Reads the format and size of an image in Base64, and decodes only as much of the text as necessary.
  *
  * @param text without white space
  */
 export function measureBase64(text: string): MeasuredImage | undefined {
 	return measurePieces(text.length, (start, end) => Buffer.from(text.slice(start, end), 'base64'));
+}
+
+/**
+ * Whether an image in Base64 is complete.
+ *
+ * @param text without white space
+ */
+export function isWholeBase64(text: string): boolean {
+	const pieceAt = (at: number) => Buffer.from(text.slice(at, at + PIECE_LENGTH), 'base64');
+	const inspector = inspectImage(pieceAt(0));
+	for (let at = PIECE_LENGTH; at < text.length; at += PIECE_LENGTH) inspector?.write(pieceAt(at));
+	return inspector?.isWhole() === true;
 }
 
 function measurePieces(
@@ -136,9 +150,9 @@ function measurePieces(
 }
 
 /**
- * Takes as many chunks as hold an image's signature.
+ * Reads as many chunks as the signature of an image needs.
  *
- * @returns the chunks' bytes; fewer than `SIGNATURE_BYTES` when there are no more
+ * @returns the chunks' bytes, fewer than `SIGNATURE_BYTES` if the file is shorter
  */
 export async function readHeader(chunks: AsyncIterator<Buffer>): Promise<Buffer> {
 	let header: Buffer = Buffer.alloc(0);
@@ -151,13 +165,13 @@ export async function readHeader(chunks: AsyncIterator<Buffer>): Promise<Buffer>
 }
 
 function readSize(format: ImageFormat, beginning: Buffer): ImageSize | undefined {
-	// image-size reads past the end of a view, so it gets memory of its own.
+	// A copy, because image-size reads past the end of a view.
 	const bytes = new Uint8Array(beginning);
 	if (IMAGE_SIZE_BYTES[format] === MAX_HEIF_BYTES) {
-		// A file may be made so that image-size takes minutes over its boxes.
+		// image-size takes minutes for a crafted file with many of these boxes.
 		const sizes = beginning.toString('latin1').split(HEIF_SIZE_BOX).length - 1;
 		if (sizes > MAX_HEIF_SIZES) return undefined;
-		// The brands differ in what a decoder must know, and image-size knows only some of them.
+		// The brands matter only to decoders, and image-size knows only some of them.
 		bytes.set(Buffer.from(COMMON_HEIF_BRAND), HEIF_BRAND_AT);
 	}
 	try {

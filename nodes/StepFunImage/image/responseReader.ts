@@ -8,31 +8,31 @@ export interface ImageResponse {
 	seed?: number;
 	finishReason?: string;
 	url?: string;
-	/** What a server says that reports an error with status 200. */
+	/** The message of a server that reports an error with status 200. */
 	error?: string;
 }
 
-/** Room for the largest image as Base64, in lines or with its slashes escaped. */
+/** Enough for the largest image as Base64, with line breaks or escaped slashes. */
 const MAX_RESPONSE_BYTES = 400 * 1024 * 1024;
 
-/** What is shown of an answer is searched for secrets first, which takes the longer the more of it there is. */
+/** Texts from an answer are limited, because they are searched for secrets, which takes longer in longer texts. */
 const MAX_SHOWN_CHARACTERS = 300;
 const MAX_LINK_CHARACTERS = 16 * 1024;
 
 /**
- * Reads an answer of the API as it arrives. The Base64 text of its image is decoded on the way and
- * handed over piece by piece, so that the answer never stands in memory as a whole; everything else
- * is kept and parsed as JSON at the end, with the image left out.
+ * Reads an answer of the API as it arrives. It decodes the Base64 text of the image on the way and passes it on piece
+ * by piece, so that the answer is never completely in memory. It keeps everything else, and parses it as JSON at the
+ * end.
  *
- * An image that arrived whole is paid for, so it counts whatever stands behind it, or is missing there.
+ * A complete image has been paid for, so the node accepts it even if the answer is invalid or incomplete after it.
  *
- * @param body the answer's bytes; the image is decoded into the chunks themselves, so they must not be used again
- * @param storeImage is called with the image's bytes once they begin to arrive; they end only when the whole
- * answer is here and valid, since n8n's store cannot be told to forget a file that it has kept
- * @param validate throws when an answer is of no use, whatever its image
- * @returns the answer's fields, and what `storeImage` returned if there was an image
- * @throws RequestFailure of kind `truncated`, `invalidJson` or `tooLarge`, and what `storeImage` throws; `notAnImage`
- * where that says `truncated` of an image whose answer is whole
+ * @param body the answer's bytes. The image is decoded into the chunks themselves, so they must not be used again.
+ * @param storeImage called with the image's bytes when they start to arrive. They end only after the whole answer has
+ * arrived and is valid, because n8n's store cannot delete a file.
+ * @param validate throws if the answer is useless whatever its image is
+ * @returns the answer's fields, and the result of `storeImage` if there was an image
+ * @throws RequestFailure of kind `truncated`, `invalidJson` or `tooLarge`, and the errors of `storeImage`. If the
+ * answer is complete but its image is not, the kind is `notAnImage`.
  */
 export async function readResponse<Stored>(
 	body: AsyncIterable<Buffer>,
@@ -48,7 +48,7 @@ export async function readResponse<Stored>(
 	const readChunk = async (): Promise<boolean> => {
 		if (isBroken) return false;
 		const next = await chunks.next().catch((error: unknown) => {
-			// Behind a whole image, or a whole link to one, the connection may break as it likes.
+			// A broken connection does not matter after a complete image, or a complete link to one.
 			const isPaidFor = scanner.imageIsComplete() || hasLink(scanner.envelope());
 			if (!(error instanceof RequestFailure) || !isPaidFor) throw error as Error;
 			isBroken = true;
@@ -78,13 +78,13 @@ export async function readResponse<Stored>(
 		isValidated = true;
 	}
 
-	/** The answer, or nothing where what made its image useless keeps the rest from being read. */
+	/** Reads the rest of an answer whose image is useless; `undefined` if that fails. */
 	const readRejected = async (): Promise<ImageResponse | undefined> => {
 		try {
 			while (await readChunk()) scanner.takeImageBytes();
 			return parse();
 		} catch (error) {
-			// An answer without an end is worse than its image, and no more worth another try.
+			// An endless answer is the more important failure.
 			if (error instanceof RequestFailure && error.kind === 'tooLarge') throw error as Error;
 			return undefined;
 		}
@@ -99,7 +99,7 @@ export async function readResponse<Stored>(
 			} catch (error) {
 				const rejection = toRejection(error, isValidated);
 				if (rejection.kind !== 'notAnImage') throw rejection;
-				// The rest of the answer is read for its ID only where an answer is to be blamed.
+				// Reads the rest of the answer, for its ID, only if the answer is at fault.
 				const response = await readRejected();
 				if (response) validate(response);
 				throw rejection.with({ id: response?.id });
@@ -113,7 +113,7 @@ export async function readResponse<Stored>(
 	}
 }
 
-/** Why an image was not stored. One that ends too early in a whole answer is as the server made it. */
+/** Why an image was not stored. If the answer is complete, the server itself sent an incomplete image. */
 function toRejection(error: unknown, responseIsWhole: boolean): RequestFailure {
 	if (!(error instanceof RequestFailure)) {
 		return new RequestFailure('storage', {
@@ -130,17 +130,17 @@ function parseEnvelope(text: string, hasImage: boolean): ImageResponse {
 	const parsed =
 		parseJson(json) ?? (hasImage || hasLink(json) ? parseBrokenJson(json.trim()) : undefined);
 	if (parsed === undefined) {
-		// An image that is here and paid for needs no more than its bytes.
+		// The image has arrived and is paid for, so the other fields can be missing.
 		if (hasImage) return {};
 		const trimmed = json.trim();
-		// JSON that never closes was on its way; anything else was never going to be JSON.
+		// An object without its end was truncated. Anything else is not JSON.
 		throw trimmed.startsWith('{') && !trimmed.endsWith('}')
 			? new RequestFailure('truncated', { text: 'The answer ended early' })
 			: new RequestFailure('invalidJson', { text: trimmed.slice(0, 300) });
 	}
 	const answer = asObject(parsed.value);
 	const entries = entriesOf(parsed.value);
-	// The image has been taken out of the entry that it stood in, and left an empty text there.
+	// In the entry of the image, an empty text has replaced the image.
 	const entry =
 		entries.find(({ b64_json: image, url }) =>
 			hasImage ? image === '' || url === '' : asText(url) !== undefined,
@@ -157,11 +157,11 @@ function parseEnvelope(text: string, hasImage: boolean): ImageResponse {
 	};
 }
 
-/** The fields under which servers and relays put their results: a list, a single one, or one inside another. */
+/** The fields in which servers and relays return results: a list, a single result, or one field inside another. */
 const RESULT_FIELDS = ['data', 'images', 'output', 'result'];
 const MAX_RESULT_DEPTH = 4;
 
-/** What an answer holds of results, each as an object: some servers write a link without one around it. */
+/** The results in an answer, each as an object. Some servers return a link without an object around it. */
 function entriesOf(value: unknown, depth = 0): Array<Record<string, unknown>> {
 	if (typeof value === 'string') return /^(https?:\/)?\//i.test(value) ? [{ url: value }] : [];
 	if (typeof value !== 'object' || value === null || depth > MAX_RESULT_DEPTH) return [];
@@ -174,15 +174,15 @@ function entriesOf(value: unknown, depth = 0): Array<Record<string, unknown>> {
 }
 
 /**
- * JSON that breaks off, has something behind it, or that no parser takes: Python writes NaN, and some servers line breaks
- * in the middle of a text. What matters of it can be read all the same.
+ * Parses the relevant parts of JSON that is truncated, has data after its end, or is invalid: Python writes NaN, and
+ * some servers write line breaks inside a text.
  */
 function parseBrokenJson(json: string): { value: unknown } | undefined {
 	if (!/^[[{]/.test(json)) return undefined;
 	return parseJson(repairJson(json)) ?? { value: pickFields(json) };
 }
 
-/** The first field of each name that matters, wherever it stands. */
+/** Picks the first occurrence of each relevant field, wherever it is. */
 function pickFields(json: string): Record<string, unknown> {
 	const pick = (name: string) => {
 		const [, raw] =
@@ -205,12 +205,12 @@ function parseJson(text: string): { value: unknown } | undefined {
 	}
 }
 
-/** Whether a link stands in the answer up to the quote behind it. */
+/** Whether the answer contains a link, including its closing quote. */
 function hasLink(json: string): boolean {
 	return /"url"\s*:\s*"(?:[^"\\]|\\.)*"/.test(json);
 }
 
-/** The first JSON value of a text, without what stands behind it, and with the brackets that are missing at its end. */
+/** Extracts the first JSON value of a text, and adds the brackets that are missing at its end. */
 function repairJson(text: string): string {
 	const closing: string[] = [];
 	let isInString = false;
@@ -243,7 +243,7 @@ function asShownText(value: unknown): string | undefined {
 	return asText(value)?.slice(0, MAX_SHOWN_CHARACTERS);
 }
 
-/** A number, which some servers write as a text. */
+/** Reads a number, which some servers send as text. */
 function asNumber(value: unknown): number | undefined {
 	if (typeof value === 'string' && /^\d{1,15}$/.test(value)) return Number(value);
 	return typeof value === 'number' ? value : undefined;

@@ -5,10 +5,10 @@ import { RequestFailure } from '../errors/requestFailure';
 import type { ByteStream } from '../transport/send';
 import { inspectImage, readHeader, type ImageInspector } from './measure';
 
-/** An image that is in n8n's binary store. */
+/** An image in n8n's binary store. */
 export interface StoredImage {
 	binaryData: IBinaryData;
-	/** In pixels; `null` where the image does not tell its size in a way that can be read. */
+	/** In pixels; `null` if the size cannot be read. */
 	width: number | null;
 	height: number | null;
 	mimeType: string;
@@ -17,14 +17,14 @@ export interface StoredImage {
 	fileSize: number;
 }
 
-/** No model makes anything near this; it stops a server that never ends. */
+/** Far larger than any model's images; guards against endless responses. */
 const MAX_IMAGE_BYTES = 256 * 1024 * 1024;
 
 /**
- * Puts an image into n8n's binary store as it arrives, and learns its format and size on the way.
+ * Streams an image into n8n's binary store, and determines its format and size on the way.
  *
  * @param bytes the image
- * @param source the stream that the bytes come from; n8n's store takes a stream of the same family
+ * @param source the stream that the bytes come from, whose class n8n's store accepts
  * @param baseName the file's name without extension
  * @throws RequestFailure of kind `notAnImage`, `truncated` or `tooLarge`; nothing is stored then
  */
@@ -87,8 +87,8 @@ async function storeBinary(
 }
 
 /**
- * A Node stream of the given bytes. Code in n8n's verified packages must not import `stream`, and
- * n8n's store takes nothing but its streams, so the class comes from a stream that n8n handed out.
+ * Creates a Node.js stream of the given bytes. n8n's store accepts only Node.js streams, but verified packages must not
+ * import `stream`, so the class comes from a stream of n8n.
  */
 function streamLike(source: ByteStream, bytes: AsyncIterable<Buffer>): ByteStream {
 	const { from } = source.constructor as unknown as {

@@ -8,22 +8,20 @@ import { fileOfBytes, type UploadFile } from '../transport/upload';
 import { canBeChecked, checkLimits } from './imageLimits';
 import type { InputImage, ItemContext } from './types';
 
-/** Few enough that uploads take little memory, and enough that reading takes little time. */
+/** Small enough to save memory, and large enough to read fast. */
 const UPLOAD_CHUNK_BYTES = 256 * 1024;
 
-/** What stands for all images of an item. */
+/** The input for all images of an item. */
 const ALL_IMAGES = '*';
 
 /**
- * Finds the images of an item's binary fields and checks each against a model's limits, from its header
- * alone.
+ * Finds the images in an item's binary fields, and checks each one against a model's limits by reading only its header.
  *
- * @param source a field's name, several with commas between them, `*` for all images of the item, or a
- * file that an expression gave
+ * @param source a field's name, several names separated by commas, `*` for all images of the item, or a file from an
+ * expression
  * @param rules.model the model's ID, for messages
- * @param rules.limits the model's limits; without them only images are asked for
- * @throws NodeOperationError when there is no such field, it holds no image, or the image is beyond a
- * limit
+ * @param rules.limits the model's limits; without them, only the format is checked
+ * @throws NodeOperationError if the field does not exist, contains no image, or the image exceeds a limit
  */
 export async function findBinaryImages(
 	item: ItemContext,
@@ -38,21 +36,19 @@ export async function findBinaryImages(
 }
 
 function fieldNames(item: ItemContext, names: string): string[] {
-	// The common case, before the item's JSON is looked through.
+	// The common case, without a search of the item's JSON.
 	if (Object.hasOwn(inputOf(item).binary ?? {}, names)) return [names];
 	const present = filesOf(item);
 	if (names === ALL_IMAGES) {
-		const images = present.filter((name) =>
-			findBinaryData(item, name).mimeType.startsWith('image/'),
-		);
+		const images = present.filter((name) => /^image\//.test(findBinaryData(item, name).mimeType));
 		if (images.length > 0) return images;
 		throw inputError(
 			item,
 			"'Input Data Field Name' is *, but this item has no image",
-			'Put a node before this one that loads the images, or enter the name of the field that holds one.',
+			'Put a node before this one that loads the images, or enter the name of a field that contains one.',
 		);
 	}
-	// A field's name may itself hold a comma.
+	// A field's name may contain a comma.
 	if (present.includes(names)) return [names];
 	const listed = names
 		.split(',')
@@ -68,15 +64,20 @@ async function inspectBinaryField(
 ): Promise<InputImage> {
 	const binaryData = findBinaryData(item, source);
 	const name = typeof source === 'string' ? source : 'Input Data Field Name';
-	const bytes = await countBytes(item, binaryData);
+	const { bytes, image } = await inspectFile(item, binaryData).catch((error: Error) => {
+		throw inputError(
+			item,
+			`The file in '${name}' could not be opened: ${error.message}`,
+			"n8n's binary data storage no longer has it, or cannot be reached. Run the node that loads the file again.",
+		);
+	});
 	if (bytes === 0) {
 		throw inputError(
 			item,
 			`The file in '${name}' is empty`,
-			'Check that the previous node has really loaded the file that it puts into this field.',
+			'Check that the previous node loads the file that it puts into this field.',
 		);
 	}
-	const image = await measure(item, binaryData);
 	if (!canBeChecked(image, limits)) {
 		throw inputError(
 			item,
@@ -87,7 +88,8 @@ async function inspectBinaryField(
 	checkLimits(item, name, image, bytes, model, limits);
 
 	const { mimeType, extension } = IMAGE_FORMATS[image.format];
-	const fileName = binaryData.fileName ?? `image.${extension}`;
+	// A form would send a file without a name as text.
+	const fileName = binaryData.fileName || `image.${extension}`;
 	return {
 		fileName,
 		isRemote: false,
@@ -100,25 +102,39 @@ function inputOf({ functions, itemIndex }: ItemContext) {
 }
 
 function findBinaryData(item: ItemContext, source: string | IBinaryData): IBinaryData {
-	// n8n 1.x looks up field names alone.
+	// n8n 1.x accepts only field names.
 	if (typeof source !== 'string' && 'mimeType' in source && 'data' in source) return source;
+	const binaryData = openField(item, source as string);
+	if (binaryData) return binaryData;
+	const present = filesOf(item);
+	throw inputError(
+		item,
+		`'Input Data Field Name' is '${String(source)}', but this item has no such binary field`,
+		present.length > 0
+			? `The item has: ${present.join(', ')}. Enter one of these names.`
+			: 'The item has no binary data. Put a node before this one that loads the image, such as Read/Write Files from Disk, HTTP Request or Google Drive.',
+	);
+}
+
+/**
+ * Finds a file with n8n's helper, which may also return a property that every object has, or something else that is no
+ * file.
+ */
+function openField(item: ItemContext, name: string): IBinaryData | undefined {
 	try {
-		return item.functions.helpers.assertBinaryData(item.itemIndex, source as string);
+		const found = item.functions.helpers.assertBinaryData(
+			item.itemIndex,
+			name,
+		) as IBinaryData | null;
+		return typeof (found?.id ?? found?.data) === 'string' ? (found as IBinaryData) : undefined;
 	} catch {
-		const present = filesOf(item);
-		throw inputError(
-			item,
-			`'Input Data Field Name' is '${String(source)}', but this item has no such binary field`,
-			present.length > 0
-				? `The item has: ${present.join(', ')}. Enter one of these names.`
-				: 'The item carries no binary data at all. Put a node before this one that loads the image, such as Read/Write Files from Disk, HTTP Request or Google Drive.',
-		);
+		return undefined;
 	}
 }
 
 /**
- * The names of an item's files; with the workflow setting that keeps files in the JSON, their paths.
- * Without that setting n8n opens nothing of the JSON, however much it looks like a file.
+ * The names of an item's files, or their paths if the workflow's setting keeps files in the JSON. Without that setting,
+ * n8n does not open anything in the JSON, even if it looks like a file.
  */
 function filesOf(item: ItemContext): string[] {
 	const { json, binary } = inputOf(item);
@@ -129,19 +145,17 @@ function filesOf(item: ItemContext): string[] {
 			pathsIn(inner, path === '' ? key : `${path}.${key}`),
 		);
 	};
-	return [...Object.keys(binary ?? {}), ...pathsIn(json, '')].filter((name) => canOpen(item, name));
+	return [...Object.keys(binary ?? {}), ...pathsIn(json, '')].filter((name) =>
+		openField(item, name),
+	);
 }
 
-function canOpen(item: ItemContext, name: string): boolean {
-	try {
-		item.functions.helpers.assertBinaryData(item.itemIndex, name);
-		return true;
-	} catch {
-		return false;
-	}
+async function inspectFile(item: ItemContext, binaryData: IBinaryData) {
+	const bytes = await countBytes(item, binaryData);
+	return { bytes, image: bytes === 0 ? undefined : await measure(item, binaryData) };
 }
 
-/** Reads as much of a file as its size takes; the rest stays where it is. */
+/** Reads only as much of a file as is necessary to find the size of the image. */
 async function measure(
 	item: ItemContext,
 	binaryData: IBinaryData,
@@ -158,7 +172,7 @@ async function measure(
 		}
 		return inspector?.measured();
 	} finally {
-		// Destroys the stream, so that no descriptor stays open.
+		// Destroys the stream, so that no file descriptor stays open.
 		await chunks.return?.();
 	}
 }

@@ -8,7 +8,7 @@ type Body = Pick<ApiRequest, 'json' | 'form'>;
 
 type BodyEncoder = (fields: BodyFields, image: UploadFile, progress: Progress) => Promise<Body>;
 
-/** How an operation puts its image into the body; an operation without one sends its fields as JSON. */
+/** How each operation adds the input image to the body. */
 const ENCODERS: Record<Operation, BodyEncoder> = {
 	generate: async (json) => ({ json }),
 	edit: async (fields, file) => ({ form: { fields: toText(fields), fileField: 'image', file } }),

@@ -108,7 +108,7 @@ export function readBodyFields(
 		const validate =
 			capabilities && Object.hasOwn(VALIDATORS, apiField) ? VALIDATORS[apiField] : undefined;
 		const entered = { item, label, value };
-		// Without one, a server of whatever kind makes, and charges, an image of nothing.
+		// Without a prompt, any server would make, and charge, a meaningless image.
 		if (isUnset(value) && apiField === 'prompt') throw emptyPrompt(entered);
 		if (isUnset(value) && !(validate && isRequired)) continue;
 		const validated = validate

@@ -5,7 +5,7 @@ import type { InputImageLimits } from '../catalogue/models';
 import { isWebAddress } from '../catalogue/services';
 import { inputError, unreadableImageError } from '../errors/nodeErrors';
 import { RequestFailure } from '../errors/requestFailure';
-import { measureBase64, measureImage } from '../image/measure';
+import { isWholeBase64, measureBase64, measureImage } from '../image/measure';
 import { downloadBytes } from '../transport/download';
 import type { Timeouts } from '../transport/timeLimits';
 import { fileOfBytes } from '../transport/upload';
@@ -15,26 +15,25 @@ import type { InputImage, ItemContext } from './types';
 
 export type InputSource = 'binary' | 'url' | 'text';
 
-/** What is asked of an input image. */
+/** The rules for an input image. */
 export interface InputImageRules {
 	/** The model's ID, for messages. */
 	model: string;
-	/** The model's limits; without them only images are asked for. */
+	/** The model's limits; without them, only the format is checked. */
 	limits: InputImageLimits | undefined;
 	/** How long a download may take. */
 	timeouts: Timeouts;
 	ignoreSslIssues: boolean;
 }
 
-/** For models without a limit of their own: more than any picture of 4096 × 4096 pixels needs. */
+/** For models without their own limit: more than any image of 4096 × 4096 pixels needs. */
 const MAX_DOWNLOAD_BYTES = 64 * 1024 * 1024;
 
 /**
- * Finds the images that an item wants to have edited and checks what can be checked before they are
- * read.
+ * Finds the input images of an item, and checks them as far as possible without reading them.
  *
  * @param parameters the node's parameters for this item
- * @throws NodeOperationError for what is missing, no image, or beyond a limit
+ * @throws NodeOperationError if an image is missing, is not an image, or exceeds a limit
  */
 export async function resolveInputImages(
 	item: ItemContext,
@@ -50,8 +49,8 @@ export async function resolveInputImages(
 		default:
 			return await findBinaryImages(
 				item,
-				// n8n's expressions can hand over the file itself.
-				typeof field === 'object' && field !== null
+				// An expression can return the file itself, or a list of names.
+				typeof field === 'object' && field !== null && !Array.isArray(field)
 					? (field as unknown as IBinaryData)
 					: String(field).trim(),
 				rules,
@@ -60,8 +59,8 @@ export async function resolveInputImages(
 }
 
 /**
- * Prepares an image that is to be fetched from an address. n8n downloads it when the item's turn has
- * come, with its own protection against addresses of the internal network, and without the API key.
+ * Creates an input image from a URL. n8n downloads it right before the item's request, without the API key and with its
+ * protection of the internal network.
  */
 function resolveUrlImage(item: ItemContext, value: unknown, rules: InputImageRules): InputImage {
 	const address = typeof value === 'string' ? value.trim() : '';
@@ -69,10 +68,11 @@ function resolveUrlImage(item: ItemContext, value: unknown, rules: InputImageRul
 		throw inputError(
 			item,
 			`'Image URL' must be an address that starts with https:// or http://, but is ${address === '' ? 'empty' : address.slice(0, 60)}`,
-			'Enter the address of the image, or check that the expression gives it on this item.',
+			'Enter the address of the image, or check that the expression returns it for this item.',
 		);
 	}
 	const { pathname, href, host } = new URL(address);
+	const shownUrl = href.replace(/^(\w+:\/\/)[^/?#]*@/, '$1');
 	const fileName = pathname.split('/').at(-1) || 'image';
 	const { model, limits, timeouts, ignoreSslIssues } = rules;
 	return {
@@ -84,14 +84,14 @@ function resolveUrlImage(item: ItemContext, value: unknown, rules: InputImageRul
 			const bytes = await downloadBytes(file, limits?.maxBytes ?? MAX_DOWNLOAD_BYTES).catch(
 				(error: unknown) => {
 					throw error instanceof RequestFailure
-						? new RequestFailure('inputDownload', { url: href, reason: error })
+						? new RequestFailure('inputDownload', { url: shownUrl, reason: error })
 						: error;
 				},
 			);
 			if (bytes.length === 0) {
 				throw inputError(
 					item,
-					"The file behind 'Image URL' is empty",
+					"The file at 'Image URL' is empty",
 					`${host} sent a file without content. Open the address in a browser to see what it is.`,
 				);
 			}
@@ -99,8 +99,8 @@ function resolveUrlImage(item: ItemContext, value: unknown, rules: InputImageRul
 			if (!canBeChecked(image, limits)) {
 				throw inputError(
 					item,
-					"The file behind 'Image URL' is not an image that can be edited",
-					`What ${host} sent is not a PNG, JPEG, WebP or other raster image. Open the address in a browser to see what it is.`,
+					"The file at 'Image URL' is not an image that can be edited",
+					`${host} sent something that is not a PNG, JPEG, WebP or other raster image. Open the address in a browser to see what it is.`,
 				);
 			}
 			checkLimits(item, 'Image URL', image, bytes.length, model, limits);
@@ -114,7 +114,7 @@ function resolveUrlImage(item: ItemContext, value: unknown, rules: InputImageRul
 	};
 }
 
-/** Checks an image that stands in the item as Base64 text, or as a data URI. */
+/** Creates an input image from Base64 text or a data URI in the item. */
 function resolveTextImage(
 	item: ItemContext,
 	value: unknown,
@@ -126,15 +126,22 @@ function resolveTextImage(
 		throw inputError(
 			item,
 			"'Base64 Text' is empty",
-			'Point the expression to the field that holds the image as Base64 text or as a data URI.',
+			'Make the expression return the field that contains the image as Base64 text or as a data URI.',
 		);
 	}
 	const image = measureBase64(text);
 	if (!canBeChecked(image, limits)) {
 		throw inputError(
 			item,
-			"'Base64 Text' does not hold an image that can be edited",
+			"'Base64 Text' does not contain an image that can be edited",
 			'The text is not the Base64 of a PNG, JPEG, WebP or other raster image. Check that it was not cut off.',
+		);
+	}
+	if (!isWholeBase64(text)) {
+		throw inputError(
+			item,
+			"'Base64 Text' breaks off in the middle of the image",
+			'The text was cut off. Spreadsheets and databases, for example, limit the length of texts. Use a binary field or a URL for the image instead.',
 		);
 	}
 	checkLimits(item, 'Base64 Text', image, Buffer.byteLength(text, 'base64'), model, limits);

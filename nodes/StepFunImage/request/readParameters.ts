@@ -16,7 +16,7 @@ import {
 import { findOutput, OUTPUTS, outputsWith, type Output } from '../catalogue/outputs';
 import type { ServerFormat } from '../catalogue/serverFormats';
 import { inputError } from '../errors/nodeErrors';
-import { describingName, safeName } from '../image/fileName';
+import { descriptiveName, safeName } from '../image/fileName';
 import type { Credential } from '../transport/credential';
 import type { RetryPolicy } from '../transport/retry';
 import type { Timeouts } from '../transport/timeLimits';
@@ -83,7 +83,7 @@ export async function readImageRequests(
 	const fields: BodyFields = {
 		...readBodyFields(item, readRoutedValues(parameters, routing), model, capabilities),
 		...responseFormatFor(outputOptions.output, format),
-		// Before the settings that some formats add to it.
+		// Replaced before `encodeFields`, because some formats append settings to the prompt.
 		...(hasOtherPrompt ? { prompt: otherPrompt } : {}),
 	};
 	const outputField = readOutputField(item, parameters, outputOptions.output);
@@ -119,7 +119,7 @@ export async function readImageRequests(
 				credential,
 				model: typeof body.model === 'string' ? body.model : model,
 				prompt: String(fields.prompt ?? ''),
-				// Where the seed travels in the prompt, a field of the body says nothing of it.
+				// If the prompt carries the seed, the body has no field for it.
 				seed: format.settings.seed ? toNumber(body.seed) : toNumber(seed),
 				expectedSize: expectedSize(format, model, operation, body.size),
 				fields: body,
@@ -291,13 +291,13 @@ function assertRoomForSeeds(item: ItemContext, seed: unknown, count: number): vo
 	);
 }
 
-/** One seed for all images of an item would pay for the same image several times. */
+/** Refuses one seed for several images, because the user would pay for the same image several times. */
 function assertDifferentSeeds(item: ItemContext, seed: unknown, count: number): void {
 	if (count === 1 || toNumber(seed) === undefined) return;
 	throw inputError(
 		item,
-		`'Additional Body Fields' sets one seed for ${count} images, which would all be the same`,
-		"Remove seed from it and set 'Seed' under Options, which increases from image to image.",
+		`'Additional Body Fields' sets the same seed for ${count} images, which would all be identical`,
+		"Remove seed from 'Additional Body Fields' and set 'Seed' under Options instead, which increases with each image.",
 	);
 }
 
@@ -316,9 +316,9 @@ function fileNameOf(
 	const [subject, suffix] = inputImage
 		? [inputImage.fileName.replace(/\.[^.]*$/, ''), '-edited']
 		: [String(fields.prompt), ''];
-	if (isUnset(fileName)) return describingName(subject, suffix, item.itemIndex);
+	if (isUnset(fileName)) return descriptiveName(subject, suffix, item.itemIndex);
 	assertScalar({ item, label: 'File Name', value: fileName });
-	return safeName(String(fileName)) ?? describingName(subject, suffix, item.itemIndex);
+	return safeName(String(fileName)) ?? descriptiveName(subject, suffix, item.itemIndex);
 }
 
 function readCount(item: ItemContext, { numberOfImages }: IDataObject): number {

@@ -29,15 +29,15 @@ export interface OutputOptions {
 	linkLifetime: string;
 }
 
-/** An input image before its item's turn. It is in n8n's store, at a URL, or in the item as Base64 text. */
+/** An input image that has not been prepared yet. It is in n8n's store, at a URL, or in the item as Base64 text. */
 export interface InputImage {
 	/** Its name, from which the result's name derives. */
 	fileName: string;
 	/** Whether it must be downloaded from another host, which may take long. */
 	isRemote: boolean;
 	/**
-	 * Makes the image ready to be sent: downloads it, or decodes its text. An image in n8n's store stays there.
-	 * Called again for each try.
+	 * Prepares the image for sending: downloads it, or decodes its text. An image in n8n's store stays there. Called
+	 * again for each try.
 	 *
 	 * @param signal cancels the download
 	 * @returns a file whose type comes from the content of the image, not from its metadata

@@ -15,6 +15,9 @@ export const CREDENTIAL_TYPE = 'stepFunApi';
  */
 const OPERATION_PATH = /\/images\/(generations|edits|image2image)\/*$/;
 
+/** The names of query parameters that may contain a key, which some gateways accept there. */
+const SECRET_PARAMETER = /key|token|secret|sig|auth|pass|code/i;
+
 /** A header to send with each request. */
 interface Header {
 	name: string;
@@ -100,7 +103,7 @@ export function parseCredential(fields: ICredentialDataDecryptedObject): Credent
 			.update(`${hostOf(baseUrl)}\n${apiKey}`)
 			.digest('hex'),
 		redactor: createRedactor(
-			[textOf(fields.apiKey), apiKey, passwordIn(baseUrl)],
+			[textOf(fields.apiKey), apiKey, passwordIn(baseUrl), ...secretsIn(query)],
 			headers.map(({ value }) => value),
 		),
 	};
@@ -128,7 +131,7 @@ function readHeaders(fields: ICredentialDataDecryptedObject): Header[] {
 }
 
 function splitQuery(entered: string): [address: string, query: string] {
-	// A fragment is never sent, and would keep what stands behind it from being sent.
+	// A fragment is never sent, and neither would be the path after it.
 	const [address] = entered.split('#');
 	const start = address.indexOf('?');
 	return start === -1 ? [address, ''] : [address.slice(0, start), address.slice(start)];
@@ -145,6 +148,13 @@ function wholeNumber(value: unknown, min: number): number | undefined {
 
 function hostOf(url: string): string {
 	return URL.canParse(url) ? new URL(url).host : url;
+}
+
+/** The values of a query whose names suggest a key. Other values, such as a version, are not secrets. */
+function secretsIn(query: string): string[] {
+	return [...new URLSearchParams(query)]
+		.filter(([name]) => SECRET_PARAMETER.test(name))
+		.map(([, value]) => value);
 }
 
 function passwordIn(url: string): string {

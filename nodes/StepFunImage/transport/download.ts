@@ -1,12 +1,15 @@
 import type { IExecuteFunctions } from 'n8n-workflow';
 
+import type { Credential } from './credential';
 import { openDownload, readAll, readChunks, withTimeout, type ByteStream } from './send';
 import type { Timeouts, ToTimeoutError } from './timeLimits';
 
-/** A download, which is sent without the key. */
+/** A download, which is sent without the key unless the API's own origin requires it. */
 export interface Download {
 	functions: IExecuteFunctions;
 	url: string;
+	/** The credential of the server that returned the link. */
+	owner?: Credential;
 	timeouts: Timeouts;
 	ignoreSslIssues: boolean;
 	/** Cancels the download. */
@@ -22,12 +25,12 @@ export interface Download {
  * @throws RequestFailure, or the signal's reason
  */
 export async function download<T>(
-	{ functions, url, timeouts, ignoreSslIssues, signal, toReaderTimeout }: Download,
+	{ functions, url, owner, timeouts, ignoreSslIssues, signal, toReaderTimeout }: Download,
 	consume: (chunks: AsyncIterable<Buffer>, stream: ByteStream) => Promise<T>,
 ): Promise<T> {
 	return await withTimeout(timeouts, signal, async (timedSignal, progress) => {
-		const stream = await openDownload(functions, url, timedSignal, ignoreSslIssues);
-		progress.onAlive();
+		const stream = await openDownload(functions, url, timedSignal, ignoreSslIssues, owner);
+		progress.onActivity();
 		try {
 			return await consume(readChunks(stream, progress, toReaderTimeout), stream);
 		} finally {

@@ -1,12 +1,28 @@
 const MAX_CHARACTERS = 300;
-/** The search for HTML tags takes longer the more of them a page has. */
+const MAX_DEPTH = 4;
+const MAX_ERRORS = 20;
+/** Limits the search for HTML tags, which takes longer in a longer page. */
 const MAX_HTML_CHARACTERS = 4 * 1024;
 
-/** The fields that hold a server's message, the most specific ones first: next to a message, `error` is a status text. */
-const MESSAGE_FIELDS = ['message', 'msg', 'detail', 'error', 'errors', 'details', 'title'];
+/** The fields for error messages, which may be nested. Next to a message, `error` is only the text of the status. */
+const MESSAGE_FIELDS = [
+	'message',
+	'msg',
+	'detail',
+	'error',
+	'errors',
+	'error_description',
+	'error_msg',
+	'base_resp',
+	'status_msg',
+	'title',
+];
 
 /** A message in JSON that ends too early. */
 const MESSAGE_IN_TEXT = /"(?:message|msg|detail|error)"\s*:\s*("(?:[^"\\]|\\.)*"?)/;
+
+/** White space, control characters, and characters that change the direction of a text. */
+const UNPRINTABLE = /[\s\p{Cc}\u202a-\u202e\u2066-\u2069]+/gu;
 
 /**
  * Finds the server's own message in the body of an error, which may be JSON of several shapes, HTML, plain text or
@@ -17,7 +33,7 @@ const MESSAGE_IN_TEXT = /"(?:message|msg|detail|error)"\s*:\s*("(?:[^"\\]|\\.)*"
 export function errorText(body: string): string {
 	const text = body.replace(/^\uFEFF/, '').trim();
 	const message = /^[{["]/.test(text) ? messageInJson(text) : textOfPage(text);
-	const line = message.replace(/\s+/g, ' ').trim();
+	const line = message.replace(UNPRINTABLE, ' ').trim();
 	return line.length > MAX_CHARACTERS ? `${line.slice(0, MAX_CHARACTERS)}…` : line;
 }
 
@@ -38,19 +54,23 @@ function unquote(quoted: string): string {
 	}
 }
 
-function findMessage(value: unknown): string | undefined {
+/** Finds the message in JSON: a text, a text in one of the message fields, or the texts of several errors. */
+function findMessage(value: unknown, depth = 0): string | undefined {
 	if (typeof value === 'string') return value.trim() === '' ? undefined : value;
-	if (typeof value !== 'object' || value === null) return undefined;
+	if (typeof value !== 'object' || value === null || depth > MAX_DEPTH) return undefined;
+	const inner = (each: unknown) => findMessage(each, depth + 1);
 	if (Array.isArray(value)) {
-		const messages = value.map(findMessage).filter((message) => message !== undefined);
-		return messages.length > 0 ? messages.join('; ') : undefined;
+		const messages = value.slice(0, MAX_ERRORS).map(inner);
+		return messages.filter((each) => each !== undefined).join('; ') || undefined;
 	}
 	const fields = value as Record<string, unknown>;
-	const nested = typeof fields.error === 'object' ? findMessage(fields.error) : undefined;
-	const found = nested ?? MESSAGE_FIELDS.map((name) => findMessage(fields[name])).find(Boolean);
-	// FastAPI's errors of validation: { loc: ['body', 'size'], msg: '…' }.
-	const place = Array.isArray(fields.loc) ? fields.loc.filter((part) => part !== 'body') : [];
-	return found && place.length > 0 ? `${place.join('.')}: ${found}` : found;
+	const nested = typeof fields.error === 'object' ? inner(fields.error) : undefined;
+	const message =
+		nested ?? MESSAGE_FIELDS.map((name) => inner(fields[name])).find((each) => each !== undefined);
+	// Formats FastAPI's validation errors, `{ loc: ['body', 'size'], msg: '…' }`, as `size: …`.
+	const { loc } = fields;
+	const field = Array.isArray(loc) ? loc.filter((part) => part !== 'body').join('.') : '';
+	return message === undefined || field === '' ? message : `${field}: ${message}`;
 }
 
 function textOfPage(text: string): string {

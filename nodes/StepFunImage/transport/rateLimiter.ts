@@ -382,11 +382,13 @@ export function createRateLimiter(
 			: undefined;
 	};
 
-	/** A new run tests the service itself, and soon, however long the service told earlier runs to wait. */
-	const startAfresh = () => {
+	/** A new run soon tests the service itself, however long the service told earlier runs to wait. */
+	const resetFailures = ({ maxElapsedMs }: ScheduleOptions) => {
 		failingState = undefined;
-		const latest = currentTime() + MAX_OUTAGE_PROBE_DELAY_MS;
-		if (outage) outage.nextProbeAt = Math.min(outage.nextProbeAt, latest);
+		const now = currentTime();
+		if (outage) outage.nextProbeAt = Math.min(outage.nextProbeAt, now + MAX_OUTAGE_PROBE_DELAY_MS);
+		// The run waits no longer than its own Give Up After.
+		cooldownUntil = Math.min(cooldownUntil, now + maxElapsedMs);
 	};
 
 	const rejectOverdueTasks = () => {
@@ -433,7 +435,7 @@ export function createRateLimiter(
 				};
 				if (signal.aborted) return reject(signal.reason as Error);
 				// A new request on an idle account gets a fresh start; a retry does not.
-				if (!options.isRetry && inFlight === 0 && waiting === 0) startAfresh();
+				if (!options.isRetry && inFlight === 0 && waiting === 0) resetFailures(options);
 				const failure = options.isRetry ? lastingFailure(options) : undefined;
 				if (failure) return reject(failure);
 				signal.addEventListener('abort', abort, { once: true });

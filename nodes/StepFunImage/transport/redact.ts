@@ -96,7 +96,7 @@ function findParts(
 	return ranges;
 }
 
-/** The beginning of a secret at the end of a text that was cut there. */
+/** Finds the beginning of a secret at the end of a truncated text. */
 function findCutParts(text: string, spellings: Set<string>): Array<[start: number, end: number]> {
 	if (!text.endsWith(CUT_MARK)) return [];
 	const end = text.length - CUT_MARK.length;
@@ -109,7 +109,7 @@ function findCutParts(text: string, spellings: Set<string>): Array<[start: numbe
 	});
 }
 
-/** Of ASCII letters alone, so that nothing changes its length. */
+/** Converts only ASCII letters, so that no character changes its length. */
 function toLowerCase(text: string): string {
 	return text.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
 }

@@ -7,7 +7,7 @@ import type {
 } from 'n8n-workflow';
 
 import { RequestFailure } from '../errors/requestFailure';
-import { CREDENTIAL_TYPE, type Credential } from './credential';
+import { authorizationHeaders, CREDENTIAL_TYPE, type Credential } from './credential';
 import { errorText } from './errorText';
 import { parseRetryAfter } from './retry';
 import {
@@ -23,37 +23,41 @@ import { wait } from './wait';
 /** The kind of stream that n8n's helpers give and take. */
 export type ByteStream = Awaited<ReturnType<IExecuteFunctions['helpers']['getBinaryStream']>>;
 
-/** What goes to the API with the key. */
+/** A request to the API, which is sent with the key. */
 export interface ApiRequest {
 	method: IHttpRequestMethods;
-	/** The operation's path behind the Base URL, such as `/images/generations`. */
+	/** The operation's path, relative to the Base URL, such as `/images/generations`. */
 	path: string;
-	/** What is sent as JSON. */
+	/** The body of a JSON request. */
 	json?: Record<string, unknown>;
-	/** What is sent as multipart/form-data. */
+	/** The body of a multipart/form-data request. */
 	form?: Form;
 }
 
-/** An error page tells enough in its beginning. */
+/** The beginning of an error page is enough. */
 const MAX_ERROR_BYTES = 16 * 1024;
-/** The status is known; its words are worth no longer wait. */
+/** The text of an error is not worth a longer wait, because the status is already known. */
 const MAX_ERROR_BODY_MS = 2_000;
-/** What n8n's protection against requests into the internal network says, of a redirect after other words. */
+
+/** The error of n8n's protection of the internal network. For a redirect, other words precede it. */
 const BLOCKED = /The request was blocked because/;
 
-/** What Node.js calls a body that is not what its Content-Encoding says; one that breaks off is Z_BUF_ERROR. */
+/** Node.js's codes for a body that does not match its Content-Encoding. The code of a truncated body is Z_BUF_ERROR. */
 const BAD_COMPRESSION = /^(Z_DATA_ERROR|ERR__ERROR_FORMAT|ZSTD_error_)/;
 
 const TOO_MANY_REDIRECTS = /Maximum number of redirects/;
 
-/** `withTimeout` keeps the time, since n8n's own timeout ends with the answer's first byte. */
+/** Statuses with which a server may require the key for a result. */
+const KEY_REQUIRED_STATUSES = new Set([401, 403]);
+
+/** `withTimeout` limits the time, because n8n's own timeout ends with the first byte of the answer. */
 const NO_TIMEOUT = 0;
 
 /**
- * Sends a request with the credential's key. Every status is an answer, and the body is a stream.
+ * Sends a request with the credential's key. Resolves for every status, with the body as a stream.
  *
- * @param signal ends the exchange, also while the body arrives
- * @param progress is told what an upload waits for
+ * @param signal aborts the request, even while the body arrives
+ * @param progress learns what an upload waits for
  */
 export async function sendWithKey(
 	functions: IExecuteFunctions,
@@ -62,8 +66,7 @@ export async function sendWithKey(
 	signal: AbortSignal,
 	progress: Progress,
 ): Promise<IN8nHttpFullResponse> {
-	// n8n's helper takes its abort signal from the context it is called on, and no other; this one knows the timeout as
-	// well.
+	// n8n's helper accepts only the abort signal of the context that it is called on. This signal includes the timeout.
 	const context = Object.create(functions, {
 		getExecutionCancelSignal: { value: () => signal },
 	}) as IExecuteFunctions;
@@ -73,7 +76,7 @@ export async function sendWithKey(
 		url: `${credential.baseUrl}${path}${credential.query}`,
 		headers: { Accept: 'application/json' },
 		...(upload
-			? // n8n declares the type of the form-data package; its helper takes the native one as well.
+			? // n8n declares the type of the form-data package, but its helper accepts the native one too.
 				{ body: upload.body as unknown as IHttpRequestOptions['body'] }
 			: { body: json as IDataObject | undefined, json: true }),
 		encoding: 'stream',
@@ -89,7 +92,7 @@ export async function sendWithKey(
 			context,
 			CREDENTIAL_TYPE,
 			options,
-			// Read for this item already; without it n8n would read the credential of the first item.
+			// Without this, n8n would read the credential of the first item.
 			{
 				credentialsDecrypted: { id: '', name: '', type: CREDENTIAL_TYPE, data: credential.fields },
 			},
@@ -102,25 +105,28 @@ export async function sendWithKey(
 	}
 }
 
-/** An upload that the server has answered serves no purpose once the answer is here. */
+/** Ends an upload after the server has answered, because the server does not need the rest. */
 function endWithAnswer(upload: Upload, { statusCode, body }: IN8nHttpFullResponse): void {
 	if (statusCode >= 400) upload.hold();
 	(body as ByteStream).once('close', upload.close);
 }
 
 /**
- * Opens a download without the key, from whatever host.
+ * Opens a download from any host, without the key.
  *
- * @param signal ends the download, also while the body arrives
- * @throws RequestFailure of kind `status` for an answer that is no success
+ * @param signal aborts the download, even while the body arrives
+ * @param owner the credential of the server that returned the link. Some servers require the key for their results too.
+ * The key is sent only to the same origin, and the request follows no redirect.
+ * @throws RequestFailure of kind `status` for an answer with another status than 2xx
  */
 export async function openDownload(
 	functions: IExecuteFunctions,
 	url: string,
 	signal: AbortSignal,
 	ignoreSslIssues: boolean,
+	owner?: Credential,
 ): Promise<ByteStream> {
-	const response = (await functions.helpers.httpRequest({
+	const options: IHttpRequestOptions = {
 		url,
 		method: 'GET',
 		encoding: 'stream',
@@ -129,15 +135,28 @@ export async function openDownload(
 		skipSslCertificateValidation: ignoreSslIssues,
 		timeout: NO_TIMEOUT,
 		abortSignal: signal,
-	})) as IN8nHttpFullResponse;
+	};
+	let response = (await functions.helpers.httpRequest(options)) as IN8nHttpFullResponse;
+	if (owner && KEY_REQUIRED_STATUSES.has(response.statusCode) && isSameOrigin(url, owner.baseUrl)) {
+		(response.body as ByteStream).destroy();
+		response = (await functions.helpers.httpRequest({
+			...options,
+			headers: authorizationHeaders(owner),
+			disableFollowRedirect: true,
+		})) as IN8nHttpFullResponse;
+	}
 	await assertOk(response);
 	return response.body as ByteStream;
 }
 
+function isSameOrigin(one: string, other: string): boolean {
+	return new URL(one).origin === new URL(other).origin;
+}
+
 /**
- * Runs a task that uses the network within limits, and turns what breaks it into a RequestFailure.
+ * Runs a task that uses the network with limits on its time, and turns its errors into RequestFailures.
  *
- * @throws RequestFailure, what the task wanted to be thrown when it waits too long, or the signal's reason
+ * @throws RequestFailure, the task's timeout error, or the signal's reason
  */
 export async function withTimeout<T>(
 	timeouts: Timeouts,
@@ -154,10 +173,10 @@ export async function withTimeout<T>(
 }
 
 /**
- * The bytes of a body; what breaks it becomes a failure of the connection, not of who reads it.
+ * Reads a body in chunks, and turns the stream's errors into RequestFailures.
  *
- * @param progress is told of each piece, and whether the server is waited for or who reads the pieces
- * @param toReaderTimeout the error when who reads them takes too long
+ * @param progress learns of each chunk, and whether the wait is for the server or for the consumer
+ * @param toReaderTimeout creates the error for a consumer that takes too long
  */
 export async function* readChunks(
 	stream: ByteStream,
@@ -166,23 +185,23 @@ export async function* readChunks(
 ): AsyncGenerator<Buffer> {
 	try {
 		for await (const chunk of stream) {
-			progress.onAlive();
-			progress.waitFor(toReaderTimeout);
+			progress.onActivity();
+			progress.setTimeoutError(toReaderTimeout);
 			yield chunk as Buffer;
-			progress.waitFor(toServerTimeout);
+			progress.setTimeoutError(toServerTimeout);
 		}
 	} catch (error) {
 		throw toRequestFailure(error);
 	} finally {
-		progress.waitFor(toReaderTimeout);
+		progress.setTimeoutError(toReaderTimeout);
 	}
 }
 
 /**
- * A body as a whole.
+ * Reads a whole body.
  *
- * @param maxBytes a body that is larger is refused before it is here
- * @param tooLarge what is said then
+ * @param maxBytes reading stops when the body exceeds this size
+ * @param tooLarge the text of the failure in that case
  * @throws RequestFailure of kind `tooLarge`
  */
 export async function readAll(
@@ -200,7 +219,7 @@ export async function readAll(
 	return Buffer.concat(parts);
 }
 
-/** The failure behind what n8n's request helper, or a stream, threw. */
+/** Turns an error of n8n's request helper, or of a stream, into a RequestFailure. */
 export function toRequestFailure(error: unknown): RequestFailure {
 	if (error instanceof RequestFailure) return error;
 	const thrown = error as {
@@ -218,7 +237,7 @@ export function toRequestFailure(error: unknown): RequestFailure {
 		return new RequestFailure('connection', { code, text });
 	}
 	if (BAD_COMPRESSION.test(code ?? '')) return new RequestFailure('badCompression', { text });
-	// A stream that ends before its end says so in these ways.
+	// The different errors for a stream that ends too early.
 	if (/aborted|premature/i.test(text) || code === 'ERR_STREAM_PREMATURE_CLOSE') {
 		return new RequestFailure('truncated', {
 			text: 'The connection broke while the answer was arriving',
@@ -228,10 +247,9 @@ export function toRequestFailure(error: unknown): RequestFailure {
 }
 
 /**
- * Lets an answer pass that is a success, and makes a failure of every other. A body that does not end is not waited
- * for.
+ * Throws for an answer with another status than 2xx, without waiting for an endless body.
  *
- * @throws RequestFailure of kind `status` with the service's own words
+ * @throws RequestFailure of kind `status` with the service's own message
  */
 export async function assertOk(response: IN8nHttpFullResponse): Promise<void> {
 	const { statusCode: status, headers } = response;
@@ -239,11 +257,11 @@ export async function assertOk(response: IN8nHttpFullResponse): Promise<void> {
 	throw new RequestFailure('status', {
 		status,
 		text: errorText(await readBeginning(response.body as ByteStream)),
-		// The server's clock may differ from the one here.
+		// The server's clock may differ from the local one.
 		retryAfterMs: parseRetryAfter(headers['retry-after'], timeOf(headers.date)),
 		location: headerText(headers.location),
 		traceId: headerText(headers['x-trace-id']),
-		// Portkey 1.15 as npm installs it fails over answers that it should pass on (Portkey-AI/gateway, issue 1389).
+		// As npm installs it, Portkey 1.15 fails on answers that it should pass on (Portkey-AI/gateway, issue 1389).
 		isFromGateway: headers['x-portkey-gateway-exception'] === 'true',
 	});
 }
@@ -263,7 +281,7 @@ async function readBeginning(stream: ByteStream): Promise<string> {
 	try {
 		await Promise.race([read(), pause]);
 	} catch {
-		// The status is known; a broken error text is no reason to lose it.
+		// The status is known, even if the error's text breaks off.
 	} finally {
 		pause.catch(() => undefined);
 		timer.abort();
@@ -272,13 +290,13 @@ async function readBeginning(stream: ByteStream): Promise<string> {
 	return Buffer.concat(chunks).toString('utf8').slice(0, MAX_ERROR_BYTES);
 }
 
-/** The time that a header tells; undefined if there is none. */
+/** Parses the date in a header; `undefined` if there is none. */
 function timeOf(header: unknown): number | undefined {
 	const time = Date.parse(headerText(header) ?? '');
 	return Number.isNaN(time) ? undefined : time;
 }
 
-/** A header's text, if it has any. */
+/** The text of a header; `undefined` if it is missing or empty. */
 export function headerText(header: unknown): string | undefined {
 	return typeof header === 'string' && header !== '' ? header : undefined;
 }

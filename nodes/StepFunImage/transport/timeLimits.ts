@@ -3,33 +3,33 @@ import { wait } from './wait';
 
 /** How long a request may take, in milliseconds. */
 export interface Timeouts {
-	/** Without a byte from the server. */
+	/** The time without a byte from the server. */
 	silenceMs: number;
-	/** In all, from sending to the last byte. */
+	/** The total time, from sending to the last byte. */
 	totalMs: number;
 }
 
-/** What is here already may be used within this time after the server fell silent. */
-const MAX_ENDING_MS = 5_000;
+/** How long a task may still process received data after the server has timed out. */
+const GRACE_PERIOD_MS = 5_000;
 
-/** The error of a wait that took too long, by the seconds that it may take. */
+/** Creates the error for a wait that took too long; `seconds` is the limit. */
 export type ToTimeoutError = (seconds: number) => Error;
 
-/** What a task tells of its progress. */
+/** How a task reports its progress. */
 export interface Progress {
-	/** A sign of life. */
-	onAlive(): void;
-	/** Says what is waited for from now on, by the error that is to be thrown when it takes too long. */
-	waitFor(toError: ToTimeoutError): void;
-	/** Ends the task with an error that its caller reads as it is, whatever else breaks because of it. */
+	/** Reports activity, which restarts the limit on silence. */
+	onActivity(): void;
+	/** Sets the error to throw if the wait that starts now takes too long. */
+	setTimeoutError(toError: ToTimeoutError): void;
+	/** Ends the task with this error, whatever other errors follow from it. */
 	fail(error: Error): void;
 }
 
-/** The server is silent. */
+/** The error for a server that sends nothing. */
 export const toServerTimeout: ToTimeoutError = (seconds) =>
 	new RequestFailure('timeout', { seconds });
 
-/** n8n's binary data storage does not take, or does not keep, an image that is here. */
+/** The error if n8n's binary data storage does not accept an image in time. */
 export const toStorageTimeout: ToTimeoutError = (seconds) =>
 	new RequestFailure('storage', {
 		text: `its storage did not accept it within ${seconds} seconds`,
@@ -38,14 +38,14 @@ export const toStorageTimeout: ToTimeoutError = (seconds) =>
 /**
  * Runs a task with limits on its time.
  *
- * The task is raced against its end, since what it waits for may be deaf to its signal: a network disk that hangs, for
- * one, would hold an account's place for ever. Only behind a server's silence the task has a moment to end by itself,
- * for an answer that is whole may be used although its connection stays open.
+ * It does not rely on the task to react to its signal: a network disk that hangs, for example, would block the account
+ * forever. Only after a server's timeout does the task get a grace period, because it may have received a whole answer
+ * on a connection that stays open.
  *
- * @param signal ends the task early
- * @param toError the error of a task that takes too long, until the task says otherwise
- * @param task gets a signal that knows the limits too
- * @throws what `toError` makes, what the task fails with, the signal's reason, or what the task throws
+ * @param signal aborts the task
+ * @param toError creates the error for a task that takes too long, until the task sets another one
+ * @param task receives a signal that includes the limits
+ * @throws the timeout error, the error of `progress.fail`, the signal's reason, or the task's error
  */
 export async function withinLimits<T>(
 	{ silenceMs, totalMs }: Timeouts,
@@ -55,22 +55,22 @@ export async function withinLimits<T>(
 ): Promise<T> {
 	signal.throwIfAborted();
 	const startedAt = performance.now();
-	let aliveAt = startedAt;
+	let lastActivityAt = startedAt;
 	let toTimeoutError = toError;
 	const ended = new AbortController();
 	const watch = new AbortController();
-	// A signal of its own, since Node.js warns of many listeners on a shared one.
+	// A separate signal, because Node.js warns about many listeners on a shared one.
 	const canceled = AbortSignal.any([signal]);
-	const untilTooLong = async (): Promise<void> => {
+	const untilTimeout = async (): Promise<void> => {
 		for (;;) {
-			const silentAt = aliveAt + silenceMs;
-			const end = Math.min(silentAt, startedAt + totalMs);
+			const silenceEndsAt = lastActivityAt + silenceMs;
+			const end = Math.min(silenceEndsAt, startedAt + totalMs);
 			const left = end - performance.now();
 			if (left <= 0) {
-				const seconds = (end === silentAt ? silenceMs : totalMs) / 1000;
+				const seconds = (end === silenceEndsAt ? silenceMs : totalMs) / 1000;
 				const isServersFault = toTimeoutError === toServerTimeout;
 				ended.abort(toTimeoutError(seconds));
-				if (isServersFault) await wait(Math.min(silenceMs, MAX_ENDING_MS), watch.signal);
+				if (isServersFault) await wait(Math.min(silenceMs, GRACE_PERIOD_MS), watch.signal);
 				return;
 			}
 			await wait(Math.ceil(left), watch.signal);
@@ -85,22 +85,22 @@ export async function withinLimits<T>(
 				reject(reason);
 			};
 			const progress: Progress = {
-				onAlive: () => (aliveAt = performance.now()),
-				waitFor: (next) => (toTimeoutError = next),
+				onActivity: () => (lastActivityAt = performance.now()),
+				setTimeoutError: (next) => (toTimeoutError = next),
 				fail: end,
 			};
 			cancel = () => end(signal.reason as Error);
 			canceled.addEventListener('abort', cancel);
-			untilTooLong().then(
+			untilTimeout().then(
 				() => reject(ended.signal.reason as Error),
-				// The task has ended, and nothing is watched any more.
+				// The task has ended, so nothing is left to watch.
 				() => undefined,
 			);
 			task(ended.signal, progress).then(resolve, reject);
 		});
 	} catch (error) {
 		signal.throwIfAborted();
-		// Whatever the task said of its end, it was the limit that ended it.
+		// The task's own error follows from the abort.
 		if (ended.signal.aborted) throw ended.signal.reason as Error;
 		throw error as Error;
 	} finally {

@@ -2,18 +2,18 @@ import type { Progress } from './timeLimits';
 import { toServerTimeout } from './timeLimits';
 import { wait } from './wait';
 
-/** A file that is read while it is sent, so that it never stands in memory as a whole. */
+/** A file that is read while it is sent, so that it is never completely in memory. */
 export interface UploadFile {
 	name: string;
 	mimeType: string;
 	/** Its size in bytes. */
 	size: number;
-	/** Opens it. Called anew for each request. */
+	/** Opens the file. Called again for each request. */
 	open(): Promise<AsyncIterable<Uint8Array>>;
 	/**
-	 * The error when it cannot be read.
+	 * Creates the error for a file that cannot be read.
 	 *
-	 * @param detail what follows "The image could not be read", such as ` within 3 seconds`
+	 * @param detail the text after "The image could not be read", such as ` within 3 seconds`
 	 */
 	toError(detail: string): Error;
 }
@@ -28,44 +28,44 @@ export interface Form {
 /** A form that is ready to be sent. */
 export interface Upload {
 	body: FormData;
-	/** Sends no more, but leaves the connection alone: the answer is here, and the server does not read on. */
+	/** Pauses the upload without closing the connection, because the server has answered and reads no further. */
 	hold(): void;
-	/** Closes the file. What has not been sent will not be. */
+	/** Closes the file and ends the upload. */
 	close(): void;
 }
 
 /** A server receives files up to this size before it can refuse them. */
 const MAX_UNPACED_BYTES = 128 * 1024;
-/** How long an upload waits for an early answer. It is little compared with the time that an edit takes. */
+/** How long an upload waits for an early answer, which is short compared with the duration of an edit. */
 const EARLY_ANSWER_MS = 200;
-/** What memory holds is sent in pieces of this size. */
+/** A file in memory is sent in pieces of this size. */
 const PIECE_BYTES = 256 * 1024;
 
 /**
- * Reads a file, and watches that all of it arrives.
+ * Reads a file, and checks that it has the expected size.
  *
- * @param progress is told whether the file or its reader is waited for, and ends with the file's error when it cannot
- * be read
+ * @param progress learns whether the wait is for the file or for its consumer, and fails with the file's error if it
+ * cannot be read
  */
 export async function* readFile(
 	file: UploadFile,
 	progress: Progress,
 ): AsyncGenerator<Uint8Array, void> {
 	const waitForFile = () =>
-		progress.waitFor((seconds) => file.toError(` within ${seconds} seconds`));
+		progress.setTimeoutError((seconds) => file.toError(` within ${seconds} seconds`));
 	let bytes = 0;
 	try {
 		waitForFile();
 		for await (const chunk of await file.open()) {
 			bytes += chunk.length;
 			if (bytes > file.size) break;
-			progress.onAlive();
-			progress.waitFor(toServerTimeout);
+			progress.onActivity();
+			progress.setTimeoutError(toServerTimeout);
 			yield chunk;
 			if (bytes === file.size) return;
 			waitForFile();
 		}
-		throw new Error(`it has another size than ${file.size} bytes`);
+		throw new Error(`its size is not ${file.size} bytes`);
 	} catch (error) {
 		const failure = file.toError(`: ${(error as Error).message}`);
 		progress.fail(failure);
@@ -73,7 +73,7 @@ export async function* readFile(
 	}
 }
 
-/** Bytes in memory as a file that is sent in pieces. */
+/** Creates a file from bytes in memory. */
 export function fileOfBytes(
 	bytes: Uint8Array,
 	file: Pick<UploadFile, 'name' | 'mimeType' | 'toError'>,
@@ -87,13 +87,13 @@ export function fileOfBytes(
 }
 
 /**
- * Opens a form's file and makes a body of the form.
+ * Opens a form's file and creates the request body.
  *
- * A server that refuses an upload by its head gets the time to say so, as `Expect: 100-continue` would give it. It closes
- * the connection, and Node.js, which then fails to write, loses the answer that it has not read yet.
+ * The upload waits briefly, so that a server can refuse it by its headers, as with `Expect: 100-continue`. Otherwise
+ * the server would close the connection, Node.js would fail to write, and the unread answer would be lost.
  *
- * @param signal ends the upload
- * @returns the body, with the beginning of its file read: a file that cannot be read costs no request
+ * @param signal aborts the upload
+ * @returns the body. The beginning of its file has been read, so that a file that cannot be read causes no request.
  */
 export async function openUpload(
 	{ fields, fileField, file }: Form,
@@ -108,13 +108,13 @@ export async function openUpload(
 	async function* paced(): AsyncGenerator<Uint8Array> {
 		if (file.size > MAX_UNPACED_BYTES) await wait(EARLY_ANSWER_MS, signal);
 		for (let next = first; !next.done; next = await chunks.next()) {
-			// What has arrived is read before more is written.
+			// Lets Node.js read what has arrived before it writes more.
 			await wait(0, signal);
 			if (isHeld) await untilAborted(closed.signal);
 			closed.signal.throwIfAborted();
 			yield next.value;
 		}
-		// A closed file ends early, and n8n's HTTP client would take that for its end.
+		// n8n's HTTP client would take the early end of a closed file for its real end.
 		closed.signal.throwIfAborted();
 	}
 
@@ -122,7 +122,7 @@ export async function openUpload(
 		try {
 			yield* paced();
 		} catch (error) {
-			// n8n 1.x copies an error field by field, which throws for a DOMException, and nobody catches that.
+			// n8n 1.x copies an error field by field, which throws an uncaught error for a DOMException.
 			throw error instanceof DOMException ? new Error(error.message) : (error as Error);
 		}
 	}
@@ -130,7 +130,7 @@ export async function openUpload(
 	const body = new FormData();
 	for (const [name, value] of Object.entries(fields)) body.append(name, value);
 	const streamed = new File([], file.name, { type: file.mimeType });
-	// n8n's HTTP client asks a file for its size and its stream, and for nothing else.
+	// n8n's HTTP client uses only the size and the stream of a file.
 	Object.defineProperties(streamed, { size: { value: file.size }, stream: { value: send } });
 	body.append(fileField, streamed);
 	return {

@@ -48,7 +48,7 @@ export async function startForwarder(upstream: string, tlsFolder?: string): Prom
 	};
 }
 
-/** A certificate for this machine that nobody else vouches for. OpenSSL comes with Debian's PostgreSQL. */
+/** A self-signed certificate for this machine. OpenSSL comes with Debian's PostgreSQL. */
 async function createCertificate(folder: string): Promise<{ key: Buffer; cert: Buffer }> {
 	await mkdir(folder);
 	const [keyFile, certificateFile] = ['key.pem', 'certificate.pem'].map((name) =>

@@ -35,7 +35,7 @@ export interface GatewayChain {
 	/** The addresses of the gateway, and of nginx before it. */
 	gateway: string;
 	nginx: string;
-	/** What the gateway has to be told, the key aside. */
+	/** The headers that configure the gateway, except the key. */
 	headers: Record<string, string>;
 	/** How long the server takes for an answer that nginx does not wait for. */
 	slowAnswerMs: number;

@@ -16,7 +16,7 @@ const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 
 /** A running PostgreSQL of this run's own. */
 export interface PostgresServer {
-	/** How n8n is told of it. */
+	/** The environment variables for n8n. */
 	environment: Record<string, string>;
 	/** Asks the database; returns the rows. */
 	query<Row>(sql: string): Promise<Row[]>;

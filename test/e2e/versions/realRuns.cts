@@ -35,7 +35,7 @@ export interface RealRuns {
  * @param installation the n8n
  * @param tarball the packed package
  * @param folder an empty folder
- * @param cleanUp is told how to stop what was started
+ * @param cleanUp receives functions that stop what was started
  * @throws when the package does not load, an operation fails or a byte is wrong
  */
 export async function runInN8n(

@@ -1,4 +1,4 @@
-import { walkParts, type Part } from '../../nodes/StepFunImage/image/partWalk';
+import { createPartReader, type Part } from '../../nodes/StepFunImage/image/partReader';
 
 /**
  * Walks through a file of parts whose second character tells their length, such as `[5ab]`. A part whose second
@@ -14,7 +14,7 @@ function walk(...pieces: string[]) {
 			return Number(piece.toString('latin1', at + 1, at + 2)) || Infinity;
 		},
 	};
-	const parts = walkParts(() => part);
+	const parts = createPartReader(() => part);
 	for (const piece of pieces) parts.write(Buffer.from(piece));
 	return {
 		read,
@@ -30,7 +30,7 @@ function* cuts(text: string): Generator<string[]> {
 	}
 }
 
-test('Parts are read one after the other, however their bytes are cut into pieces', () => {
+test('Parts are read one after the other, however their bytes are split into pieces', () => {
 	const file = '[5ab][2[9abcdef]xx[3]';
 	for (const pieces of cuts(file)) {
 		expect(walk(...pieces)).toEqual({
@@ -50,18 +50,18 @@ test('Parts are read one after the other, however their bytes are cut into piece
 	}
 });
 
-test('A file may end between two parts, and not within one', () => {
+test('A file may end between two parts, but not within one', () => {
 	expect(walk().mayEnd).toBe(true);
 	expect(walk('[5').mayEnd).toBe(false);
 	expect(walk('[5ab').mayEnd).toBe(false);
 	expect(walk('[5ab]').mayEnd).toBe(true);
 	expect(walk('[5ab', ']').mayEnd).toBe(true);
 	expect(walk('[5ab', '][9').mayEnd).toBe(false);
-	// What is shorter than the head of a part is none.
+	// Data shorter than the head of a part is not a part.
 	expect(walk('[5ab][').mayEnd).toBe(true);
 });
 
-test('Nothing behind the last part matters', () => {
+test('Data after the last part does not matter', () => {
 	expect(walk('[x')).toEqual({ read: ['[x'], partsRead: 1, isOver: true, mayEnd: true });
 	expect(walk('[x', '[5', '[5ab][5').read).toEqual(['[x']);
 	expect(walk('[5ab').isOver).toBe(false);
@@ -75,7 +75,7 @@ test('A part may be longer than several pieces, and empty pieces change nothing'
 
 test('The head of a part is kept although the memory of its piece is used again', () => {
 	const lengths: number[] = [];
-	const parts = walkParts(() => ({
+	const parts = createPartReader(() => ({
 		headBytes: 2,
 		read(piece, at) {
 			lengths.push(piece.readUInt16BE(at));
@@ -89,9 +89,9 @@ test('The head of a part is kept although the memory of its piece is used again'
 	expect(lengths).toEqual([0x0102, 0x0304]);
 });
 
-test('A part says what kind of part follows', () => {
+test('A part sets the kind of the next part', () => {
 	const read: string[] = [];
-	const parts = walkParts((expectPart) => {
+	const parts = createPartReader((expectPart) => {
 		const wide: Part = {
 			headBytes: 3,
 			read: () => {

@@ -1,18 +1,18 @@
-/** A kind of part that a file is made of, such as a chunk, a segment or a box. */
+/** A kind of part in a file, such as a chunk, a segment or a box. */
 export interface Part {
-	/** How many of its bytes must be here before it can be read; no more than `MAX_HEAD_BYTES`. */
+	/** How many bytes of the part are needed to read it, at most `MAX_HEAD_BYTES`. */
 	headBytes: number;
-	/** Whether the file may end where such a part could begin. */
+	/** Whether the file may end instead of containing this part. */
 	mayEnd?: boolean;
 	/**
-	 * Reads a part that begins at a place in a piece of the file.
+	 * Reads a part at a position in a piece of the file.
 	 *
-	 * @returns how far it is to the next part; `Infinity` where nothing that follows matters
+	 * @returns the distance to the next part; `Infinity` if the rest of the file does not matter
 	 */
 	read(piece: Buffer, at: number): number;
 }
 
-/** Says what kind of part comes next, until it is told otherwise. */
+/** Sets the kind of the next parts, until the next call. */
 export type Expect = (part: Part) => void;
 
 const MAX_HEAD_BYTES = 64;
@@ -20,20 +20,20 @@ const MAX_HEAD_BYTES = 64;
 const NOTHING = Buffer.alloc(0);
 
 /**
- * Walks from part to part through a file whose pieces arrive one by one. It keeps no more than the head of a part that
- * lies across two pieces, and never looks at a byte twice.
+ * Reads the parts of a file that arrives in pieces. It keeps only the head of a part that two pieces share, and never
+ * reads a byte twice.
  *
- * @param begin is given the means to say what follows, and says what the file begins with
+ * @param begin receives the function that sets the kind of the next parts, and returns the kind of the first part
  */
-export function walkParts(begin: (expect: Expect) => Part) {
+export function createPartReader(begin: (expect: Expect) => Part) {
 	let part: Part = begin((next) => (part = next));
 	/** The distance from the end of the last piece to the next part. */
 	let ahead = 0;
-	/** The beginning of a part whose head has not all arrived. */
+	/** The beginning of a part whose head has not arrived completely. */
 	let carry: Buffer = NOTHING;
 	let partsRead = 0;
 
-	/** Reads the parts that begin before `limit`, and returns where the next one does. */
+	/** Reads the parts that start before `limit`, and returns the position of the next one. */
 	const follow = (piece: Buffer, start: number, limit: number): number => {
 		let at = start;
 		while (at < limit && at + part.headBytes <= piece.length) {
@@ -58,12 +58,12 @@ export function walkParts(begin: (expect: Expect) => Part) {
 			}
 			at = follow(piece, at, piece.length);
 			ahead = Math.max(0, at - piece.length);
-			// A copy, since others go on to use the memory of the piece.
+			// A copy, because the caller uses the memory of the piece again.
 			carry = at < piece.length ? Buffer.from(piece.subarray(at)) : NOTHING;
 		},
-		/** Whether what follows does not matter any more. */
+		/** Whether the rest of the file does not matter. */
 		isOver: () => ahead === Infinity,
-		/** Whether the file may end with what has been written. */
+		/** Whether the file may end here. */
 		mayEnd: () => ahead === Infinity || (ahead === 0 && part.mayEnd === true),
 		partsRead: () => partsRead,
 	};

@@ -1,0 +1,217 @@
+import { randomBytes } from 'node:crypto';
+
+import { RequestFailure } from '../../nodes/StepFunImage/errors/requestFailure';
+import { readResponse } from '../../nodes/StepFunImage/image/responseReader';
+
+// What servers and relays make of an answer, and what of it counts all the same.
+
+const image = randomBytes(100);
+const base64 = image.toString('base64');
+
+async function* inChunks(text: string, size: number): AsyncGenerator<Buffer> {
+	const bytes = Buffer.from(text);
+	for (let start = 0; start < bytes.length; start += size) {
+		yield bytes.subarray(start, start + size);
+	}
+}
+
+async function collect(bytes: AsyncIterable<Buffer>): Promise<Buffer> {
+	const chunks: Buffer[] = [];
+	for await (const chunk of bytes) chunks.push(chunk);
+	return Buffer.concat(chunks);
+}
+
+const read = async (text: string, chunkSize = 1000) =>
+	await readResponse(inChunks(text, chunkSize), collect, () => undefined);
+
+const failureFrom = async (text: string) =>
+	await read(text).then(
+		() => undefined,
+		(error) => error as RequestFailure,
+	);
+
+describe('a link that was paid for counts, wherever it stands', () => {
+	const link = 'https://res.example/1.png';
+
+	test.each([
+		['behind an entry that is null', { data: [null, { url: link }] }],
+		['behind an entry that is empty', { data: [{}, { url: link }] }],
+		['behind an entry that moderation held back', { data: [{ url: '' }, { url: link }] }],
+		['in an object instead of a list', { data: { url: link } }],
+		['in a list within an object', { data: { images: [{ url: link }] } }],
+		['in a list of links', { images: [link] }],
+		['in a list of links in data', { data: [link] }],
+		['in a list without an object around it', [{ url: link }]],
+		['in an object without a list', { url: link }],
+		['in output', { output: [{ url: link }] }],
+		['in result', { result: { url: link } }],
+		['in a list of lists', { data: [[link]] }],
+		['four levels deep', { result: { output: { data: { images: { url: link } } } } }],
+	])('%s', async (_where, value) => {
+		expect((await read(JSON.stringify(value))).response.url).toBe(link);
+	});
+
+	test.each([
+		['five levels deep', { result: { result: { output: { data: { images: { url: link } } } } } }],
+		['in a text', { data: [`see ${link}`] }],
+		['in a text of another address', { data: ['ftp://res.example/1.png'] }],
+		['in a field of another name', { data: 'text', pages: [{ url: link }] }],
+		['in a field that is a text', { output: link }],
+	])('but not %s', async (_where, value) => {
+		expect((await read(JSON.stringify(value))).response.url).toBeUndefined();
+	});
+
+	test.each(['http://res.example/1.png', 'HTTPS://res.example/1.png', '/files/1.png'])(
+		'as a text of its own: %s',
+		async (address) => {
+			expect((await read(JSON.stringify({ data: [address] }))).response.url).toBe(address);
+		},
+	);
+
+	test('with the fields of its entry', async () => {
+		const entries = [
+			{ seed: 1 },
+			{ seed: 8, url: link },
+			{ seed: 2, url: 'https://res.example/2' },
+		];
+		expect((await read(JSON.stringify({ data: entries }))).response).toMatchObject({
+			seed: 8,
+			url: link,
+		});
+	});
+
+	test('but not in the words of an error', async () => {
+		const { response } = await read(`{"error":{"message":"No","url":"${link}"}}`);
+		expect(response).toMatchObject({ url: undefined, error: 'No' });
+	});
+
+	test.each([
+		['the NaN that Python writes', '"score":NaN'],
+		['a line break within a text', '"revised_prompt":"a\nb"'],
+		['an escape that JSON does not know', '"revised_prompt":"a\\xb"'],
+	])('in JSON with %s', async (_what, member) => {
+		const text = `{"id":"abc","created":5,"data":[{${member},"seed":7,"finish_reason":"success","url":"https:\\/\\/res.example/1.png"}]}`;
+		expect((await read(text)).response).toEqual({
+			id: 'abc',
+			created: 5,
+			seed: 7,
+			finishReason: 'success',
+			url: link,
+			error: undefined,
+		});
+	});
+
+	test('in JSON that is not only broken, but also begins late', async () => {
+		expect((await read(` \n{"url":"${link}"`)).response.url).toBe(link);
+		expect((await read(`\n[{"score":NaN,"url":"${link}"}]`)).response.url).toBe(link);
+	});
+
+	test('but not in a page, although JSON stands in it', async () => {
+		const page = `<html><script>{"url":"${link}"}</script></html>`;
+		expect((await failureFrom(page))?.kind).toBe('invalidJson');
+	});
+});
+
+describe('an image is not lost for what stands before it', () => {
+	test.each([
+		['an empty image', `{"data":[{"b64_json":""},{"b64_json":"${base64}"}]}`],
+		['white space', `{"data":[{"b64_json":" "},{"b64_json":"${base64}"}]}`],
+		[
+			'an empty image beside a data URI',
+			`{"data":[{"b64_json":"","url":"data:image/png;base64,${base64}"}]}`,
+		],
+		['a data URI in capital letters', `{"data":[{"url":"DATA:image/png;base64,${base64}"}]}`],
+		['a prefix in capital letters', `{"data":[{"b64_json":"DATA:image/png;base64,${base64}"}]}`],
+		[
+			'an image that moderation held back',
+			`{"data":[{"finish_reason":"content_filtered"},{"finish_reason":"success","b64_json":"${base64}"}]}`,
+		],
+	])('%s', async (_what, text) => {
+		for (const size of [1, 1000]) {
+			const { image: arrived, response } = await read(text, size);
+			expect(arrived).toEqual(image);
+			expect(response.finishReason).not.toBe('content_filtered');
+		}
+	});
+
+	const withEntries = (rest: string) =>
+		`{"data":[{"seed":1},{"seed":8,"b64_json":"${base64}"${rest}`;
+
+	test.each([
+		['is whole', '},{"seed":2}]}'],
+		['lacks its brackets', ''],
+		['lacks one bracket', '}]'],
+		['ends with a comma', ','],
+		['ends with a comma and white space', '},\n \0'],
+		['ends with a text, within which are spaces', ',"note":"a, b"'],
+		['has something behind it', '}]};<!-- proxy -->'],
+		['has a second object behind it', '}]}{"data":[{"seed":9}]}'],
+		['has brackets in a text', ',"note":"]}\\"}"}]'],
+		['has all its closing brackets in a text', ',"note":"}]}"'],
+		['has opening brackets in a text', ',"note":"{[{["'],
+		['has a backslash at the end of a text', ',"note":"\\\\"}]'],
+	])('its fields are those of its own entry where the answer %s', async (_what, rest) => {
+		const { image: arrived, response } = await read(withEntries(rest));
+		expect(arrived).toEqual(image);
+		expect(response.seed).toBe(8);
+	});
+
+	test('its fields are those of its own entry where it is a data URI', async () => {
+		const { response } = await read(
+			`{"data":[{"seed":1},{"seed":8,"url":"data:image/png;base64,${base64}"}]}`,
+		);
+		expect(response.seed).toBe(8);
+	});
+
+	test('an image in a page has no fields', async () => {
+		const { image: arrived, response } = await read(
+			`<html>{"id":"abc","b64_json":"${base64}"}</html>`,
+		);
+		expect(arrived).toEqual(image);
+		expect(response).toEqual({});
+	});
+
+	test('its fields count also in JSON that no parser takes', async () => {
+		const { response } = await read(
+			`{"id":"abc","data":[{"score":NaN,"seed":"7","finish_reason":"content_filtered","b64_json":"${base64}"}]}`,
+		);
+		expect(response).toMatchObject({ id: 'abc', seed: 7, finishReason: 'content_filtered' });
+	});
+});
+
+test.each([
+	['error', { error: 'busy' }],
+	['error.message', { error: { message: 'busy' } }],
+	['message', { success: false, message: 'busy' }],
+	['msg', { code: 1001, msg: 'busy', data: null }],
+	['detail', { detail: 'busy' }],
+])('the words of a failure that calls itself a success are found in %s', async (_where, value) => {
+	expect((await read(JSON.stringify(value))).response.error).toBe('busy');
+});
+
+test.each([
+	['7', 7],
+	['123456789012345', 123_456_789_012_345],
+	['1234567890123456', undefined],
+	['7 px', undefined],
+	['a7', undefined],
+	['-7', undefined],
+	['', undefined],
+])('a number that is written as the text %j is %p', async (text, number) => {
+	expect((await read(JSON.stringify({ created: text }))).response.created).toBe(number);
+});
+
+test('what is shown of an answer is not longer than a person reads', async () => {
+	const long = 'x'.repeat(60_000);
+	const { response } = await read(
+		JSON.stringify({
+			id: long,
+			error: long,
+			data: [{ finish_reason: long, url: `https://res.example/${long}` }],
+		}),
+	);
+	expect(response.id).toHaveLength(300);
+	expect(response.error).toHaveLength(300);
+	expect(response.finishReason).toHaveLength(300);
+	expect(response.url).toHaveLength(16 * 1024);
+});
