@@ -100,6 +100,7 @@ export async function checkMissingList(
 		log(`no list of models: ${text.replaceAll('\n', ' / ')}`);
 		match(text, shown);
 		match(text, /Check the credential, or set Model to 'By ID'/);
+		await editor.page.keyboard.press('Escape');
 	}
 	server.setFaults([]);
 	await editor.closePanel();
