@@ -69,20 +69,17 @@ export async function checkModels(
 }
 
 /** What a server may answer instead of its list of models, and what then stands in the list's place. */
-const MISSING_LISTS: Array<{ name: string; fault: Fault; shown: RegExp }> = [
+const MISSING_LISTS: Array<{ fault: Fault; shown: RegExp }> = [
 	{
-		name: 'wrong-key',
 		fault: { status: 401 },
 		shown:
 			/^401 - The list of models is not available\nThe API key was not accepted: Fault 401\. /m,
 	},
 	{
-		name: 'down',
 		fault: { drop: 'before-answer' },
 		shown: /^The list of models is not available\nThe connection to 127\.0\.0\.1:\d+ failed: /m,
 	},
 	{
-		name: 'web-page',
 		fault: { html: true },
 		shown: /^The list of models is not available\nThe server answered, but not as an image API: /m,
 	},
@@ -90,10 +87,10 @@ const MISSING_LISTS: Array<{ name: string; fault: Fault; shown: RegExp }> = [
 
 /** Opens the list of models while the server has none for it. Fails unless it says why, and how to go on. */
 export async function checkMissingList(
-	{ editor, server, log, shoot }: Session,
+	{ editor, server, log }: Session,
 	node: string,
 ): Promise<void> {
-	for (const { name, fault, shown } of MISSING_LISTS) {
+	for (const { fault, shown } of MISSING_LISTS) {
 		// The open panel keeps the list that it got.
 		await editor.closePanel();
 		await editor.openNode(node);
@@ -103,7 +100,7 @@ export async function checkMissingList(
 		log(`no list of models: ${text.replaceAll('\n', ' / ')}`);
 		match(text, shown);
 		match(text, /Check the credential, or set Model to 'By ID'/);
-		await shoot(`model-list-${name}`);
+		await editor.page.keyboard.press('Escape');
 	}
 	server.setFaults([]);
 	await editor.closePanel();
