@@ -21,8 +21,9 @@ describe('Refusals: one error lists all rows, counted from 1', () => {
 		expect(error?.message).toMatch(
 			/^Row 2 of 3: 'Prompt' is empty\. 1 more row: row 3, 'Prompt' is too long: 600 characters.*\.$/,
 		);
-		// The editor would add "[item 1]" behind "Row 2".
-		expect(error?.context.itemIndex).toBeUndefined();
+		expect(error?.context.itemIndex).toBe(1);
+		// The editor would append "[item 1]" to "Row 2".
+		expect(JSON.stringify(error?.context)).not.toContain('itemIndex');
 	});
 
 	test('A single refused row of several is named too', async () => {

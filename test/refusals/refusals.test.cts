@@ -299,6 +299,7 @@ describe('Refusals: one bad item among several', () => {
 	test('Stop Workflow sends nothing when item 3 of 5 is bad, and the error is that of item 3', async () => {
 		const { error, items, status } = await runGenerate(server, parameters, { items: prompts });
 		expect(error?.message).toBe("Row 3 of 5: 'Prompt' is empty");
+		expect(error?.context.itemIndex).toBe(2);
 		expect([status, items]).toEqual(['error', []]);
 		expect(server.requests).toEqual([]);
 	});

@@ -198,8 +198,8 @@ export function appendRefusedRows(
 		others.length === 0
 			? ''
 			: ` ${others.length} more ${others.length === 1 ? 'row' : 'rows'}: ${listed}${hidden > 0 ? `; and ${hidden} more` : ''}.`;
-	// n8n counts items from 0 and would append "[item 1]" to a message about row 2.
-	delete error.context.itemIndex;
+	// Keeps the index out of the editor, which counts items from 0 and would append "[item 1]" to a message about row 2.
+	Object.defineProperty(error.context, 'itemIndex', { enumerable: false });
 	error.message = `Row ${row} of ${rows}: ${error.message}${rest === '' || error.message.endsWith('.') ? '' : '.'}${rest}`;
 }
 
