@@ -11,8 +11,8 @@ import {
 	type NodeError,
 } from '../errors/nodeErrors';
 import { RequestFailure } from '../errors/requestFailure';
-import { readResponse, type ImageResponse } from '../image/responseReader';
-import { storeImage, type StoredImage } from '../image/store';
+import { readImage, readResponse, type ImageResponse } from '../image/responseReader';
+import { storeImage } from '../image/store';
 import { encodeBody } from '../request/body';
 import { readImageRequests } from '../request/readParameters';
 import type { ImageRequest, ItemContext, OutputOptions } from '../request/types';
@@ -45,7 +45,7 @@ import {
 	type ImageResult,
 	type RequestResult,
 } from './outputItems';
-import { requestKey } from './retryOnFail';
+import { requestKey, type PaidAnswer } from './retryOnFail';
 import {
 	RUN_SCOPE,
 	type Action,
@@ -93,8 +93,11 @@ export function createImageAction(state: RunState): Action {
 			);
 			const { accountId, baseUrl } = credential;
 			// Computed once per item, because the parameters may contain an image as Base64 text.
+			const { itemIndex } = item;
 			const key =
-				state.tries.max > 1 ? requestKey(item.itemIndex, [accountId, baseUrl, parameters]) : '';
+				state.tries.max > 1
+					? requestKey(itemIndex, [accountId, baseUrl, parameters])
+					: String(itemIndex);
 			return {
 				send: async () => await sendRequests(item, requests, outputOptions, state, key),
 				images: requests.length,
@@ -153,7 +156,11 @@ const SKIPPED = {};
 /** Gets one image, and returns its result, its failure, or `SKIPPED`. */
 async function deliver(task: ImageTask): Promise<RequestResult | ItemFailure | typeof SKIPPED> {
 	const { item, request, outputOptions, state, key } = task;
-	const { answers } = state.tries;
+	const { answers, max } = state.tries;
+	/** Keeps an answer for the next try; without Retry On Fail there is none. */
+	const remember = (answer: PaidAnswer) => {
+		if (max > 1) answers.set(key, answer);
+	};
 	let wasCharged = false;
 	const charge = () => {
 		if (wasCharged) return;
@@ -166,19 +173,22 @@ async function deliver(task: ImageTask): Promise<RequestResult | ItemFailure | t
 		if (earlier instanceof RequestFailure) throw earlier;
 		const result = earlier ?? (await requestImage(task));
 		charge();
-		answers.set(key, result);
+		remember(result);
 		const { url } = result.response;
 		const wantsFile = outputOptions.output !== 'url';
-		const image = wantsFile && !result.image && url ? await downloadImage(task, url) : result.image;
-		answers.set(key, { ...result, image });
-		const { tries } = result;
+		const delivered =
+			wantsFile && !result.image && url
+				? { ...result, ...(await downloadImage(task, url)) }
+				: result;
+		remember(delivered);
+		const { tries } = delivered;
 		log(task, 'an image is done', { tries, imagesOfThisRun: state.charged });
-		countDelivered(task, { ...result, image });
-		return toResult(item, request, { ...result, image }, outputOptions);
+		countDelivered(task, delivered);
+		return toResult(item, request, delivered, outputOptions);
 	} catch (error) {
 		if (error instanceof RequestFailure && error.charge === 'yes') {
 			charge();
-			if (!error.retryable && !answers.has(key)) answers.set(key, error);
+			if (!error.retryable && !answers.has(key)) remember(error);
 			else if (!answers.has(key)) state.tries.chargedWithoutImage++;
 		}
 		if (error instanceof RequestFailure && error.isModerated) state.summary.moderated++;
@@ -210,7 +220,8 @@ function fail(task: ImageTask, error: unknown, wasCharged: boolean): ItemFailure
 	const { item, state, key, signal } = task;
 	const { continueOnFail, cancelSignal, tries } = state;
 	const retryable = !(tries.answers.get(key) instanceof RequestFailure);
-	const isEndedByAnother = !cancelSignal.aborted && error === signal.reason;
+	const isEndedByAnother =
+		!cancelSignal.aborted && error === signal.reason && state.stoppedBy !== task;
 	if (isEndedByAnother) {
 		return continueOnFail
 			? { error: notSentError(item, signal.reason as NodeError), wasCharged, retryable }
@@ -290,10 +301,17 @@ async function requestImage(task: ImageTask): Promise<ImageResult> {
 			},
 		);
 
-	/** Downloads the input image before the request enters the queue, because its host may be slow or down. */
+	/**
+	 * Downloads the input image before the request enters the queue, because its host may be slow or down. The answer is
+	 * wrapped, so that the slot of the download is free once the request has started.
+	 */
 	const fetchAndSchedule = async (attempt: Attempt) => {
-		const { sent } = await state.inputImages(async () => {
-			const image = await inputImage?.prepare(signal);
+		const { sent } = await state.inputImagesOf(credential.accountId)(async () => {
+			const image = await inputImage?.prepare(signal).catch((error: unknown) => {
+				// From now on, Give Up After counts.
+				attempt.onStart();
+				throw error as Error;
+			});
 			let onStart = () => {};
 			const started = new Promise<void>((resolve) => (onStart = resolve));
 			const result = schedule(attempt, image, onStart);
@@ -310,6 +328,7 @@ async function requestImage(task: ImageTask): Promise<ImageResult> {
 			policy: retryPolicy,
 			signal,
 			onFailure: (failure, triesSoFar, delayMs) => {
+				if (failure.isThrottled) state.summary.throttled++;
 				logFailure(task, failure, triesSoFar, delayMs);
 			},
 		},
@@ -360,7 +379,7 @@ async function send(
 				await storeImage(functions, digest.update(bytes), stream, request.fileName);
 			// Some servers answer with the image itself.
 			const read = isImage(response.headers['content-type'])
-				? { response: {} as ImageResponse, image: await storeAll(chunks, store) }
+				? { response: {} as ImageResponse, image: await readImage(chunks, store) }
 				: await readResponse(chunks, store, (whole) => {
 						answer = whole;
 						assertNotFiltered(whole);
@@ -380,18 +399,6 @@ async function send(
 	});
 }
 
-/** Stores an image from chunks, and closes them if they were not read to the end. */
-async function storeAll(
-	chunks: AsyncGenerator<Buffer>,
-	store: (bytes: AsyncIterable<Buffer>) => Promise<StoredImage>,
-): Promise<StoredImage> {
-	try {
-		return await store(chunks);
-	} finally {
-		await chunks.return(undefined);
-	}
-}
-
 function isImage(contentType: unknown): boolean {
 	return /^image\//i.test(headerText(contentType) ?? '');
 }
@@ -403,14 +410,17 @@ function isImage(contentType: unknown): boolean {
  */
 function createDigest(isWanted: boolean) {
 	const hash = createHash('sha256');
+	let hasBytes = false;
 	return {
 		async *update(bytes: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
 			for await (const chunk of bytes) {
+				hasBytes = true;
 				if (isWanted) hash.update(chunk);
 				yield chunk;
 			}
 		},
-		value: () => (isWanted ? hash.digest('hex') : undefined),
+		/** `undefined` if there are no bytes, because the answer contains only a link. */
+		value: () => (isWanted && hasBytes ? hash.digest('hex') : undefined),
 	};
 }
 
@@ -425,16 +435,21 @@ function assertNotFiltered({ finishReason, seed, id }: ImageResponse): void {
  * @param url the link from the answer
  * @throws RequestFailure of kind `download`, or `storage` when n8n could not keep the image
  */
-async function downloadImage(task: ImageTask, url: string): Promise<StoredImage> {
+async function downloadImage(
+	task: ImageTask,
+	url: string,
+): Promise<Pick<ImageResult, 'image' | 'digest'>> {
 	const { item, request, state, signal } = task;
 	const { functions } = item;
 	const { timeouts, retryPolicy, fileName, credential } = request;
 	const { cancelSignal } = state;
-	const fetchOnce = async ({ number }: Attempt) =>
+	const fetchOnce = async ({ number, onStart }: Attempt) =>
 		await state.downloads(async () => {
+			onStart();
 			const { ignoreSslIssues } = credential;
+			const digest = createDigest(request.variation !== undefined);
 			try {
-				return await download(
+				const image = await download(
 					{
 						functions,
 						url,
@@ -444,8 +459,10 @@ async function downloadImage(task: ImageTask, url: string): Promise<StoredImage>
 						signal: cancelSignal,
 						toReaderTimeout: toStorageTimeout,
 					},
-					async (bytes, stream) => await storeImage(functions, bytes, stream, fileName),
+					async (bytes, stream) =>
+						await storeImage(functions, digest.update(bytes), stream, fileName),
 				);
+				return { image, digest: digest.value() };
 			} catch (error) {
 				// A link may start to work only a moment after the service returned it.
 				const isEarly =
@@ -454,19 +471,14 @@ async function downloadImage(task: ImageTask, url: string): Promise<StoredImage>
 			}
 		});
 	try {
-		const { result } = await retry(
-			async (attempt) => {
-				attempt.onStart();
-				return await fetchOnce(attempt);
-			},
-			{
-				policy: { ...retryPolicy, maxPaidRetries: Infinity },
-				// The image is paid for. If the workflow continues on errors, another item's failure must not stop the
-				// download.
-				signal: state.continueOnFail ? state.scopes.signalOf([]) : signal,
-				onFailure: (failure, tries, delayMs) => logFailure(task, failure, tries, delayMs),
-			},
-		);
+		const { result } = await retry(fetchOnce, {
+			policy: { ...retryPolicy, maxPaidRetries: Infinity },
+			// The image is paid for. If the workflow continues on errors, another item's failure must not stop the
+			// download.
+			signal: state.continueOnFail ? state.scopes.signalOf([]) : signal,
+			usesRateLimiter: false,
+			onFailure: (failure, tries, delayMs) => logFailure(task, failure, tries, delayMs),
+		});
 		return result;
 	} catch (error) {
 		if (!(error instanceof RequestFailure)) throw error as Error;
@@ -492,7 +504,6 @@ function logFailure(
 	tries: number,
 	delayMs: number | undefined,
 ): void {
-	if (details.status === 429) task.state.summary.throttled++;
 	log(task, 'a request failed', {
 		failure: kind,
 		status: details.status,

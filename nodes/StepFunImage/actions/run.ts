@@ -1,5 +1,5 @@
 import type { IExecuteFunctions, INodeExecutionData, INodeProperties } from 'n8n-workflow';
-import pLimit from 'p-limit';
+import pLimit, { type LimitFunction } from 'p-limit';
 
 import {
 	appendDiscardedImages,
@@ -103,7 +103,7 @@ async function runOnce(
 		scopes: createFailureScopes(cancelSignal),
 		tries,
 		downloads: pLimit(MAX_CONCURRENT_DOWNLOADS),
-		inputImages: pLimit(MAX_CONCURRENT_INPUT_IMAGES),
+		inputImagesOf: limitForEach(MAX_CONCURRENT_INPUT_IMAGES),
 		charged: tries.chargedWithoutImage,
 		costs: [],
 		summary: createSummary(),
@@ -122,6 +122,15 @@ async function runOnce(
 		items: collect(items, outcomes, state),
 		retryable: failures.some(({ retryable }) => retryable),
 		addHint: () => (isTool ? undefined : addSummaryHint(functions, state)),
+	};
+}
+
+function limitForEach(concurrency: number): (id: string) => LimitFunction {
+	const limits = new Map<string, LimitFunction>();
+	return (id) => {
+		const limit = limits.get(id) ?? pLimit(concurrency);
+		limits.set(id, limit);
+		return limit;
 	};
 }
 

@@ -62,8 +62,11 @@ export interface RunState {
 	tries: Tries;
 	/** Limits the downloads of results. They come from another host, so the account's limits do not apply. */
 	downloads: LimitFunction;
-	/** Limits the input images that are being downloaded or wait with their request. */
-	inputImages: LimitFunction;
+	/**
+	 * Limits the input images that are being downloaded or wait with their request; for each account, so that those of a
+	 * slow one do not hold up the others.
+	 */
+	inputImagesOf: (accountId: string) => LimitFunction;
 	/** The counts for the hint at the end of the run. */
 	summary: RunSummary;
 	/** The request whose failure stopped the run, if the workflow stops on errors. */

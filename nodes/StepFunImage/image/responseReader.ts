@@ -113,6 +113,30 @@ export async function readResponse<Stored>(
 	}
 }
 
+/**
+ * Reads an answer that is the image itself.
+ *
+ * @throws RequestFailure as `readResponse` does
+ */
+export async function readImage<Stored>(
+	body: AsyncIterable<Buffer>,
+	storeImage: (image: AsyncIterable<Buffer>) => Promise<Stored>,
+): Promise<Stored> {
+	const chunks = body[Symbol.asyncIterator]();
+	let isWhole = false;
+	async function* imageBytes(): AsyncGenerator<Buffer> {
+		for (let next = await chunks.next(); !next.done; next = await chunks.next()) yield next.value;
+		isWhole = true;
+	}
+	try {
+		return await storeImage(imageBytes());
+	} catch (error) {
+		throw toRejection(error, isWhole);
+	} finally {
+		await chunks.return?.();
+	}
+}
+
 /** Why an image was not stored. If the answer is complete, the server itself sent an incomplete image. */
 function toRejection(error: unknown, responseIsWhole: boolean): RequestFailure {
 	if (!(error instanceof RequestFailure)) {

@@ -227,6 +227,8 @@ export function createRateLimiter(
 			waiting--;
 			void start(next.task, next.set, now);
 		}
+		// The queues are empty. A run is not kept in memory any longer than its requests wait.
+		runs.clear();
 		timer?.controller.abort();
 		timer = undefined;
 		forgetUnusedLimits();

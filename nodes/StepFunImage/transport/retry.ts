@@ -19,7 +19,7 @@ export const systemClock: Clock = { now: () => performance.now(), sleep: wait };
 
 /** How many times, and for how long, a request is tried. */
 export interface RetryPolicy {
-	/** The maximum number of tries, including the first. A try that ends with a 429 does not count. */
+	/** The maximum number of tries, including the first. */
 	maxTries: number;
 	/** The time from the first try until the node gives up, in milliseconds. */
 	maxElapsedMs: number;
@@ -32,6 +32,8 @@ export interface RetryOptions {
 	/** Ends the waits between tries. */
 	signal: AbortSignal;
 	clock?: Clock;
+	/** Whether `send` goes through a rate limiter, which does the waiting after a 429. Then such a try does not count. */
+	usesRateLimiter?: boolean;
 	/** Called after each failure; `delayMs` is the wait before the next try, `undefined` if there is none. */
 	onFailure?: (failure: RequestFailure, tries: number, delayMs: number | undefined) => void;
 }
@@ -51,14 +53,13 @@ export interface Attempt {
 /**
  * Repeats a request until it succeeds, fails for good, or the policy ends it.
  *
- * @param send sends the request once. After a 429 it is called again without a delay, because the rate limiter that it
- * uses does the waiting.
+ * @param send sends the request once
  * @returns the result of `send`, and the number of tries
  * @throws the last RequestFailure with the number of tries, any other error of `send`, or the signal's reason
  */
 export async function retry<T>(
 	send: (attempt: Attempt) => Promise<T>,
-	{ policy, signal, clock = systemClock, onFailure }: RetryOptions,
+	{ policy, signal, clock = systemClock, usesRateLimiter = true, onFailure }: RetryOptions,
 ): Promise<{ result: T; tries: number }> {
 	let startedAt: number | undefined;
 	/** Counts the failures so far, without 429s, and those that may have been charged. */
@@ -69,13 +70,24 @@ export async function retry<T>(
 	const onStart = () => {
 		startedAt ??= clock.now();
 	};
-	const delayAfter = (failure: RequestFailure) =>
-		failure.isThrottled ? 0 : (failure.details.retryAfterMs ?? backoffDelay(failures + 1));
-	const isFinalAfter = (failure: RequestFailure, delayMs: number) =>
-		!failure.retryable ||
-		(!failure.isThrottled && failures + 1 >= policy.maxTries) ||
-		(failure.charge !== 'no' && paid + 1 > policy.maxPaidRetries) ||
-		clock.now() - (startedAt ?? clock.now()) + delayMs > policy.maxElapsedMs;
+	const limiterWaits = (failure: RequestFailure) => usesRateLimiter && failure.isThrottled;
+	/** One decision for each failure, because the delay has a random part, and time passes. */
+	const decisions = new WeakMap<RequestFailure, { delay: number; isFinal: boolean }>();
+	const decide = (failure: RequestFailure) => {
+		const known = decisions.get(failure);
+		if (known) return known;
+		const delay = limiterWaits(failure)
+			? 0
+			: (failure.details.retryAfterMs ?? backoffDelay(failures + 1));
+		const isFinal =
+			!failure.retryable ||
+			(!limiterWaits(failure) && failures + 1 >= policy.maxTries) ||
+			(failure.charge !== 'no' && paid + 1 > policy.maxPaidRetries) ||
+			clock.now() - (startedAt ?? clock.now()) + delay > policy.maxElapsedMs;
+		const decision = { delay, isFinal };
+		decisions.set(failure, decision);
+		return decision;
+	};
 
 	for (let tries = 1; ; tries++) {
 		try {
@@ -83,17 +95,17 @@ export async function retry<T>(
 				number: tries,
 				previous,
 				onStart,
-				isFinal: (failure) => isFinalAfter(failure, delayAfter(failure)),
+				isFinal: (failure) => decide(failure).isFinal,
 			});
 			return { result, tries };
 		} catch (error) {
 			if (!(error instanceof RequestFailure)) throw error as Error;
-			const delay = delayAfter(error);
-			const isFinal = isFinalAfter(error, delay);
+			const { delay, isFinal } = decide(error);
+			decisions.delete(error);
 			onFailure?.(error, tries, isFinal ? undefined : delay);
 			if (isFinal) throw error.with({ tries: error.details.wasNotSent ? tries - 1 : tries });
 			previous = error;
-			if (!error.isThrottled) failures++;
+			if (!limiterWaits(error)) failures++;
 			if (error.charge !== 'no') paid++;
 			if (delay > 0) await clock.sleep(delay, signal);
 		}

@@ -108,7 +108,9 @@ export async function sendWithKey(
 /** Ends an upload after the server has answered, because the server does not need the rest. */
 function endWithAnswer(upload: Upload, { statusCode, body }: IN8nHttpFullResponse): void {
 	if (statusCode >= 400) upload.hold();
-	(body as ByteStream).once('close', upload.close);
+	const stream = body as ByteStream & { closed?: boolean };
+	if (stream.closed) upload.close();
+	else stream.once('close', upload.close);
 }
 
 /**

@@ -1,0 +1,52 @@
+import type { NodeExecutionHint } from 'n8n-workflow';
+
+import { runGenerate } from '../kit/localRuns.cts';
+import type { NodeRunResult } from '../kit/runNode.cts';
+import { startStepFunServer, type StepFunServer } from '../stepfun-server/server.cts';
+
+// Downloads of finished images from their links.
+
+let server: StepFunServer;
+
+beforeEach(async () => {
+	server = await startStepFunServer();
+});
+afterEach(async () => await server.close());
+
+const hintsOf = ({ run }: NodeRunResult): string =>
+	(run.data.resultData.runData['StepFun Image'][0].hints ?? [])
+		.map(({ message }: NodeExecutionHint) => message)
+		.join(' ');
+
+test('A 429 of the host behind the link is a failed try, with a wait, and says nothing about the account', async () => {
+	server.setResultFaults([{ fault: { status: 429 } }]);
+	const result = await runGenerate(
+		server,
+		{ output: 'fileAndUrl', options: { maxTries: 2 } },
+		{ onError: 'continueRegularOutput' },
+	);
+	expect(result.items[0].json.error).toContain('429');
+	expect(server.resultRequests).toHaveLength(2);
+	expect(server.billed).toHaveLength(1);
+	expect(hintsOf(result)).toContain('1 image failed');
+	expect(hintsOf(result)).not.toContain('slow down');
+});
+
+test('A 429 of the host behind the link, and then the image', async () => {
+	server.setResultFaults([{ times: 1, fault: { status: 429, retryAfter: 0.2 } }]);
+	const { items } = await runGenerate(server, { output: 'fileAndUrl' });
+	expect(items[0].binary?.data.mimeType).toBe('image/png');
+	expect(server.resultRequests).toHaveLength(2);
+});
+
+test('Different images behind links are not called identical, and identical ones are', async () => {
+	const parameters = { output: 'fileAndUrl', options: { numberOfImages: 3 } };
+	const different = await runGenerate(server, parameters);
+	expect(different.items).toHaveLength(3);
+	expect(hintsOf(different)).not.toContain('identical');
+
+	const once = await startStepFunServer({ drawing: 'once' });
+	const identical = await runGenerate(once, parameters);
+	await once.close();
+	expect(hintsOf(identical)).toContain('2 images turned out identical');
+});
