@@ -25,7 +25,7 @@ const properties: INodeProperties[] = [
 	balanceOptionsField,
 ];
 
-/** Loads what the node does only when it is first used, because n8n loads the descriptions of all nodes at its start. */
+/** Loads the actions on first use, because n8n loads the descriptions of all nodes when it starts. */
 const loadActions = async () => await import('./actions/index.js');
 
 export class StepFunImage implements INodeType {

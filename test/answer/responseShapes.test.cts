@@ -38,6 +38,7 @@ describe('a link that was paid for counts, wherever it stands', () => {
 		['behind an entry that is empty', { data: [{}, { url: link }] }],
 		['behind an entry that moderation held back', { data: [{ url: '' }, { url: link }] }],
 		['in an object instead of a list', { data: { url: link } }],
+		['directly in a field', { output: link }],
 		['in a list within an object', { data: { images: [{ url: link }] } }],
 		['in a list of links', { images: [link] }],
 		['in a list of links in data', { data: [link] }],
@@ -56,7 +57,6 @@ describe('a link that was paid for counts, wherever it stands', () => {
 		['in a text', { data: [`see ${link}`] }],
 		['in a text of another address', { data: ['ftp://res.example/1.png'] }],
 		['in a field of another name', { data: 'text', pages: [{ url: link }] }],
-		['in a field that is a text', { output: link }],
 	])('but not %s', async (_where, value) => {
 		expect((await read(JSON.stringify(value))).response.url).toBeUndefined();
 	});

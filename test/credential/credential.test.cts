@@ -1,4 +1,9 @@
-import { NodeHelpers, type INode, type INodeParameters } from 'n8n-workflow';
+import {
+	NodeHelpers,
+	type ICredentialDataDecryptedObject,
+	type INode,
+	type INodeParameters,
+} from 'n8n-workflow';
 
 import { StepFunApi } from '../../credentials/StepFunApi.credentials';
 import { parseCredential } from '../../nodes/StepFunImage/transport/credential';
@@ -24,7 +29,7 @@ beforeEach(() => {
 
 afterAll(async () => await server.close());
 
-async function testLocal(changes: Record<string, string> = {}) {
+async function testLocal(changes: ICredentialDataDecryptedObject = {}) {
 	return await testCredential(localCredential(server, changes));
 }
 
@@ -140,6 +145,25 @@ describe('Credential: the connection test', () => {
 		});
 		expect((await testLocal({ apiFormat: 'vllmOmni' })).status).toBe('Error');
 	});
+
+	test.each<[string, Record<string, unknown>, string]>([
+		['a login in the Base URL', { baseUrl: 'http://user:pass@127.0.0.1:9/v1' }, 'a user name'],
+		[
+			'a header of the protocol',
+			{ headers: { values: [{ name: 'Host', value: 'other' }] } },
+			"The header 'Host'",
+		],
+		['a key that cannot be sent', { apiKey: 'sk-\u94a5' }, "'API Key' contains a character"],
+	])(
+		'The connection test refuses what the node refuses, without a request: %s',
+		async (_what, fields, message) => {
+			const result = await testLocal(fields);
+			expect(result.status).toBe('Error');
+			expect(result.message).toContain(message);
+			expect(result.message).not.toContain('user:pass');
+			expect(server.requests).toEqual([]);
+		},
+	);
 
 	test.each(['', 'images.example.com/v1'])(
 		'The connection test refuses the Base URL %j without a request',

@@ -85,12 +85,12 @@ describe('Edit: an input image that cannot be read when its turn has come', () =
 		[
 			'has become shorter',
 			(bytes) => Readable.from([bytes.subarray(0, MEGABYTE)]),
-			`: its size is not ${2 * MEGABYTE} bytes`,
+			`: the stored file has changed, and no longer has ${2 * MEGABYTE} bytes`,
 		],
 		[
 			'has become longer',
 			(bytes) => Readable.from([Buffer.concat([bytes, bytes])]),
-			`: its size is not ${2 * MEGABYTE} bytes`,
+			`: the stored file has changed, and no longer has ${2 * MEGABYTE} bytes`,
 		],
 	])('fails the item, unpaid and not retried, where it %s', async (_what, handOut, detail) => {
 		storeThen(handOut);

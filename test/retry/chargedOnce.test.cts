@@ -47,6 +47,18 @@ test('A complete answer with half an image is not requested again', async () => 
 	expect(server.requests).toHaveLength(1);
 });
 
+test('Half an image that is the whole answer is not requested again', async () => {
+	server.attackWith((_request, response) => {
+		response.setHeader('Content-Type', 'image/png');
+		response.end(png.subarray(0, png.length >> 1));
+	});
+	const { error } = await runGenerate(server, { options: { maxTries: 3 } });
+	expect(error?.message).toBe(
+		'The answer contains something that is not an image: The image file is incomplete',
+	);
+	expect(server.requests).toHaveLength(1);
+});
+
 test.each<[string, () => Buffer]>([
 	['PNG', () => png],
 	['JPEG', () => jpeg],

@@ -5,6 +5,7 @@ import type {
 } from 'n8n-workflow';
 
 import { isStepFunHost, isWebAddress } from '../catalogue/services';
+import { findCredentialProblem } from '../request/credentialRules';
 import { authorizationHeaders, parseCredential, type Credential } from '../transport/credential';
 
 const TIMEOUT_MS = 15_000;
@@ -59,6 +60,10 @@ export async function testStepFunApi(
 				? `The Base URL is incomplete: enter https://${baseUrl}, or http:// for a server without SSL.`
 				: 'The Base URL is not a web address. It starts with https:// or http:// and usually ends in /v1.',
 		);
+	}
+	const problem = findCredentialProblem(credential);
+	if (problem) {
+		return failed(`${problem.message}: ${problem.advice}`);
 	}
 	try {
 		return toTestResult(credential, await requestModels(this, credential));

@@ -72,8 +72,8 @@ interface ImageTask {
 }
 
 /**
- * The requests that would fail in the same way after a status: after a 401, all with the same key. After a 402 or a
- * 404, only those for the same model, because a gateway may serve other models.
+ * The requests that would fail in the same way after a status: after a 401, all with the same key. After a 402, only
+ * those for the same model, because a gateway may serve other models. After a 404, only those for the same model and path.
  */
 const SCOPES: Record<number, (request: ImageRequest) => string> = {
 	401: ({ credential }) => `key ${credential.accountId}`,

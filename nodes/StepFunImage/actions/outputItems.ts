@@ -8,7 +8,7 @@ import type { ImageResponse } from '../image/responseReader';
 import type { StoredImage } from '../image/store';
 import type { ImageRequest, IncludeInput, ItemContext, OutputOptions } from '../request/types';
 
-/** A time after the year 5138, which must be in milliseconds. */
+/** Larger numbers are milliseconds: as seconds, they would be after the year 5138. */
 const MAX_SECONDS = 1e11;
 
 /** An amount of money, such as 0.02 CNY. */

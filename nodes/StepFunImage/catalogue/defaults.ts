@@ -22,7 +22,7 @@ export const ACCOUNT_DEFAULTS = { concurrentRequests: 5, requestsPerMinute: 0 };
 /** Each image is a separate, charged request. The limit protects against typing errors. */
 export const MAX_IMAGES_PER_INPUT = 20;
 
-/** The highest value of 'Max Tries'. */
+/** The highest value of 'Max Tries' that the panel accepts. */
 export const MAX_TRIES_LIMIT = 20;
 
 /**

@@ -186,7 +186,8 @@ const RUN_OPTIONS: INodeProperties[] = [
 		type: 'number',
 		typeOptions: { minValue: 1, numberPrecision: 0 },
 		default: timeoutSeconds,
-		description: 'How long the service may send no data before the node gives up on a request',
+		description:
+			'How long a request may make no progress, with no data sent or received, before the node gives up on it',
 	},
 	{
 		displayName: 'Give Up After (Seconds)',

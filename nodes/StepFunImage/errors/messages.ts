@@ -89,7 +89,7 @@ const BY_KIND: Record<Exclude<FailureKind, 'status'>, Entry> = {
 	truncated: {
 		message: ({ details }) => `The image was made, but did not arrive completely: ${details.text}`,
 		description:
-			'The connection broke while the answer was arriving; the image has been charged. Run this item again. If it happens often, check whether a proxy between n8n and the service limits the time or the size of answers.',
+			'The answer is incomplete, and the image has been charged. Run this item again. If it happens often, check whether a proxy between n8n and the service limits the time or the size of answers.',
 		forBalance: {
 			message: ({ details }) => `The balance did not arrive completely: ${details.text}`,
 			description:
@@ -136,17 +136,13 @@ const BY_KIND: Record<Exclude<FailureKind, 'status'>, Entry> = {
 	tooLarge: {
 		message: ({ details }) => details.text ?? '',
 		description:
-			'The node stopped reading to protect this n8n. Check that the Base URL in the StepFun API credential is the address of an image API.',
+			'The node stopped reading to protect this n8n. The image may have been charged. Check that the Base URL in the StepFun API credential is the address of an image API.',
 	},
 	download: {
 		message: ({ details }) =>
 			`The image was made, but could not be downloaded: ${explainDownload(details)}`,
 		description: ({ details }) =>
-			`The image has been charged and is still at ${details.url} for as long as the link is valid. ${
-				details.reason?.kind === 'blocked'
-					? BLOCKED_ADVICE
-					: "Fetch it with an HTTP Request node without credentials, or set Output to 'Image URL' and download later."
-			}`,
+			`The image has been charged and is still at ${details.url} for as long as the link is valid. ${downloadAdvice(details)}`,
 	},
 	inputDownload: {
 		message: ({ details }) =>
@@ -311,6 +307,14 @@ function entryOfStatus({ details: { status = 0, text = '' }, image }: Facts): En
 }
 
 /** Why a download failed, as part of a sentence. The API's meanings of statuses do not apply to other hosts. */
+function downloadAdvice({ reason }: FailureDetails): string {
+	if (reason?.kind === 'blocked') return BLOCKED_ADVICE;
+	const status = reason?.details.status;
+	return status === 401 || status === 403
+		? `The server of the link refuses access (${status}). The link may have expired, or the server may require a login of its own.`
+		: "Fetch it with an HTTP Request node without credentials, or set Output to 'Image URL' and download later.";
+}
+
 function explainDownload({ url = '', reason }: FailureDetails): string {
 	if (!reason) return hostOf(url);
 	const { status, seconds, text = '' } = reason.details;

@@ -61,7 +61,7 @@ export function unreadableImageError(context: ErrorContext, detail: string): Nod
 	return inputError(
 		context,
 		`The input image could not be read${detail}`,
-		"n8n's binary data storage did not return it. Check that storage, or raise 'Timeout (Seconds)' under Options. The image service received no complete request for this item, so it does not charge for it.",
+		"n8n's binary data storage did not return it. Check that storage, or run the node that loads the image again. If the storage is slow, raise 'Timeout (Seconds)' under Options. Nothing was charged for this item, because the image service received no complete request.",
 	);
 }
 

@@ -191,9 +191,7 @@ function entriesOf(value: unknown, depth = 0): Array<Record<string, unknown>> {
 	if (typeof value !== 'object' || value === null || depth > MAX_RESULT_DEPTH) return [];
 	if (Array.isArray(value)) return value.flatMap((each) => entriesOf(each, depth + 1));
 	const object = value as Record<string, unknown>;
-	const inner = RESULT_FIELDS.flatMap((name) =>
-		typeof object[name] === 'object' ? entriesOf(object[name], depth + 1) : [],
-	);
+	const inner = RESULT_FIELDS.flatMap((name) => entriesOf(object[name], depth + 1));
 	return inner.length > 0 ? inner : [object];
 }
 

@@ -4,12 +4,9 @@ import { IMAGE_FORMATS } from '../catalogue/imageFormats';
 import type { InputImageLimits } from '../catalogue/models';
 import { inputError, unreadableImageError } from '../errors/nodeErrors';
 import { inspectImage, measureBase64, readHeader, type MeasuredImage } from '../image/measure';
-import { fileOfBytes, type UploadFile } from '../transport/upload';
+import { fileOfBytes, UPLOAD_CHUNK_BYTES, type UploadFile } from '../transport/upload';
 import { canBeChecked, checkLimits } from './imageLimits';
 import type { InputImage, ItemContext } from './types';
-
-/** Small enough to save memory, and large enough to read fast. */
-const UPLOAD_CHUNK_BYTES = 256 * 1024;
 
 /** The input for all images of an item. */
 const ALL_IMAGES = '*';

@@ -1,7 +1,7 @@
 import type { Operation } from '../catalogue/models';
 import type { ApiRequest } from '../transport/send';
 import type { Progress } from '../transport/timeLimits';
-import { readFile, type UploadFile } from '../transport/upload';
+import { readUpload, type UploadFile } from '../transport/upload';
 import type { BodyFields } from './types';
 
 type Body = Pick<ApiRequest, 'json' | 'form'>;
@@ -14,7 +14,7 @@ const ENCODERS: Record<Operation, BodyEncoder> = {
 	edit: async (fields, file) => ({ form: { fields: toText(fields), fileField: 'image', file } }),
 	imageToImage: async (fields, file, progress) => {
 		const chunks: Uint8Array[] = [];
-		for await (const chunk of readFile(file, progress)) chunks.push(chunk);
+		for await (const chunk of readUpload(file, progress)) chunks.push(chunk);
 		const base64 = Buffer.concat(chunks).toString('base64');
 		return { json: { ...fields, source_url: `data:${file.mimeType};base64,${base64}` } };
 	},

@@ -2,7 +2,7 @@ import type { Progress } from './timeLimits';
 import { toServerTimeout } from './timeLimits';
 import { wait } from './wait';
 
-/** A file that is read while it is sent, so that it is never completely in memory. */
+/** A file to upload. One in n8n's storage is read while it is sent, so that it is never completely in memory. */
 export interface UploadFile {
 	name: string;
 	mimeType: string;
@@ -38,8 +38,8 @@ export interface Upload {
 const MAX_UNPACED_BYTES = 128 * 1024;
 /** How long an upload waits for an early answer, which is short compared with the duration of an edit. */
 const EARLY_ANSWER_MS = 200;
-/** A file in memory is sent in pieces of this size. */
-const PIECE_BYTES = 256 * 1024;
+/** The size of the pieces that a file is read and sent in: small for the memory, large for the speed. */
+export const UPLOAD_CHUNK_BYTES = 256 * 1024;
 
 /**
  * Reads a file, and checks that it has the expected size.
@@ -47,7 +47,7 @@ const PIECE_BYTES = 256 * 1024;
  * @param progress learns whether the wait is for the file or for its consumer, and fails with the file's error if it
  * cannot be read
  */
-export async function* readFile(
+export async function* readUpload(
 	file: UploadFile,
 	progress: Progress,
 ): AsyncGenerator<Uint8Array, void> {
@@ -65,7 +65,7 @@ export async function* readFile(
 			if (bytes === file.size) return;
 			waitForFile();
 		}
-		throw new Error(`its size is not ${file.size} bytes`);
+		throw new Error(`the stored file has changed, and no longer has ${file.size} bytes`);
 	} catch (error) {
 		const failure = file.toError(`: ${(error as Error).message}`);
 		progress.fail(failure);
@@ -79,8 +79,8 @@ export function fileOfBytes(
 	file: Pick<UploadFile, 'name' | 'mimeType' | 'toError'>,
 ): UploadFile {
 	async function* pieces() {
-		for (let at = 0; at < bytes.length; at += PIECE_BYTES) {
-			yield bytes.subarray(at, at + PIECE_BYTES);
+		for (let at = 0; at < bytes.length; at += UPLOAD_CHUNK_BYTES) {
+			yield bytes.subarray(at, at + UPLOAD_CHUNK_BYTES);
 		}
 	}
 	return { ...file, size: bytes.length, open: async () => pieces() };
@@ -100,7 +100,7 @@ export async function openUpload(
 	progress: Progress,
 	signal: AbortSignal,
 ): Promise<Upload> {
-	const chunks = readFile(file, progress);
+	const chunks = readUpload(file, progress);
 	const first = await chunks.next();
 	const closed = new AbortController();
 	let isHeld = false;
@@ -118,7 +118,7 @@ export async function openUpload(
 		closed.signal.throwIfAborted();
 	}
 
-	async function* send(): AsyncGenerator<Uint8Array> {
+	async function* stream(): AsyncGenerator<Uint8Array> {
 		try {
 			yield* paced();
 		} catch (error) {
@@ -131,7 +131,7 @@ export async function openUpload(
 	for (const [name, value] of Object.entries(fields)) body.append(name, value);
 	const streamed = new File([], file.name, { type: file.mimeType });
 	// n8n's HTTP client uses only the size and the stream of a file.
-	Object.defineProperties(streamed, { size: { value: file.size }, stream: { value: send } });
+	Object.defineProperties(streamed, { size: { value: file.size }, stream: { value: stream } });
 	body.append(fileField, streamed);
 	return {
 		body,
