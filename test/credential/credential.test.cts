@@ -146,7 +146,7 @@ describe('Credential: the connection test', () => {
 		expect((await testLocal({ apiFormat: 'vllmOmni' })).status).toBe('Error');
 	});
 
-	test.each<[string, Record<string, unknown>, string]>([
+	test.each<[string, ICredentialDataDecryptedObject, string]>([
 		['a login in the Base URL', { baseUrl: 'http://user:pass@127.0.0.1:9/v1' }, 'a user name'],
 		[
 			'a header of the protocol',
