@@ -5,6 +5,8 @@ module.exports = {
 	testMatch: ['**/*.test.cts'],
 	moduleFileExtensions: ['ts', 'cts', 'js', 'cjs', 'mjs', 'json', 'node'],
 	testEnvironment: 'node',
+	// Many tests wait most of the time, and of two cores Jest would leave one idle.
+	maxWorkers: '100%',
 	// No test measures time, so a busy machine may take as long as it needs.
 	testTimeout: 60_000,
 	transform: {

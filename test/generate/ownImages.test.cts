@@ -1,7 +1,7 @@
 import { runGenerate } from '../kit/localRuns.cts';
 import { LOCAL_API_KEY, startStepFunServer } from '../stepfun-server/server.cts';
 
-const ROWS = 2_000;
+const ROWS = 1_000;
 
 test('Every row of a large run gets an image of its own, however early the first ones are finished', async () => {
 	const apiKey = `${LOCAL_API_KEY}-own-images`;
