@@ -2,31 +2,10 @@ import { randomBytes } from 'node:crypto';
 
 import { RequestFailure } from '../../nodes/StepFunImage/errors/requestFailure';
 import { readResponse } from '../../nodes/StepFunImage/image/responseReader';
+import { collect, failureFrom, inChunks, read } from './readAnswer.cts';
 
 const image = randomBytes(10_007);
 const base64 = image.toString('base64');
-
-async function* inChunks(text: string, size: number): AsyncGenerator<Buffer> {
-	const bytes = Buffer.from(text);
-	for (let start = 0; start < bytes.length; start += size) {
-		yield bytes.subarray(start, start + size);
-	}
-}
-
-async function collect(bytes: AsyncIterable<Buffer>): Promise<Buffer> {
-	const chunks: Buffer[] = [];
-	for await (const chunk of bytes) chunks.push(chunk);
-	return Buffer.concat(chunks);
-}
-
-const read = async (text: string, chunkSize = 1000) =>
-	await readResponse(inChunks(text, chunkSize), collect, () => undefined);
-
-const failureFrom = async (text: string) =>
-	await read(text).then(
-		() => undefined,
-		(error) => error as RequestFailure,
-	);
 
 const answer = (fields: object) =>
 	JSON.stringify({

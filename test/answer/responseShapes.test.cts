@@ -1,34 +1,11 @@
 import { randomBytes } from 'node:crypto';
 
-import { RequestFailure } from '../../nodes/StepFunImage/errors/requestFailure';
-import { readResponse } from '../../nodes/StepFunImage/image/responseReader';
+import { failureFrom, read } from './readAnswer.cts';
 
 // What servers and relays make of an answer, and what of it counts all the same.
 
 const image = randomBytes(100);
 const base64 = image.toString('base64');
-
-async function* inChunks(text: string, size: number): AsyncGenerator<Buffer> {
-	const bytes = Buffer.from(text);
-	for (let start = 0; start < bytes.length; start += size) {
-		yield bytes.subarray(start, start + size);
-	}
-}
-
-async function collect(bytes: AsyncIterable<Buffer>): Promise<Buffer> {
-	const chunks: Buffer[] = [];
-	for await (const chunk of bytes) chunks.push(chunk);
-	return Buffer.concat(chunks);
-}
-
-const read = async (text: string, chunkSize = 1000) =>
-	await readResponse(inChunks(text, chunkSize), collect, () => undefined);
-
-const failureFrom = async (text: string) =>
-	await read(text).then(
-		() => undefined,
-		(error) => error as RequestFailure,
-	);
 
 describe('a link that was paid for counts, wherever it stands', () => {
 	const link = 'https://res.example/1.png';

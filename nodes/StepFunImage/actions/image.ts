@@ -14,7 +14,7 @@ import { RequestFailure } from '../errors/requestFailure';
 import { readImage, readResponse, type ImageResponse } from '../image/responseReader';
 import { storeImage } from '../image/store';
 import { encodeBody } from '../request/body';
-import { readImageRequests } from '../request/readParameters';
+import { readImageRequests, toMilliseconds } from '../request/readParameters';
 import type { ImageRequest, ItemContext, OutputOptions } from '../request/types';
 import type { Credential } from '../transport/credential';
 import { download } from '../transport/download';
@@ -53,9 +53,6 @@ import {
 	type ItemOutcome,
 	type RunState,
 } from './runState';
-
-/** The longest delay of a Node.js timer. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /** One request of an item, and what it needs. */
 interface ImageTask {
@@ -112,8 +109,7 @@ export function createImageAction(state: RunState): Action {
 function preparationLimits({ options }: IDataObject): Timeouts {
 	const seconds = Number(((options ?? {}) as IDataObject).timeout);
 	// Not validated yet: the preparation itself refuses an invalid timeout.
-	const isUsable = seconds > 0 && seconds * 1000 <= MAX_TIMER_MS;
-	const limitMs = (isUsable ? seconds : RETRY_DEFAULTS.timeoutSeconds) * 1000;
+	const limitMs = toMilliseconds(seconds > 0 ? seconds : RETRY_DEFAULTS.timeoutSeconds);
 	return { silenceMs: limitMs, totalMs: limitMs };
 }
 

@@ -12,6 +12,7 @@ import {
 	assertScalar,
 	isScalar,
 	isUnset,
+	parseSize,
 	readNumber,
 	showValue,
 	toBoolean,
@@ -176,8 +177,8 @@ function unsupported({ item, label, model }: CheckedValue): never {
 
 function sizeInNotation({ item, label, value, model, capabilities }: CheckedValue): string {
 	const { sizes = [], sizeIsArea } = capabilities;
-	const [, width, height] = /^\s*(\d+)\s*[x×*]\s*(\d+)\s*$/i.exec(String(value)) ?? [];
-	const size = sizes.find((each) => sizeValue(each) === `${width}x${height}`);
+	const entered = parseSize(value);
+	const size = entered && sizes.find((each) => sizeValue(each) === sizeValue(entered));
 	if (size) return size.apiValue;
 
 	const offered = sizes.map((each) =>

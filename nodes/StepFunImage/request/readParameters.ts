@@ -409,6 +409,7 @@ function readSetting(
 	);
 }
 
-function toMilliseconds(seconds: number): number {
+/** Converts seconds to the milliseconds of a timer, which has a longest delay. */
+export function toMilliseconds(seconds: number): number {
 	return Math.min(Math.round(seconds * 1000), MAX_TIMER_MS);
 }

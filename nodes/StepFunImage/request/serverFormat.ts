@@ -3,6 +3,7 @@ import { SETTINGS, type ServerFormat, type Setting } from '../catalogue/serverFo
 import { inputError } from '../errors/nodeErrors';
 import type { RoutedField } from './routing';
 import type { BodyFields, ItemContext } from './types';
+import { parseSize } from './validators';
 
 /** The node's own random seeds stay below this, so that every server accepts them. */
 const MAX_RANDOM_SEED = 2 ** 31;
@@ -86,11 +87,8 @@ export function expectedSize(
 		const { sizes = [], sizeIsArea } = capabilities;
 		return sizeIsArea ? undefined : sizes.find(({ apiValue }) => apiValue === size);
 	}
-	const [, width, height] = /^\s*(\d+)\s*[x×]\s*(\d+)\s*$/i.exec(String(size)) ?? [];
 	// A gateway may use StepFun's notation, in which either number may be the width.
-	return width === undefined || format.sizeNotation !== 'widthFirst'
-		? undefined
-		: { width: Number(width), height: Number(height) };
+	return format.sizeNotation === 'widthFirst' ? parseSize(size) : undefined;
 }
 
 function setAt(target: BodyFields, path: string, value: unknown): void {
@@ -144,6 +142,6 @@ function unsupported(
 
 /** Normalizes a size: 1024×768 and 1024 * 768 become 1024x768. */
 function normalizeSize(size: unknown): unknown {
-	const [, width, height] = /^\s*(\d+)\s*[x×*]\s*(\d+)\s*$/i.exec(String(size)) ?? [];
-	return width === undefined ? size : sizeValue({ width: Number(width), height: Number(height) });
+	const parsed = parseSize(size);
+	return parsed ? sizeValue(parsed) : size;
 }

@@ -108,3 +108,9 @@ export function readChoice<T extends string>(
 		`Choose from the list, or make the expression in '${label}' return one of these values.`,
 	);
 }
+
+/** Reads a size that is written as width x height, such as 1024x768, 1024×768 or 1024 * 768. */
+export function parseSize(value: unknown): { width: number; height: number } | undefined {
+	const [, width, height] = /^\s*(\d+)\s*[x×*]\s*(\d+)\s*$/i.exec(String(value)) ?? [];
+	return width === undefined ? undefined : { width: Number(width), height: Number(height) };
+}
