@@ -1,7 +1,7 @@
 import type { IExecuteFunctions, NodeExecutionHint } from 'n8n-workflow';
 
-import { createSummary, type RunState } from '../../nodes/StepFunImage/actions/runState';
-import { addSummaryHint } from '../../nodes/StepFunImage/actions/summary';
+import type { RunState } from '../../nodes/StepFunImage/actions/runState';
+import { addSummaryHint, createSummary } from '../../nodes/StepFunImage/actions/summary';
 
 // Prices are known for StepFun's own addresses alone, which are out of reach for a test.
 function hintsAfter(costs: RunState['costs']): string[] {

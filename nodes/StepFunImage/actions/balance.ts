@@ -1,4 +1,4 @@
-import type { IDataObject, INodeExecutionData } from 'n8n-workflow';
+import type { IDataObject, IExecuteFunctions } from 'n8n-workflow';
 
 import { RETRY_DEFAULTS } from '../catalogue/defaults';
 import { MODELS } from '../catalogue/models';
@@ -7,31 +7,24 @@ import { requestError } from '../errors/nodeErrors';
 import { RequestFailure } from '../errors/requestFailure';
 import { assertCredential } from '../request/credentialRules';
 import { readIncludeInput } from '../request/readParameters';
-import type { ItemContext } from '../request/types';
+import { findOperation } from '../request/routing';
 import type { Credential } from '../transport/credential';
 import { rateLimiterFor } from '../transport/rateLimiter';
 import { retry } from '../transport/retry';
-import {
-	assertOk,
-	readAll,
-	readChunks,
-	sendWithKey,
-	withTimeout,
-	type ByteStream,
-} from '../transport/send';
-import type { Progress } from '../transport/timeLimits';
+import { getJson, MAX_SHOWN_CHARACTERS } from './getJson';
+import { memoize } from './memoize';
 import { mergeInput } from './outputItems';
-import { RUN_SCOPE, type Action, type RunState } from './runState';
-
-/** An account is a few numbers; the limit guards against endless responses. */
-const MAX_BYTES = 64 * 1024;
-
-/** How much to show of an answer without a balance. */
-const MAX_SHOWN_CHARACTERS = 300;
+import type { Action, RunState } from './runState';
 
 const { timeoutSeconds, maxTries, giveUpAfterSeconds } = RETRY_DEFAULTS;
-const MAX_ELAPSED_MS = giveUpAfterSeconds * 1000;
-const TIMEOUTS = { silenceMs: timeoutSeconds * 1000, totalMs: timeoutSeconds * 1000 };
+const POLICY = { maxTries, maxElapsedMs: giveUpAfterSeconds * 1000, maxPaidRetries: Infinity };
+
+const LIMITS = {
+	timeouts: { silenceMs: timeoutSeconds * 1000, totalMs: timeoutSeconds * 1000 },
+	/** An account is a few numbers; the limit guards against endless responses. */
+	maxBytes: 64 * 1024,
+	tooLarge: 'The answer is far too large for an account balance',
+};
 
 /**
  * Get Balance: returns the account's balance, and how many images of each model it buys. A run requests the balance
@@ -39,107 +32,64 @@ const TIMEOUTS = { silenceMs: timeoutSeconds * 1000, totalMs: timeoutSeconds * 1
  *
  * Source of the fields: StepFun's API reference for GET /accounts.
  */
-export function createBalanceAction(state: RunState): Action {
-	const answers = new Map<Credential, Promise<IDataObject>>();
-	const { method, path } = state.routing.operations.get('account getBalance') ?? {
-		method: 'GET' as const,
-		path: '',
-	};
+export function createBalanceAction(functions: IExecuteFunctions, state: RunState): Action {
+	const { path } = findOperation(state.routing, 'account getBalance');
 
-	const requestBalance = async (
-		item: ItemContext,
-		credential: Credential,
-	): Promise<IDataObject> => {
-		const signal = state.scopes.signalOf([]);
+	const requestAccount = memoize(async (credential: Credential): Promise<IDataObject> => {
+		const signal = state.signalOf([]);
 		const { result } = await retry(
 			async ({ number, onStart }) =>
 				await rateLimiterFor(credential.accountId).schedule(
 					async () => {
 						onStart();
-						return await withTimeout(TIMEOUTS, signal, async (timedSignal, progress) => {
-							const { functions } = item;
-							const response = await sendWithKey(
-								functions,
-								credential,
-								{ method, path },
-								timedSignal,
-								progress,
-							);
-							await assertOk(response);
-							return await readAccount(response.body as ByteStream, progress);
-						});
+						return await readAccount(functions, credential, path, signal);
 					},
 					{
 						limits: credential.limits,
 						run: state,
 						isRetry: number > 1,
-						maxElapsedMs: MAX_ELAPSED_MS,
+						maxElapsedMs: POLICY.maxElapsedMs,
 						signal,
 					},
 				),
-			{
-				policy: { maxTries, maxElapsedMs: MAX_ELAPSED_MS, maxPaidRetries: Infinity },
-				signal,
-			},
+			{ policy: POLICY, signal },
 		);
 		return result;
-	};
+	});
 
-	const getBalance = async (
-		item: ItemContext,
-		credential: Credential,
-		options: IDataObject,
-	): Promise<INodeExecutionData> => {
-		const answer = answers.get(credential) ?? requestBalance(item, credential);
-		answers.set(credential, answer);
-		const account = await answer;
-		const includeInput = readIncludeInput(options.includeInputFields, 'nothing');
-		const input = state.input[item.itemIndex];
-		return mergeInput(item.itemIndex, input, includeInput, {
-			json: toBalance(account, credential),
-		});
-	};
-
-	return {
-		async prepare(item, parameters, credential) {
-			assertCredential(item, credential);
-			const options = (parameters.options ?? {}) as IDataObject;
-			const send = async () => {
-				try {
-					return { results: [await getBalance(item, credential, options)], failures: [] };
-				} catch (error) {
-					if (!(error instanceof RequestFailure)) throw error as Error;
-					const { baseUrl, redactor } = credential;
-					const shown = requestError(item, { baseUrl, path }, error, redactor);
-					if (!state.continueOnFail) state.scopes.abort(RUN_SCOPE, shown);
-					return { results: [], failures: [{ error: shown, wasCharged: false, retryable: true }] };
-				}
-			};
-			return { send, images: 0 };
-		},
+	return async (item, parameters, credential) => {
+		assertCredential(item, credential);
+		const { includeInputFields } = (parameters.options ?? {}) as IDataObject;
+		const send = async () => {
+			try {
+				const json = toBalance(await requestAccount(credential), credential);
+				const { itemIndex } = item;
+				const includeInput = readIncludeInput(includeInputFields, 'nothing');
+				const result = mergeInput(itemIndex, state.input[itemIndex], includeInput, { json });
+				return { results: [result], failures: [] };
+			} catch (error) {
+				if (!(error instanceof RequestFailure)) throw error as Error;
+				const { baseUrl, redactor } = credential;
+				const shown = requestError(item, { baseUrl, path }, error, redactor);
+				if (!state.continueOnFail) state.stop.abort(shown);
+				const failure = { item, error: shown, wasCharged: false, retryable: true };
+				return { results: [], failures: [failure] };
+			}
+		};
+		return { send, images: 0 };
 	};
 }
 
-async function readAccount(stream: ByteStream, progress: Progress): Promise<IDataObject> {
-	const bytes = await readAll(
-		readChunks(stream, progress),
-		MAX_BYTES,
-		'The answer is far too large for an account balance',
-	);
-	const text = bytes.toString('utf8');
-	const shown = text.slice(0, MAX_SHOWN_CHARACTERS);
-	const account = parseJson(text);
-	if (account === undefined) throw new RequestFailure('invalidJson', { text: shown });
+async function readAccount(
+	functions: IExecuteFunctions,
+	credential: Credential,
+	path: string,
+	signal: AbortSignal,
+): Promise<IDataObject> {
+	const { answer, text } = await getJson(functions, credential, path, LIMITS, signal);
+	const account = answer as IDataObject | null;
 	if (typeof account?.balance === 'number') return account;
-	throw new RequestFailure('noBalance', { text: shown });
-}
-
-function parseJson(text: string): IDataObject | null | undefined {
-	try {
-		return JSON.parse(text) as IDataObject | null;
-	} catch {
-		return undefined;
-	}
+	throw new RequestFailure('noBalance', { text: text.slice(0, MAX_SHOWN_CHARACTERS) });
 }
 
 function toBalance(account: IDataObject, { baseUrl, redactor }: Credential): IDataObject {

@@ -17,16 +17,20 @@ export interface Cost {
 	currency: string;
 }
 
+/** A stored image. */
+export interface ImageFile extends StoredImage {
+	/** A hash of its bytes, if the item has several images. */
+	digest?: string;
+}
+
 /** The result of a successful request. */
 export interface ImageResult {
 	response: ImageResponse;
-	image?: StoredImage;
+	image?: ImageFile;
 	/** The `X-Trace-Id` header, which StepFun's support asks for. */
 	traceId?: string;
 	/** How many times the request was sent. */
 	tries: number;
-	/** A hash of the image's bytes, if the item has several images. */
-	digest?: string;
 }
 
 /** One request's part of an output item. */
@@ -37,7 +41,7 @@ export interface RequestResult {
 
 /** Turns the result of a successful request into its part of an output item. */
 export function toResult(
-	{ functions }: Pick<ItemContext, 'functions'>,
+	{ functions }: ItemContext,
 	request: ImageRequest,
 	result: ImageResult,
 	{ output, linkLifetime }: OutputOptions,
@@ -56,46 +60,56 @@ export function toResult(
 				)
 			: undefined;
 	const keepsFile = image !== undefined && (link === undefined || hasFile);
-	const shown = (text: string | undefined) => (text === undefined ? null : redactor.text(text));
-	const seed = response.seed ?? request.seed ?? null;
 	return {
-		json: {
-			prompt: request.prompt,
-			model: request.model,
-			...(request.variation === undefined ? {} : { variation: request.variation }),
-			seed,
-			...(image
-				? {
-						width: image.width,
-						height: image.height,
-						fileName: image.fileName,
-						mimeType: image.mimeType,
-						fileSize: image.fileSize,
-					}
-				: {}),
-			...(response.url ? { url: redactor.link(response.url) } : {}),
-			...(hasN8nLink ? { link: link ?? null } : {}),
-			...(findDifference(request, result) ?? {}),
-			...costOf(request),
-			finishReason: shown(response.finishReason),
-			created: response.created === undefined ? null : toIsoDate(response.created),
-			tries,
-			id: shown(response.id),
-			traceId: shown(traceId),
-		},
+		json: describeAnswer(
+			request,
+			{ ...response, traceId, tries },
+			{
+				seed: response.seed ?? request.seed ?? null,
+				width: image?.width,
+				height: image?.height,
+				fileName: image?.fileName,
+				mimeType: image?.mimeType,
+				fileSize: image?.fileSize,
+				url: response.url ? redactor.link(response.url) : undefined,
+				link: hasN8nLink ? (link ?? null) : undefined,
+				...findDifference(request, result),
+				// The account's bill may differ.
+				estimatedCost: estimateCost(request),
+				finishReason:
+					response.finishReason === undefined ? null : redactor.text(response.finishReason),
+				created: response.created === undefined ? null : toIsoDate(response.created),
+			},
+		),
 		...(keepsFile ? { binary: { [request.outputField]: image.binaryData } } : {}),
 	};
 }
 
 /**
+ * The JSON of an answer: what was asked for, what came back, and the IDs that StepFun's support asks for.
+ *
+ * @param details what came back; `undefined` leaves a field out
+ */
+function describeAnswer(
+	{ prompt, model, variation, credential }: ImageRequest,
+	{ tries = 1, id, traceId }: { tries?: number; id?: string; traceId?: string },
+	details: IDataObject,
+): IDataObject {
+	const shown = (text?: string) => (text === undefined ? null : credential.redactor.text(text));
+	const ids = { tries, id: shown(id), traceId: shown(traceId) };
+	const json: IDataObject = { prompt, model, variation, ...details, ...ids };
+	return Object.fromEntries(Object.entries(json).filter(([, value]) => value !== undefined));
+}
+
+/**
  * Compares the size and the seed of an image with the request.
  *
- * @returns the requested values as fields of the item; `undefined` if nothing differs
+ * @returns the requested values as fields of the item; `undefined` where nothing differs
  */
 export function findDifference(
 	{ expectedSize, seed }: ImageRequest,
 	{ image, response }: Pick<ImageResult, 'image' | 'response'>,
-): { requestedSize?: string; requestedSeed?: number } | undefined {
+) {
 	const hasOtherSize =
 		expectedSize &&
 		image &&
@@ -103,10 +117,9 @@ export function findDifference(
 		(image.width !== expectedSize.width || image.height !== expectedSize.height);
 	const hasOtherSeed =
 		seed !== undefined && seed !== 0 && response.seed !== undefined && response.seed !== seed;
-	if (!hasOtherSize && !hasOtherSeed) return undefined;
 	return {
-		...(hasOtherSize ? { requestedSize: `${expectedSize.width}x${expectedSize.height}` } : {}),
-		...(hasOtherSeed ? { requestedSeed: seed } : {}),
+		requestedSize: hasOtherSize ? `${expectedSize.width}x${expectedSize.height}` : undefined,
+		requestedSeed: hasOtherSeed ? seed : undefined,
 	};
 }
 
@@ -116,12 +129,6 @@ function toIsoDate(seconds: number): string | null {
 	const isInMilliseconds = seconds > MAX_SECONDS;
 	const date = new Date(isInMilliseconds ? seconds : seconds * 1000);
 	return Number.isNaN(date.getTime()) ? null : date.toISOString();
-}
-
-/** The catalogue's price as a field of the item, if the service charges by the image. The account's bill may differ. */
-function costOf(request: ImageRequest): IDataObject {
-	const cost = estimateCost(request);
-	return cost ? { estimatedCost: { ...cost } } : {};
 }
 
 /** The catalogue's price of an image; `undefined` for a subscription, or a server whose prices are not known. */
@@ -139,22 +146,15 @@ export function estimateCost({
  * `content_filtered` if an image was made and withheld, `refused` if none was made.
  */
 export function toModeratedResult(request: ImageRequest, failure: RequestFailure): RequestResult {
-	const { seed, text = '', id, traceId, tries } = failure.details;
-	const { redactor } = request.credential;
-	const wasMade = failure.kind === 'contentFiltered';
+	const { details, kind } = failure;
+	const wasMade = kind === 'contentFiltered';
 	return {
-		json: {
-			prompt: request.prompt,
-			model: request.model,
-			...(request.variation === undefined ? {} : { variation: request.variation }),
-			seed: wasMade ? (seed ?? request.seed ?? null) : null,
+		json: describeAnswer(request, details, {
+			seed: wasMade ? (details.seed ?? request.seed ?? null) : null,
 			finishReason: wasMade ? 'content_filtered' : 'refused',
-			moderation: wasMade ? null : redactor.text(text),
+			moderation: wasMade ? null : request.credential.redactor.text(details.text ?? ''),
 			charged: wasMade,
-			tries: tries ?? 1,
-			id: id === undefined ? null : redactor.text(id),
-			traceId: traceId === undefined ? null : redactor.text(traceId),
-		},
+		}),
 	};
 }
 

@@ -55,7 +55,8 @@ function createTries(max: number, waitMs: number): Tries {
  *
  * @param inputs everything that the requests depend on, besides the item's index
  */
-export function requestKey(itemIndex: number, inputs: unknown[]): string {
+export function requestKey({ max }: Tries, itemIndex: number, inputs: unknown[]): string {
+	if (max === 1) return String(itemIndex);
 	const digest = createHash('sha256').update(JSON.stringify(inputs)).digest('base64');
 	return `${itemIndex} ${digest}`;
 }

@@ -1,9 +1,7 @@
-import {
-	jsonParse,
-	type IExecuteFunctions,
-	type ILoadOptionsFunctions,
-	type INodeListSearchItems,
-	type INodeListSearchResult,
+import type {
+	ILoadOptionsFunctions,
+	INodeListSearchItems,
+	INodeListSearchResult,
 } from 'n8n-workflow';
 
 import { findModel, modelsFor, type Model, type Operation } from '../catalogue/models';
@@ -11,24 +9,19 @@ import { currencyOf, isWebAddress, SERVICES, type Currency } from '../catalogue/
 import { listError, requestError } from '../errors/nodeErrors';
 import { RequestFailure } from '../errors/requestFailure';
 import { CREDENTIAL_TYPE, parseCredential, type Credential } from '../transport/credential';
-import {
-	assertOk,
-	readAll,
-	readChunks,
-	sendWithKey,
-	withTimeout,
-	type ByteStream,
-} from '../transport/send';
+import { getJson } from './getJson';
 
 const MODELS_PATH = '/models';
 
-/** A gateway with hundreds of models sends a few hundred kilobytes. */
-const MAX_BYTES = 4 * 1024 * 1024;
+const LIMITS = {
+	/** Short, because the user waits for the list. */
+	timeouts: { silenceMs: 10_000, totalMs: 20_000 },
+	/** A gateway with hundreds of models sends a few hundred kilobytes. */
+	maxBytes: 4 * 1024 * 1024,
+	tooLarge: 'The list of models is too large',
+};
 
 const MAX_ID_CHARACTERS = 300;
-
-/** Short, because the user waits for the list. */
-const TIMEOUTS = { silenceMs: 10_000, totalMs: 20_000 };
 
 const NO_LIST = 'The list of models is not available';
 
@@ -89,7 +82,8 @@ async function listServer(
 	};
 	if (!isWebAddress(baseUrl)) fail("The credential's 'Base URL' is not a web address");
 	try {
-		const answer = await requestModels(functions, credential);
+		const { answer, text } = await getJson(functions, credential, MODELS_PATH, LIMITS);
+		if (answer === null) throw new RequestFailure('invalidJson', { text });
 		// Hides models of the catalogue that do not offer the operation, because the node would refuse them.
 		const ids = readIds(answer).filter((id) => {
 			const model = findModel(id);
@@ -112,34 +106,9 @@ async function listServer(
 	}
 }
 
-async function requestModels(
-	functions: ILoadOptionsFunctions,
-	credential: Credential,
-): Promise<string> {
-	return await withTimeout(TIMEOUTS, new AbortController().signal, async (signal, progress) => {
-		const response = await sendWithKey(
-			// Sending uses only the request helper, which both types of functions have.
-			functions as unknown as IExecuteFunctions,
-			credential,
-			{ method: 'GET', path: MODELS_PATH },
-			signal,
-			progress,
-		);
-		await assertOk(response);
-		const bytes = await readAll(
-			readChunks(response.body as ByteStream, progress),
-			MAX_BYTES,
-			'The list of models is too large',
-		);
-		return bytes.toString('utf8');
-	});
-}
-
 /** Reads OpenAI's form of the list, `{ "data": [{ "id": … }] }`, or the bare array that some servers send. */
-function readIds(answer: string): string[] {
-	const parsed = jsonParse<unknown>(answer, { fallbackValue: null });
-	if (parsed === null) throw new RequestFailure('invalidJson', { text: answer.slice(0, 300) });
-	const entries = Array.isArray(parsed) ? parsed : (parsed as { data?: unknown }).data;
+function readIds(answer: unknown): string[] {
+	const entries = Array.isArray(answer) ? answer : (answer as { data?: unknown }).data;
 	const ids = (Array.isArray(entries) ? entries : [])
 		.map((entry: unknown) => (entry as { id?: unknown } | null)?.id)
 		.filter((id): id is string => typeof id === 'string' && id.trim() !== '')

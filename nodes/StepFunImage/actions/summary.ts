@@ -1,44 +1,44 @@
 import type { IExecuteFunctions, NodeExecutionHint } from 'n8n-workflow';
 
 import type { Cost } from './outputItems';
-import type { RunState, RunSummary } from './runState';
 
 /** The sentence for each count that is not 0, in this order. */
-const SENTENCES: Array<[keyof RunSummary, (count: number) => string]> = [
-	['failed', (count) => `${images(count)} failed.`],
-	['moderated', (count) => `${images(count)} did not pass moderation.`],
-	['repeated', (count) => `${images(count)} needed more than one try.`],
-	[
-		'throttled',
-		(count) =>
-			`The service asked to slow down ${count === 1 ? 'once' : `${count} times`}. To avoid waiting, set Concurrent Requests and Requests per Minute in the credential to what your account allows.`,
-	],
-	[
-		'otherSize',
-		(count) =>
-			`${images(count)} came in a different size than requested (see requestedSize in the item). Choose a Size that the model supports, and check API Format in the credential.`,
-	],
-	[
-		'otherSeed',
-		(count) =>
-			`${images(count)} came with a different seed than requested (see requestedSeed in the item). A gateway in between may drop the setting; check API Format in the credential.`,
-	],
-	[
-		'identical',
-		(count) =>
-			`${images(count)} turned out identical to another image of the same item. The server uses a fixed seed: set Seed under Options, or choose its API Format in the credential.`,
-	],
-];
+const SENTENCES = {
+	failed: (count: number) => `${images(count)} failed.`,
+	moderated: (count: number) => `${images(count)} did not pass moderation.`,
+	repeated: (count: number) => `${images(count)} needed more than one try.`,
+	/** Answers with status 429. */
+	throttled: (count: number) =>
+		`The service asked to slow down ${count === 1 ? 'once' : `${count} times`}. To avoid waiting, set Concurrent Requests and Requests per Minute in the credential to what your account allows.`,
+	otherSize: (count: number) =>
+		`${images(count)} came in a different size than requested (see requestedSize in the item). Choose a Size that the model supports, and check API Format in the credential.`,
+	otherSeed: (count: number) =>
+		`${images(count)} came with a different seed than requested (see requestedSeed in the item). A gateway in between may drop the setting; check API Format in the credential.`,
+	identical: (count: number) =>
+		`${images(count)} turned out identical to another image of the same item. The server uses a fixed seed: set Seed under Options, or choose its API Format in the credential.`,
+};
+
+const NAMES = Object.keys(SENTENCES) as Array<keyof typeof SENTENCES>;
+
+/** The outcomes of a run, counted by requests. */
+export type RunSummary = Record<'made' | keyof typeof SENTENCES, number>;
+
+export function createSummary(): RunSummary {
+	return Object.fromEntries(['made', ...NAMES].map((name) => [name, 0])) as RunSummary;
+}
 
 /**
  * Adds a hint above the node's output that sums up the run. If every image succeeded at the first try, the hint appears
  * only if the cost is known.
  */
-export function addSummaryHint(functions: IExecuteFunctions, { summary, costs }: RunState): void {
+export function addSummaryHint(
+	functions: IExecuteFunctions,
+	{ summary, costs }: { summary: RunSummary; costs: Array<Cost | undefined> },
+): void {
 	// Older n8n releases do not have it.
 	if (!functions.addExecutionHints) return;
-	const sentences = SENTENCES.flatMap(([name, sentence]) =>
-		summary[name] > 0 ? [sentence(summary[name])] : [],
+	const sentences = NAMES.filter((name) => summary[name] > 0).map((name) =>
+		SENTENCES[name](summary[name]),
 	);
 	const sum = describeCosts(costs);
 	const cost = sum === '' ? '' : `Estimated cost: ${sum}.`;

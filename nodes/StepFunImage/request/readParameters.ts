@@ -24,7 +24,7 @@ import { readBodyFields } from './bodyFields';
 import { assertCredential } from './credentialRules';
 import { assertNoUnresolvedExpressions } from './unresolvedExpressions';
 import { resolveInputImages } from './inputImage';
-import type { RoutedOperation, Routing } from './routing';
+import { findOperation, type Routing } from './routing';
 import { assertOperation, randomSeed, encodeFields, expectedSize } from './serverFormat';
 import type {
 	BodyFields,
@@ -115,7 +115,7 @@ export async function readImageRequests(
 			const body = mergeFields(encodeFields(item, format, own, routing.fields), additionalFields);
 			return {
 				operation,
-				...routedOperation(routing, operation),
+				...findOperation(routing, `image ${operation}`),
 				credential,
 				model: typeof body.model === 'string' ? body.model : model,
 				prompt: String(fields.prompt ?? ''),
@@ -146,10 +146,6 @@ export async function readImageRequests(
 export function readIncludeInput(includeInputFields: unknown, unset: IncludeInput): IncludeInput {
 	if (isUnset(includeInputFields)) return unset;
 	return toBoolean(includeInputFields) ? 'jsonAndFiles' : 'nothing';
-}
-
-function routedOperation({ operations }: Routing, operation: Operation): RoutedOperation {
-	return operations.get(`image ${operation}`) ?? { method: 'POST', path: '' };
 }
 
 function readRoutedValues(parameters: IDataObject, { fields }: Routing) {

@@ -65,3 +65,8 @@ export function readRouting(properties: INodeProperties[]): Routing {
 	}
 	return { fields: [...fields.values()], operations };
 }
+
+/** Finds an operation by its resource and name, such as `image generate`. */
+export function findOperation({ operations }: Routing, operation: string): RoutedOperation {
+	return operations.get(operation) ?? { method: 'POST', path: '' };
+}

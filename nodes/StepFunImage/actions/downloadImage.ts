@@ -1,0 +1,62 @@
+import { RequestFailure } from '../errors/requestFailure';
+import { download } from '../transport/download';
+import { retry, type Attempt } from '../transport/retry';
+import { toStorageTimeout } from '../transport/timeLimits';
+import { keepImage, logFailure, type ImageTask } from './imageTask';
+import type { ImageFile } from './outputItems';
+
+/**
+ * Downloads a finished image, with retries, but without ever requesting the image again.
+ *
+ * @param url the link from the answer
+ * @throws RequestFailure of kind `download`, or `storage` when n8n could not keep the image
+ */
+export async function downloadImage(task: ImageTask, url: string): Promise<ImageFile> {
+	const { state, signal, request } = task;
+	try {
+		const { result } = await retry(
+			async (attempt) => await state.downloads(async () => await downloadOnce(task, url, attempt)),
+			{
+				policy: { ...request.retryPolicy, maxPaidRetries: Infinity },
+				// The image is paid for. If the workflow continues on errors, another item's failure must not stop the
+				// download.
+				signal: state.continueOnFail ? state.signalOf([]) : signal,
+				usesRateLimiter: false,
+				onFailure: (failure, tries, delayMs) => logFailure(task, failure, tries, delayMs),
+			},
+		);
+		return result;
+	} catch (error) {
+		if (!(error instanceof RequestFailure)) throw error as Error;
+		const { tries } = error.details;
+		throw error.kind === 'storage'
+			? error.with({ url })
+			: new RequestFailure('download', { url, reason: error, tries });
+	}
+}
+
+async function downloadOnce(
+	task: ImageTask,
+	url: string,
+	{ number, onStart }: Attempt,
+): Promise<ImageFile> {
+	onStart();
+	const { item, request, state } = task;
+	const { timeouts, credential } = request;
+	const file = {
+		functions: item.functions,
+		url,
+		owner: credential,
+		timeouts,
+		ignoreSslIssues: credential.ignoreSslIssues,
+		signal: state.cancelSignal,
+		toReaderTimeout: toStorageTimeout,
+	};
+	try {
+		return await download(file, async (bytes, stream) => await keepImage(task, bytes, stream));
+	} catch (error) {
+		// A link may start to work only a moment after the service returned it.
+		const isEarly = number === 1 && error instanceof RequestFailure && error.details.status === 404;
+		throw isEarly ? error.with({ retryable: true }) : error;
+	}
+}

@@ -1,0 +1,56 @@
+import { jsonParse, type IExecuteFunctions, type ILoadOptionsFunctions } from 'n8n-workflow';
+
+import { RequestFailure } from '../errors/requestFailure';
+import type { Credential } from '../transport/credential';
+import {
+	assertOk,
+	readAll,
+	readChunks,
+	sendWithKey,
+	withTimeout,
+	type ByteStream,
+} from '../transport/send';
+import type { Timeouts } from '../transport/timeLimits';
+
+/** How much to show of an answer that is not the expected one. */
+export const MAX_SHOWN_CHARACTERS = 300;
+
+const NOT_JSON = {};
+
+interface Limits {
+	timeouts: Timeouts;
+	maxBytes: number;
+	/** The text of the failure for a larger answer. */
+	tooLarge: string;
+}
+
+/**
+ * Requests a JSON answer with the key.
+ *
+ * @returns the parsed answer, and its text
+ * @throws RequestFailure, of kind `invalidJson` for an answer that is not JSON, or the signal's reason
+ */
+export async function getJson(
+	functions: IExecuteFunctions | ILoadOptionsFunctions,
+	credential: Credential,
+	path: string,
+	{ timeouts, maxBytes, tooLarge }: Limits,
+	signal = new AbortController().signal,
+): Promise<{ answer: unknown; text: string }> {
+	return await withTimeout(timeouts, signal, async (timedSignal, progress) => {
+		const response = await sendWithKey(
+			// Sending uses only the request helper, which both types of functions have.
+			functions as IExecuteFunctions,
+			credential,
+			{ method: 'GET', path },
+			timedSignal,
+			progress,
+		);
+		await assertOk(response);
+		const chunks = readChunks(response.body as ByteStream, progress);
+		const text = (await readAll(chunks, maxBytes, tooLarge)).toString('utf8');
+		const answer = jsonParse<unknown>(text, { fallbackValue: NOT_JSON });
+		if (answer !== NOT_JSON) return { answer, text };
+		throw new RequestFailure('invalidJson', { text: text.slice(0, MAX_SHOWN_CHARACTERS) });
+	});
+}

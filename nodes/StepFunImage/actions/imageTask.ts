@@ -1,0 +1,130 @@
+import { createHash } from 'node:crypto';
+
+import { notSentError, requestError, toNodeError, type NodeError } from '../errors/nodeErrors';
+import { RequestFailure } from '../errors/requestFailure';
+import { storeImage } from '../image/store';
+import type { ImageRequest, ItemContext, OutputOptions } from '../request/types';
+import { rateLimiterFor } from '../transport/rateLimiter';
+import type { ByteStream } from '../transport/send';
+import type { ImageFile } from './outputItems';
+import type { RunState } from './runState';
+
+/** One request of an item, and what it needs. */
+export interface ImageTask {
+	item: ItemContext;
+	request: ImageRequest;
+	outputOptions: OutputOptions;
+	state: RunState;
+	/** Identifies the request across the tries of n8n's Retry On Fail. */
+	key: string;
+	/** Aborts the request while it waits, if another failure has made it pointless. */
+	signal: AbortSignal;
+	/** The digests of the item's images so far. */
+	digests: string[];
+	/** The error that the user reads, once the request has failed for good. */
+	error?: NodeError;
+}
+
+/**
+ * The requests that would fail in the same way after a status: after a 401, all with the same key. After a 402, only
+ * those for the same model, because a gateway may serve other models. After a 404, only those for the same model and path.
+ */
+const SCOPES: Record<number, (request: ImageRequest) => string> = {
+	401: ({ credential }) => `key ${credential.accountId}`,
+	402: ({ credential, model }) => `balance ${credential.accountId} ${model}`,
+	404: ({ credential, path, model }) => `endpoint ${credential.accountId} ${path} ${model}`,
+};
+
+/** The scopes of a request, whose failures make it pointless. */
+export function scopesOf(request: ImageRequest): string[] {
+	return Object.values(SCOPES).map((scopeOf) => scopeOf(request));
+}
+
+/**
+ * Ends a task with an error, and aborts the requests that the error makes pointless.
+ *
+ * @returns the error that the user reads; that of the first call if there are several
+ */
+export function endWithError(task: ImageTask, error: unknown): NodeError {
+	const { item, request, state, signal } = task;
+	if (task.error) return task.error;
+	// The failure of another request has ended this one.
+	if (error === signal.reason && !state.cancelSignal.aborted) {
+		return notSentError(item, error as NodeError);
+	}
+	const failure = error instanceof RequestFailure ? error : undefined;
+	const shown = failure
+		? requestError(item, describeRequest(request), failure, request.credential.redactor)
+		: toNodeError(item, error);
+	task.error = shown;
+	if (failure && isPassedOn(task, failure)) return shown;
+	if (!state.continueOnFail) state.stop.abort(shown);
+	const scopeOf = failure?.kind === 'status' && SCOPES[failure.details.status ?? 0];
+	if (scopeOf) state.scopeOf(scopeOf(request)).abort(shown);
+	return shown;
+}
+
+function describeRequest({ operation, path, credential, model, inputImage }: ImageRequest) {
+	return {
+		baseUrl: credential.baseUrl,
+		path,
+		image: { operation, model, hasInputImage: inputImage !== undefined },
+	};
+}
+
+/** Whether a failure becomes an output item instead of an error. */
+export function isPassedOn({ outputOptions }: ImageTask, failure: RequestFailure): boolean {
+	return failure.isModerated && outputOptions.whenModerated === 'passOn';
+}
+
+/**
+ * Streams an image into n8n's store. If the item has several images, it also hashes the bytes, so that the images can
+ * be compared.
+ *
+ * @param source the stream that the bytes come from
+ */
+export async function keepImage(
+	{ item, request }: ImageTask,
+	bytes: AsyncIterable<Buffer>,
+	source: ByteStream,
+): Promise<ImageFile> {
+	const { variation, fileName } = request;
+	if (variation === undefined) return await storeImage(item.functions, bytes, source, fileName);
+	const hash = createHash('sha256');
+	async function* hashed(): AsyncGenerator<Buffer> {
+		for await (const chunk of bytes) {
+			hash.update(chunk);
+			yield chunk;
+		}
+	}
+	const image = await storeImage(item.functions, hashed(), source, fileName);
+	return { ...image, digest: hash.digest('hex') };
+}
+
+/** n8n shows nothing of a node before it has finished, so its debug log is the only way to follow a long run. */
+export function log({ item, request }: ImageTask, what: string, details: object): void {
+	item.functions.logger.debug(`StepFun Image: ${what}`, {
+		itemIndex: item.itemIndex,
+		variation: request.variation,
+		...details,
+	});
+}
+
+/** Logs a failed try. `delayMs` is the wait before the next one, `undefined` if there is none. */
+export function logFailure(
+	task: ImageTask,
+	{ kind, details }: RequestFailure,
+	tries: number,
+	delayMs: number | undefined,
+): void {
+	const { accountId, redactor } = task.request.credential;
+	log(task, 'a request failed', {
+		failure: kind,
+		status: details.status,
+		traceId: details.traceId && redactor.text(details.traceId),
+		tries,
+		// After a 429 the rate limiter waits, for `Retry-After` if the service sent it.
+		nextTryInMs: delayMs === undefined ? 'none' : Math.round(details.retryAfterMs ?? delayMs),
+		concurrentRequests: rateLimiterFor(accountId).currentConcurrency(),
+	});
+}

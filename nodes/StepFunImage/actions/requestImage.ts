@@ -1,0 +1,176 @@
+import type { IN8nHttpFullResponse } from 'n8n-workflow';
+
+import { resolveLink } from '../catalogue/services';
+import { RequestFailure } from '../errors/requestFailure';
+import { readImage, readResponse, type ImageResponse } from '../image/responseReader';
+import { encodeBody } from '../request/body';
+import type { ImageRequest } from '../request/types';
+import { rateLimiterFor } from '../transport/rateLimiter';
+import { retry, type Attempt } from '../transport/retry';
+import {
+	assertOk,
+	headerText,
+	readChunks,
+	sendWithKey,
+	toRequestFailure,
+	withTimeout,
+	type ByteStream,
+} from '../transport/send';
+import { toServerTimeout, toStorageTimeout, type Progress } from '../transport/timeLimits';
+import type { UploadFile } from '../transport/upload';
+import { endWithError, keepImage, logFailure, type ImageTask } from './imageTask';
+import type { ImageResult } from './outputItems';
+
+/** The answer to one try. */
+type Answer = Omit<ImageResult, 'tries'>;
+
+/**
+ * Requests an image as the account allows, with retries.
+ *
+ * @throws the last RequestFailure, or the reason of the task's signal
+ */
+export async function requestImage(task: ImageTask): Promise<ImageResult> {
+	const { request, state, signal } = task;
+	const { result, tries } = await retry(
+		async (attempt) =>
+			request.inputImage?.isRemote
+				? await fetchAndSchedule(task, attempt)
+				: await schedule(task, attempt),
+		{
+			policy: request.retryPolicy,
+			signal,
+			onFailure: (failure, triesSoFar, delayMs) => {
+				if (failure.isThrottled) state.summary.throttled++;
+				logFailure(task, failure, triesSoFar, delayMs);
+			},
+		},
+	);
+	return { ...result, tries };
+}
+
+/**
+ * Downloads the input image before the request enters the queue, because its host may be slow or down. The answer is
+ * wrapped, so that the slot of the download is free once the request has started.
+ */
+async function fetchAndSchedule(task: ImageTask, attempt: Attempt): Promise<Answer> {
+	const { request, state, signal } = task;
+	const { sent } = await state.inputImagesOf(request.credential.accountId)(async () => {
+		const image = await request.inputImage?.prepare(signal).catch((error: unknown) => {
+			// From now on, Give Up After counts.
+			attempt.onStart();
+			throw error as Error;
+		});
+		let release = () => {};
+		const started = new Promise<void>((resolve) => (release = resolve));
+		const onStart = () => {
+			attempt.onStart();
+			release();
+		};
+		const answer = schedule(task, { ...attempt, onStart }, image);
+		await Promise.race([started, answer.catch(() => undefined)]);
+		return { sent: answer };
+	});
+	return await sent;
+}
+
+/**
+ * Sends a request once the account's limits allow it.
+ *
+ * @param image the input image, if it has been downloaded
+ */
+async function schedule(task: ImageTask, attempt: Attempt, image?: UploadFile): Promise<Answer> {
+	const { request, state, signal } = task;
+	const { credential, retryPolicy } = request;
+	return await rateLimiterFor(credential.accountId).schedule(
+		async () => {
+			attempt.onStart();
+			try {
+				return await send(task, attempt, image);
+			} catch (error) {
+				// Must happen before the limiter starts the next request, which may be pointless now.
+				if (error instanceof RequestFailure && attempt.isFinal(error)) {
+					endWithError(task, error.with({ tries: attempt.number }));
+				}
+				throw error as Error;
+			}
+		},
+		{
+			limits: credential.limits,
+			run: state,
+			isRetry: attempt.number > 1,
+			maxElapsedMs: retryPolicy.maxElapsedMs,
+			signal,
+		},
+	);
+}
+
+async function send(task: ImageTask, { previous }: Attempt, fetched?: UploadFile): Promise<Answer> {
+	const { item, request, state } = task;
+	const { operation, method, path, credential, inputImage, timeouts } = request;
+	// A request in flight may finish after another failure has stopped the run. Only the user's cancellation aborts it.
+	return await withTimeout(timeouts, state.cancelSignal, async (signal, progress) => {
+		// Prepared only now, and again for each try, so that no image waits in memory.
+		const image = fetched ?? (await inputImage?.prepare(signal));
+		const body = await encodeBody(operation, fieldsAfter(previous, request), image, progress);
+		const apiRequest = { method, path, ...body };
+		const response = await sendWithKey(item.functions, credential, apiRequest, signal, progress);
+		progress.setTimeoutError(toServerTimeout);
+		progress.onActivity();
+		return await readAnswer(task, response, progress);
+	});
+}
+
+/**
+ * The fields of the next try. After a truncated answer, it requests a link: the answer is then a few hundred bytes, and
+ * the download of its image can be repeated without another charge.
+ */
+function fieldsAfter(previous: RequestFailure | undefined, { fields, credential }: ImageRequest) {
+	const asksForLink =
+		previous?.kind === 'truncated' &&
+		fields.response_format === 'b64_json' &&
+		credential.format.responseFormats.includes('url');
+	return asksForLink ? { ...fields, response_format: 'url' } : fields;
+}
+
+/** Reads an answer, and streams its image into n8n's binary store. */
+async function readAnswer(
+	task: ImageTask,
+	response: IN8nHttpFullResponse,
+	progress: Progress,
+): Promise<Answer> {
+	const traceId = headerText(response.headers['x-trace-id']);
+	let whole: ImageResponse = {};
+	/** If n8n cannot store the image, it may still be available at its link. */
+	const withAnswer = (error: unknown) => {
+		const failure = toRequestFailure(error).with({ traceId });
+		const { url, id } = whole;
+		return failure.kind === 'storage' ? failure.with({ url, id }) : failure;
+	};
+	try {
+		await assertOk(response);
+		const stream = response.body as ByteStream;
+		const chunks = readChunks(stream, progress, (seconds) => withAnswer(toStorageTimeout(seconds)));
+		const store = async (bytes: AsyncIterable<Buffer>) => await keepImage(task, bytes, stream);
+		// Some servers answer with the image itself.
+		if (/^image\//i.test(headerText(response.headers['content-type']) ?? '')) {
+			return { response: {}, image: await readImage(chunks, store), traceId };
+		}
+		const answer = await readResponse(chunks, store, (parsed) => {
+			whole = parsed;
+			assertNotFiltered(parsed);
+		});
+		const { url: link = '', error, id } = answer.response;
+		const url = resolveLink(link, task.request.credential.baseUrl);
+		if (!answer.image && !url) {
+			throw new RequestFailure('noImage', { text: error ?? (link.slice(0, 300) || undefined), id });
+		}
+		return { response: { ...answer.response, url }, image: answer.image, traceId };
+	} catch (error) {
+		throw withAnswer(error);
+	}
+}
+
+function assertNotFiltered({ finishReason, seed, id }: ImageResponse): void {
+	if (finishReason === 'content_filtered')
+		throw new RequestFailure('contentFiltered', { seed, id });
+}
