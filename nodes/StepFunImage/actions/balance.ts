@@ -6,7 +6,7 @@ import { balanceCurrencyOf } from '../catalogue/services';
 import { requestError } from '../errors/nodeErrors';
 import { RequestFailure } from '../errors/requestFailure';
 import { assertCredential } from '../request/credentialRules';
-import { readIncludeInput } from '../request/readParameters';
+import { readIncludeInput } from '../request/options';
 import { findOperation } from '../request/routing';
 import type { Credential } from '../transport/credential';
 import { rateLimiterFor } from '../transport/rateLimiter';

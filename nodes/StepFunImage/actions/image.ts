@@ -1,11 +1,6 @@
-import type { IDataObject } from 'n8n-workflow';
-
-import { RETRY_DEFAULTS } from '../catalogue/defaults';
-import { unreadableImageError } from '../errors/nodeErrors';
 import { RequestFailure } from '../errors/requestFailure';
-import { readImageRequests, toMilliseconds } from '../request/readParameters';
+import { readImageRequests } from '../request/readParameters';
 import type { ItemContext, ItemRequests } from '../request/types';
-import { withinLimits, type Timeouts } from '../transport/timeLimits';
 import { downloadImage } from './downloadImage';
 import { endWithError, isPassedOn, log, scopesOf, type ImageTask } from './imageTask';
 import {
@@ -24,16 +19,12 @@ import type { Action, ItemFailure, ItemOutcome, RunState } from './runState';
 /** Generate, Edit and Image to Image: sends one request for each image of an item. */
 export function createImageAction(state: RunState): Action {
 	return async (item, parameters, credential) => {
-		const planned = await withinLimits(
-			preparationLimits(parameters),
-			state.cancelSignal,
-			(seconds) => unreadableImageError(item, ` within ${seconds} seconds`),
-			async () => await readImageRequests(item, parameters, state.routing, credential),
-		);
+		const { routing, cancelSignal, tries } = state;
+		const planned = await readImageRequests(item, parameters, routing, credential, cancelSignal);
 		const { requests, maxImagesPerRun } = planned;
 		const { accountId, baseUrl } = credential;
 		// Computed once per item, because the parameters may contain an image as Base64 text.
-		const key = requestKey(state.tries, item.itemIndex, [accountId, baseUrl, parameters]);
+		const key = requestKey(tries, item.itemIndex, [accountId, baseUrl, parameters]);
 		return {
 			send: async () => await makeImages(item, planned, state, key),
 			images: requests.length,
@@ -41,14 +32,6 @@ export function createImageAction(state: RunState): Action {
 			maxImagesPerRun,
 		};
 	};
-}
-
-/** Limits the reading of the input image's header, which checks an item, to the timeout of a request. */
-function preparationLimits({ options }: IDataObject): Timeouts {
-	const seconds = Number(((options ?? {}) as IDataObject).timeout);
-	// Not validated yet: the preparation itself refuses an invalid timeout.
-	const limitMs = toMilliseconds(seconds > 0 ? seconds : RETRY_DEFAULTS.timeoutSeconds);
-	return { silenceMs: limitMs, totalMs: limitMs };
 }
 
 /** Makes the images of an item, and returns its output items. */

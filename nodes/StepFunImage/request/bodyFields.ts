@@ -1,10 +1,4 @@
-import {
-	MODELS,
-	SEED_RANGE,
-	sizeValue,
-	type ModelCapabilities,
-	type NumberRange,
-} from '../catalogue/models';
+import { MODELS, SEED_RANGE, sizeValue, type ModelCapabilities } from '../catalogue/models';
 import { inputError } from '../errors/nodeErrors';
 import type { RoutedField } from './routing';
 import type { BodyFields, ItemContext } from './types';
@@ -18,6 +12,7 @@ import {
 	toBoolean,
 	toNumber,
 	type EnteredValue,
+	type NumberLimits,
 } from './validators';
 
 /** A field of the API, and the user's value for it. */
@@ -39,21 +34,17 @@ const adviceFor = ({ label, model }: CheckedValue) =>
 	`Change '${label}', or remove the option to use the default of ${model}.`;
 
 const number =
-	(
-		range: (capabilities: ModelCapabilities) => Pick<NumberRange, 'min' | 'max'>,
-		isWhole: boolean,
-	) =>
-	(checked: CheckedValue) =>
-		readNumber(checked, { ...range(checked.capabilities), isWhole }, adviceFor(checked));
+	(limitsOf: (capabilities: ModelCapabilities) => NumberLimits) => (checked: CheckedValue) =>
+		readNumber(checked, limitsOf(checked.capabilities), adviceFor(checked));
 
 /** The validators of the API's fields, for models in the catalogue. */
 const VALIDATORS: Record<string, Validator> = {
 	prompt: (checked) => limitedText(checked, checked.capabilities.maxPromptCharacters),
 	// With a model without sizes, the image always has the size of the input.
 	size: (checked) => (checked.capabilities.sizes ? sizeInNotation(checked) : undefined),
-	steps: number(({ steps }) => steps, true),
-	cfg_scale: number(({ cfgScale }) => cfgScale, false),
-	seed: number(() => SEED_RANGE, true),
+	steps: number(({ steps }) => ({ ...steps, isWhole: true })),
+	cfg_scale: number(({ cfgScale }) => cfgScale),
+	seed: number(() => ({ ...SEED_RANGE, isWhole: true })),
 	negative_prompt: (checked) => {
 		const { negativePrompt } = checked.capabilities;
 		return negativePrompt
@@ -77,7 +68,7 @@ const VALIDATORS: Record<string, Validator> = {
 		const { sourceWeight } = checked.capabilities;
 		if (!sourceWeight) return undefined;
 		const { max } = sourceWeight;
-		const weight = readNumber(checked, { min: 0, max, isWhole: false }, adviceFor(checked));
+		const weight = readNumber(checked, { min: 0, max }, adviceFor(checked));
 		if (weight > 0) return weight;
 		throw inputError(
 			checked.item,
@@ -150,15 +141,11 @@ function toDeclaredType({ type }: RoutedField, entered: EnteredValue): unknown {
  * Counts code points, as most APIs do: a Chinese character is one, an emoji one or more. StepFun does not document how
  * it counts. The node refuses a text that may be too long, so that the run stops before other rows are charged.
  */
-function countCharacters(text: string): number {
-	return [...text].length;
-}
-
 function limitedText(checked: CheckedValue, maxCharacters: number): string {
 	const { item, label, value, model } = checked;
 	assertScalar(checked);
 	const text = String(value);
-	const characters = countCharacters(text);
+	const characters = [...text].length;
 	if (characters <= maxCharacters) return text;
 	throw inputError(
 		item,

@@ -49,8 +49,10 @@ export function encodeFields(
 	const inPrompt: BodyFields = {};
 	for (const [name, value] of Object.entries(fields)) {
 		if (!isSetting(name)) {
-			body[name] =
-				name === 'size' && format.sizeNotation === 'widthFirst' ? normalizeSize(value) : value;
+			// 1024×768 and 1024 * 768 become 1024x768.
+			const size =
+				name === 'size' && format.sizeNotation === 'widthFirst' ? parseSize(value) : undefined;
+			body[name] = size ? sizeValue(size) : value;
 			continue;
 		}
 		const carrier = format.settings[name];
@@ -58,7 +60,14 @@ export function encodeFields(
 		if (carrier) for (const path of carrier) setAt(body, path, value);
 		else if (promptCarrier) for (const path of promptCarrier) setAt(inPrompt, path, value);
 		// Without the setting, the server behaves as if it were off.
-		else if (value !== false) throw unsupported(item, format, name, labels);
+		else if (value !== false) {
+			const label = labels.find(({ apiField }) => apiField === name)?.label ?? name;
+			throw inputError(
+				item,
+				`'${label}' cannot be sent to servers of the format ${format.name}`,
+				`Remove the option '${label}', or send it in 'Additional Body Fields' under the name that your server uses.`,
+			);
+		}
 	}
 	body.prompt = withPromptSettings(item, format, body.prompt, inPrompt);
 	return body;
@@ -124,24 +133,4 @@ function withPromptSettings(
 	}
 	if (Object.keys(settings).length === 0) return prompt;
 	return `${String(prompt)}${before}${text}${after}`;
-}
-
-function unsupported(
-	item: ItemContext,
-	format: ServerFormat,
-	name: Setting,
-	labels: RoutedField[],
-): Error {
-	const label = labels.find(({ apiField }) => apiField === name)?.label ?? name;
-	return inputError(
-		item,
-		`'${label}' cannot be sent to servers of the format ${format.name}`,
-		`Remove the option '${label}', or send it in 'Additional Body Fields' under the name that your server uses.`,
-	);
-}
-
-/** Normalizes a size: 1024×768 and 1024 * 768 become 1024x768. */
-function normalizeSize(size: unknown): unknown {
-	const parsed = parseSize(size);
-	return parsed ? sizeValue(parsed) : size;
 }

@@ -79,6 +79,6 @@ export interface ItemRequests {
 	/** One for each image: all variations of the first input image, then those of the next. */
 	requests: ImageRequest[];
 	outputOptions: OutputOptions;
-	/** The user's limit on the images of the whole run, if there is one. */
-	maxImagesPerRun?: number;
+	/** The user's limit on the images of the whole run; `Infinity` without one. */
+	maxImagesPerRun: number;
 }

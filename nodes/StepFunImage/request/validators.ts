@@ -24,31 +24,29 @@ export function showValue(value: unknown): string {
 	return text.length > 60 ? `${text.slice(0, 60)}…` : text;
 }
 
+/** The numbers that a field accepts. */
+export interface NumberLimits {
+	min: number;
+	max?: number;
+	/** Whether fractions are refused. */
+	isWhole?: boolean;
+}
+
 /**
  * Reads a number, which may be text from an expression. Refuses booleans, lists and objects.
  *
- * @param range.min the smallest value
- * @param range.max the largest value, if there is one
- * @param range.isWhole whether fractions are refused
  * @param advice the error's description
  * @throws NodeOperationError that names the field and its range
  */
 export function readNumber(
 	{ item, label, value }: EnteredValue,
-	{ min, max, isWhole }: { min: number; max?: number; isWhole: boolean },
+	{ min, max = Infinity, isWhole }: NumberLimits,
 	advice: string,
 ): number {
-	const number = toNumber(value);
-	if (
-		number !== undefined &&
-		number >= min &&
-		number <= (max ?? Infinity) &&
-		(!isWhole || Number.isInteger(number))
-	) {
-		return number;
-	}
+	const number = toNumber(value) ?? NaN;
+	if (number >= min && number <= max && (!isWhole || Number.isInteger(number))) return number;
 	const kind = isWhole ? 'whole number' : 'number';
-	const range = max === undefined ? `of at least ${min}` : `from ${min} to ${max}`;
+	const range = max === Infinity ? `of at least ${min}` : `from ${min} to ${max}`;
 	throw inputError(
 		item,
 		`'${label}' must be a ${kind} ${range}, but is ${showValue(value)}`,
