@@ -63,10 +63,8 @@ export function createBalanceAction(functions: IExecuteFunctions, state: RunStat
 		const send = async () => {
 			try {
 				const json = toBalance(await requestAccount(credential), credential);
-				const { itemIndex } = item;
 				const includeInput = readIncludeInput(includeInputFields, 'nothing');
-				const result = mergeInput(itemIndex, state.input[itemIndex], includeInput, { json });
-				return { results: [result], failures: [] };
+				return { results: [mergeInput(item, includeInput, { json })], failures: [] };
 			} catch (error) {
 				if (!(error instanceof RequestFailure)) throw error as Error;
 				const { baseUrl, redactor } = credential;

@@ -1,7 +1,8 @@
-import type {
-	ICredentialsDecrypted,
-	ICredentialTestFunctions,
-	INodeCredentialTestResult,
+import {
+	jsonParse,
+	type ICredentialsDecrypted,
+	type ICredentialTestFunctions,
+	type INodeCredentialTestResult,
 } from 'n8n-workflow';
 
 import { isStepFunHost, isWebAddress } from '../catalogue/services';
@@ -92,55 +93,40 @@ async function requestModels(
 }
 
 function toTestResult(
-	credential: Credential,
+	{ baseUrl, format }: Credential,
 	{ statusCode, body }: TestResponse,
 ): INodeCredentialTestResult {
-	const { baseUrl, format } = credential;
-	const isStepFun = isStepFunHost(baseUrl);
-	switch (true) {
-		case statusCode === 401:
-			return failed(
-				isStepFun
-					? 'The API key was not accepted. Copy it again, and check that Service is the platform that issued it: keys of platform.stepfun.com and platform.stepfun.ai are not interchangeable.'
-					: 'The API key was not accepted. Copy it again, and check the headers that the server requires.',
-			);
-		case statusCode === 403:
-			return failed('The API key is valid, but it is not allowed to use this service.');
-		case statusCode === 404 && format.mayLackModels:
-			return {
-				status: 'OK',
-				message: 'The server answers. It has no list of models, so the API key was not tested.',
-			};
-		case statusCode === 404:
-			return failed(
-				'The server answers, but it has no /models at this address. Check Service and Base URL; the Base URL usually ends in /v1.',
-			);
-		case statusCode >= 300 && statusCode < 400:
-			return failed(
-				'The server redirects to another address. If that address is right, enter it as Base URL.',
-			);
-		case statusCode >= 400:
-			return failed(
-				`The server answers with an error (HTTP ${statusCode}). Check Service and Base URL, or try again later.`,
-			);
-		case !isModelList(body):
-			return failed(
+	const failures: Record<number, string> = {
+		401: isStepFunHost(baseUrl)
+			? 'The API key was not accepted. Copy it again, and check that Service is the platform that issued it: keys of platform.stepfun.com and platform.stepfun.ai are not interchangeable.'
+			: 'The API key was not accepted. Copy it again, and check the headers that the server requires.',
+		403: 'The API key is valid, but it is not allowed to use this service.',
+		404: 'The server answers, but it has no /models at this address. Check Service and Base URL; the Base URL usually ends in /v1.',
+	};
+	if (statusCode === 404 && format.mayLackModels) {
+		return passed('The server answers. It has no list of models, so the API key was not tested.');
+	}
+	if (statusCode in failures) return failed(failures[statusCode]);
+	if (statusCode >= 400) {
+		return failed(
+			`The server answers with an error (HTTP ${statusCode}). Check Service and Base URL, or try again later.`,
+		);
+	}
+	if (statusCode >= 300) {
+		return failed(
+			'The server redirects to another address. If that address is right, enter it as Base URL.',
+		);
+	}
+	return isModelList(body)
+		? passed('Connection successful!')
+		: failed(
 				'The server answers, but not as an image API: there is no list of models at this address. Check the Base URL; it usually ends in /v1.',
 			);
-		default:
-			return { status: 'OK', message: 'Connection successful!' };
-	}
 }
 
 function isModelList(body: unknown): boolean {
-	let answer = body;
-	if (typeof body === 'string') {
-		try {
-			answer = JSON.parse(body);
-		} catch {
-			return false;
-		}
-	}
+	const answer =
+		typeof body === 'string' ? jsonParse<unknown>(body, { fallbackValue: null }) : body;
 	return Array.isArray((answer as { data?: unknown } | null)?.data);
 }
 
@@ -151,6 +137,10 @@ function explainConnection({ code, message = '', cause }: NetworkError, host: st
 		'{host}',
 		host,
 	);
+}
+
+function passed(message: string): INodeCredentialTestResult {
+	return { status: 'OK', message };
 }
 
 function failed(message: string): INodeCredentialTestResult {

@@ -52,7 +52,7 @@ async function makeImages(
 	const results = outcomes.filter((outcome) => 'json' in outcome);
 	const options = { ...outputOptions, isMultiImage: requests.length > 1 };
 	return {
-		results: toItems(item.itemIndex, state.input[item.itemIndex], results, options),
+		results: toItems(item, results, options),
 		failures: outcomes.filter((outcome) => 'error' in outcome),
 	};
 }

@@ -166,14 +166,12 @@ export function toModeratedResult(request: ImageRequest, failure: RequestFailure
  * if only one of them succeeds.
  */
 export function toItems(
-	itemIndex: number,
-	input: INodeExecutionData,
+	item: ItemContext,
 	results: RequestResult[],
 	options: OutputOptions & { isMultiImage: boolean },
 ): INodeExecutionData[] {
 	if (results.length === 0) return [];
-	const toItem = (result: RequestResult) =>
-		mergeInput(itemIndex, input, options.includeInput, result);
+	const toItem = (result: RequestResult) => mergeInput(item, options.includeInput, result);
 	if (options.severalImagesAs === 'items' || !options.isMultiImage) return results.map(toItem);
 
 	return [
@@ -195,8 +193,7 @@ export function toItems(
  * @param result its fields replace fields of the input with the same name
  */
 export function mergeInput(
-	itemIndex: number,
-	input: INodeExecutionData,
+	{ itemIndex, input }: ItemContext,
 	includeInput: IncludeInput,
 	{ json, binary }: RequestResult,
 ): INodeExecutionData {

@@ -78,9 +78,9 @@ async function runOnce(
 		node.parameters.resource === 'account'
 			? createBalanceAction(functions, state)
 			: createImageAction(state);
-	const items = state.input.map(
-		(_, itemIndex): ItemContext => ({ functions, node, itemIndex, isTool }),
-	);
+	const items = functions
+		.getInputData()
+		.map((input, itemIndex): ItemContext => ({ functions, node, input, itemIndex, isTool }));
 
 	const prepared = await prepareAll(functions, items, action, state);
 	if (!state.continueOnFail) {

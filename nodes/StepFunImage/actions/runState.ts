@@ -97,7 +97,6 @@ export function createRunState(
 		signalOf: (scopes: string[]) =>
 			AbortSignal.any([cancelSignal, stop.signal, ...scopes.map((name) => scopeOf(name).signal)]),
 		routing: readRouting(properties),
-		input: functions.getInputData(),
 		/** Whether failed items become output items, so that the workflow continues. */
 		continueOnFail: functions.continueOnFail(),
 		/** Limits the downloads of results. They come from another host, so the account's limits do not apply. */

@@ -1,11 +1,9 @@
 import type { IBinaryData } from 'n8n-workflow';
 
-import { IMAGE_FORMATS } from '../catalogue/imageFormats';
-import type { InputImageLimits } from '../catalogue/models';
-import { inputError, unreadableImageError } from '../errors/nodeErrors';
-import { inspectImage, measureBase64, readHeader, type MeasuredImage } from '../image/measure';
-import { fileOfBytes, UPLOAD_CHUNK_BYTES, type UploadFile } from '../transport/upload';
-import { canBeChecked, checkLimits } from './imageLimits';
+import { inputError } from '../errors/nodeErrors';
+import { inspectImage, measureBase64, readHeader } from '../image/measure';
+import { fileOfBytes, UPLOAD_CHUNK_BYTES } from '../transport/upload';
+import { canBeChecked, checkLimits, uploadAs, type ImageRules } from './imageLimits';
 import type { InputImage, ItemContext } from './types';
 
 /** The input for all images of an item. */
@@ -14,31 +12,32 @@ const ALL_IMAGES = '*';
 /**
  * Finds the images in an item's binary fields, and checks each one against a model's limits by reading only its header.
  *
- * @param source a field's name, several names separated by commas, `*` for all images of the item, or a file from an
- * expression
- * @param rules.model the model's ID, for messages
- * @param rules.limits the model's limits; without them, only the format is checked
+ * @param source a field's name, several names separated by commas, `*` for all images of the item, or a list of names
+ * or a file from an expression
  * @throws NodeOperationError if the field does not exist, contains no image, or the image exceeds a limit
  */
 export async function findBinaryImages(
 	item: ItemContext,
-	source: string | IBinaryData,
-	rules: { model: string; limits: InputImageLimits | undefined },
+	source: unknown,
+	rules: ImageRules,
 ): Promise<InputImage[]> {
+	if (typeof source === 'object' && source !== null && !Array.isArray(source)) {
+		return [await inspectBinaryField(item, source as IBinaryData, rules)];
+	}
 	const images: InputImage[] = [];
-	for (const each of typeof source === 'string' ? fieldNames(item, source) : [source]) {
-		images.push(await inspectBinaryField(item, each, rules));
+	for (const name of fieldNames(item, String(source).trim())) {
+		images.push(await inspectBinaryField(item, name, rules));
 	}
 	return images;
 }
 
 function fieldNames(item: ItemContext, names: string): string[] {
 	// The common case, without a search of the item's JSON.
-	if (Object.hasOwn(inputOf(item).binary ?? {}, names)) return [names];
-	const present = filesOf(item);
+	if (Object.hasOwn(item.input.binary ?? {}, names)) return [names];
+	const files = filesOf(item);
 	if (names === ALL_IMAGES) {
-		const images = present.filter((name) => /^image\//.test(findBinaryData(item, name).mimeType));
-		if (images.length > 0) return images;
+		const images = [...files].filter(([, { mimeType }]) => /^image\//.test(mimeType));
+		if (images.length > 0) return images.map(([name]) => name);
 		throw inputError(
 			item,
 			"'Input Data Field Name' is *, but this item has no image",
@@ -46,7 +45,7 @@ function fieldNames(item: ItemContext, names: string): string[] {
 		);
 	}
 	// A field's name may contain a comma.
-	if (present.includes(names)) return [names];
+	if (files.has(names)) return [names];
 	const listed = names
 		.split(',')
 		.map((name) => name.trim())
@@ -57,7 +56,7 @@ function fieldNames(item: ItemContext, names: string): string[] {
 async function inspectBinaryField(
 	item: ItemContext,
 	source: string | IBinaryData,
-	{ model, limits }: { model: string; limits: InputImageLimits | undefined },
+	{ model, limits }: ImageRules,
 ): Promise<InputImage> {
 	const binaryData = findBinaryData(item, source);
 	const name = typeof source === 'string' ? source : 'Input Data Field Name';
@@ -84,18 +83,21 @@ async function inspectBinaryField(
 	}
 	checkLimits(item, name, image, bytes, model, limits);
 
-	const { mimeType, extension } = IMAGE_FORMATS[image.format];
-	// A form would send a file without a name as text.
-	const fileName = binaryData.fileName || `image.${extension}`;
+	const { id, data, fileName } = binaryData;
+	const file = uploadAs(item, image, fileName);
+	const { helpers } = item.functions;
 	return {
-		fileName,
+		fileName: file.name,
 		isRemote: false,
-		prepare: async () => toUploadFile(item, binaryData, { bytes, name: fileName, mimeType }),
+		prepare: async () =>
+			id
+				? {
+						...file,
+						size: bytes,
+						open: async () => await helpers.getBinaryStream(id, UPLOAD_CHUNK_BYTES),
+					}
+				: fileOfBytes(Buffer.from(data, 'base64'), file),
 	};
-}
-
-function inputOf({ functions, itemIndex }: ItemContext) {
-	return functions.getInputData()[itemIndex] ?? { json: {} };
 }
 
 function findBinaryData(item: ItemContext, source: string | IBinaryData): IBinaryData {
@@ -103,7 +105,7 @@ function findBinaryData(item: ItemContext, source: string | IBinaryData): IBinar
 	if (typeof source !== 'string' && 'mimeType' in source && 'data' in source) return source;
 	const binaryData = openField(item, source as string);
 	if (binaryData) return binaryData;
-	const present = filesOf(item);
+	const present = [...filesOf(item).keys()];
 	throw inputError(
 		item,
 		`'Input Data Field Name' is '${String(source)}', but this item has no such binary field`,
@@ -130,11 +132,11 @@ function openField(item: ItemContext, name: string): IBinaryData | undefined {
 }
 
 /**
- * The names of an item's files, or their paths if the workflow's setting keeps files in the JSON. Without that setting,
- * n8n does not open anything in the JSON, even if it looks like a file.
+ * An item's files by their names, or by their paths if the workflow's setting keeps files in the JSON. Without that
+ * setting, n8n does not open anything in the JSON, even if it looks like a file.
  */
-function filesOf(item: ItemContext): string[] {
-	const { json, binary } = inputOf(item);
+function filesOf(item: ItemContext): Map<string, IBinaryData> {
+	const { json, binary = {} } = item.input;
 	const pathsIn = (value: unknown, path: string): string[] => {
 		if (typeof value !== 'object' || value === null) return [];
 		if ('mimeType' in value && 'data' in value) return [path];
@@ -142,23 +144,21 @@ function filesOf(item: ItemContext): string[] {
 			pathsIn(inner, path === '' ? key : `${path}.${key}`),
 		);
 	};
-	return [...Object.keys(binary ?? {}), ...pathsIn(json, '')].filter((name) =>
-		openField(item, name),
-	);
-}
-
-async function inspectFile(item: ItemContext, binaryData: IBinaryData) {
-	const bytes = await countBytes(item, binaryData);
-	return { bytes, image: bytes === 0 ? undefined : await measure(item, binaryData) };
+	const files = new Map<string, IBinaryData>();
+	for (const name of [...Object.keys(binary), ...pathsIn(json, '')]) {
+		const file = openField(item, name);
+		if (file) files.set(name, file);
+	}
+	return files;
 }
 
 /** Reads only as much of a file as is necessary to find the size of the image. */
-async function measure(
-	item: ItemContext,
-	binaryData: IBinaryData,
-): Promise<MeasuredImage | undefined> {
-	if (!binaryData.id) return measureBase64(binaryData.data);
-	const stream = await item.functions.helpers.getBinaryStream(binaryData.id);
+async function inspectFile(item: ItemContext, { id, data }: IBinaryData) {
+	if (!id) return { bytes: Buffer.byteLength(data, 'base64'), image: measureBase64(data) };
+	const { helpers } = item.functions;
+	const { fileSize: bytes } = await helpers.getBinaryMetadata(id);
+	if (bytes === 0) return { bytes };
+	const stream = await helpers.getBinaryStream(id);
 	const chunks = stream[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
 	try {
 		const inspector = inspectImage(await readHeader(chunks));
@@ -167,29 +167,9 @@ async function measure(
 			if (next.done) break;
 			inspector.write(next.value);
 		}
-		return inspector?.measured();
+		return { bytes, image: inspector?.measured() };
 	} finally {
 		// Destroys the stream, so that no file descriptor stays open.
 		await chunks.return?.();
 	}
-}
-
-async function countBytes(item: ItemContext, binaryData: IBinaryData): Promise<number> {
-	return binaryData.id
-		? (await item.functions.helpers.getBinaryMetadata(binaryData.id)).fileSize
-		: Buffer.byteLength(binaryData.data, 'base64');
-}
-
-function toUploadFile(
-	item: ItemContext,
-	{ id, data }: IBinaryData,
-	{ bytes, ...named }: { bytes: number; name: string; mimeType: string },
-): UploadFile {
-	const file = {
-		...named,
-		toError: (detail: string) => unreadableImageError(item, detail),
-	};
-	if (!id) return fileOfBytes(Buffer.from(data, 'base64'), file);
-	const open = async () => await item.functions.helpers.getBinaryStream(id, UPLOAD_CHUNK_BYTES);
-	return { ...file, size: bytes, open };
 }

@@ -1,8 +1,16 @@
 import { IMAGE_FORMATS } from '../catalogue/imageFormats';
 import type { InputImageLimits } from '../catalogue/models';
-import { inputError } from '../errors/nodeErrors';
+import { inputError, unreadableImageError } from '../errors/nodeErrors';
 import type { MeasuredImage } from '../image/measure';
 import type { ItemContext } from './types';
+
+/** The rules for an input image. */
+export interface ImageRules {
+	/** The model's ID, for messages. */
+	model: string;
+	/** The model's limits; without them, only the format is checked. */
+	limits: InputImageLimits | undefined;
+}
 
 const ADVICE =
 	"Resize or convert the image before this node, for example with n8n's Edit Image node.";
@@ -72,4 +80,15 @@ export function checkLimits(
 			`${model} takes images of at most ${maxBytes} bytes (${maxBytes / 1024 / 1024} MB). ${ADVICE}`,
 		);
 	}
+}
+
+/** How an image is uploaded: with the type of its content, not of its metadata. */
+export function uploadAs(item: ItemContext, { format }: MeasuredImage, fileName?: string) {
+	const { mimeType, extension } = IMAGE_FORMATS[format];
+	return {
+		// A form would send a file without a name as text.
+		name: fileName || `image.${extension}`,
+		mimeType,
+		toError: (detail: string) => unreadableImageError(item, detail),
+	};
 }

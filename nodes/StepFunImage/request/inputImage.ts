@@ -1,26 +1,20 @@
-import type { IBinaryData, IDataObject } from 'n8n-workflow';
+import type { IDataObject } from 'n8n-workflow';
 
-import { IMAGE_FORMATS } from '../catalogue/imageFormats';
-import type { InputImageLimits } from '../catalogue/models';
 import { isWebAddress } from '../catalogue/services';
-import { inputError, unreadableImageError } from '../errors/nodeErrors';
+import { inputError } from '../errors/nodeErrors';
 import { RequestFailure } from '../errors/requestFailure';
 import { isWholeBase64, measureBase64, measureImage } from '../image/measure';
 import { downloadBytes } from '../transport/download';
 import type { Timeouts } from '../transport/timeLimits';
 import { fileOfBytes } from '../transport/upload';
 import { findBinaryImages } from './binaryImage';
-import { canBeChecked, checkLimits } from './imageLimits';
+import { canBeChecked, checkLimits, uploadAs, type ImageRules } from './imageLimits';
 import type { InputImage, ItemContext } from './types';
 
 export type InputSource = 'binary' | 'url' | 'text';
 
-/** The rules for an input image. */
-export interface InputImageRules {
-	/** The model's ID, for messages. */
-	model: string;
-	/** The model's limits; without them, only the format is checked. */
-	limits: InputImageLimits | undefined;
+/** The rules for an input image, and for its download. */
+export interface InputImageRules extends ImageRules {
 	/** How long a download may take. */
 	timeouts: Timeouts;
 	ignoreSslIssues: boolean;
@@ -47,14 +41,7 @@ export async function resolveInputImages(
 		case 'text':
 			return [resolveTextImage(item, inputText, rules)];
 		default:
-			return await findBinaryImages(
-				item,
-				// An expression can return the file itself, or a list of names.
-				typeof field === 'object' && field !== null && !Array.isArray(field)
-					? (field as unknown as IBinaryData)
-					: String(field).trim(),
-				rules,
-			);
+			return await findBinaryImages(item, field, rules);
 	}
 }
 
@@ -104,12 +91,7 @@ function resolveUrlImage(item: ItemContext, value: unknown, rules: InputImageRul
 				);
 			}
 			checkLimits(item, 'Image URL', image, bytes.length, model, limits);
-			const { mimeType } = IMAGE_FORMATS[image.format];
-			return fileOfBytes(bytes, {
-				name: fileName,
-				mimeType,
-				toError: (detail) => unreadableImageError(item, detail),
-			});
+			return fileOfBytes(bytes, uploadAs(item, image, fileName));
 		},
 	};
 }
@@ -118,7 +100,7 @@ function resolveUrlImage(item: ItemContext, value: unknown, rules: InputImageRul
 function resolveTextImage(
 	item: ItemContext,
 	value: unknown,
-	{ model, limits }: InputImageRules,
+	{ model, limits }: ImageRules,
 ): InputImage {
 	const text =
 		typeof value === 'string' ? value.replace(/^\s*data:[^,]*,/, '').replace(/\s+/g, '') : '';
@@ -145,16 +127,10 @@ function resolveTextImage(
 		);
 	}
 	checkLimits(item, 'Base64 Text', image, Buffer.byteLength(text, 'base64'), model, limits);
-	const { mimeType, extension } = IMAGE_FORMATS[image.format];
-	const fileName = `image.${extension}`;
+	const file = uploadAs(item, image);
 	return {
-		fileName,
+		fileName: file.name,
 		isRemote: false,
-		prepare: async () =>
-			fileOfBytes(Buffer.from(text, 'base64'), {
-				name: fileName,
-				mimeType,
-				toError: (detail) => unreadableImageError(item, detail),
-			}),
+		prepare: async () => fileOfBytes(Buffer.from(text, 'base64'), file),
 	};
 }

@@ -18,7 +18,7 @@ import { assertCredential } from './credentialRules';
 import { resolveInputImages } from './inputImage';
 import { readNumberOption, readRetryPolicy, readTimeouts } from './options';
 import { readOutputField, readOutputOptions } from './outputOptions';
-import { findOperation, type Routing } from './routing';
+import { findOperation, valueAt, type Routing } from './routing';
 import { assertOperation, encodeFields, expectedSize, randomSeed } from './serverFormat';
 import type { BodyFields, ImageRequest, InputImage, ItemContext, ItemRequests } from './types';
 import { assertNoUnresolvedExpressions } from './unresolvedExpressions';
@@ -53,8 +53,9 @@ export async function readImageRequests(
 	const outputOptions = readOutputOptions(item, parameters, options, format);
 	const { output, severalImagesAs } = outputOptions;
 	const additionalFields = readAdditionalFields(item, options);
+	const values = routing.fields.map((field) => ({ field, value: valueAt(parameters, field.path) }));
 	const fields: BodyFields = {
-		...readBodyFields(item, readRoutedValues(parameters, routing), model, capabilities),
+		...readBodyFields(item, values, model, capabilities),
 		...responseFormatFor(output, format),
 	};
 	// Replaced before `encodeFields`, because some formats append settings to the prompt.
@@ -111,14 +112,6 @@ export async function readImageRequests(
 	);
 	const maxImagesPerRun = readNumberOption(item, options, 'maxImagesPerRun');
 	return { requests, outputOptions, maxImagesPerRun };
-}
-
-function readRoutedValues(parameters: IDataObject, { fields }: Routing) {
-	return fields.map((field) => {
-		const [first, second] = field.path;
-		const value = parameters[first];
-		return { field, value: second === undefined ? value : (value as IDataObject)?.[second] };
-	});
 }
 
 /** Reads the Model field, which is a resource locator. Older workflows contain the ID as text. */

@@ -1,11 +1,14 @@
-import type { IHttpRequestMethods, INodeProperties, INodePropertyOptions } from 'n8n-workflow';
+import type {
+	IDataObject,
+	IHttpRequestMethods,
+	INodeProperties,
+	INodePropertyOptions,
+} from 'n8n-workflow';
 
 /** A field of the node that sets a field of the API. */
 export interface RoutedField {
-	/**
-	 * The path of the value in the node's parameters: the field's name, after that of its collection if it is in one.
-	 */
-	path: [string] | [string, string];
+	/** The path of the value in the parameters: the field's name, after that of its collection if it is in one. */
+	path: string[];
 	/** The field of the API. */
 	apiField: string;
 	/** The label in the panel. */
@@ -69,4 +72,9 @@ export function readRouting(properties: INodeProperties[]): Routing {
 /** Finds an operation by its resource and name, such as `image generate`. */
 export function findOperation({ operations }: Routing, operation: string): RoutedOperation {
 	return operations.get(operation) ?? { method: 'POST', path: '' };
+}
+
+/** The value at a path in the node's parameters; `undefined` if there is none. */
+export function valueAt(parameters: unknown, path: string[]): unknown {
+	return path.reduce((inner, name) => (inner as IDataObject | undefined)?.[name], parameters);
 }

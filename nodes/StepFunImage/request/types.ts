@@ -1,4 +1,4 @@
-import type { IExecuteFunctions, IHttpRequestMethods } from 'n8n-workflow';
+import type { IExecuteFunctions, IHttpRequestMethods, INodeExecutionData } from 'n8n-workflow';
 
 import type { Operation } from '../catalogue/models';
 import type { Output } from '../catalogue/outputs';
@@ -11,6 +11,7 @@ import type { UploadFile } from '../transport/upload';
 /** The context that every step of an item needs. */
 export interface ItemContext extends ErrorContext {
 	functions: IExecuteFunctions;
+	input: INodeExecutionData;
 }
 
 /** The fields of a request except the input image, keyed by the API's names. */

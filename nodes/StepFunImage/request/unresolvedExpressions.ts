@@ -1,6 +1,5 @@
-import type { IDataObject } from 'n8n-workflow';
-
 import { inputError } from '../errors/nodeErrors';
+import { valueAt } from './routing';
 import type { ItemContext } from './types';
 
 /** The fields in which users write expressions, and their paths in the node's parameters. */
@@ -20,10 +19,7 @@ const FIELDS = [
  */
 export function assertNoUnresolvedExpressions(item: ItemContext): void {
 	for (const { label, path } of FIELDS) {
-		const value = path.reduce<unknown>(
-			(inner, name) => (inner as IDataObject | undefined)?.[name],
-			item.node.parameters,
-		);
+		const value = valueAt(item.node.parameters, path);
 		if (typeof value !== 'string' || value.startsWith('=')) continue;
 		const start = value.indexOf('{{');
 		const end = value.indexOf('}}', start);
