@@ -8,18 +8,13 @@ import {
 import { isStepFunHost, isWebAddress } from '../catalogue/services';
 import { findCredentialProblem } from '../request/credentialRules';
 import { authorizationHeaders, parseCredential, type Credential } from '../transport/credential';
+import { toRequestFailure } from '../transport/send';
 
 const TIMEOUT_MS = 15_000;
 
 interface TestResponse {
 	statusCode: number;
 	body: unknown;
-}
-
-interface NetworkError {
-	code?: string;
-	message?: string;
-	cause?: { code?: string; message?: string };
 }
 
 /** The message for a failed connection by Node.js's error code. `{host}` stands for the server's host. */
@@ -69,7 +64,7 @@ export async function testStepFunApi(
 	try {
 		return toTestResult(credential, await requestModels(this, credential));
 	} catch (error) {
-		return failed(explainConnection(error as NetworkError, new URL(baseUrl).host));
+		return failed(explainConnection(error, new URL(baseUrl).host));
 	}
 }
 
@@ -130,9 +125,10 @@ function isModelList(body: unknown): boolean {
 	return Array.isArray((answer as { data?: unknown } | null)?.data);
 }
 
-function explainConnection({ code, message = '', cause }: NetworkError, host: string): string {
-	const said = `${cause?.code ?? code ?? ''} ${cause?.message ?? message}`;
-	const [, sentence] = CONNECTION_FAILURES.find(([pattern]) => pattern.test(said)) ?? [];
+function explainConnection(error: unknown, host: string): string {
+	const { code = '', text = '' } = toRequestFailure(error).details;
+	const [, sentence] =
+		CONNECTION_FAILURES.find(([pattern]) => pattern.test(`${code} ${text}`)) ?? [];
 	return (sentence ?? 'The connection to {host} failed. Check Service and Base URL.').replace(
 		'{host}',
 		host,

@@ -49,6 +49,7 @@ async function makeImages(
 			return await makeImage({ item, request, outputOptions, state, key, signal, digests });
 		}),
 	);
+	state.summary.identical += digests.length - new Set(digests).size;
 	const results = outcomes.filter((outcome) => 'json' in outcome);
 	const options = { ...outputOptions, isMultiImage: requests.length > 1 };
 	return {
@@ -109,10 +110,7 @@ function countDelivered({ request, state, digests }: ImageTask, result: ImageRes
 	const { image, tries } = result;
 	summary.made++;
 	if (tries > 1) summary.repeated++;
-	if (image?.digest) {
-		if (digests.includes(image.digest)) summary.identical++;
-		digests.push(image.digest);
-	}
+	if (image?.digest) digests.push(image.digest);
 	const { requestedSize, requestedSeed } = findDifference(request, result);
 	if (requestedSize) summary.otherSize++;
 	if (requestedSeed !== undefined) summary.otherSeed++;

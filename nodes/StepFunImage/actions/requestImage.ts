@@ -157,7 +157,9 @@ async function readAnswer(
 		}
 		const answer = await readResponse(chunks, store, (parsed) => {
 			whole = parsed;
-			assertNotFiltered(parsed);
+			const { finishReason, seed, id } = parsed;
+			if (finishReason !== 'content_filtered') return;
+			throw new RequestFailure('contentFiltered', { seed, id });
 		});
 		const { url: link = '', error, id } = answer.response;
 		const url = resolveLink(link, task.request.credential.baseUrl);
@@ -168,9 +170,4 @@ async function readAnswer(
 	} catch (error) {
 		throw withAnswer(error);
 	}
-}
-
-function assertNotFiltered({ finishReason, seed, id }: ImageResponse): void {
-	if (finishReason === 'content_filtered')
-		throw new RequestFailure('contentFiltered', { seed, id });
 }

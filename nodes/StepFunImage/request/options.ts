@@ -15,6 +15,7 @@ const TOTAL_PER_SILENCE = 10;
 
 const { maxTries, timeoutSeconds, giveUpAfterSeconds } = RETRY_DEFAULTS;
 
+/** An option that is a number. */
 interface NumberOption extends NumberLimits {
 	label: string;
 	/** The value if the option is unset. */

@@ -83,12 +83,9 @@ export async function readImageRequests(
 	const requests = inputImages.flatMap((inputImage, imageIndex) =>
 		Array.from({ length: count }, (_, variation): ImageRequest => {
 			const number = imageIndex * count + variation + 1;
-			const seed =
-				fields.seed === undefined
-					? randomSeed(format)
-					: seedOf(fields.seed, variation, capabilities);
-			const own = seed === undefined ? fields : { ...fields, seed };
-			const body = mergeFields(encodeFields(item, format, own, routing.fields), additionalFields);
+			const seed = seedOf(fields.seed, variation, format, capabilities);
+			const encoded = encodeFields(item, format, { ...fields, seed }, routing.fields);
+			const body = mergeFields(encoded, additionalFields);
 			return {
 				operation,
 				...findOperation(routing, `image ${operation}`),
@@ -155,10 +152,12 @@ function findCapabilities(
 function seedOf(
 	seed: unknown,
 	variation: number,
+	format: ServerFormat,
 	capabilities: ModelCapabilities | undefined,
 ): unknown {
-	if (typeof seed !== 'number') return seed;
-	return seed === 0 && capabilities?.seedZeroIsRandom ? seed : seed + variation;
+	if (seed === undefined) return randomSeed(format);
+	if (typeof seed !== 'number' || (seed === 0 && capabilities?.seedZeroIsRandom)) return seed;
+	return seed + variation;
 }
 
 /** Refuses seeds of several images that exceed the range, or that make all images identical. */

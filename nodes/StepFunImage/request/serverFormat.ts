@@ -35,7 +35,7 @@ export function assertOperation(
  * Converts the fields of a request from StepFun's names to those of the server's format. It never drops a setting
  * silently.
  *
- * @param fields keyed by StepFun's names
+ * @param fields keyed by StepFun's names; `undefined` leaves a field out
  * @param labels the fields' labels, for messages
  * @throws NodeOperationError for a setting that the server does not support, or a prompt that it would misread
  */
@@ -48,6 +48,7 @@ export function encodeFields(
 	const body: BodyFields = {};
 	const inPrompt: BodyFields = {};
 	for (const [name, value] of Object.entries(fields)) {
+		if (value === undefined) continue;
 		if (!isSetting(name)) {
 			// 1024×768 and 1024 * 768 become 1024x768.
 			const size =
@@ -101,13 +102,10 @@ export function expectedSize(
 }
 
 function setAt(target: BodyFields, path: string, value: unknown): void {
-	const [first, ...rest] = path.split('.');
-	if (rest.length === 0) target[first] = value;
-	else {
-		const inner = (target[first] ?? {}) as BodyFields;
-		target[first] = inner;
-		setAt(inner, rest.join('.'), value);
-	}
+	const names = path.split('.');
+	const last = names.pop() as string;
+	const parent = names.reduce((inner, name) => (inner[name] ??= {}) as BodyFields, target);
+	parent[last] = value;
 }
 
 function withPromptSettings(
