@@ -70,8 +70,7 @@ export function createBalanceAction(functions: IExecuteFunctions, state: RunStat
 				const { baseUrl, redactor } = credential;
 				const shown = requestError(item, { baseUrl, path }, error, redactor);
 				if (!state.continueOnFail) state.stop.abort(shown);
-				const failure = { item, error: shown, wasCharged: false, retryable: true };
-				return { results: [], failures: [failure] };
+				throw shown;
 			}
 		};
 		return { send, images: 0 };

@@ -114,16 +114,10 @@ async function prepareAll(
 			return await action(item, parameters, credential);
 		} catch (error) {
 			const refusal = toNodeError(item, error);
-			return { refusal, images: 0, send: async () => failedItem(item, refusal, false) };
+			return { refusal, images: 0, send: async () => await Promise.reject(refusal) };
 		}
 	};
 	return await Promise.all(items.map(async (item) => await limit(prepare, item)));
-}
-
-/** The outcome of an item that failed as a whole, without a charge. */
-function failedItem(item: ItemContext, error: unknown, retryable: boolean): ItemOutcome {
-	const failure = { item, error: toNodeError(item, error), wasCharged: false, retryable };
-	return { results: [], failures: [failure] };
 }
 
 /** Throws one error for all refused rows, so that the user can correct them together. */
@@ -162,9 +156,14 @@ function assertImageLimit(items: ItemContext[], prepared: PreparedItem[]): void 
 async function sendAll(items: ItemContext[], prepared: PreparedItem[]): Promise<ItemOutcome[]> {
 	const yieldToEventLoop = createEventLoopYielder();
 	const sent: Array<Promise<ItemOutcome>> = [];
-	for (const [index, { send }] of prepared.entries()) {
+	for (const [index, { send, refusal }] of prepared.entries()) {
 		await yieldToEventLoop();
-		sent.push(send().catch((error: unknown) => failedItem(items[index], error, true)));
+		const item = items[index];
+		const toFailure = (error: unknown): ItemOutcome => ({
+			results: [],
+			failures: [{ item, error: toNodeError(item, error), wasCharged: false, retryable: !refusal }],
+		});
+		sent.push(send().catch(toFailure));
 	}
 	return await Promise.all(sent);
 }

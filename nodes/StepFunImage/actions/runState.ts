@@ -34,7 +34,7 @@ export type Action = (
 
 /** An item whose parameters have been checked. */
 export interface PreparedItem {
-	/** Sends its requests, and returns its output items. */
+	/** Sends its requests, and returns its output items. Rejects if the item fails as a whole, without a charge. */
 	send: () => Promise<ItemOutcome>;
 	/** How many images it requests. */
 	images: number;

@@ -44,40 +44,33 @@ export function checkLimits(
 	const { formats, maxSide, minSide, maxAspect, maxBytes } = limits;
 	const longest = Math.max(width, height);
 	const shortest = Math.min(width, height);
+	const pixels = `${width} × ${height} pixels`;
+	const nameOf = (each: typeof format) => IMAGE_FORMATS[each].name;
+	const refuse = (problem: string, accepted: string) => {
+		throw inputError(item, `The image in '${name}' is ${problem}`, `${model} takes ${accepted}`);
+	};
 
 	if (formats && !formats.includes(format)) {
-		throw inputError(
-			item,
-			`The image in '${name}' is ${IMAGE_FORMATS[format].name}, which ${model} does not take`,
-			`${model} takes ${formats.map((each) => IMAGE_FORMATS[each].name).join(', ')}. ${ADVICE}`,
-		);
+		const accepted = formats.map(nameOf).join(', ');
+		refuse(`${nameOf(format)}, which ${model} does not take`, `${accepted}. ${ADVICE}`);
 	}
 	if (longest > maxSide) {
-		throw inputError(
-			item,
-			`The image in '${name}' is too large: ${width} × ${height} pixels`,
-			`${model} takes images of at most ${maxSide} × ${maxSide} pixels. ${ADVICE}`,
-		);
+		refuse(`too large: ${pixels}`, `images of at most ${maxSide} × ${maxSide} pixels. ${ADVICE}`);
 	}
 	if (minSide !== undefined && shortest < minSide) {
-		throw inputError(
-			item,
-			`The image in '${name}' is too small: ${width} × ${height} pixels`,
-			`${model} takes images whose sides are at least ${minSide} pixels. ${ADVICE}`,
-		);
+		refuse(`too small: ${pixels}`, `images whose sides are at least ${minSide} pixels. ${ADVICE}`);
 	}
 	if (maxAspect !== undefined && longest > maxAspect * shortest) {
-		throw inputError(
-			item,
-			`The image in '${name}' is too narrow: ${width} × ${height} pixels`,
-			`${model} takes proportions from 1:${maxAspect} to ${maxAspect}:1. Crop the image before this node.`,
+		refuse(
+			`too narrow: ${pixels}`,
+			`proportions from 1:${maxAspect} to ${maxAspect}:1. Crop the image before this node.`,
 		);
 	}
 	if (maxBytes !== undefined && bytes > maxBytes) {
-		throw inputError(
-			item,
-			`The image in '${name}' is too large: ${bytes} bytes`,
-			`${model} takes images of at most ${maxBytes} bytes (${maxBytes / 1024 / 1024} MB). ${ADVICE}`,
+		const megabytes = maxBytes / 1024 / 1024;
+		refuse(
+			`too large: ${bytes} bytes`,
+			`images of at most ${maxBytes} bytes (${megabytes} MB). ${ADVICE}`,
 		);
 	}
 }
