@@ -67,28 +67,26 @@ export function readNumberOption(
 	return readNumber({ item, label, value }, limits, advice);
 }
 
-/** Reads the timeouts of a request. */
-export function readTimeouts(item: ItemContext, options: IDataObject): Timeouts {
-	const seconds = readNumberOption(item, options, 'timeout');
-	return {
-		silenceMs: toMilliseconds(seconds),
-		totalMs: toMilliseconds(seconds * TOTAL_PER_SILENCE),
-	};
-}
-
-/** Reads how many times, and for how long, a request is tried. */
-export function readRetryPolicy(
+/** Reads how long a request may take, and how many times it is tried. */
+export function readRequestLimits(
 	item: ItemContext,
 	options: IDataObject,
 	format: ServerFormat,
-): RetryPolicy {
+): { timeouts: Timeouts; retryPolicy: RetryPolicy } {
+	const seconds = readNumberOption(item, options, 'timeout');
 	return {
-		maxTries: readNumberOption(item, options, 'maxTries'),
-		// Limits the waits between tries too, so it must not exceed a timer's longest delay.
-		maxElapsedMs: toMilliseconds(readNumberOption(item, options, 'giveUpAfter')),
-		// Other servers continue with an image after the client has disconnected, so a retry only lengthens their
-		// queue.
-		maxPaidRetries: format.value === 'stepfun' ? 1 : 0,
+		timeouts: {
+			silenceMs: toMilliseconds(seconds),
+			totalMs: toMilliseconds(seconds * TOTAL_PER_SILENCE),
+		},
+		retryPolicy: {
+			maxTries: readNumberOption(item, options, 'maxTries'),
+			// Limits the waits between tries too, so it must not exceed a timer's longest delay.
+			maxElapsedMs: toMilliseconds(readNumberOption(item, options, 'giveUpAfter')),
+			// Other servers continue with an image after the client has disconnected, so a retry only lengthens their
+			// queue.
+			maxPaidRetries: format.value === 'stepfun' ? 1 : 0,
+		},
 	};
 }
 

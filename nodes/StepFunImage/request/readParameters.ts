@@ -16,7 +16,7 @@ import { withinLimits } from '../transport/timeLimits';
 import { readBodyFields } from './bodyFields';
 import { assertCredential } from './credentialRules';
 import { resolveInputImages } from './inputImage';
-import { readNumberOption, readRetryPolicy, readTimeouts } from './options';
+import { readNumberOption, readRequestLimits } from './options';
 import { readOutputField, readOutputOptions } from './outputOptions';
 import { findOperation, valueAt, type Routing } from './routing';
 import { assertOperation, encodeFields, expectedSize, randomSeed } from './serverFormat';
@@ -64,8 +64,7 @@ export async function readImageRequests(
 		delete additionalFields.prompt;
 	}
 	const outputField = readOutputField(item, parameters.outputField, output);
-	const timeouts = readTimeouts(item, options);
-	const retryPolicy = readRetryPolicy(item, options, format);
+	const { timeouts, retryPolicy } = readRequestLimits(item, options, format);
 	const count = readNumberOption(item, options, 'numberOfImages');
 	const rules = { model, limits: capabilities?.inputImage, timeouts, ignoreSslIssues };
 	const inputImages =
