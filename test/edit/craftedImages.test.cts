@@ -67,6 +67,9 @@ describe('a file that is made to keep the reader of its size busy', () => {
 test('the size of a HEIF photo and its preview is read', () => {
 	const properties = Buffer.concat([heifSize(4032, 3024), heifSize(320, 240)]);
 	expect(measureImage(heifHead(properties))).toEqual({ format: 'heif', width: 4032, height: 3024 });
+	// Phones store the size of the photo's tiles first.
+	const tiled = heifHead(Buffer.concat([heifSize(512, 512), properties]));
+	expect(measureImage(tiled)).toEqual({ format: 'heif', width: 4032, height: 3024 });
 });
 
 test('a view into a larger buffer is read no further than its end', async () => {

@@ -25,8 +25,8 @@ function numberOf(byteCount: number, value: number, isIntel = true): Buffer {
 
 function walk(format: ImageFormat) {
 	const sizes: string[] = [];
-	const parts = createPartReader((expectPart) =>
-		FORMAT_PARTS[format](expectPart, (width, height) => sizes.push(`${width} × ${height}`)),
+	const parts = createPartReader((file) =>
+		FORMAT_PARTS[format](file, (width, height) => sizes.push(`${width} × ${height}`)),
 	);
 	return { ...parts, sizes };
 }

@@ -243,3 +243,27 @@ describe('The header of an image', () => {
 		expect(await read(5, 6)).toEqual({ bytes: bytesOf(5, 6), taken: 2 });
 	});
 });
+
+describe('A WebP', () => {
+	const withChunk = (name: string, content: number[]) => {
+		const file = webp(1, 1).fill(0, 16);
+		file.write(name, 12, 'latin1');
+		Buffer.from(content).copy(file, 20);
+		return file;
+	};
+
+	test.each<[string, string, number[]]>([
+		// The two upper bits of each number are the scale of a preview.
+		['lossy', 'VP8 ', [0, 0, 0, 0x9d, 0x01, 0x2a, 30, 0x40, 20, 0xc0]],
+		// Both numbers are one less, in 14 bits each.
+		['lossless', 'VP8L', [0x2f, 29, 0xc0, 4, 0]],
+		['extended', 'VP8X', [0, 0, 0, 0, 29, 0, 0, 19, 0, 0]],
+	])('has its size in its %s header', (_kind, name, content) => {
+		expect(measureImage(withChunk(name, content))).toMatchObject({ width: 30, height: 20 });
+	});
+
+	test('has no size in a header of another name', () => {
+		const other = withChunk('VP8?', [0, 0, 0, 0, 29, 0, 0, 19, 0, 0]);
+		expect(measureImage(other)).toMatchObject({ width: null, height: null });
+	});
+});

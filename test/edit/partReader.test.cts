@@ -1,4 +1,4 @@
-import { createPartReader, type Part } from '../../nodes/StepFunImage/image/partReader';
+import { createPartReader } from '../../nodes/StepFunImage/image/partReader';
 
 /**
  * Walks through a file of parts whose second character tells their length, such as `[5ab]`. A part whose second
@@ -6,15 +6,14 @@ import { createPartReader, type Part } from '../../nodes/StepFunImage/image/part
  */
 function walk(...pieces: string[]) {
 	const read: string[] = [];
-	const part: Part = {
-		headBytes: 2,
-		mayEnd: true,
-		read(piece, at) {
-			read.push(piece.toString('latin1', at, at + 2));
-			return Number(piece.toString('latin1', at + 1, at + 2)) || Infinity;
-		},
-	};
-	const parts = createPartReader(() => part);
+	const parts = createPartReader(function* (file) {
+		for (let length = 0; !Number.isNaN(length); file.position += length) {
+			file.mayEnd = true;
+			const part = file.from(yield 2).toString('latin1', 0, 2);
+			read.push(part);
+			length = Number(part[1]);
+		}
+	});
 	for (const piece of pieces) parts.write(Buffer.from(piece));
 	return {
 		read,
@@ -75,13 +74,12 @@ test('A part may be longer than several pieces, and empty pieces change nothing'
 
 test('The head of a part is kept although the memory of its piece is used again', () => {
 	const lengths: number[] = [];
-	const parts = createPartReader(() => ({
-		headBytes: 2,
-		read(piece, at) {
-			lengths.push(piece.readUInt16BE(at));
-			return 2;
-		},
-	}));
+	const parts = createPartReader(function* (file) {
+		for (;;) {
+			lengths.push(file.from(yield 2).readUInt16BE());
+			file.position += 2;
+		}
+	});
 	const piece = Buffer.from([1, 2, 3]);
 	parts.write(piece);
 	piece.fill(9);
@@ -89,27 +87,20 @@ test('The head of a part is kept although the memory of its piece is used again'
 	expect(lengths).toEqual([0x0102, 0x0304]);
 });
 
-test('A part sets the kind of the next part', () => {
+test('Parts may differ in how many of their bytes are needed, and a single byte can be read', () => {
 	const read: string[] = [];
-	const parts = createPartReader((expectPart) => {
-		const wide: Part = {
-			headBytes: 3,
-			read: () => {
-				read.push('wide');
-				return 3;
-			},
-		};
-		return {
-			headBytes: 1,
-			read: () => {
-				read.push('narrow');
-				expectPart(wide);
-				return 1;
-			},
-		};
+	const parts = createPartReader(function* (file) {
+		read.push(String.fromCharCode(file.byteAt(yield 1)));
+		file.position += 1;
+		for (;;) {
+			const at = yield 3;
+			read.push(String.fromCharCode(file.byteAt(at + 2)));
+			file.position += 3;
+		}
 	});
 	for (const byte of 'abcdefg') parts.write(Buffer.from(byte));
-	expect(read).toEqual(['narrow', 'wide', 'wide']);
+	expect(read).toEqual(['a', 'd', 'g']);
+	expect(parts.bytesRead()).toBe(7);
 	// Not every kind of part may be the last.
 	expect(parts.mayEnd()).toBe(false);
 });

@@ -1,45 +1,23 @@
-import { imageSize } from 'image-size';
-
 import type { ImageFormat } from '../catalogue/imageFormats';
 import { FORMAT_PARTS } from './formatParts';
 import { createPartReader } from './partReader';
 import { formatOf, SIGNATURE_BYTES } from './signature';
 
-/** In pixels, as stored, without the rotation in the metadata. */
-interface ImageSize {
-	width: number;
-	height: number;
-}
-
 /** The properties of an image that can be read without decoding it. */
 export interface MeasuredImage {
 	format: ImageFormat;
-	/** In pixels; `null` if the size cannot be read. */
+	/** In pixels, as stored, without the rotation in the metadata; `null` if the size cannot be read. */
 	width: number | null;
 	height: number | null;
 }
 
-/** The size of a HEIF image is in its first boxes. */
-const MAX_HEIF_BYTES = 64 * 1024;
-
-/** The box for a size in HEIF. A photo has one, and a few more for its parts and previews. */
-const HEIF_SIZE_BOX = 'ispe';
-const MAX_HEIF_SIZES = 16;
-
-/** The brand of all HEIF still images, and the position of a file's own brand. */
-const COMMON_HEIF_BRAND = 'mif1';
-const HEIF_BRAND_AT = 8;
-
-/**
- * How much of a file image-size gets. It takes minutes for crafted JPEG and TIFF files, and knows only one kind of BMP
- * header, so the size of these formats comes from the reader that also searches for their end.
- */
-const IMAGE_SIZE_BYTES: Partial<Record<ImageFormat, number>> = {
+/** How far into a file its size may be. JPEG, BMP and TIFF have no limit: much metadata may precede it. */
+const MAX_SIZE_POSITIONS: Partial<Record<ImageFormat, number>> = {
 	png: SIGNATURE_BYTES,
 	gif: SIGNATURE_BYTES,
 	webp: SIGNATURE_BYTES,
-	heif: MAX_HEIF_BYTES,
-	avif: MAX_HEIF_BYTES,
+	heif: 64 * 1024,
+	avif: 64 * 1024,
 };
 
 /**
@@ -61,47 +39,30 @@ export type ImageInspector = NonNullable<ReturnType<typeof inspectImage>>;
 export function inspectImage(header: Buffer) {
 	const format = formatOf(header);
 	if (format === undefined) return undefined;
-	const wantedBytes = IMAGE_SIZE_BYTES[format] ?? 0;
-	let size: ImageSize | undefined;
-	const onSize = (width: number, height: number) => {
-		if (width > 0 && height > 0) size ??= { width, height };
-	};
-	const reader = createPartReader((expect) => FORMAT_PARTS[format](expect, onSize));
-	/** The data for image-size. Each attempt uses twice as much. */
-	let beginning = Buffer.alloc(0);
-	let bytesTried = 0;
-
-	const tryBeginning = () => {
-		if (size || bytesTried === beginning.length) return;
-		bytesTried = beginning.length;
-		size = readSize(format, beginning);
-	};
-	const measureBeginning = (piece: Buffer) => {
-		if (size || beginning.length >= wantedBytes) return;
-		beginning = Buffer.concat([beginning, piece.subarray(0, wantedBytes - beginning.length)]);
-		if (beginning.length >= Math.min(bytesTried * 2, wantedBytes)) tryBeginning();
-	};
-	const write = (piece: Buffer) => {
-		measureBeginning(piece);
-		reader.write(piece);
-	};
-	write(header);
+	const maxPosition = MAX_SIZE_POSITIONS[format] ?? Infinity;
+	let size: { width: number; height: number } | undefined;
+	const reader = createPartReader((progress) =>
+		FORMAT_PARTS[format](progress, (width, height) => {
+			const isSize = width > 0 && height > 0 && progress.position <= maxPosition;
+			if (isSize) size ??= { width, height };
+		}),
+	);
+	reader.write(header);
 
 	return {
 		format,
 		/** Takes the next piece of the file. */
-		write,
+		write: reader.write,
 		/** The properties that are known so far. */
 		measured(): MeasuredImage {
-			tryBeginning();
 			return { format, width: size?.width ?? null, height: size?.height ?? null };
 		},
 		/** Whether the size may be in the rest of the file. */
 		sizeMayFollow: () =>
 			size === undefined &&
-			(wantedBytes > 0
-				? beginning.length < wantedBytes
-				: !reader.isOver() && reader.partsRead() < MAX_MEASURED_PARTS),
+			!reader.isOver() &&
+			reader.bytesRead() < maxPosition &&
+			reader.partsRead() < MAX_MEASURED_PARTS,
 		/** Whether the image is complete. */
 		isWhole: reader.mayEnd,
 	};
@@ -162,23 +123,4 @@ export async function readHeader(chunks: AsyncIterator<Buffer>): Promise<Buffer>
 		header = header.length === 0 ? next.value : Buffer.concat([header, next.value]);
 	}
 	return header;
-}
-
-function readSize(format: ImageFormat, beginning: Buffer): ImageSize | undefined {
-	// A copy, because image-size reads past the end of a view.
-	const bytes = new Uint8Array(beginning);
-	if (IMAGE_SIZE_BYTES[format] === MAX_HEIF_BYTES) {
-		// image-size takes minutes for a crafted file with many of these boxes.
-		const sizes = beginning.toString('latin1').split(HEIF_SIZE_BOX).length - 1;
-		if (sizes > MAX_HEIF_SIZES) return undefined;
-		// The brands matter only to decoders, and image-size knows only some of them.
-		bytes.set(Buffer.from(COMMON_HEIF_BRAND), HEIF_BRAND_AT);
-	}
-	try {
-		const { type = '', width, height } = imageSize(bytes);
-		const isExpected = [format, COMMON_HEIF_BRAND].includes(type);
-		return isExpected && width > 0 && height > 0 ? { width, height } : undefined;
-	} catch {
-		return undefined;
-	}
 }

@@ -1,70 +1,62 @@
-/** A kind of part in a file, such as a chunk, a segment or a box. */
-export interface Part {
-	/** How many bytes of the part are needed to read it, at most `MAX_HEAD_BYTES`. */
-	headBytes: number;
-	/** Whether the file may end instead of containing this part. */
-	mayEnd?: boolean;
-	/**
-	 * Reads a part at a position in a piece of the file.
-	 *
-	 * @returns the distance to the next part; `Infinity` if the rest of the file does not matter
-	 */
-	read(piece: Buffer, at: number): number;
+/** A file that arrives in pieces. */
+export interface PartialFile {
+	/** The position of the next part, in bytes from the beginning of the file. It only grows. */
+	position: number;
+	/** Whether the file may end instead of containing the next part. Each part resets it. */
+	mayEnd: boolean;
+	/** What has arrived, from a place in the current piece on. It is valid until the next part. */
+	from(at: number): Buffer;
+	/** A single byte, which takes less time. */
+	byteAt(at: number): number;
 }
 
-/** Sets the kind of the next parts, until the next call. */
-export type Expect = (part: Part) => void;
-
-const MAX_HEAD_BYTES = 64;
-
-const NOTHING = Buffer.alloc(0);
+/**
+ * Reads a file part by part, such as chunks, segments or boxes. It yields how many bytes of the part it needs, and
+ * receives their place in the current piece. When it returns, the rest of the file does not matter.
+ */
+export type PartReading = Generator<number, void, number>;
 
 /**
- * Reads the parts of a file that arrives in pieces. It keeps only the head of a part that two pieces share, and never
- * reads a byte twice.
+ * Feeds the reading of a file with pieces as they arrive. It keeps only the beginning of a part that two pieces share,
+ * and never reads a byte twice.
  *
- * @param begin receives the function that sets the kind of the next parts, and returns the kind of the first part
+ * @param begin receives the file, whose position it moves forward, and returns the reading
  */
-export function createPartReader(begin: (expect: Expect) => Part) {
-	let part: Part = begin((next) => (part = next));
-	/** The distance from the end of the last piece to the next part. */
-	let ahead = 0;
-	/** The beginning of a part whose head has not arrived completely. */
-	let carry: Buffer = NOTHING;
+export function createPartReader(begin: (file: PartialFile) => PartReading) {
+	/** The current piece, and its position in the file. */
+	let bytes: Buffer = Buffer.alloc(0);
+	let start = 0;
 	let partsRead = 0;
-
-	/** Reads the parts that start before `limit`, and returns the position of the next one. */
-	const follow = (piece: Buffer, start: number, limit: number): number => {
-		let at = start;
-		while (at < limit && at + part.headBytes <= piece.length) {
-			at += part.read(piece, at);
-			partsRead++;
-		}
-		return at;
+	const file: PartialFile = {
+		position: 0,
+		mayEnd: false,
+		from: (at) => bytes.subarray(at),
+		byteAt: (at) => bytes[at],
 	};
+	const reading = begin(file);
+	let part = reading.next();
 
 	return {
 		/** Takes the next piece of the file. */
 		write(piece: Buffer): void {
-			let at = ahead;
-			if (carry.length > 0) {
-				const seam = Buffer.concat([carry, piece.subarray(0, MAX_HEAD_BYTES)]);
-				const reached = follow(seam, 0, carry.length);
-				if (reached < carry.length) {
-					carry = seam.subarray(reached);
-					return;
-				}
-				at = reached - carry.length;
+			bytes = bytes.length > 0 ? Buffer.concat([bytes, piece]) : piece;
+			let at = file.position - start;
+			while (!part.done && at + part.value <= bytes.length) {
+				file.mayEnd = false;
+				part = reading.next(at);
+				partsRead++;
+				at = file.position - start;
 			}
-			at = follow(piece, at, piece.length);
-			ahead = Math.max(0, at - piece.length);
+			const passed = part.done ? bytes.length : Math.min(at, bytes.length);
+			start += passed;
 			// A copy, because the caller uses the memory of the piece again.
-			carry = at < piece.length ? Buffer.from(piece.subarray(at)) : NOTHING;
+			bytes = Buffer.from(bytes.subarray(passed));
 		},
 		/** Whether the rest of the file does not matter. */
-		isOver: () => ahead === Infinity,
+		isOver: () => part.done === true,
 		/** Whether the file may end here. */
-		mayEnd: () => ahead === Infinity || (ahead === 0 && part.mayEnd === true),
+		mayEnd: () => part.done === true || (file.mayEnd && file.position === start),
+		bytesRead: () => start + bytes.length,
 		partsRead: () => partsRead,
 	};
 }
