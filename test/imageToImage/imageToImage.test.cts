@@ -1,6 +1,6 @@
 import type { INodeParameters } from 'n8n-workflow';
 
-import { inputImage, itemWithFile } from '../kit/images.cts';
+import { inputImage, itemWithFile, pngOfBytes } from '../kit/images.cts';
 import { bytesOf, runNode } from '../kit/runNode.cts';
 import { localCredential } from '../kit/stepFunCredential.cts';
 import { startStepFunServer, type StepFunServer } from '../stepfun-server/server.cts';
@@ -11,7 +11,10 @@ afterEach(() => server.reset());
 afterAll(async () => await server.close());
 
 async function run(parameters: INodeParameters = {}, width = 100, height = 80) {
-	const bytes = await inputImage(width, height);
+	return await runWith(await inputImage(width, height), parameters);
+}
+
+async function runWith(bytes: Buffer, parameters: INodeParameters = {}) {
 	const result = await runNode({
 		items: [await itemWithFile(bytes)],
 		parameters: {
@@ -47,6 +50,22 @@ test('Image to Image sends the source as a data URI, with the weight and the siz
 	expect(items[0].json).toMatchObject({ width: 1280, height: 800, seed: 3 });
 	expect((await bytesOf(items[0].binary?.data)).equals(server.sentImages[0])).toBe(true);
 });
+
+test.each([1_000_000, 1_000_001, 1_000_002])(
+	'Image to Image sends a source of %d bytes, which is read in several pieces, unchanged',
+	async (size) => {
+		const { error, bytes } = await runWith(await pngOfBytes(size), {
+			prompt: 'Ein Stuhl, "größer"',
+			options: { additionalBodyFields: '{ "source_url": "https://example.com/other.png" }' },
+		});
+		expect(error?.message).toBeUndefined();
+		expect(server.requests[0].json).toMatchObject({
+			prompt: 'Ein Stuhl, "größer"',
+			source_url: `data:image/png;base64,${bytes.toString('base64')}`,
+		});
+		expect(server.requests[0].headers['content-type']).toBe('application/json');
+	},
+);
 
 test('Image to Image sends a weight that is left alone as 0.5, and prompts of up to 1024 characters', async () => {
 	const { error } = await run({ prompt: '一'.repeat(1024) });

@@ -12,12 +12,9 @@ type BodyEncoder = (fields: BodyFields, image: UploadFile, progress: Progress) =
 const ENCODERS: Record<Operation, BodyEncoder> = {
 	generate: async (json) => ({ json }),
 	edit: async (fields, file) => ({ form: { fields: toText(fields), fileField: 'image', file } }),
-	imageToImage: async (fields, file, progress) => {
-		const chunks: Uint8Array[] = [];
-		for await (const chunk of readUpload(file, progress)) chunks.push(chunk);
-		const base64 = Buffer.concat(chunks).toString('base64');
-		return { json: { ...fields, source_url: `data:${file.mimeType};base64,${base64}` } };
-	},
+	imageToImage: async (fields, file, progress) => ({
+		json: await jsonWithImage(fields, file, progress),
+	}),
 };
 
 /**
@@ -34,6 +31,36 @@ export async function encodeBody(
 	progress: Progress,
 ): Promise<Body> {
 	return image ? await ENCODERS[operation](fields, image, progress) : { json: fields };
+}
+
+/**
+ * Writes the JSON itself, piece by piece as the image is read: as one text of several megabytes, the image would block
+ * the event loop while it is encoded.
+ */
+async function jsonWithImage(
+	fields: BodyFields,
+	file: UploadFile,
+	progress: Progress,
+): Promise<Buffer> {
+	const others = JSON.stringify({ ...fields, source_url: undefined });
+	const start = `${others.slice(0, -1)},"source_url":"data:${file.mimeType};base64,`;
+	const end = '"}';
+	const startBytes = Buffer.byteLength(start);
+	const body = Buffer.allocUnsafe(startBytes + 4 * Math.ceil(file.size / 3) + end.length);
+	body.write(start);
+	let at = startBytes;
+	/** Three bytes become four characters. */
+	let incomplete = Buffer.alloc(0);
+	const append = (text: string) => (at += body.write(text, at, 'latin1'));
+	for await (const chunk of readUpload(file, progress)) {
+		const bytes = Buffer.concat([incomplete, chunk]);
+		const usable = bytes.length - (bytes.length % 3);
+		append(bytes.toString('base64', 0, usable));
+		incomplete = bytes.subarray(usable);
+	}
+	append(incomplete.toString('base64'));
+	append(end);
+	return body;
 }
 
 function toText(fields: BodyFields): Record<string, string> {

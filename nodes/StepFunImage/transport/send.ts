@@ -28,8 +28,8 @@ export interface ApiRequest {
 	method: IHttpRequestMethods;
 	/** The operation's path, relative to the Base URL, such as `/images/generations`. */
 	path: string;
-	/** The body of a JSON request. */
-	json?: Record<string, unknown>;
+	/** The body of a JSON request, or its text. */
+	json?: Record<string, unknown> | Buffer;
 	/** The body of a multipart/form-data request. */
 	form?: Form;
 }
@@ -74,11 +74,14 @@ export async function sendWithKey(
 	const options: IHttpRequestOptions = {
 		method,
 		url: `${credential.baseUrl}${path}${credential.query}`,
-		headers: { Accept: 'application/json' },
+		headers: {
+			Accept: 'application/json',
+			...(Buffer.isBuffer(json) ? { 'Content-Type': 'application/json' } : {}),
+		},
 		...(upload
 			? // n8n declares the type of the form-data package, but its helper accepts the native one too.
 				{ body: upload.body as unknown as IHttpRequestOptions['body'] }
-			: { body: json as IDataObject | undefined, json: true }),
+			: { body: json as IDataObject | Buffer | undefined, json: !Buffer.isBuffer(json) }),
 		encoding: 'stream',
 		returnFullResponse: true,
 		ignoreHttpStatusErrors: true,
