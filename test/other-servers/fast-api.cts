@@ -1,4 +1,5 @@
-import type { Answer, ReceivedRequest } from './types.cts';
+import { Refusal } from './answers.cts';
+import type { ReceivedRequest } from './types.cts';
 
 // What FastAPI and pydantic (2) say of a body that does not fit. Their wording is what a person gets to read.
 
@@ -28,46 +29,60 @@ export type Fields = Record<string, Field>;
 
 export type Values = Record<string, string | number | boolean | object | undefined>;
 
-/** A list of what is wrong, or the values that were given, as the types that the model wants. */
-export type Validated = { errors: ValidationError[] } | { values: Values };
-
 /** FastAPI's answer to an HTTPException. */
-export function detail(status: number, text: string): Answer {
-	return { status, body: { detail: text } };
+export function detail(status: number, text: string): Refusal {
+	return new Refusal(status, { detail: text });
 }
 
 /** FastAPI's answer to a body that does not fit. */
-export function unprocessable(errors: ValidationError[]): Answer {
-	return { status: 422, body: { detail: errors } };
+export function unprocessable(errors: ValidationError[]): Refusal {
+	return new Refusal(422, { detail: errors });
 }
 
-/** Checks the JSON body of a request. Fields that the model does not have are ignored. */
-export function validateJson({ json, rawBody }: ReceivedRequest, fields: Fields): Validated {
+/**
+ * Reads the JSON body of a request, as the types that the model wants. Fields that it does not have are ignored.
+ *
+ * @param refuse what a body that does not fit is refused with
+ */
+export function validateJson(
+	{ json, rawBody }: ReceivedRequest,
+	fields: Fields,
+	refuse = unprocessable,
+): Values {
 	if (json === undefined) {
 		if (rawBody.length === 0) {
-			return { errors: [{ type: 'missing', loc: ['body'], msg: 'Field required', input: null }] };
+			throw refuse([{ type: 'missing', loc: ['body'], msg: 'Field required', input: null }]);
 		}
 		const loc = ['body', 0];
-		return { errors: [{ type: 'json_invalid', loc, msg: 'JSON decode error', input: {} }] };
+		throw refuse([{ type: 'json_invalid', loc, msg: 'JSON decode error', input: {} }]);
 	}
 	if (typeof json !== 'object' || json === null || Array.isArray(json)) {
 		const msg = 'Input should be a valid dictionary or object to extract fields from';
-		return { errors: [{ type: 'model_attributes_type', loc: ['body'], msg, input: json }] };
+		throw refuse([{ type: 'model_attributes_type', loc: ['body'], msg, input: json }]);
 	}
-	return validate(json as Record<string, unknown>, fields, json);
+	return validate(json as Record<string, unknown>, fields, json, refuse);
 }
 
-/** Checks the text parts of a form. An empty text stands for nothing, as in FastAPI. */
-export function validateForm({ fields: parts }: ReceivedRequest, fields: Fields): Validated {
+/** Reads the text parts of a form in the same way. An empty text stands for nothing, as in FastAPI. */
+export function validateForm(
+	{ fields: parts }: ReceivedRequest,
+	fields: Fields,
+	refuse = unprocessable,
+): Values {
 	const given = Object.fromEntries(
 		Object.entries(parts)
 			.map(([name, texts]): [string, string] => [name, texts.at(-1) ?? ''])
 			.filter(([, text]) => text !== ''),
 	);
-	return validate(given, fields, null);
+	return validate(given, fields, null, refuse);
 }
 
-function validate(given: Record<string, unknown>, fields: Fields, body: unknown): Validated {
+function validate(
+	given: Record<string, unknown>,
+	fields: Fields,
+	body: unknown,
+	refuse: typeof unprocessable,
+): Values {
 	const errors: ValidationError[] = [];
 	const values: Values = {};
 	for (const [name, field] of Object.entries(fields)) {
@@ -84,7 +99,8 @@ function validate(given: Record<string, unknown>, fields: Fields, body: unknown)
 		if ('msg' in read) errors.push({ ...read, loc, input });
 		else values[name] = read.value;
 	}
-	return errors.length > 0 ? { errors } : { values };
+	if (errors.length > 0) throw refuse(errors);
+	return values;
 }
 
 type Read = { value: string | number | boolean | object } | { type: string; msg: string };

@@ -1,14 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import {
-	detail,
-	unprocessable,
-	validateForm,
-	validateJson,
-	type Fields,
-	type Values,
-} from './fast-api.cts';
-import { measure, now, parseSize, randomSeed } from './pictures.cts';
-import type { Answer, Imitation, ReceivedRequest, Tools } from './types.cts';
+import { ok } from './answers.cts';
+import { detail, validateForm, validateJson, type Fields, type Values } from './fast-api.cts';
+import { measure, now, parseSize, randomSeed, uploads } from './pictures.cts';
+import type { Answer, Imitation, Tools } from './types.cts';
 
 // LightX2V's OpenAI-compatible images, written after ModelTC/LightX2V at f8aee98b (21 August 2026):
 //   lightx2v/server/api/openai_images.py, router.py (there is no /v1/models), lightx2v/server/schema.py (a random
@@ -40,44 +34,27 @@ const EDIT: Fields = {
 
 /** Imitates `python -m lightx2v.server --model_cls qwen_image ...`. */
 export const lightX2V: Imitation = {
-	basePath: '/v1',
 	defaultModel: 'qwen_image',
 	oneAtATime: true,
 	stopsWithClient: true,
-	async answer(request, tools) {
-		switch (`${request.method} ${request.path}`) {
-			case 'POST /v1/images/generations': {
-				const checked = validateJson(request, GENERATE);
-				if ('errors' in checked) return unprocessable(checked.errors);
-				return await draw(checked.values, [], 'b64_json', tools);
-			}
-			case 'POST /v1/images/edits':
-				return await edit(request, tools);
-			default:
-				return detail(404, 'Not Found');
-		}
+	routes: {
+		async 'POST /v1/images/generations'(request, tools) {
+			return await draw(validateJson(request, GENERATE), [], 'b64_json', tools);
+		},
+		async 'POST /v1/images/edits'(request, tools) {
+			const values = validateForm(request, EDIT);
+			const answerAs = String(values.response_format ?? 'url');
+			return await draw(values, uploads(request, 'image', 'image[]'), answerAs, tools, true);
+		},
 	},
+	notFound: () => detail(404, 'Not Found'),
 };
-
-async function edit(request: ReceivedRequest, tools: Tools): Promise<Answer> {
-	const checked = validateForm(request, EDIT);
-	if ('errors' in checked) return unprocessable(checked.errors);
-	const { values } = checked;
-	const files = request.files.image ?? request.files['image[]'] ?? [];
-	return await draw(
-		values,
-		files.map((file) => file.bytes),
-		String(values.response_format ?? 'url'),
-		tools,
-		true,
-	);
-}
 
 async function draw(
 	values: Values,
 	inputs: Buffer[],
 	answerAs: string,
-	{ draw: drawOne, keep, origin }: Tools,
+	tools: Tools,
 	isEdit = false,
 ): Promise<Answer> {
 	if (Number(values.n ?? 1) !== 1) return detail(400, 'Only n=1 is currently supported');
@@ -90,27 +67,17 @@ async function draw(
 	if (isEdit && inputs.length === 0) return detail(400, 'At least one image is required');
 	const inputSize = isEdit ? await measure(inputs[0]) : { width: 1328, height: 1328 };
 	if (inputSize === undefined) return detail(500, 'cannot identify image file');
-	const bytes = await drawOne({
+	const bytes = await tools.draw({
 		...(size ?? inputSize),
 		prompt: String(values.prompt),
 		seed: Number(values.seed ?? randomSeed()),
 		negativePrompt: values.negative_prompt as string | undefined,
 		inputs,
 	});
-	let image: object = { b64_json: bytes.toString('base64') };
-	if (answerAs === 'url') {
-		const path = `/v1/files/download/${randomUUID()}.png`;
-		keep(path, bytes, 'image/png');
-		image = { url: `${origin}${path}` };
-	}
-	return {
-		status: 200,
-		body: {
-			created: now(),
-			data: [image],
-			output_format: 'png',
-			size: sizeText || null,
-			usage: null,
-		},
-	};
+	const image =
+		answerAs === 'url'
+			? { url: tools.keep(`/v1/files/download/${randomUUID()}.png`, bytes) }
+			: { b64_json: bytes.toString('base64') };
+	const told = { output_format: 'png', size: sizeText || null, usage: null };
+	return ok({ created: now(), data: [image], ...told });
 }

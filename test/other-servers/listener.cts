@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseBody, readBody } from '../stepfun-server/request-body.cts';
+import { Refusal } from './answers.cts';
 import { drawPicture } from './pictures.cts';
 import type {
 	Answer,
@@ -11,6 +12,7 @@ import type {
 	OtherServer,
 	OtherServerOptions,
 	ReceivedRequest,
+	Tools,
 } from './types.cts';
 
 const HOST = '127.0.0.1';
@@ -61,12 +63,29 @@ export async function listen(
 	async function respond(record: ReceivedRequest): Promise<Answer> {
 		const file = record.method === 'GET' ? kept.get(record.path) : undefined;
 		if (file) return { status: 200, body: file.bytes, headers: { 'Content-Type': file.type } };
-		return await imitation.answer(record, {
+		const tools: Tools = {
 			options,
-			origin,
 			draw: (drawing) => draw(drawing, record),
-			keep: (path, bytes, type) => void kept.set(path, { bytes, type }),
-		});
+			async drawSeries(count, drawing) {
+				const pictures: Buffer[] = [];
+				for (let index = 0; index < count; index++) {
+					pictures.push(await draw({ ...drawing, seed: drawing.seed + index }, record));
+				}
+				return pictures;
+			},
+			keep(path, bytes, type = 'image/png') {
+				kept.set(path, { bytes, type });
+				return `${origin}${path}`;
+			},
+		};
+		try {
+			imitation.check?.(record, options);
+			const route = imitation.routes[`${record.method} ${record.path}`] ?? imitation.notFound;
+			return await route(record, tools);
+		} catch (error) {
+			if (error instanceof Refusal) return error;
+			throw error;
+		}
 	}
 
 	async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -98,7 +117,7 @@ export async function listen(
 	origin = `http://${HOST}:${(server.address() as AddressInfo).port}`;
 
 	return {
-		url: `${origin}${imitation.basePath}`,
+		url: `${origin}/v1`,
 		origin,
 		received,
 		drawings,

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { modelList, ok, Refusal } from './answers.cts';
 import { detail } from './fast-api.cts';
 import { measure, now, parseSize, randomSeed } from './pictures.cts';
 import type { Answer, Imitation, ReceivedRequest, Tools } from './types.cts';
@@ -24,36 +25,28 @@ const GPT_IMAGE = [
 ];
 const OPENAI_FIELDS = [...GPT_IMAGE, 'response_format', 'style'];
 
-function refuse(status: number, message: string, type: string | null = null): Answer {
+function refuse(status: number, message: string, type: string | null = null): Refusal {
 	// The code is a text here.
-	return { status, body: { error: { message, type, param: null, code: String(status) } } };
+	return new Refusal(status, { error: { message, type, param: null, code: String(status) } });
 }
 
 /** Imitates `litellm --config config.yaml`. */
 export const liteLlm: Imitation = {
-	basePath: '/v1',
 	defaultModel: 'sd3.5-large',
 	defaultKey: 'local-key',
 	oneAtATime: false,
 	stopsWithClient: false,
-	async answer(request, tools) {
-		const { key, model } = tools.options;
-		if (request.key !== key) {
-			return refuse(401, 'Authentication Error, Invalid proxy server token passed.', 'auth_error');
-		}
-		switch (`${request.method} ${request.path}`) {
-			case 'GET /v1/models': {
-				const card = { id: model, object: 'model', created: 1_677_610_602, owned_by: 'openai' };
-				return { status: 200, body: { object: 'list', data: [card] } };
-			}
-			case 'POST /v1/images/generations':
-				return await generate(request, tools);
-			case 'POST /v1/images/edits':
-				return await edit(request, tools);
-			default:
-				return detail(404, 'Not Found');
-		}
+	check(request, { key }) {
+		if (request.key === key) return;
+		throw refuse(401, 'Authentication Error, Invalid proxy server token passed.', 'auth_error');
 	},
+	routes: {
+		'GET /v1/models': (_request, { options: { model: id } }) =>
+			modelList({ id, object: 'model', created: 1_677_610_602, owned_by: 'openai' }),
+		'POST /v1/images/generations': generate,
+		'POST /v1/images/edits': edit,
+	},
+	notFound: () => detail(404, 'Not Found'),
 };
 
 async function generate(request: ReceivedRequest, tools: Tools): Promise<Answer> {
@@ -62,8 +55,7 @@ async function generate(request: ReceivedRequest, tools: Tools): Promise<Answer>
 		return refuse(400, 'Invalid JSON body');
 	}
 	const given = { ...(request.json as Record<string, unknown>) };
-	const wrongModel = checkModel(given.model, '/images/generations', tools);
-	if (wrongModel) return wrongModel;
+	checkModel(given.model, '/images/generations', tools);
 	const supported = older ? GPT_IMAGE : OPENAI_FIELDS;
 	for (const name of OPENAI_FIELDS.filter((field) => !supported.includes(field))) {
 		if (given[name] === undefined) continue;
@@ -90,17 +82,16 @@ async function edit(request: ReceivedRequest, tools: Tools): Promise<Answer> {
 		return detail(422, "'image' must be provided as a multipart file upload, not a string.");
 	}
 	const given = Object.fromEntries(Object.entries(fields).map(([name, [text]]) => [name, text]));
-	const wrongModel = checkModel(given.model, '/images/edits', tools);
-	if (wrongModel) return wrongModel;
+	checkModel(given.model, '/images/edits', tools);
 	const images = files.image ?? files['image[]'] ?? [];
 	request.forwarded = { ...given, 'image[]': images.map(({ name }) => name) };
 	const inputs = images.map((file) => file.bytes);
 	return await answerFrom(given, inputs, tools);
 }
 
-function checkModel(asked: unknown, route: string, { options }: Tools): Answer | undefined {
-	if (asked === options.model) return undefined;
-	return refuse(
+function checkModel(asked: unknown, route: string, { options }: Tools): void {
+	if (asked === options.model) return;
+	throw refuse(
 		400,
 		`${route}: Invalid model name passed in model=${String(asked)}. ` +
 			'Call `/v1/models` to view available models for your key.',
@@ -127,21 +118,16 @@ async function answerFrom(
 	});
 	const image = { b64_json: null as string | null, url: null as string | null };
 	if (given.response_format === 'url') {
-		const path = `/files/${randomUUID()}.png`;
-		tools.keep(path, bytes, 'image/png');
-		image.url = `${tools.origin}${path}`;
+		image.url = tools.keep(`/files/${randomUUID()}.png`, bytes);
 	} else {
 		image.b64_json = bytes.toString('base64');
 	}
-	return {
-		status: 200,
-		body: {
-			created: now(),
-			data: [{ ...image, revised_prompt: null }],
-			size: given.size ?? '1024x1024',
-			quality: given.quality ?? 'high',
-			output_format: given.output_format ?? 'png',
-			usage: { input_tokens: 0, output_tokens: 0, total_tokens: 0 },
-		},
-	};
+	return ok({
+		created: now(),
+		data: [{ ...image, revised_prompt: null }],
+		size: given.size ?? '1024x1024',
+		quality: given.quality ?? 'high',
+		output_format: given.output_format ?? 'png',
+		usage: { input_tokens: 0, output_tokens: 0, total_tokens: 0 },
+	});
 }

@@ -1,4 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto';
+import { modelList, ok, Refusal } from './answers.cts';
 import { now, randomSeed } from './pictures.cts';
 import type { Answer, Imitation, ReceivedRequest, Tools } from './types.cts';
 
@@ -19,31 +20,25 @@ const TYPES: Record<string, string> = {
 	file: 'string',
 };
 
-function refuse(code: number, message: string, type = ''): Answer {
-	return { status: code, body: { error: { code, message, type } } };
+function refuse(code: number, message: string, type = '', headers = {}): Refusal {
+	return new Refusal(code, { error: { code, message, type } }, headers);
 }
 
 /** Imitates `local-ai run flux.1-dev-ggml`. */
 export const localAi: Imitation = {
-	basePath: '/v1',
 	defaultModel: 'flux.1-dev-ggml',
 	oneAtATime: false,
 	stopsWithClient: true,
-	async answer(request, tools) {
-		const { key, model } = tools.options;
-		if (key !== undefined && request.key !== key) {
-			const answer = refuse(401, 'An authentication key is required', 'invalid_request_error');
-			return { ...answer, headers: { 'WWW-Authenticate': 'Bearer' } };
-		}
-		switch (`${request.method} ${request.path}`) {
-			case 'GET /v1/models':
-				return { status: 200, body: { object: 'list', data: [{ id: model, object: 'model' }] } };
-			case 'POST /v1/images/generations':
-				return await generate(request, tools);
-			default:
-				return refuse(404, 'Resource not found');
-		}
+	check(request, { key }) {
+		if (key === undefined || request.key === key) return;
+		const headers = { 'WWW-Authenticate': 'Bearer' };
+		throw refuse(401, 'An authentication key is required', 'invalid_request_error', headers);
 	},
+	routes: {
+		'GET /v1/models': (_request, { options: { model: id } }) => modelList({ id, object: 'model' }),
+		'POST /v1/images/generations': generate,
+	},
+	notFound: () => refuse(404, 'Resource not found'),
 };
 
 async function generate({ json }: ReceivedRequest, tools: Tools): Promise<Answer> {
@@ -61,8 +56,7 @@ async function generate({ json }: ReceivedRequest, tools: Tools): Promise<Answer
 			`code=400, message=failed parsing request body: json: cannot unmarshal ${typeof value} into Go struct field OpenAIRequest.${field}`,
 		);
 	}
-	const wrongModel = checkModel(given.model, tools);
-	if (wrongModel) return wrongModel;
+	checkModel(given.model, tools);
 
 	let sizeText = String(given.size ?? '');
 	if (!sizeText.includes('x')) sizeText = '512x512';
@@ -86,16 +80,15 @@ async function generate({ json }: ReceivedRequest, tools: Tools): Promise<Answer
 				.filter((input) => typeof input === 'string')
 				.map((input) => Buffer.from(input, 'base64')),
 		});
-		if (given.response_format === 'b64_json') {
-			data.push({ b64_json: bytes.toString('base64') });
-			continue;
-		}
 		const path = `/generated-images/b64${randomBytes(5).readUIntBE(0, 5)}.png`;
-		tools.keep(path, bytes, 'image/png');
-		data.push({ url: `${tools.origin}${path}` });
+		data.push(
+			given.response_format === 'b64_json'
+				? { b64_json: bytes.toString('base64') }
+				: { url: tools.keep(path, bytes) },
+		);
 	}
 	const usage = { prompt_tokens: 0, completion_tokens: 0, total_tokens: 0 };
-	return { status: 200, body: { created: now(), id: randomUUID(), data, usage } };
+	return ok({ created: now(), id: randomUUID(), data, usage });
 }
 
 /** -1 asks for a random seed. */
@@ -103,13 +96,13 @@ function isAsked(seed: unknown): boolean {
 	return typeof seed === 'number' && seed !== -1;
 }
 
-function checkModel(asked: unknown, { options }: Tools): Answer | undefined {
+function checkModel(asked: unknown, { options }: Tools): void {
 	const model = String(asked ?? '');
 	// Without one, the first model that makes images is taken.
-	if (model === '' || model === options.model) return undefined;
+	if (model === '' || model === options.model) return;
 	if (options.older || model.includes('/')) {
-		return refuse(500, `could not load model: rpc error: code = Unknown desc = model ${model}`);
+		throw refuse(500, `could not load model: rpc error: code = Unknown desc = model ${model}`);
 	}
 	const message = `model "${model}" not found. To see available models, call GET /v1/models`;
-	return refuse(404, message, 'invalid_request_error');
+	throw refuse(404, message, 'invalid_request_error');
 }

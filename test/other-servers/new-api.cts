@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { measure, now, parseSize, randomSeed } from './pictures.cts';
+import { ok, Refusal } from './answers.cts';
+import { measure, now, parseSize, randomSeed, uploads } from './pictures.cts';
 import type { Answer, Imitation, ReceivedRequest, Tools } from './types.cts';
 
 // new-api, a relay, with an OpenAI channel, written after QuantumNous/new-api:
@@ -34,35 +35,28 @@ const KNOWN = [
 	'image',
 ];
 
-function refuse(status: number, message: string, code: string): Answer {
-	return { status, body: { error: { message, type: 'new_api_error', param: '', code } } };
+function refuse(status: number, message: string, code: string): Refusal {
+	return new Refusal(status, { error: { message, type: 'new_api_error', param: '', code } });
 }
 
 /** Imitates new-api in front of a server that takes StepFun's or vLLM-Omni's fields. */
 export const newApi: Imitation = {
-	basePath: '/v1',
 	defaultModel: 'step-image-edit-2',
 	defaultKey: 'local-key',
 	oneAtATime: false,
 	stopsWithClient: false,
-	async answer(request, tools) {
-		const { key, model } = tools.options;
-		if (request.key !== key) return refuse(401, 'Invalid token', '');
-		switch (`${request.method} ${request.path}`) {
-			case 'GET /v1/models': {
-				const card = { id: model, object: 'model', created: 1_626_777_600, owned_by: 'custom' };
-				return { status: 200, body: { success: true, object: 'list', data: [card] } };
-			}
-			case 'POST /v1/images/generations':
-				return await generate(request, tools);
-			case 'POST /v1/images/edits':
-				return await edit(request, tools);
-			default: {
-				const message = `Invalid URL (${request.method} ${request.path})`;
-				return refuse(404, message, '');
-			}
-		}
+	check(request, { key }) {
+		if (request.key !== key) throw refuse(401, 'Invalid token', '');
 	},
+	routes: {
+		'GET /v1/models'(_request, { options: { model: id } }) {
+			const card = { id, object: 'model', created: 1_626_777_600, owned_by: 'custom' };
+			return ok({ success: true, object: 'list', data: [card] });
+		},
+		'POST /v1/images/generations': generate,
+		'POST /v1/images/edits': edit,
+	},
+	notFound: ({ method, path }) => refuse(404, `Invalid URL (${method} ${path})`, ''),
 };
 
 async function generate(request: ReceivedRequest, tools: Tools): Promise<Answer> {
@@ -83,8 +77,7 @@ async function edit(request: ReceivedRequest, tools: Tools): Promise<Answer> {
 	if (name === undefined) return refuse(400, 'image is required', 'invalid_request');
 	const text = Object.fromEntries(Object.entries(fields).map(([each, [value]]) => [each, value]));
 	request.forwarded = { ...text, [name]: files[name].map((file) => file.name) };
-	const inputs = files[name].map((file) => file.bytes);
-	return await answerFrom(text, inputs, tools);
+	return await answerFrom(text, uploads(request, name), tools);
 }
 
 async function answerFrom(
@@ -111,14 +104,13 @@ async function answerFrom(
 	const told = { seed, finish_reason: 'success' };
 	if (given.response_format === 'b64_json') {
 		const data = [{ ...told, b64_json: bytes.toString('base64') }];
-		return { status: 200, body: { created: now(), data } };
+		return ok({ created: now(), data });
 	}
 	const path = `/files/${randomUUID()}.png`;
-	tools.keep(path, bytes, 'image/png');
 	const url = {
-		absolute: `${tools.origin}${path}`,
+		absolute: tools.keep(path, bytes),
 		relative: path,
 		data: `data:image/png;base64,${bytes.toString('base64')}`,
 	}[link];
-	return { status: 200, body: { created: now(), data: [{ ...told, url }] } };
+	return ok({ created: now(), data: [{ ...told, url }] });
 }

@@ -1,3 +1,4 @@
+import { modelList, ok, Refusal } from './answers.cts';
 import { now, measure, parseSize, randomSeed } from './pictures.cts';
 import type { Answer, Imitation, ReceivedRequest, Tools } from './types.cts';
 
@@ -7,37 +8,36 @@ import type { Answer, Imitation, ReceivedRequest, Tools } from './types.cts';
 // An edit is JSON with the picture as a data: URI. n and response_format are read and not used.
 // Not confirmed: the size of a picture where none is sent, and whether a client that left stops one.
 
-function refuse(status: number, message: string): Answer {
+function refuse(status: number, message: string): Refusal {
 	const type = status === 400 ? 'invalid_request_error' : 'not_found_error';
-	return { status, body: { error: { message, type, param: null, code: null } } };
+	return new Refusal(status, { error: { message, type, param: null, code: null } });
 }
 
 /** Imitates `ollama serve` with an image model. */
 export const ollama: Imitation = {
-	basePath: '/v1',
 	defaultModel: 'x/z-image-turbo',
 	oneAtATime: true,
 	stopsWithClient: true,
-	async answer(request, tools) {
-		const { model, older = true } = tools.options;
-		const route = `${request.method} ${request.path}`;
-		if (route === 'GET /v1/models') {
-			const card = { id: model, object: 'model', created: now(), owned_by: 'library' };
-			return { status: 200, body: { object: 'list', data: [card] } };
-		}
-		const isEdit = route === 'POST /v1/images/edits';
-		if (!older || (!isEdit && route !== 'POST /v1/images/generations')) {
-			return { status: 404, body: '404 page not found' };
-		}
-		return await answerImage(request, isEdit, tools);
+	routes: {
+		'GET /v1/models': (_request, { options: { model: id } }) =>
+			modelList({ id, object: 'model', created: now(), owned_by: 'library' }),
+		'POST /v1/images/generations': async (request, tools) =>
+			await answerImage(request, false, tools),
+		'POST /v1/images/edits': async (request, tools) => await answerImage(request, true, tools),
 	},
+	notFound,
 };
+
+function notFound(): Refusal {
+	return new Refusal(404, '404 page not found');
+}
 
 async function answerImage(
 	request: ReceivedRequest,
 	isEdit: boolean,
 	tools: Tools,
 ): Promise<Answer> {
+	if (tools.options.older === false) return notFound();
 	let given: Record<string, unknown>;
 	try {
 		// The content type is not looked at; a form is not JSON.
@@ -69,8 +69,5 @@ async function answerImage(
 		seed: Number(given.seed ?? randomSeed()),
 		inputs,
 	});
-	return {
-		status: 200,
-		body: { created: now(), data: [{ b64_json: bytes.toString('base64') }] },
-	};
+	return ok({ created: now(), data: [{ b64_json: bytes.toString('base64') }] });
 }

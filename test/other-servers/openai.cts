@@ -1,5 +1,6 @@
 import type { ImageFormat } from '../stepfun-server/types.cts';
-import { now, parseSize, randomSeed } from './pictures.cts';
+import { modelList, ok, Refusal } from './answers.cts';
+import { now, parseSize, randomSeed, uploads } from './pictures.cts';
 import type { Answer, Imitation, ReceivedRequest, Tools } from './types.cts';
 
 // OpenAI's image API with gpt-image-1, which is closed source. Written after OpenAI's public API reference and the
@@ -25,61 +26,48 @@ const COMMON = [
 const GENERATE = [...COMMON, 'moderation'];
 const EDIT = [...COMMON, 'input_fidelity', 'image', 'image[]', 'mask'];
 
-function refuse(status: number, message: string, param: string | null, code: string): Answer {
+function refuse(status: number, message: string, param: string | null, code: string): Refusal {
 	const type = 'invalid_request_error';
-	return { status, body: { error: { message, type, param, code } } };
+	return new Refusal(status, { error: { message, type, param, code } });
 }
 
 /** Imitates api.openai.com with gpt-image-1. */
 export const openai: Imitation = {
-	basePath: '/v1',
 	defaultModel: 'gpt-image-1',
 	defaultKey: 'local-key',
 	oneAtATime: false,
 	stopsWithClient: false,
-	async answer(request, tools) {
-		const { key, model } = tools.options;
+	check(request, { key }) {
 		if (request.key === undefined) {
-			const message = "You didn't provide an API key.";
-			return refuse(401, message, null, 'missing_api_key');
+			throw refuse(401, "You didn't provide an API key.", null, 'missing_api_key');
 		}
 		if (request.key !== key) {
 			const message = `Incorrect API key provided: ${request.key.slice(0, 3)}***.`;
-			return refuse(401, message, null, 'invalid_api_key');
-		}
-		switch (`${request.method} ${request.path}`) {
-			case 'GET /v1/models': {
-				const card = { id: model, object: 'model', created: 1_745_517_030, owned_by: 'system' };
-				return { status: 200, body: { object: 'list', data: [card] } };
-			}
-			case 'POST /v1/images/generations':
-				return await answerImages(request.json, GENERATE, [], tools);
-			case 'POST /v1/images/edits':
-				return await edit(request, tools);
-			default: {
-				const message = `Invalid URL (${request.method} ${request.path})`;
-				return refuse(404, message, null, 'unknown_url');
-			}
+			throw refuse(401, message, null, 'invalid_api_key');
 		}
 	},
+	routes: {
+		'GET /v1/models': (_request, { options: { model: id } }) =>
+			modelList({ id, object: 'model', created: 1_745_517_030, owned_by: 'system' }),
+		'POST /v1/images/generations': async ({ json }, tools) =>
+			await answerImages(json, GENERATE, [], tools),
+		'POST /v1/images/edits': edit,
+	},
+	notFound: ({ method, path }) =>
+		refuse(404, `Invalid URL (${method} ${path})`, null, 'unknown_url'),
 };
 
 async function edit(request: ReceivedRequest, tools: Tools): Promise<Answer> {
 	const { fields, files } = request;
-	const images = files.image ?? files['image[]'] ?? [];
 	const form: Record<string, unknown> = Object.fromEntries(
 		Object.entries(fields).map(([name, [text]]) => [name, name === 'n' ? Number(text) : text]),
 	);
 	for (const name of Object.keys(files)) form[name] ??= 'file';
-	if (images.length === 0) {
-		return refuse(
-			400,
-			"Missing required parameter: 'image'.",
-			'image',
-			'missing_required_parameter',
-		);
+	const inputs = uploads(request, 'image', 'image[]');
+	if (inputs.length === 0) {
+		const message = "Missing required parameter: 'image'.";
+		return refuse(400, message, 'image', 'missing_required_parameter');
 	}
-	const inputs = images.map((file) => file.bytes);
 	return await answerImages(form, EDIT, inputs, tools);
 }
 
@@ -131,5 +119,5 @@ async function answerImages(
 	}
 	const usage = { input_tokens: 13, output_tokens: 4160, total_tokens: 4173 };
 	const told = { size: `${pixels.width}x${pixels.height}`, quality: 'high', background: 'opaque' };
-	return { status: 200, body: { created: now(), data, ...told, output_format, usage } };
+	return ok({ created: now(), data, ...told, output_format, usage });
 }

@@ -1,7 +1,7 @@
 import { createHash, randomInt } from 'node:crypto';
 import sharp from 'sharp';
 import type { ImageFormat, UploadedFile } from '../stepfun-server/types.cts';
-import type { Drawing } from './types.cts';
+import type { Drawing, ReceivedRequest } from './types.cts';
 
 const CELLS = 12;
 
@@ -43,6 +43,12 @@ export async function measure(
 	} catch {
 		return undefined;
 	}
+}
+
+/** The files of a form, from the first of these fields that has any. */
+export function uploads({ files }: ReceivedRequest, ...fields: string[]): Buffer[] {
+	const field = fields.find((name) => files[name]);
+	return field === undefined ? [] : files[field].map(({ bytes }) => bytes);
 }
 
 /** Reads WIDTHxHEIGHT. */

@@ -1,14 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { ImageFormat } from '../stepfun-server/types.cts';
-import {
-	detail,
-	unprocessable,
-	validateForm,
-	validateJson,
-	type Fields,
-	type Values,
-} from './fast-api.cts';
-import { measure, mediaType, now, parseSize, randomSeed } from './pictures.cts';
+import { modelList, ok } from './answers.cts';
+import { detail, validateForm, validateJson, type Fields, type Values } from './fast-api.cts';
+import { measure, mediaType, now, parseSize, randomSeed, uploads } from './pictures.cts';
 import type { Answer, Imitation, ReceivedRequest, Tools } from './types.cts';
 
 // SGLang Diffusion's image API, written after sgl-project/sglang,
@@ -48,40 +42,21 @@ const GENERATE: Fields = {
 
 /** Imitates `sglang serve --model-path Qwen/Qwen-Image`. */
 export const sglang: Imitation = {
-	basePath: '/v1',
 	defaultModel: 'Qwen/Qwen-Image',
 	oneAtATime: true,
 	stopsWithClient: false,
-	async answer(request, tools) {
-		const { model } = tools.options;
-		switch (`${request.method} ${request.path}`) {
-			case 'GET /v1/models': {
-				const card = {
-					id: model,
-					object: 'model',
-					created: now(),
-					owned_by: 'sglang',
-					root: model,
-				};
-				return { status: 200, body: { object: 'list', data: [card] } };
-			}
-			case 'POST /v1/images/generations':
-				return await generate(request, tools);
-			case 'POST /v1/images/edits':
-				return await edit(request, tools);
-			default:
-				if (/^\/v1\/images\/[^/]+\/content$/.test(request.path)) {
-					return detail(404, 'Image not found');
-				}
-				return detail(404, 'Not Found');
-		}
+	routes: {
+		'GET /v1/models': (_request, { options: { model: id } }) =>
+			modelList({ id, object: 'model', created: now(), owned_by: 'sglang', root: id }),
+		'POST /v1/images/generations': generate,
+		'POST /v1/images/edits': edit,
 	},
+	notFound: ({ path }) =>
+		detail(404, /^\/v1\/images\/[^/]+\/content$/.test(path) ? 'Image not found' : 'Not Found'),
 };
 
 async function generate(request: ReceivedRequest, tools: Tools): Promise<Answer> {
-	const checked = validateJson(request, GENERATE);
-	if ('errors' in checked) return unprocessable(checked.errors);
-	const { values } = checked;
+	const values = validateJson(request, GENERATE);
 	const size = parseSize(String(values.size ?? '1024x1024'));
 	const width = Number(values.width ?? size?.width ?? 1024);
 	const height = Number(values.height ?? size?.height ?? 1024);
@@ -90,13 +65,10 @@ async function generate(request: ReceivedRequest, tools: Tools): Promise<Answer>
 }
 
 async function edit(request: ReceivedRequest, tools: Tools): Promise<Answer> {
-	const checked = validateForm(request, DIFFUSION);
-	if ('errors' in checked) return unprocessable(checked.errors);
-	const { values } = checked;
-	const files = request.files.image ?? request.files['image[]'] ?? [];
+	const values = validateForm(request, DIFFUSION);
+	const inputs = uploads(request, 'image', 'image[]');
 	const urls = request.fields.url ?? request.fields['url[]'] ?? [];
-	if (files.length + urls.length === 0) return detail(422, "Field 'image' or 'url' is required");
-	const inputs = files.map((file) => file.bytes);
+	if (inputs.length + urls.length === 0) return detail(422, "Field 'image' or 'url' is required");
 	for (const url of urls) {
 		const base64 = /^data:image[^,]*;base64,(.+)$/s.exec(url)?.[1];
 		if (base64 === undefined && !/^https?:\/\//i.test(url)) {
@@ -124,21 +96,16 @@ async function drawAll(
 	const format = pictureFormat(values);
 	const seed = Number(values.seed ?? (older ? DEFAULT_SEED : randomSeed()));
 	const count = Math.max(1, Math.min(Number(values.n ?? 1) || 1, 10));
-	const pictures: Buffer[] = [];
-	for (let index = 0; index < count; index++) {
-		pictures.push(
-			await tools.draw({
-				...size,
-				prompt: String(values.prompt),
-				seed: seed + index,
-				format,
-				steps: values.num_inference_steps as number | undefined,
-				guidance: (values.guidance_scale ?? values.true_cfg_scale) as number | undefined,
-				negativePrompt: values.negative_prompt as string | undefined,
-				inputs,
-			}),
-		);
-	}
+	const pictures = await tools.drawSeries(count, {
+		...size,
+		prompt: String(values.prompt),
+		seed,
+		format,
+		steps: values.num_inference_steps as number | undefined,
+		guidance: (values.guidance_scale ?? values.true_cfg_scale) as number | undefined,
+		negativePrompt: values.negative_prompt as string | undefined,
+		inputs,
+	});
 	const answerAs = answerFormat.toLowerCase();
 	// The pictures exist by now: these two refusals come after the work.
 	if (answerAs === 'url' && !keepsFiles) {
@@ -158,10 +125,7 @@ async function drawAll(
 			file_path: keepsFiles ? `/outputs/${id}.${extension}` : null,
 		};
 	});
-	return {
-		status: 200,
-		body: { id, created: now(), data, peak_memory_mb: 21_504.5, inference_time_s: 4.2 },
-	};
+	return ok({ id, created: now(), data, peak_memory_mb: 21_504.5, inference_time_s: 4.2 });
 }
 
 function pictureFormat(values: Values): ImageFormat {

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { modelList, ok, Refusal } from './answers.cts';
 import { measure, parseSize } from './pictures.cts';
 import type { Answer, Imitation, ReceivedRequest, Tools } from './types.cts';
 
@@ -8,8 +9,8 @@ import type { Answer, Imitation, ReceivedRequest, Tools } from './types.cts';
 // Not confirmed: what happens to fields that it does not document (ignored here), the codes and texts of errors, and
 // whether a `data` list is sent beside `images`, which some users report; this imitation sends `images` alone.
 
-function refuse(status: number, code: number, message: string): Answer {
-	return { status, body: { code, message, data: null } };
+function refuse(status: number, code: number, message: string): Refusal {
+	return new Refusal(status, { code, message, data: null });
 }
 
 const RANGES: Record<string, [number, number]> = {
@@ -21,26 +22,19 @@ const RANGES: Record<string, [number, number]> = {
 
 /** Imitates api.siliconflow.cn. */
 export const siliconFlow: Imitation = {
-	basePath: '/v1',
 	defaultModel: 'Kwai-Kolors/Kolors',
 	defaultKey: 'local-key',
 	oneAtATime: false,
 	stopsWithClient: false,
-	async answer(request, tools) {
-		const { key, model } = tools.options;
-		if (request.key !== key) {
-			const headers = { 'Content-Type': 'application/json' };
-			return { status: 401, body: '"Invalid token"', headers };
-		}
-		switch (`${request.method} ${request.path}`) {
-			case 'GET /v1/models':
-				return { status: 200, body: { object: 'list', data: [{ id: model, object: 'model' }] } };
-			case 'POST /v1/images/generations':
-				return await generate(request, tools);
-			default:
-				return { status: 404, body: '404 page not found' };
-		}
+	check(request, { key }) {
+		if (request.key === key) return;
+		throw new Refusal(401, '"Invalid token"', { 'Content-Type': 'application/json' });
 	},
+	routes: {
+		'GET /v1/models': (_request, { options: { model: id } }) => modelList({ id, object: 'model' }),
+		'POST /v1/images/generations': generate,
+	},
+	notFound: () => new Refusal(404, '404 page not found'),
 };
 
 async function generate({ json }: ReceivedRequest, tools: Tools): Promise<Answer> {
@@ -67,21 +61,18 @@ async function generate({ json }: ReceivedRequest, tools: Tools): Promise<Answer
 		return refuse(400, 20015, 'The parameter is invalid: image_size is required.');
 	}
 	const seed = Number(given.seed ?? Math.floor(Math.random() * 9_999_999_999));
-	const images: object[] = [];
-	for (let index = 0; index < Number(given.batch_size ?? 1); index++) {
-		const bytes = await tools.draw({
-			...size,
-			prompt: given.prompt,
-			seed: seed + index,
-			steps: Number(given.num_inference_steps ?? 20),
-			guidance: Number(given.guidance_scale ?? 7.5),
-			negativePrompt: given.negative_prompt as string | undefined,
-			inputs,
-		});
-		const path = `/outputs/${randomUUID()}.png`;
-		tools.keep(path, bytes, 'image/png');
-		images.push({ url: `${tools.origin}${path}` });
-	}
+	const pictures = await tools.drawSeries(Number(given.batch_size ?? 1), {
+		...size,
+		prompt: given.prompt,
+		seed,
+		steps: Number(given.num_inference_steps ?? 20),
+		guidance: Number(given.guidance_scale ?? 7.5),
+		negativePrompt: given.negative_prompt as string | undefined,
+		inputs,
+	});
+	const images = pictures.map((bytes) => ({
+		url: tools.keep(`/outputs/${randomUUID()}.png`, bytes),
+	}));
 	const headers = { 'x-siliconcloud-trace-id': randomUUID() };
-	return { status: 200, body: { images, timings: { inference: 1.2 }, seed }, headers };
+	return ok({ images, timings: { inference: 1.2 }, seed }, headers);
 }

@@ -1,5 +1,6 @@
-import type { ImageFormat, UploadedFile } from '../stepfun-server/types.cts';
-import { measure, now } from './pictures.cts';
+import type { ImageFormat } from '../stepfun-server/types.cts';
+import { ok, Refusal } from './answers.cts';
+import { measure, now, uploads } from './pictures.cts';
 import type { Answer, Drawing, Imitation, ReceivedRequest, Tools } from './types.cts';
 
 // The server of stable-diffusion.cpp, written after leejet/stable-diffusion.cpp at 97d29908 (19 August 2026):
@@ -14,42 +15,30 @@ import type { Answer, Drawing, Imitation, ReceivedRequest, Tools } from './types
 const BLOCK = /<sd_cpp_extra_args>(.*?)<\/sd_cpp_extra_args>/;
 const DEFAULT_SIDE = 512;
 
-/** A refusal on the way, as the source returns false with an error message. */
-class Refusal extends Error {}
-
 /** Imitates `sd-server`. */
 export const stableDiffusionCpp: Imitation = {
-	basePath: '/v1',
 	defaultModel: 'sd-cpp-local',
 	oneAtATime: true,
 	stopsWithClient: false,
-	async answer(request, tools) {
-		try {
-			switch (`${request.method} ${request.path}`) {
-				case 'GET /v1/models': {
-					const card = { id: 'sd-cpp-local', object: 'model', owned_by: 'local' };
-					return { status: 200, body: { data: [card] } };
-				}
-				case 'POST /v1/images/generations':
-					return await generate(request, tools);
-				case 'POST /v1/images/edits':
-					return await edit(request, tools);
-				default:
-					return { status: 404, body: '' };
-			}
-		} catch (error) {
-			if (error instanceof Refusal) return { status: 400, body: { error: error.message } };
-			throw error;
-		}
+	routes: {
+		'GET /v1/models': () =>
+			ok({ data: [{ id: 'sd-cpp-local', object: 'model', owned_by: 'local' }] }),
+		'POST /v1/images/generations': generate,
+		'POST /v1/images/edits': edit,
 	},
+	notFound: () => new Refusal(404, ''),
 };
 
-function serverError(message: string): Answer {
-	return { status: 500, body: { error: 'server_error', message } };
+function refuse(error: string): Refusal {
+	return new Refusal(400, { error });
+}
+
+function serverError(message: string): Refusal {
+	return new Refusal(500, { error: 'server_error', message });
 }
 
 async function generate(request: ReceivedRequest, tools: Tools): Promise<Answer> {
-	if (request.rawBody.length === 0) throw new Refusal('empty body');
+	if (request.rawBody.length === 0) throw refuse('empty body');
 	// The content type is not looked at.
 	let json: Record<string, unknown>;
 	try {
@@ -63,7 +52,7 @@ async function generate(request: ReceivedRequest, tools: Tools): Promise<Answer>
 		}
 	}
 	const prompt = String(json.prompt ?? '');
-	if (prompt === '') throw new Refusal('prompt required');
+	if (prompt === '') throw refuse('prompt required');
 	const format = outputFormat(json.output_format, ['png', 'jpeg', 'webp']);
 	const size = readSize(String(json.size ?? '')) ?? { width: DEFAULT_SIDE, height: DEFAULT_SIDE };
 	return await drawAll(prompt, size, Number(json.n ?? 1), format, [], tools);
@@ -71,17 +60,20 @@ async function generate(request: ReceivedRequest, tools: Tools): Promise<Answer>
 
 async function edit(request: ReceivedRequest, tools: Tools): Promise<Answer> {
 	if (!/^multipart\/form-data/.test(request.headers['content-type'] ?? '')) {
-		throw new Refusal('Content-Type must be multipart/form-data');
+		throw refuse('Content-Type must be multipart/form-data');
 	}
 	const text = (name: string) => request.fields[name]?.[0] ?? '';
-	if (text('prompt') === '') throw new Refusal('prompt required');
-	const files: UploadedFile[] = request.files['image[]'] ?? request.files.image?.slice(0, 1) ?? [];
-	if (files.length === 0) throw new Refusal('at least one image[] required');
+	if (text('prompt') === '') throw refuse('prompt required');
+	// Of `image`, one file alone.
+	const inputs = uploads(request, 'image[]', 'image').slice(
+		0,
+		request.files['image[]'] ? undefined : 1,
+	);
+	if (inputs.length === 0) throw refuse('at least one image[] required');
 	const format = outputFormat(text('output_format') || undefined, ['png', 'jpeg']);
-	const inputSize = await measure(files[0]);
+	const inputSize = await measure(inputs[0]);
 	const size = readSize(text('size')) ?? inputSize ?? { width: DEFAULT_SIDE, height: DEFAULT_SIDE };
 	const count = /^\d+/.test(text('n')) ? parseInt(text('n'), 10) : 1;
-	const inputs = files.map((file) => file.bytes);
 	return await drawAll(text('prompt'), size, count, format, inputs, tools);
 }
 
@@ -90,7 +82,7 @@ function outputFormat(value: unknown, valid: string[]): ImageFormat {
 		.toLowerCase()
 		.replace(/^jpg$/, 'jpeg');
 	if (valid.includes(format)) return format as ImageFormat;
-	throw new Refusal(`invalid output_format, must be one of [${valid.join(', ')}]`);
+	throw refuse(`invalid output_format, must be one of [${valid.join(', ')}]`);
 }
 
 /** As std::stoi reads it: leading digits count, anything else leaves the default. */
@@ -112,20 +104,17 @@ async function drawAll(
 	const prompt = promptWithBlock.replace(new RegExp(BLOCK, 'g'), '');
 	const seedAsked = settings.seed ?? seedOfServer;
 	const seed = seedAsked < 0 ? Math.floor(Math.random() * 2 ** 31) : seedAsked;
-	const data: object[] = [];
-	for (let index = 0; index < Math.min(Math.max(Math.trunc(count), 1), 8); index++) {
-		const bytes = await tools.draw({
-			width: Math.ceil(size.width / sideMultiple) * sideMultiple,
-			height: Math.ceil(size.height / sideMultiple) * sideMultiple,
-			...settings,
-			prompt,
-			seed: seed + index,
-			format,
-			inputs,
-		});
-		data.push({ b64_json: bytes.toString('base64') });
-	}
-	return { status: 200, body: { created: now(), data, output_format: format } };
+	const pictures = await tools.drawSeries(Math.min(Math.max(Math.trunc(count), 1), 8), {
+		width: Math.ceil(size.width / sideMultiple) * sideMultiple,
+		height: Math.ceil(size.height / sideMultiple) * sideMultiple,
+		...settings,
+		prompt,
+		seed,
+		format,
+		inputs,
+	});
+	const data = pictures.map((bytes) => ({ b64_json: bytes.toString('base64') }));
+	return ok({ created: now(), data, output_format: format });
 }
 
 type Settings = Partial<Pick<Drawing, 'seed' | 'steps' | 'guidance' | 'negativePrompt'>>;
@@ -136,7 +125,7 @@ function readBlock(text: string | undefined): Settings {
 	try {
 		json = JSON.parse(text) as Record<string, unknown>;
 	} catch {
-		throw new Refusal('invalid sd_cpp_extra_args');
+		throw refuse('invalid sd_cpp_extra_args');
 	}
 	const settings: Settings = {};
 	const { seed, negative_prompt, sample_params } = json;

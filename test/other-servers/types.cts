@@ -73,7 +73,7 @@ export interface Drawing {
 }
 
 export interface OtherServer {
-	/** The base URL, with /v1 where the real one has it. */
+	/** The base URL. */
 	url: string;
 	origin: string;
 	readonly received: ReceivedRequest[];
@@ -95,22 +95,28 @@ export interface Answer {
 /** What an imitation may use of the listener. */
 export interface Tools {
 	options: OtherServerOptions;
-	origin: string;
-	/** Waits for its turn, draws, and counts. Undefined if the client left and this server gives up then. */
+	/** Waits for its turn, draws, and counts. Throws if the client left and this server gives up then. */
 	draw(drawing: Drawing): Promise<Buffer>;
-	/** Keeps bytes for a later GET. */
-	keep(path: string, bytes: Buffer, type: string): void;
+	/** Draws some pictures, with seeds that follow one another. */
+	drawSeries(count: number, drawing: Drawing): Promise<Buffer[]>;
+	/** Keeps bytes for a later GET; returns their absolute address. */
+	keep(path: string, bytes: Buffer, type?: string): string;
 }
 
-/** The behaviour of one server program. */
+export type Route = (request: ReceivedRequest, tools: Tools) => Answer | Promise<Answer>;
+
+/** The behaviour of one server program. Its base URL ends in /v1. */
 export interface Imitation {
-	/** The path of the base URL, such as /v1. */
-	basePath: string;
 	defaultModel: string;
 	defaultKey?: string;
 	/** Draws one picture after the other. */
 	oneAtATime: boolean;
 	/** Gives up a picture whose client left. */
 	stopsWithClient: boolean;
-	answer(request: ReceivedRequest, tools: Tools): Promise<Answer>;
+	/** Refuses a request, whatever it is for: most look at its key. */
+	check?(request: ReceivedRequest, options: OtherServerOptions): void;
+	/** What answers a method and path, such as GET /v1/models. */
+	routes: Record<string, Route>;
+	/** The answer to any other. */
+	notFound(request: ReceivedRequest): Answer;
 }

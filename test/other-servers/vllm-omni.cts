@@ -1,12 +1,14 @@
 import type { ImageFormat } from '../stepfun-server/types.cts';
+import { modelList, ok, Refusal } from './answers.cts';
 import {
+	detail,
 	validateForm,
 	validateJson,
 	type Fields,
 	type ValidationError,
 	type Values,
 } from './fast-api.cts';
-import { measure, now, parseSize, randomSeed } from './pictures.cts';
+import { measure, now, parseSize, randomSeed, uploads } from './pictures.cts';
 import type { Answer, Imitation, ReceivedRequest, Tools } from './types.cts';
 
 // vLLM-Omni's image API, written after vllm-project/vllm-omni:
@@ -78,11 +80,11 @@ const PHRASES: Record<number, string> = {
 	500: 'Internal Server Error',
 };
 
-function refuse(code: number, message: string): Answer {
-	return { status: code, body: { error: { message, type: PHRASES[code], param: null, code } } };
+function refuse(code: number, message: string): Refusal {
+	return new Refusal(code, { error: { message, type: PHRASES[code], param: null, code } });
 }
 
-function misfit(errors: ValidationError[]): Answer {
+function misfit(errors: ValidationError[]): Refusal {
 	const list = errors.map(
 		({ type, loc, msg }) =>
 			`{'type': '${type}', 'loc': ('${loc.join("', '")}',), 'msg': ${JSON.stringify(msg)}}`,
@@ -95,39 +97,29 @@ function misfit(errors: ValidationError[]): Answer {
 
 /** Imitates `vllm serve stepfun-ai/NextStep-1.1 --omni`. */
 export const vllmOmni: Imitation = {
-	basePath: '/v1',
 	defaultModel: MODEL,
 	oneAtATime: true,
 	stopsWithClient: true,
-	async answer(request, tools) {
-		const { key, model } = tools.options;
+	check(request, { key }) {
 		if (key !== undefined && request.path.startsWith('/v1') && request.key !== key) {
-			return { status: 401, body: { error: 'Unauthorized' } };
-		}
-		switch (`${request.method} ${request.path}`) {
-			case 'GET /v1/models': {
-				const card = { id: model, object: 'model', created: now(), owned_by: 'vllm', root: model };
-				return { status: 200, body: { object: 'list', data: [card] } };
-			}
-			case 'POST /v1/images/generations':
-				return await generate(request, tools);
-			case 'POST /v1/images/edits':
-				return await edit(request, tools);
-			default:
-				return { status: 404, body: { detail: 'Not Found' } };
+			throw new Refusal(401, { error: 'Unauthorized' });
 		}
 	},
+	routes: {
+		'GET /v1/models': (_request, { options: { model: id } }) =>
+			modelList({ id, object: 'model', created: now(), owned_by: 'vllm', root: id }),
+		'POST /v1/images/generations': generate,
+		'POST /v1/images/edits': edit,
+	},
+	notFound: () => detail(404, 'Not Found'),
 };
 
 async function generate(request: ReceivedRequest, tools: Tools): Promise<Answer> {
 	if (!/^application\/json/.test(request.headers['content-type'] ?? '')) {
 		return refuse(400, "['Unsupported Media Type: Only 'application/json' is allowed']");
 	}
-	const checked = validateJson(request, GENERATE);
-	if ('errors' in checked) return misfit(checked.errors);
-	const { values } = checked;
-	const wrongModel = checkModel(values, tools);
-	if (wrongModel) return wrongModel;
+	const values = validateJson(request, GENERATE, misfit);
+	checkModel(values, tools);
 	const size = values.size === undefined ? undefined : parseSize(String(values.size));
 	if (values.size !== undefined && size === undefined) {
 		return refuse(400, `Invalid size format: '${String(values.size)}'. Expected 'WIDTHxHEIGHT'.`);
@@ -136,20 +128,14 @@ async function generate(request: ReceivedRequest, tools: Tools): Promise<Answer>
 }
 
 async function edit(request: ReceivedRequest, tools: Tools): Promise<Answer> {
-	const checked = validateForm(request, EDIT);
-	if ('errors' in checked) return misfit(checked.errors);
-	const { values } = checked;
-	const wrongModel = checkModel(values, tools);
-	if (wrongModel) return wrongModel;
+	const values = validateForm(request, EDIT, misfit);
+	checkModel(values, tools);
 	if ((values.response_format ?? 'b64_json') !== 'b64_json') {
 		return refuse(400, "Only response_format 'b64_json' is supported now.");
 	}
-	const files = request.files.image ?? request.files['image[]'] ?? [];
 	const urls = request.fields.url ?? request.fields['url[]'] ?? [];
-	if (files.length + urls.length === 0) {
-		return refuse(422, "Field 'image' or 'url' is required");
-	}
-	const inputs = [...files.map((file) => file.bytes), ...urls.map(bytesOfDataUri)];
+	const inputs = [...uploads(request, 'image', 'image[]'), ...urls.map(bytesOfDataUri)];
+	if (inputs.length === 0) return refuse(422, "Field 'image' or 'url' is required");
 	const inputSize = await measure(inputs[0]);
 	if (inputSize === undefined) return refuse(400, 'Failed to open image');
 	const sizeText = String(values.size ?? 'auto');
@@ -158,10 +144,10 @@ async function edit(request: ReceivedRequest, tools: Tools): Promise<Answer> {
 	return await drawAll({ ...values, size: `${size.width}x${size.height}` }, size, inputs, tools);
 }
 
-function checkModel(values: Values, { options }: Tools): Answer | undefined {
-	if (values.model === undefined || values.model === options.model) return undefined;
+function checkModel(values: Values, { options }: Tools): void {
+	if (values.model === undefined || values.model === options.model) return;
 	const running = `but server is running '${options.model}'.`;
-	return refuse(400, `Model mismatch: request specifies '${String(values.model)}' ${running}`);
+	throw refuse(400, `Model mismatch: request specifies '${String(values.model)}' ${running}`);
 }
 
 function bytesOfDataUri(url: string): Buffer {
@@ -176,24 +162,21 @@ async function drawAll(
 ): Promise<Answer> {
 	const wanted = String(values.output_format ?? 'png').toLowerCase();
 	const format = ({ jpg: 'jpeg', jpeg: 'jpeg', webp: 'webp' }[wanted] ?? 'png') as ImageFormat;
-	const seed = Number(values.seed ?? randomSeed());
-	const data: object[] = [];
-	for (let index = 0; index < Number(values.n ?? 1); index++) {
-		const bytes = await tools.draw({
-			...size,
-			prompt: String(values.prompt),
-			seed: seed + index,
-			format,
-			steps: values.num_inference_steps as number | undefined,
-			guidance: (values.guidance_scale ?? values.true_cfg_scale) as number | undefined,
-			negativePrompt: values.negative_prompt as string | undefined,
-			inputs,
-		});
-		data.push({ b64_json: bytes.toString('base64'), url: null, revised_prompt: null });
-	}
+	const pictures = await tools.drawSeries(Number(values.n ?? 1), {
+		...size,
+		format,
+		inputs,
+		prompt: String(values.prompt),
+		negativePrompt: values.negative_prompt as string | undefined,
+		seed: Number(values.seed ?? randomSeed()),
+		steps: values.num_inference_steps as number | undefined,
+		guidance: (values.guidance_scale ?? values.true_cfg_scale) as number | undefined,
+	});
+	const data = pictures.map((bytes) => ({
+		b64_json: bytes.toString('base64'),
+		url: null,
+		revised_prompt: null,
+	}));
 	const told = values.size === undefined ? null : `${size.width}x${size.height}`;
-	return {
-		status: 200,
-		body: { created: now(), data, output_format: format, size: told, cot_output: null },
-	};
+	return ok({ created: now(), data, output_format: format, size: told, cot_output: null });
 }
