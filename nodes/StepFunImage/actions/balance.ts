@@ -10,15 +10,9 @@ import { readIncludeInput } from '../request/readParameters';
 import type { ItemContext } from '../request/types';
 import type { Credential } from '../transport/credential';
 import { rateLimiterFor } from '../transport/rateLimiter';
+import { assertOk, readAll, readChunks, type ByteStream } from '../transport/response';
 import { retry } from '../transport/retry';
-import {
-	assertOk,
-	readAll,
-	readChunks,
-	sendWithKey,
-	withTimeout,
-	type ByteStream,
-} from '../transport/send';
+import { sendWithKey, withTimeout } from '../transport/send';
 import type { Progress } from '../transport/timeLimits';
 import { mergeInput } from './outputItems';
 import { RUN_SCOPE, type Action, type RunState } from './runState';

@@ -18,17 +18,11 @@ import { readImageRequests, toMilliseconds } from '../request/readParameters';
 import type { ImageRequest, ItemContext, OutputOptions } from '../request/types';
 import type { Credential } from '../transport/credential';
 import { download } from '../transport/download';
+import { toRequestFailure } from '../transport/networkFailure';
 import { rateLimiterFor } from '../transport/rateLimiter';
+import { assertOk, headerText, readChunks, type ByteStream } from '../transport/response';
 import { retry, type Attempt } from '../transport/retry';
-import {
-	assertOk,
-	headerText,
-	readChunks,
-	sendWithKey,
-	toRequestFailure,
-	withTimeout,
-	type ByteStream,
-} from '../transport/send';
+import { sendWithKey, withTimeout } from '../transport/send';
 import {
 	toServerTimeout,
 	toStorageTimeout,

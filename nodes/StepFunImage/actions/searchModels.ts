@@ -11,14 +11,8 @@ import { currencyOf, isWebAddress, SERVICES, type Currency } from '../catalogue/
 import { listError, requestError } from '../errors/nodeErrors';
 import { RequestFailure } from '../errors/requestFailure';
 import { CREDENTIAL_TYPE, parseCredential, type Credential } from '../transport/credential';
-import {
-	assertOk,
-	readAll,
-	readChunks,
-	sendWithKey,
-	withTimeout,
-	type ByteStream,
-} from '../transport/send';
+import { assertOk, readAll, readChunks, type ByteStream } from '../transport/response';
+import { sendWithKey, withTimeout } from '../transport/send';
 
 const MODELS_PATH = '/models';
 
