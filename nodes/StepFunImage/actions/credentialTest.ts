@@ -8,7 +8,7 @@ import {
 import { isStepFunHost, isWebAddress } from '../catalogue/services';
 import { findCredentialProblem } from '../request/credentialRules';
 import { authorizationHeaders, parseCredential, type Credential } from '../transport/credential';
-import { toRequestFailure } from '../transport/send';
+import { toRequestFailure } from '../transport/networkFailure';
 
 const TIMEOUT_MS = 15_000;
 

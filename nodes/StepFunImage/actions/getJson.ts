@@ -2,14 +2,8 @@ import { jsonParse, type IExecuteFunctions, type ILoadOptionsFunctions } from 'n
 
 import { RequestFailure } from '../errors/requestFailure';
 import type { Credential } from '../transport/credential';
-import {
-	assertOk,
-	readAll,
-	readChunks,
-	sendWithKey,
-	withTimeout,
-	type ByteStream,
-} from '../transport/send';
+import { assertOk, readAll, readChunks, type ByteStream } from '../transport/response';
+import { sendWithKey, withTimeout } from '../transport/send';
 import type { Timeouts } from '../transport/timeLimits';
 
 /** How much to show of an answer that is not the expected one. */

@@ -5,7 +5,7 @@ import { RequestFailure } from '../errors/requestFailure';
 import { storeImage } from '../image/store';
 import type { ImageRequest, ItemContext, OutputOptions } from '../request/types';
 import { rateLimiterFor } from '../transport/rateLimiter';
-import type { ByteStream } from '../transport/send';
+import type { ByteStream } from '../transport/response';
 import type { ImageFile } from './outputItems';
 import type { RunState } from './runState';
 

@@ -5,17 +5,11 @@ import { RequestFailure } from '../errors/requestFailure';
 import { readImage, readResponse, type ImageResponse } from '../image/responseReader';
 import { encodeBody } from '../request/body';
 import type { ImageRequest } from '../request/types';
+import { toRequestFailure } from '../transport/networkFailure';
 import { rateLimiterFor } from '../transport/rateLimiter';
+import { assertOk, headerText, readChunks, type ByteStream } from '../transport/response';
 import { retry, type Attempt } from '../transport/retry';
-import {
-	assertOk,
-	headerText,
-	readChunks,
-	sendWithKey,
-	toRequestFailure,
-	withTimeout,
-	type ByteStream,
-} from '../transport/send';
+import { sendWithKey, withTimeout } from '../transport/send';
 import { toServerTimeout, toStorageTimeout, type Progress } from '../transport/timeLimits';
 import type { UploadFile } from '../transport/upload';
 import { endWithError, keepImage, logFailure, type ImageTask } from './imageTask';

@@ -53,14 +53,8 @@ const RETRYABLE_STATUSES = new Set([
 ]);
 
 /** Node.js's codes for a connection that was never established, so that nothing was sent. */
-const NEVER_CONNECTED = new Set([
-	'ECONNREFUSED',
-	'ENOTFOUND',
-	'EAI_AGAIN',
-	'EHOSTUNREACH',
-	'ENETUNREACH',
-	'EHOSTDOWN',
-]);
+const NEVER_CONNECTED_CODES =
+	/^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|EHOSTDOWN)$/;
 /** Node.js's messages for such connections whose codes can also mean that a connection broke later. */
 const NEVER_CONNECTED_TEXT = /^connect |before secure TLS connection/;
 
@@ -120,23 +114,20 @@ export class RequestFailure extends Error {
 
 	/** Whether sending the same request again can help. */
 	get retryable(): boolean {
-		const { status, code, reason, retryable, wasNotSent } = this.details;
+		const { status = 0, code = '', reason, retryable, wasNotSent } = this.details;
 		if (wasNotSent) return false;
 		if (retryable) return true;
-		if (this.kind === 'status') return RETRYABLE_STATUSES.has(status ?? 0);
-		if (this.kind === 'connection') return !LASTING_CODES.test(code ?? '');
+		if (this.kind === 'status') return RETRYABLE_STATUSES.has(status);
+		if (this.kind === 'connection') return !LASTING_CODES.test(code);
 		if (this.kind === 'inputDownload') return reason?.retryable === true;
 		return FAILURE_KINDS[this.kind].retryable;
 	}
 
 	/** Whether the failed request was charged. */
 	get charge(): Charge {
-		const { status, wasNotSent, isFromGateway } = this.details;
-		if (wasNotSent) return 'no';
-		if (this.kind === 'status' && (PROXY_TIMEOUT_STATUSES.has(status ?? 0) || isFromGateway)) {
-			return 'maybe';
-		}
-		if (this.wasNeverConnected) return 'no';
+		const { status = 0, wasNotSent, isFromGateway } = this.details;
+		if (wasNotSent || this.wasNeverConnected) return 'no';
+		if (PROXY_TIMEOUT_STATUSES.has(status) || isFromGateway) return 'maybe';
 		return FAILURE_KINDS[this.kind].charge;
 	}
 
@@ -144,29 +135,25 @@ export class RequestFailure extends Error {
 	get wasNeverConnected(): boolean {
 		const { code = '', text = '' } = this.details;
 		return (
-			this.kind === 'connection' && (NEVER_CONNECTED.has(code) || NEVER_CONNECTED_TEXT.test(text))
+			this.kind === 'connection' &&
+			(NEVER_CONNECTED_CODES.test(code) || NEVER_CONNECTED_TEXT.test(text))
 		);
 	}
 
 	/** Whether the service rejected the request because of a rate limit. */
 	get isThrottled(): boolean {
-		return this.kind === 'status' && this.details.status === 429;
+		return this.details.status === 429;
 	}
 
 	/** Whether the service seems to be down, so that other requests would fail too. */
 	get isUnavailable(): boolean {
-		const { status } = this.details;
-		return (
-			(this.kind === 'status' && UNAVAILABLE_STATUSES.has(status ?? 0)) ||
-			(this.wasNeverConnected && this.retryable)
-		);
+		const { status = 0 } = this.details;
+		return UNAVAILABLE_STATUSES.has(status) || (this.wasNeverConnected && this.retryable);
 	}
 
 	/** Whether moderation refused the request (451) or withheld the image. */
 	get isModerated(): boolean {
-		return (
-			this.kind === 'contentFiltered' || (this.kind === 'status' && this.details.status === 451)
-		);
+		return this.kind === 'contentFiltered' || this.details.status === 451;
 	}
 
 	/** The HTTP status of the service's answer, if there was one. */

@@ -2,7 +2,7 @@ import type { IBinaryData, IExecuteFunctions } from 'n8n-workflow';
 
 import { IMAGE_FORMATS } from '../catalogue/imageFormats';
 import { RequestFailure } from '../errors/requestFailure';
-import type { ByteStream } from '../transport/send';
+import type { ByteStream } from '../transport/response';
 import { inspectImage, readHeader, type ImageInspector } from './measure';
 
 /** An image in n8n's binary store. */

@@ -1,8 +1,12 @@
-import type { IExecuteFunctions } from 'n8n-workflow';
+import type { IExecuteFunctions, IHttpRequestOptions, IN8nHttpFullResponse } from 'n8n-workflow';
 
-import type { Credential } from './credential';
-import { openDownload, readAll, readChunks, withTimeout, type ByteStream } from './send';
+import { authorizationHeaders, type Credential } from './credential';
+import { assertOk, readAll, readChunks, type ByteStream } from './response';
+import { STREAM_RESPONSE, withTimeout } from './send';
 import type { Timeouts, ToTimeoutError } from './timeLimits';
+
+/** Statuses with which a server may require the key for a result. */
+const KEY_REQUIRED_STATUSES = new Set([401, 403]);
 
 /** A download, which is sent without the key unless the API's own origin requires it. */
 export interface Download {
@@ -25,11 +29,12 @@ export interface Download {
  * @throws RequestFailure, or the signal's reason
  */
 export async function download<T>(
-	{ functions, url, owner, timeouts, ignoreSslIssues, signal, toReaderTimeout }: Download,
+	file: Download,
 	consume: (chunks: AsyncIterable<Buffer>, stream: ByteStream) => Promise<T>,
 ): Promise<T> {
+	const { timeouts, signal, toReaderTimeout } = file;
 	return await withTimeout(timeouts, signal, async (timedSignal, progress) => {
-		const stream = await openDownload(functions, url, timedSignal, ignoreSslIssues, owner);
+		const stream = await openDownload(file, timedSignal);
 		progress.onActivity();
 		try {
 			return await consume(readChunks(stream, progress, toReaderTimeout), stream);
@@ -51,4 +56,33 @@ export async function downloadBytes(file: Download, maxBytes: number): Promise<B
 		file,
 		async (chunks) => await readAll(chunks, maxBytes, `the file is larger than ${maxBytes} bytes`),
 	);
+}
+
+/**
+ * Some servers require the key for their results too. It is sent only to the API's own origin, and that request follows
+ * no redirect.
+ */
+async function openDownload(
+	{ functions, url, owner, ignoreSslIssues }: Download,
+	signal: AbortSignal,
+): Promise<ByteStream> {
+	const options: IHttpRequestOptions = {
+		url,
+		method: 'GET',
+		...STREAM_RESPONSE,
+		skipSslCertificateValidation: ignoreSslIssues,
+		abortSignal: signal,
+	};
+	let response = (await functions.helpers.httpRequest(options)) as IN8nHttpFullResponse;
+	const mayNeedKey = owner && KEY_REQUIRED_STATUSES.has(response.statusCode);
+	if (mayNeedKey && new URL(url).origin === new URL(owner.baseUrl).origin) {
+		(response.body as ByteStream).destroy();
+		response = (await functions.helpers.httpRequest({
+			...options,
+			headers: authorizationHeaders(owner),
+			disableFollowRedirect: true,
+		})) as IN8nHttpFullResponse;
+	}
+	await assertOk(response);
+	return response.body as ByteStream;
 }

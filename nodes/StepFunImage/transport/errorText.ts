@@ -1,3 +1,5 @@
+import { jsonParse } from 'n8n-workflow';
+
 const MAX_CHARACTERS = 300;
 const MAX_DEPTH = 4;
 const MAX_ERRORS = 20;
@@ -38,20 +40,10 @@ export function errorText(body: string): string {
 }
 
 function messageInJson(text: string): string {
-	try {
-		return findMessage(JSON.parse(text)) ?? text;
-	} catch {
-		const [, quoted] = MESSAGE_IN_TEXT.exec(text) ?? [];
-		return quoted === undefined ? text : unquote(quoted);
-	}
-}
-
-function unquote(quoted: string): string {
-	try {
-		return JSON.parse(quoted) as string;
-	} catch {
-		return quoted.slice(1);
-	}
+	const parsed = jsonParse<unknown>(text, { fallbackValue: null });
+	if (parsed !== null) return findMessage(parsed) ?? text;
+	const [, quoted] = MESSAGE_IN_TEXT.exec(text) ?? [];
+	return quoted === undefined ? text : jsonParse(quoted, { fallbackValue: quoted.slice(1) });
 }
 
 /** Finds the message in JSON: a text, a text in one of the message fields, or the texts of several errors. */

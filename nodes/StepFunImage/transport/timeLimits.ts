@@ -60,8 +60,17 @@ export async function withinLimits<T>(
 	const ended = new AbortController();
 	const watch = new AbortController();
 	// A separate signal, because Node.js warns about many listeners on a shared one.
-	const canceled = AbortSignal.any([signal]);
-	const untilTimeout = async (): Promise<void> => {
+	const watched = AbortSignal.any([signal, watch.signal]);
+	const progress: Progress = {
+		onActivity: () => (lastActivityAt = performance.now()),
+		setTimeoutError: (next) => (toTimeoutError = next),
+		fail: (error) => {
+			ended.abort(error);
+			watch.abort(error);
+		},
+	};
+	/** Rejects when the time is up, or when something else ends the task. */
+	const watchTime = async (): Promise<never> => {
 		for (;;) {
 			const silenceEndsAt = lastActivityAt + silenceMs;
 			const end = Math.min(silenceEndsAt, startedAt + totalMs);
@@ -70,41 +79,22 @@ export async function withinLimits<T>(
 				const seconds = (end === silenceEndsAt ? silenceMs : totalMs) / 1000;
 				const isServersFault = toTimeoutError === toServerTimeout;
 				ended.abort(toTimeoutError(seconds));
-				if (isServersFault) await wait(Math.min(silenceMs, GRACE_PERIOD_MS), watch.signal);
-				return;
+				if (isServersFault) await wait(Math.min(silenceMs, GRACE_PERIOD_MS), watched);
+				throw ended.signal.reason as Error;
 			}
-			await wait(Math.ceil(left), watch.signal);
+			await wait(Math.ceil(left), watched);
 		}
 	};
 
-	let cancel = () => {};
 	try {
-		return await new Promise<T>((resolve, reject) => {
-			const end = (reason: Error) => {
-				ended.abort(reason);
-				reject(reason);
-			};
-			const progress: Progress = {
-				onActivity: () => (lastActivityAt = performance.now()),
-				setTimeoutError: (next) => (toTimeoutError = next),
-				fail: end,
-			};
-			cancel = () => end(signal.reason as Error);
-			canceled.addEventListener('abort', cancel);
-			untilTimeout().then(
-				() => reject(ended.signal.reason as Error),
-				// The task has ended, so nothing is left to watch.
-				() => undefined,
-			);
-			task(ended.signal, progress).then(resolve, reject);
-		});
+		return await Promise.race([task(ended.signal, progress), watchTime()]);
 	} catch (error) {
+		if (signal.aborted) ended.abort(signal.reason);
 		signal.throwIfAborted();
 		// The task's own error follows from the abort.
-		if (ended.signal.aborted) throw ended.signal.reason as Error;
+		ended.signal.throwIfAborted();
 		throw error as Error;
 	} finally {
-		canceled.removeEventListener('abort', cancel);
 		watch.abort();
 	}
 }

@@ -1,5 +1,4 @@
-import type { Progress } from './timeLimits';
-import { toServerTimeout } from './timeLimits';
+import { toServerTimeout, type Progress } from './timeLimits';
 import { wait } from './wait';
 
 /** A file to upload. One in n8n's storage is read while it is sent, so that it is never completely in memory. */
@@ -105,22 +104,18 @@ export async function openUpload(
 	const closed = new AbortController();
 	let isHeld = false;
 
-	async function* paced(): AsyncGenerator<Uint8Array> {
-		if (file.size > MAX_UNPACED_BYTES) await wait(EARLY_ANSWER_MS, signal);
-		for (let next = first; !next.done; next = await chunks.next()) {
-			// Lets Node.js read what has arrived before it writes more.
-			await wait(0, signal);
-			if (isHeld) await untilAborted(closed.signal);
-			closed.signal.throwIfAborted();
-			yield next.value;
-		}
-		// n8n's HTTP client would take the early end of a closed file for its real end.
-		closed.signal.throwIfAborted();
-	}
-
 	async function* stream(): AsyncGenerator<Uint8Array> {
 		try {
-			yield* paced();
+			if (file.size > MAX_UNPACED_BYTES) await wait(EARLY_ANSWER_MS, signal);
+			for (let next = first; !next.done; next = await chunks.next()) {
+				// Lets Node.js read what has arrived before it writes more.
+				await wait(0, signal);
+				if (isHeld) await untilAborted(closed.signal);
+				closed.signal.throwIfAborted();
+				yield next.value;
+			}
+			// n8n's HTTP client would take the early end of a closed file for its real end.
+			closed.signal.throwIfAborted();
 		} catch (error) {
 			// n8n 1.x copies an error field by field, which throws an uncaught error for a DOMException.
 			throw error instanceof DOMException ? new Error(error.message) : (error as Error);

@@ -1,0 +1,35 @@
+import { RequestFailure } from '../errors/requestFailure';
+
+/** The error of n8n's protection of the internal network. For a redirect, other words precede it. */
+const BLOCKED = /The request was blocked because/;
+
+/** Node.js's codes for a body that does not match its Content-Encoding. The code of a truncated body is Z_BUF_ERROR. */
+const BAD_COMPRESSION = /^(Z_DATA_ERROR|ERR__ERROR_FORMAT|ZSTD_error_)/;
+
+const TOO_MANY_REDIRECTS = /Maximum number of redirects/;
+
+/** Turns an error of n8n's request helper, or of a stream, into a RequestFailure. */
+export function toRequestFailure(error: unknown): RequestFailure {
+	if (error instanceof RequestFailure) return error;
+	const thrown = error as {
+		message?: string;
+		code?: string;
+		cause?: { code?: string; message?: string };
+	};
+	const code = thrown.cause?.code ?? thrown.code;
+	const text = thrown.cause?.message ?? thrown.message ?? String(error);
+	if (BLOCKED.test(text)) return new RequestFailure('blocked', { text });
+	if (BAD_COMPRESSION.test(code ?? '')) return new RequestFailure('badCompression', { text });
+	const isTimeout = code === 'ECONNABORTED' || code === 'ETIMEDOUT';
+	// The different errors for a stream that ends too early.
+	if (!isTimeout && (/aborted|premature/i.test(text) || code === 'ERR_STREAM_PREMATURE_CLOSE')) {
+		return new RequestFailure('truncated', {
+			text: 'The connection broke while the answer was arriving',
+		});
+	}
+	const isRedirectLoop = TOO_MANY_REDIRECTS.test(text);
+	return new RequestFailure('connection', {
+		code: isRedirectLoop ? 'ERR_FR_TOO_MANY_REDIRECTS' : code,
+		text,
+	});
+}

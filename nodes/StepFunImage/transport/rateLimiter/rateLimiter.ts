@@ -1,0 +1,183 @@
+import { RequestFailure } from '../../errors/requestFailure';
+import { systemClock } from '../retry';
+import { createAdaptiveConcurrency } from './adaptiveConcurrency';
+import { createCooldown } from './cooldown';
+import { createCredentialLimits, type LimitSet } from './credentialLimits';
+import { createOutage } from './outage';
+import { createTaskQueue, type ScheduleOptions } from './taskQueue';
+
+/** Limits the requests of one account. Everything in this process that uses the account's key shares it. */
+export interface RateLimiter {
+	/**
+	 * Runs a task when the account allows another request, and adapts the limits to its outcome.
+	 *
+	 * @throws the task's error, the signal's reason, or the last RequestFailure of an account that has had no success
+	 * for too long
+	 */
+	schedule<T>(task: () => Promise<T>, options: ScheduleOptions): Promise<T>;
+	/** The maximum number of concurrent requests at present. */
+	currentConcurrency(): number;
+	/** Whether no request is in flight or waiting. */
+	isIdle(): boolean;
+}
+
+interface StartedTask {
+	at: number;
+	/** The account's requests in flight at that time, including this one. */
+	inFlight: number;
+	limitSet: LimitSet;
+	/** Whether the task had to wait for the credential's Requests per Minute. */
+	waitedForWindow: boolean;
+}
+
+const MINUTE_MS = 60_000;
+
+/**
+ * Creates the rate limiter of an account. All times are monotonic, so changes of the system time have no effect.
+ *
+ * @param windowMs the length of the "minute" of `requestsPerMinute`; tests shorten it
+ */
+export function createRateLimiter(windowMs = MINUTE_MS, clock = systemClock): RateLimiter {
+	const { now, sleep } = clock;
+	const queue = createTaskQueue(() => wakeAt(Infinity));
+	const limits = createCredentialLimits(windowMs);
+	const concurrency = createAdaptiveConcurrency();
+	const cooldown = createCooldown(windowMs);
+	const outage = createOutage();
+	let inFlight = 0;
+	let lastStartAt = -Infinity;
+	let timer = { at: Infinity, controller: new AbortController() };
+	/** Set while the account has failures without a success: the time of the first one, and the last failure. */
+	let failing: { since: number; failure: RequestFailure } | undefined;
+
+	const currentConcurrency = () => Math.min(limits.maxConcurrency(), concurrency.learned());
+	const isIdle = () => inFlight === 0 && queue.size() === 0;
+	const resumesAt = () => Math.max(cooldown.until(), outage.nextProbeAt());
+
+	/** When the account allows another request; `Infinity` if one must end first. */
+	const allowsAt = (): number => {
+		if (inFlight >= (outage.isDown() ? 1 : currentConcurrency())) return Infinity;
+		return inFlight === 0
+			? resumesAt()
+			: Math.max(resumesAt(), lastStartAt + cooldown.startIntervalMs());
+	};
+
+	const startTasks = () => {
+		while (queue.size() > 0) {
+			const at = now();
+			let checkAt = allowsAt();
+			if (checkAt > at) return wakeAt(checkAt);
+			checkAt = Infinity;
+			const task = queue.take((options) => {
+				const startsAt = limits.allowsAt(options.limits);
+				checkAt = Math.min(checkAt, startsAt);
+				return startsAt <= at;
+			});
+			if (!task) return wakeAt(checkAt);
+			task.start();
+		}
+		limits.forgetUnused(now());
+	};
+
+	/** Checks the queue again at a time; `Infinity` if the end of another request is the next event. */
+	const wakeAt = (at: number) => {
+		if (at === timer.at) return;
+		timer.controller.abort();
+		const next = { at, controller: new AbortController() };
+		timer = next;
+		if (at === Infinity) return;
+		sleep(Math.max(1, Math.ceil(at - now())), next.controller.signal).then(
+			() => {
+				next.at = Infinity;
+				startTasks();
+			},
+			() => undefined,
+		);
+	};
+
+	const startTask = (limitSet: LimitSet): StartedTask => {
+		const at = now();
+		inFlight++;
+		limitSet.inFlight++;
+		lastStartAt = at;
+		cooldown.countStart(at);
+		return { at, inFlight, limitSet, waitedForWindow: limits.countStart(limitSet, at) };
+	};
+
+	const runTask = async <T>(task: () => Promise<T>, limitSet: LimitSet): Promise<T> => {
+		const started = startTask(limitSet);
+		try {
+			const result = await task();
+			onAnswered(started);
+			return result;
+		} catch (error) {
+			if (error instanceof RequestFailure) onFailed(started, error);
+			throw error as Error;
+		} finally {
+			inFlight--;
+			limitSet.inFlight--;
+			startTasks();
+		}
+	};
+
+	const onAnswered = (started: StartedTask) => {
+		failing = undefined;
+		outage.onAnswered();
+		cooldown.onAnswered();
+		concurrency.onAccepted(started, limits.maxConcurrency());
+	};
+
+	const onFailed = (started: StartedTask, failure: RequestFailure) => {
+		if (!failure.retryable) return onAnswered(started);
+		failing = { since: failing?.since ?? started.at, failure };
+		const { retryAfterMs } = failure.details;
+		if (failure.isThrottled) onThrottled(started, retryAfterMs);
+		else if (failure.isUnavailable) outage.onUnavailable(now(), retryAfterMs);
+		queue.rejectRuns(lastingFailure);
+	};
+
+	const onThrottled = (started: StartedTask, retryAfterMs: number | undefined) => {
+		const at = now();
+		limits.discountStart(started.limitSet, started.at);
+		const isNewEvent = cooldown.countRefusal(started.at, at);
+		if (retryAfterMs === undefined && started.waitedForWindow) {
+			const roundTripMs = at - started.at;
+			limits.extendWindow(roundTripMs);
+			cooldown.extendTo(at + roundTripMs);
+			return;
+		}
+		// A request that started later may have arrived earlier.
+		const refusedAt = Math.max(started.inFlight, inFlight);
+		const isConcurrencyLimit = concurrency.onRefused(refusedAt, isNewEvent, at);
+		if (!isConcurrencyLimit || retryAfterMs !== undefined) cooldown.backOff(at, retryAfterMs);
+	};
+
+	/** The failure with which to reject a task that cannot start before the account has failed for too long. */
+	const lastingFailure = ({ maxElapsedMs }: ScheduleOptions): RequestFailure | undefined => {
+		if (!failing || Math.max(now(), resumesAt()) - failing.since <= maxElapsedMs) return undefined;
+		return failing.failure.with({ wasNotSent: true });
+	};
+
+	/** A new run tests the service itself. It waits no longer than its own Give Up After. */
+	const resetFailures = ({ maxElapsedMs }: ScheduleOptions) => {
+		failing = undefined;
+		outage.probeSoon(now());
+		cooldown.shortenTo(now() + maxElapsedMs);
+	};
+
+	return {
+		async schedule(task, options) {
+			options.signal.throwIfAborted();
+			// A new request on an idle account gets a fresh start; a retry does not.
+			if (!options.isRetry && isIdle()) resetFailures(options);
+			const failure = options.isRetry ? lastingFailure(options) : undefined;
+			if (failure) throw failure;
+			const limitSet = limits.setOf(options.limits);
+			const result = queue.add(options, async () => await runTask(task, limitSet));
+			startTasks();
+			return await result;
+		},
+		currentConcurrency,
+		isIdle,
+	};
+}

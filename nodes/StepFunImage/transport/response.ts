@@ -1,0 +1,109 @@
+import type { IExecuteFunctions, IN8nHttpFullResponse } from 'n8n-workflow';
+
+import { RequestFailure } from '../errors/requestFailure';
+import { errorText } from './errorText';
+import { toRequestFailure } from './networkFailure';
+import { parseRetryAfter } from './retry';
+import { toServerTimeout, type Progress, type ToTimeoutError } from './timeLimits';
+
+/** The kind of stream that n8n's helpers give and take. */
+export type ByteStream = Awaited<ReturnType<IExecuteFunctions['helpers']['getBinaryStream']>>;
+
+/** The beginning of an error page is enough. */
+const MAX_ERROR_BYTES = 16 * 1024;
+/** The text of an error is not worth a longer wait, because the status is already known. */
+const MAX_ERROR_BODY_MS = 2_000;
+
+/**
+ * Reads a body in chunks, and turns the stream's errors into RequestFailures.
+ *
+ * @param progress learns of each chunk, and whether the wait is for the server or for the consumer
+ * @param toReaderTimeout creates the error for a consumer that takes too long
+ */
+export async function* readChunks(
+	stream: ByteStream,
+	progress: Progress,
+	toReaderTimeout: ToTimeoutError = toServerTimeout,
+): AsyncGenerator<Buffer> {
+	try {
+		for await (const chunk of stream) {
+			progress.onActivity();
+			progress.setTimeoutError(toReaderTimeout);
+			yield chunk as Buffer;
+			progress.setTimeoutError(toServerTimeout);
+		}
+	} catch (error) {
+		throw toRequestFailure(error);
+	} finally {
+		progress.setTimeoutError(toReaderTimeout);
+	}
+}
+
+/**
+ * Reads a whole body.
+ *
+ * @param maxBytes reading stops when the body exceeds this size
+ * @param tooLarge the text of the failure in that case
+ * @throws RequestFailure of kind `tooLarge`
+ */
+export async function readAll(
+	chunks: AsyncIterable<Buffer>,
+	maxBytes: number,
+	tooLarge: string,
+): Promise<Buffer> {
+	const parts: Buffer[] = [];
+	let bytes = 0;
+	for await (const chunk of chunks) {
+		bytes += chunk.length;
+		if (bytes > maxBytes) throw new RequestFailure('tooLarge', { text: tooLarge });
+		parts.push(chunk);
+	}
+	return Buffer.concat(parts);
+}
+
+/**
+ * Throws for an answer with another status than 2xx, without waiting for an endless body.
+ *
+ * @throws RequestFailure of kind `status` with the service's own message
+ */
+export async function assertOk(response: IN8nHttpFullResponse): Promise<void> {
+	const { statusCode: status, headers } = response;
+	if (status >= 200 && status < 300) return;
+	throw new RequestFailure('status', {
+		status,
+		text: errorText(await readBeginning(response.body as ByteStream)),
+		// The server's clock may differ from the local one.
+		retryAfterMs: parseRetryAfter(
+			headers['retry-after'],
+			Date.parse(String(headers.date)) || undefined,
+		),
+		location: headerText(headers.location),
+		traceId: headerText(headers['x-trace-id']),
+		// As npm installs it, Portkey 1.15 fails on answers that it should pass on (Portkey-AI/gateway, issue 1389).
+		isFromGateway: headers['x-portkey-gateway-exception'] === 'true',
+	});
+}
+
+async function readBeginning(stream: ByteStream): Promise<string> {
+	const chunks: Buffer[] = [];
+	let bytes = 0;
+	const stop = () => stream.destroy();
+	AbortSignal.timeout(MAX_ERROR_BODY_MS).addEventListener('abort', stop);
+	try {
+		for await (const chunk of stream) {
+			chunks.push(chunk as Buffer);
+			bytes += (chunk as Buffer).length;
+			if (bytes >= MAX_ERROR_BYTES) break;
+		}
+	} catch {
+		// The status is known, even if the error's text breaks off.
+	} finally {
+		stop();
+	}
+	return Buffer.concat(chunks).toString('utf8').slice(0, MAX_ERROR_BYTES);
+}
+
+/** The text of a header; `undefined` if it is missing or empty. */
+export function headerText(header: unknown): string | undefined {
+	return typeof header === 'string' && header !== '' ? header : undefined;
+}
