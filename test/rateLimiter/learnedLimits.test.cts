@@ -1,4 +1,5 @@
 import { createAccount, throttled, times, withoutJitter, type Task } from './account.cts';
+import { simulate } from './simulation.cts';
 
 withoutJitter();
 
@@ -256,3 +257,20 @@ describe('An account without a success', () => {
 		expect(limiter.isIdle()).toBe(true);
 	});
 });
+
+test.each([
+	['of 5 per minute', { perMinute: { count: 5, window: 'sliding' as const } }, 60, 20, 600],
+	['of one at a time', { concurrency: 1, latencyMs: 5_000 }, 200, 30, 100],
+])(
+	'A service %s refuses few requests, even if Requests per Minute is set too high',
+	async (_what, limits, images, requestsPerMinute, most) => {
+		const { refusals } = await simulate({
+			server: { latencyMs: 1_000, networkMs: 5, ...limits },
+			images,
+			concurrentRequests: 5,
+			requestsPerMinute,
+			policy: { maxElapsedMs: 3_600_000 },
+		});
+		expect(refusals).toBeLessThan(most);
+	},
+);

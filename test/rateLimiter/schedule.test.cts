@@ -481,3 +481,46 @@ describe('The limiter of an account', () => {
 		await request;
 	});
 });
+
+describe('Rate limiter: failures of other runs', () => {
+	test('A slow failure of one run does not end the others while the account succeeds', async () => {
+		const { runAll } = createAccount();
+		const slow: Task = { run: {}, takesMs: 40_500, failure: failed(500) };
+		const others = times(60, { limits: [2], takesMs: 1_000, maxElapsedMs: 30_000 });
+		const [, ...outcomes] = await runAll([{ ...slow, limits: [2] }, ...others]);
+		expect(outcomes.filter(({ status }) => status === 'rejected')).toEqual([]);
+	});
+
+	test('An impatient task of a run does not end the patient ones behind it', async () => {
+		const { runAll } = createAccount();
+		const outcomes = await runAll([
+			{ failure: failed(500), takesMs: 300 },
+			{ maxElapsedMs: 100 },
+			{},
+			{},
+		]);
+		expect(outcomes.map(({ status }) => status)).toEqual([
+			'rejected',
+			'rejected',
+			'fulfilled',
+			'fulfilled',
+		]);
+	});
+
+	test('A run that joins a failing account tests it itself', async () => {
+		const { runAll, clock, schedule, starts } = createAccount();
+		const failing = async () => {
+			for (let tries = 0; tries < 12; tries++) {
+				const task = { run: {}, failure: failed(500), takesMs: 10_000, isRetry: tries > 0 };
+				await schedule({ ...task, maxElapsedMs: 3_600_000 }).catch(() => undefined);
+			}
+		};
+		const joining = async () => {
+			await clock.sleep(65_000);
+			await schedule({ run: {}, label: 'joined', maxElapsedMs: 60_000 });
+		};
+		await clock.run(Promise.allSettled([failing(), joining()]));
+		expect(starts.map(([label]) => label)).toContain('joined');
+		await runAll([]);
+	});
+});

@@ -67,7 +67,8 @@ export function createCredentialLimits(windowMs: number) {
 		countStart({ limits, starts }: LimitSet, at: number): boolean {
 			const { requestsPerMinute } = limits;
 			if (requestsPerMinute === 0) return false;
-			const hadToWait = starts.latest(requestsPerMinute) > -Infinity;
+			const opensAt = starts.latest(requestsPerMinute) + windowMs;
+			const hadToWait = opensAt + MAX_WINDOW_MARGIN_MS > at;
 			starts.add(at);
 			accountStarts.add(at);
 			return hadToWait;

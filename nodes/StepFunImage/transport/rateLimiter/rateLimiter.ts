@@ -46,8 +46,9 @@ export function createRateLimiter(windowMs = MINUTE_MS, clock = systemClock): Ra
 	const outage = createOutage();
 	let inFlight = 0;
 	let lastStartAt = -Infinity;
+	let lastAnsweredAt = -Infinity;
 	let timer = { at: Infinity, controller: new AbortController() };
-	/** Set while the account has failures without a success: the time of the first one, and the last failure. */
+	/** Set while the account has failures without a success: since when, and the last failure. */
 	let failing: { since: number; failure: RequestFailure } | undefined;
 
 	const currentConcurrency = () => Math.min(limits.maxConcurrency(), concurrency.learned());
@@ -122,6 +123,7 @@ export function createRateLimiter(windowMs = MINUTE_MS, clock = systemClock): Ra
 
 	const onAnswered = (started: StartedTask) => {
 		failing = undefined;
+		lastAnsweredAt = now();
 		outage.onAnswered();
 		cooldown.onAnswered();
 		concurrency.onAccepted(started, limits.maxConcurrency());
@@ -129,11 +131,12 @@ export function createRateLimiter(windowMs = MINUTE_MS, clock = systemClock): Ra
 
 	const onFailed = (started: StartedTask, failure: RequestFailure) => {
 		if (!failure.retryable) return onAnswered(started);
-		failing = { since: failing?.since ?? started.at, failure };
+		// A request that takes long may fail after others that started later have succeeded.
+		failing = { since: failing?.since ?? Math.max(started.at, lastAnsweredAt), failure };
 		const { retryAfterMs } = failure.details;
 		if (failure.isThrottled) onThrottled(started, retryAfterMs);
 		else if (failure.isUnavailable) outage.onUnavailable(now(), retryAfterMs);
-		queue.rejectRuns(lastingFailure);
+		queue.rejectOverdue(lastingFailure);
 	};
 
 	const onThrottled = (started: StartedTask, retryAfterMs: number | undefined) => {
@@ -152,10 +155,20 @@ export function createRateLimiter(windowMs = MINUTE_MS, clock = systemClock): Ra
 		if (!isConcurrencyLimit || retryAfterMs !== undefined) cooldown.backOff(at, retryAfterMs);
 	};
 
-	/** The failure with which to reject a task that cannot start before the account has failed for too long. */
-	const lastingFailure = ({ maxElapsedMs }: ScheduleOptions): RequestFailure | undefined => {
-		if (!failing || Math.max(now(), resumesAt()) - failing.since <= maxElapsedMs) return undefined;
-		return failing.failure.with({ wasNotSent: true });
+	/**
+	 * The failure with which to reject a task that cannot start before the account has failed for too long. The IDs in
+	 * the failure belong to another request.
+	 *
+	 * @param waitsSince a new task does not answer for failures before it came
+	 */
+	const lastingFailure = (
+		{ maxElapsedMs }: ScheduleOptions,
+		waitsSince = -Infinity,
+	): RequestFailure | undefined => {
+		if (!failing) return undefined;
+		const since = Math.max(failing.since, waitsSince);
+		if (Math.max(now(), resumesAt()) - since <= maxElapsedMs) return undefined;
+		return failing.failure.with({ wasNotSent: true, id: undefined, traceId: undefined });
 	};
 
 	/** A new run tests the service itself. It waits no longer than its own Give Up After. */
@@ -173,7 +186,11 @@ export function createRateLimiter(windowMs = MINUTE_MS, clock = systemClock): Ra
 			const failure = options.isRetry ? lastingFailure(options) : undefined;
 			if (failure) throw failure;
 			const limitSet = limits.setOf(options.limits);
-			const result = queue.add(options, async () => await runTask(task, limitSet));
+			const result = queue.add(
+				options,
+				options.isRetry ? -Infinity : now(),
+				async () => await runTask(task, limitSet),
+			);
 			startTasks();
 			return await result;
 		},

@@ -17,6 +17,7 @@ export interface ScheduleOptions {
 
 interface QueuedTask {
 	options: ScheduleOptions;
+	waitsSince: number;
 	start(): void;
 	reject(reason: unknown): void;
 }
@@ -42,8 +43,12 @@ export function createTaskQueue(onEmpty: () => void) {
 	return {
 		size: () => size,
 
-		/** Adds a task, and returns its result, or the error with which it is rejected before. */
-		async add<T>(options: ScheduleOptions, run: () => Promise<T>): Promise<T> {
+		/**
+		 * Adds a task, and returns its result, or the error with which it is rejected before.
+		 *
+		 * @param waitsSince passed on to `rejectOverdue`
+		 */
+		async add<T>(options: ScheduleOptions, waitsSince: number, run: () => Promise<T>): Promise<T> {
 			const { run: id, signal, isRetry } = options;
 			const queues = runs.get(id) ?? [new Queue(), new Queue()];
 			runs.set(id, queues);
@@ -67,7 +72,7 @@ export function createTaskQueue(onEmpty: () => void) {
 					resolve(run());
 				};
 				signal.addEventListener('abort', abort);
-				queues[isRetry ? 0 : 1].enqueue({ options, start, reject: rejectWith });
+				queues[isRetry ? 0 : 1].enqueue({ options, waitsSince, start, reject: rejectWith });
 			});
 		},
 
@@ -85,15 +90,17 @@ export function createTaskQueue(onEmpty: () => void) {
 			return undefined;
 		},
 
-		/** Calls a function with the next task of each run, and rejects the run's tasks with the error that it returns. */
-		rejectRuns(errorFor: (options: ScheduleOptions) => Error | undefined): void {
-			for (const [id, queues] of runs) {
-				const next = nextQueue(queues)?.peek();
-				const error = next && errorFor(next.options);
-				if (!error) continue;
-				runs.delete(id);
-				for (const task of queues.flatMap((queue) => [...queue])) {
-					if (!task.options.signal.aborted) task.reject(error);
+		/** Rejects the next task of each run, and then those after it, as long as the function returns an error for it. */
+		rejectOverdue(
+			errorFor: (options: ScheduleOptions, waitsSince: number) => Error | undefined,
+		): void {
+			for (const queues of runs.values()) {
+				for (let queue = nextQueue(queues); queue; queue = nextQueue(queues)) {
+					const task = queue.peek();
+					const error = task && errorFor(task.options, task.waitsSince);
+					if (!error) break;
+					queue.dequeue();
+					task.reject(error);
 				}
 			}
 		},
