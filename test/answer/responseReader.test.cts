@@ -167,7 +167,7 @@ describe('Response: failures', () => {
 		['is no JSON but begins in a list', ['[{oops'], { kind: 'invalidJson', text: '[{oops' }],
 		['has spaces around it', [' {"id" \n'], { kind: 'truncated', text: 'The answer ended early' }],
 		['is empty', [''], { kind: 'invalidJson', text: '' }],
-		['is a long text', ['x'.repeat(301)], { kind: 'invalidJson', text: 'x'.repeat(300) }],
+		['is a long text', ['x'.repeat(301)], { kind: 'invalidJson', text: `${'x'.repeat(300)}…` }],
 		[
 			'ends in its image',
 			[`{"data":[{"b64_json":"${BASE64}`],

@@ -187,8 +187,8 @@ test('what is shown of an answer is not longer than a person reads', async () =>
 			data: [{ finish_reason: long, url: `https://res.example/${long}` }],
 		}),
 	);
-	expect(response.id).toHaveLength(300);
-	expect(response.error).toHaveLength(300);
-	expect(response.finishReason).toHaveLength(300);
+	expect(response.id).toHaveLength(301);
+	expect(response.error).toHaveLength(301);
+	expect(response.finishReason).toHaveLength(301);
 	expect(response.url).toHaveLength(16 * 1024);
 });

@@ -201,3 +201,20 @@ describe('Edit: binary fields that are none', () => {
 		expect(server.requests).toHaveLength(2);
 	});
 });
+
+test.each(['URL', 'base64', null])(
+	"Another value of 'Input Image From', such as %j, is refused instead of editing the file",
+	async (source) => {
+		const { binary } = await itemWithFile(image);
+		const { error } = await runEdit(server, [{ json: { source }, binary }], {
+			inputSource: '={{ $json.source }}',
+			inputUrl: 'https://images.example/a.png',
+			inputText: 'text',
+			binaryPropertyName: 'data',
+		});
+		expect(error?.message).toBe(
+			`'Input Image From' must be one of binary, url, text, but is ${String(source)}`,
+		);
+		expect(server.requests).toEqual([]);
+	},
+);

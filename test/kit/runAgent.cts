@@ -28,6 +28,8 @@ export interface AgentRun {
 	onError?: INode['onError'];
 	/** The name of the tool's type; n8n's own ends in Tool. */
 	typeName?: string;
+	/** n8n's "Retry On Fail", with three tries. */
+	retryOnFail?: boolean;
 }
 
 /** What the model reads of a call: what the tool returned, parsed, or the message of the error that it threw. */
@@ -65,6 +67,7 @@ export async function runAgent(settings: AgentRun): Promise<ToolAnswer[]> {
 				...node('StepFun Image', typeName, { resource: 'image', ...settings.parameters }),
 				credentials: { stepFunApi: { id: '1', name: 'StepFun account' } },
 				onError: settings.onError,
+				...(settings.retryOnFail ? { retryOnFail: true, maxTries: 3, waitBetweenTries: 1 } : {}),
 			},
 		],
 		connections: {

@@ -149,3 +149,46 @@ test('A seed that is not a number is not replaced by a random one', async () => 
 	);
 	expect(sentBody()).toMatchObject({ seed: 'random' });
 });
+
+test.each([
+	[{ prompt: '' }, "'Additional Body Fields' sets prompt to an empty text"],
+	[{ strength: NaN }, "'Additional Body Fields' sets strength to NaN"],
+])('Additional Body Fields %j are refused before anything is sent', async (fields, message) => {
+	const value = Object.entries(fields).map(([name, of]) => `${name}: ${of === '' ? '""' : 'NaN'}`);
+	const { error } = await runGenerate(server, {
+		options: { additionalBodyFields: `={{ { ${value.join()} } }}` },
+	});
+	expect(error?.message).toBe(message);
+	expect(server.requests).toEqual([]);
+});
+
+test('A prompt and a negative prompt that are numbers are sent as texts to any model', async () => {
+	await runGenerate(server, {
+		model: '=our-own-model',
+		prompt: '={{ 2024 }}',
+		options: { negativePrompt: '={{ 7 }}' },
+	});
+	expect(sentBody()).toMatchObject({ prompt: '2024', negative_prompt: '7' });
+});
+
+test.each(['application/octet-stream', undefined])(
+	'An answer that is the image itself, of type %s, is an image',
+	async (type) => {
+		server.attackWith((_request, response) => {
+			if (type) response.setHeader('content-type', type);
+			response.end(image);
+		});
+		const { items, error } = await runGenerate(server);
+		expect(error?.message).toBeUndefined();
+		expect((await bytesOf(items[0].binary?.data)).equals(image)).toBe(true);
+	},
+);
+
+test.each([
+	['whenModerated', "'When Moderated' must be one of fail, passOn, but is pass_on"],
+	['severalImagesAs', "'Several Images As' must be one of items, fields, but is pass_on"],
+])('An unknown value of the option %s is refused', async (option, message) => {
+	const { error } = await runGenerate(server, { options: { [option]: '={{ "pass_on" }}' } });
+	expect(error?.message).toBe(message);
+	expect(server.requests).toEqual([]);
+});

@@ -259,7 +259,7 @@ describe('Body fields of a model that the catalogue does not know', () => {
 			steps: 500,
 			cfg_scale: 'auto',
 			text_mode: true,
-			negative_prompt: 7,
+			negative_prompt: '7',
 			seed: -1,
 		});
 		expect(read({ text_mode: 'false' }, 'our-own-model')).toEqual({ text_mode: false });

@@ -166,3 +166,21 @@ describe('Stop', () => {
 		expect(server.billed).toHaveLength(3);
 	});
 });
+
+test('A 404 at one address, or a 401 with one header, does not stop the items of another credential', async () => {
+	await start({ latencyMs: 100, keys: ['scopes-address'] });
+	const run = async (fieldsOf: (item: number) => object) =>
+		await runNode({
+			parameters: { operation: 'generate', prompt: 'a fox' },
+			items: [{}, {}, {}],
+			credential: (item) => ({
+				...localCredential(server, { apiKey: 'scopes-address', concurrentRequests: 1 }),
+				...fieldsOf(item),
+			}),
+			onError: 'continueRegularOutput',
+		});
+	const { items } = await run((item) =>
+		item === 0 ? { baseUrl: server.url.replace(/\/v1$/, '/wrong/v1') } : {},
+	);
+	expect(items.map(({ json }) => 'error' in json)).toEqual([true, false, false]);
+});

@@ -5,13 +5,14 @@ import { MODELS } from '../catalogue/models';
 import { balanceCurrencyOf } from '../catalogue/services';
 import { requestError } from '../errors/nodeErrors';
 import { RequestFailure } from '../errors/requestFailure';
+import { truncate } from '../errors/truncate';
 import { assertCredential } from '../request/credentialRules';
 import { readIncludeInput } from '../request/options';
 import { findOperation } from '../request/routing';
 import type { Credential } from '../transport/credential';
 import { rateLimiterFor } from '../transport/rateLimiter';
 import { retry } from '../transport/retry';
-import { getJson, MAX_SHOWN_CHARACTERS } from './getJson';
+import { getJson } from './getJson';
 import { memoize } from './memoize';
 import { mergeInput } from './outputItems';
 import type { Action, RunState } from './runState';
@@ -86,7 +87,7 @@ async function readAccount(
 	const { answer, text } = await getJson(functions, credential, path, LIMITS, signal);
 	const account = answer as IDataObject | null;
 	if (typeof account?.balance === 'number') return account;
-	throw new RequestFailure('noBalance', { text: text.slice(0, MAX_SHOWN_CHARACTERS) });
+	throw new RequestFailure('noBalance', { text: truncate(text) });
 }
 
 function toBalance(account: IDataObject, { baseUrl, redactor }: Credential): IDataObject {

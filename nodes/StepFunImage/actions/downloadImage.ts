@@ -40,8 +40,10 @@ async function downloadOnce(
 	url: string,
 	{ number, onStart }: Attempt,
 ): Promise<ImageFile> {
+	const { item, request, state, signal } = task;
+	// n8n discards the image anyway; Retry On Fail downloads it later.
+	if (!state.continueOnFail) signal.throwIfAborted();
 	onStart();
-	const { item, request, state } = task;
 	const { timeouts, credential } = request;
 	const file = {
 		functions: item.functions,

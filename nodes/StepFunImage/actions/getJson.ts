@@ -1,13 +1,11 @@
 import { jsonParse, type IExecuteFunctions, type ILoadOptionsFunctions } from 'n8n-workflow';
 
 import { RequestFailure } from '../errors/requestFailure';
+import { truncate } from '../errors/truncate';
 import type { Credential } from '../transport/credential';
 import { assertOk, readAll, readChunks, type ByteStream } from '../transport/response';
 import { sendWithKey, withTimeout } from '../transport/send';
 import type { Timeouts } from '../transport/timeLimits';
-
-/** How much to show of an answer that is not the expected one. */
-export const MAX_SHOWN_CHARACTERS = 300;
 
 const NOT_JSON = {};
 
@@ -45,6 +43,6 @@ export async function getJson(
 		const text = (await readAll(chunks, maxBytes, tooLarge)).toString('utf8');
 		const answer = jsonParse<unknown>(text, { fallbackValue: NOT_JSON });
 		if (answer !== NOT_JSON) return { answer, text };
-		throw new RequestFailure('invalidJson', { text: text.slice(0, MAX_SHOWN_CHARACTERS) });
+		throw new RequestFailure('invalidJson', { text: truncate(text) });
 	});
 }

@@ -1,5 +1,8 @@
+import type { IDataObject } from 'n8n-workflow';
+
 import { RequestFailure } from '../errors/requestFailure';
 import { readImageRequests } from '../request/readParameters';
+import { valueAt, type Routing } from '../request/routing';
 import type { ItemContext, ItemRequests } from '../request/types';
 import { downloadImage } from './downloadImage';
 import { endWithError, isPassedOn, log, scopesOf, type ImageTask } from './imageTask';
@@ -22,9 +25,11 @@ export function createImageAction(state: RunState): Action {
 		const { routing, cancelSignal, tries } = state;
 		const planned = await readImageRequests(item, parameters, routing, credential, cancelSignal);
 		const { requests, maxImagesPerRun } = planned;
-		const { accountId, baseUrl } = credential;
 		// Computed once per item, because the parameters may contain an image as Base64 text.
-		const key = requestKey(tries, item.itemIndex, [accountId, baseUrl, parameters]);
+		const key = requestKey(tries, item.itemIndex, [
+			credential.scopeId,
+			sentParameters(parameters, routing),
+		]);
 		return {
 			send: async () => await makeImages(item, planned, state, key),
 			images: requests.length,
@@ -32,6 +37,19 @@ export function createImageAction(state: RunState): Action {
 			maxImagesPerRun,
 		};
 	};
+}
+
+/** The parameters that decide what is sent. The others, such as the file's name, may differ between tries. */
+function sentParameters(parameters: IDataObject, { fields }: Routing): unknown[] {
+	const { operation, output, inputSource, inputUrl, inputText, binaryPropertyName } = parameters;
+	const { numberOfImages, additionalBodyFields } = (parameters.options ?? {}) as IDataObject;
+	return [
+		operation,
+		output,
+		fields.map(({ path }) => valueAt(parameters, path)),
+		[inputSource, inputUrl, inputText, binaryPropertyName],
+		[numberOfImages, additionalBodyFields],
+	];
 }
 
 /** Makes the images of an item, and returns its output items. */
@@ -67,40 +85,32 @@ async function makeImage(task: ImageTask): Promise<RequestResult | ItemFailure> 
 	const remember = (answer: PaidAnswer) => {
 		if (tries.max > 1) answers.set(key, answer);
 	};
-	let wasCharged = false;
-	const charge = () => {
-		if (wasCharged) return;
-		state.charged++;
+	let charges = 0;
+	const onCharged = () => {
+		charges++;
 		state.costs.push(estimateCost(request));
-		wasCharged = true;
 	};
 	try {
 		const earlier = answers.get(key);
+		if (earlier) onCharged();
 		if (earlier instanceof RequestFailure) throw earlier;
-		let result = earlier ?? (await requestImage(task));
-		charge();
+		let result = earlier ?? (await requestImage(task, onCharged));
 		remember(result);
 		const { url } = result.response;
 		if (outputOptions.output !== 'url' && !result.image && url) {
 			result = { ...result, image: await downloadImage(task, url) };
 			remember(result);
 		}
-		log(task, 'an image is done', { tries: result.tries, imagesOfThisRun: state.charged });
+		log(task, 'an image is done', { tries: result.tries, imagesOfThisRun: state.costs.length });
 		countDelivered(task, result);
 		return toResult(item, request, result, outputOptions);
 	} catch (error) {
 		const failure = error instanceof RequestFailure ? error : undefined;
-		if (failure?.charge === 'yes') {
-			charge();
-			if (!answers.has(key)) {
-				if (failure.retryable) tries.chargedWithoutImage++;
-				else remember(failure);
-			}
-		}
+		if (failure?.charge === 'yes' && !failure.retryable && !answers.has(key)) remember(failure);
 		summary[failure?.isModerated ? 'moderated' : 'failed']++;
 		if (failure && isPassedOn(task, failure)) return toModeratedResult(request, failure);
 		const retryable = !(answers.get(key) instanceof RequestFailure);
-		return { item, error: endWithError(task, error), wasCharged, retryable };
+		return { item, error: endWithError(task, error), charges, retryable };
 	}
 }
 

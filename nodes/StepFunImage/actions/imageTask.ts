@@ -30,9 +30,9 @@ export interface ImageTask {
  * those for the same model, because a gateway may serve other models. After a 404, only those for the same model and path.
  */
 const SCOPES: Record<number, (request: ImageRequest) => string> = {
-	401: ({ credential }) => `key ${credential.accountId}`,
-	402: ({ credential, model }) => `balance ${credential.accountId} ${model}`,
-	404: ({ credential, path, model }) => `endpoint ${credential.accountId} ${path} ${model}`,
+	401: ({ credential }) => `key ${credential.scopeId}`,
+	402: ({ credential, model }) => `balance ${credential.scopeId} ${model}`,
+	404: ({ credential, path, model }) => `endpoint ${credential.scopeId} ${path} ${model}`,
 };
 
 /** The scopes of a request, whose failures make it pointless. */

@@ -41,16 +41,20 @@ export interface RequestResult {
 
 /** Turns the result of a successful request into its part of an output item. */
 export function toResult(
-	{ functions }: ItemContext,
+	{ functions, isTool }: ItemContext,
 	request: ImageRequest,
 	result: ImageResult,
 	{ output, linkLifetime }: OutputOptions,
 ): RequestResult {
 	const { response, traceId, tries } = result;
 	const { redactor } = request.credential;
-	const { hasFile = false, hasN8nLink = false } = findOutput(output) ?? {};
+	const { hasFile = false, hasN8nLink: wantsN8nLink = false } = findOutput(output) ?? {};
 	// Some servers send the image along with the link, whatever the request says.
 	const image = output === 'url' && response.url ? undefined : result.image;
+	// Others send only the image. An agent gets nothing but texts, so n8n serves a link instead.
+	const hasN8nLink =
+		wantsN8nLink ||
+		(isTool && response.url === undefined && 'createBinarySignedUrl' in functions.helpers);
 	// n8n cannot serve images that it keeps in memory instead of its store.
 	const link =
 		hasN8nLink && image?.binaryData.id

@@ -2,7 +2,13 @@ import type { IN8nHttpFullResponse } from 'n8n-workflow';
 
 import { resolveLink } from '../catalogue/services';
 import { RequestFailure } from '../errors/requestFailure';
-import { readImage, readResponse, type ImageResponse } from '../image/responseReader';
+import { truncate } from '../errors/truncate';
+import {
+	readImage,
+	readResponse,
+	recognizeImage,
+	type ImageResponse,
+} from '../image/responseReader';
 import { encodeBody } from '../request/body';
 import type { ImageRequest } from '../request/types';
 import { toRequestFailure } from '../transport/networkFailure';
@@ -13,7 +19,7 @@ import { sendWithKey, withTimeout } from '../transport/send';
 import { toServerTimeout, toStorageTimeout, type Progress } from '../transport/timeLimits';
 import type { UploadFile } from '../transport/upload';
 import { endWithError, keepImage, logFailure, type ImageTask } from './imageTask';
-import type { ImageResult } from './outputItems';
+import { estimateCost, type ImageResult } from './outputItems';
 
 /** The answer to one try. */
 type Answer = Omit<ImageResult, 'tries'>;
@@ -21,9 +27,10 @@ type Answer = Omit<ImageResult, 'tries'>;
 /**
  * Requests an image as the account allows, with retries.
  *
+ * @param onCharged called for each image that the service charges, whether it arrives or not
  * @throws the last RequestFailure, or the reason of the task's signal
  */
-export async function requestImage(task: ImageTask): Promise<ImageResult> {
+export async function requestImage(task: ImageTask, onCharged: () => void): Promise<ImageResult> {
 	const { request, state, signal } = task;
 	const { result, tries } = await retry(
 		async (attempt) =>
@@ -35,10 +42,16 @@ export async function requestImage(task: ImageTask): Promise<ImageResult> {
 			signal,
 			onFailure: (failure, triesSoFar, delayMs) => {
 				if (failure.isThrottled) state.summary.throttled++;
+				if (failure.charge === 'yes') {
+					onCharged();
+					// An answer that a retry would not change is kept for the next try, and counted there.
+					if (failure.retryable) state.tries.lostCosts.push(estimateCost(request));
+				}
 				logFailure(task, failure, triesSoFar, delayMs);
 			},
 		},
 	);
+	onCharged();
 	return { ...result, tries };
 }
 
@@ -145,11 +158,12 @@ async function readAnswer(
 		const stream = response.body as ByteStream;
 		const chunks = readChunks(stream, progress, (seconds) => withAnswer(toStorageTimeout(seconds)));
 		const store = async (bytes: AsyncIterable<Buffer>) => await keepImage(task, bytes, stream);
+		const { isImage, bytes } = await recognizeImage(chunks);
 		// Some servers answer with the image itself.
-		if (/^image\//i.test(headerText(response.headers['content-type']) ?? '')) {
-			return { response: {}, image: await readImage(chunks, store), traceId };
+		if (isImage || /^image\//i.test(headerText(response.headers['content-type']) ?? '')) {
+			return { response: {}, image: await readImage(bytes, store), traceId };
 		}
-		const answer = await readResponse(chunks, store, (parsed) => {
+		const answer = await readResponse(bytes, store, (parsed) => {
 			whole = parsed;
 			const { finishReason, seed, id } = parsed;
 			if (finishReason !== 'content_filtered') return;
@@ -158,7 +172,7 @@ async function readAnswer(
 		const { url: link = '', error, id } = answer.response;
 		const url = resolveLink(link, task.request.credential.baseUrl);
 		if (!answer.image && !url) {
-			throw new RequestFailure('noImage', { text: error ?? (link.slice(0, 300) || undefined), id });
+			throw new RequestFailure('noImage', { text: error ?? (truncate(link) || undefined), id });
 		}
 		return { response: { ...answer.response, url }, image: answer.image, traceId };
 	} catch (error) {

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { IExecuteFunctions, INodeExecutionData } from 'n8n-workflow';
 
 import type { RequestFailure } from '../errors/requestFailure';
-import type { ImageResult } from './outputItems';
+import type { Cost, ImageResult } from './outputItems';
 
 /** A charged answer that a retry would not change: an image, a link to one, or a failure. */
 export type PaidAnswer = ImageResult | RequestFailure;
@@ -11,47 +11,58 @@ export type PaidAnswer = ImageResult | RequestFailure;
 export interface Tries {
 	/** The charged answers of the tries so far, by `requestKey`. */
 	answers: Map<string, PaidAnswer>;
-	/** How many images were charged in earlier tries and never arrived. */
-	chargedWithoutImage: number;
+	/** The costs of the images that were charged in the tries so far and never arrived; `undefined` if not known. */
+	lostCosts: Array<Cost | undefined>;
 	started: number;
 	max: number;
 	waitMs: number;
 	/** The output of the last try. n8n runs the node once more if the first output item looks like a failure. */
 	output?: INodeExecutionData[][];
+	/** Adds the hint about the last try. n8n shows only the hints of its own last try. */
+	addHint?: (functions: IExecuteFunctions) => void;
 }
 
-/** n8n passes the same execute data to each try, and releases it when the node is done. */
-const triesOfExecuteData = new WeakMap<object, Tries>();
+/** By an object that n8n passes to each try, and releases when the node is done. */
+const triesOfRun = new WeakMap<object, Tries>();
 
 /** The limits that n8n applies to a node's settings. */
 const TRIES = { min: 2, max: 5, default: 3 };
 const WAIT_MS = { max: 5_000, default: 1_000 };
 
 /**
- * The tries that the current run of the node belongs to. The calls of a tool share nothing, because an agent may pass
- * the same execute data to several calls.
+ * The tries that the current run of the node belongs to. n8n gives each try of a run the same execute data. For a tool,
+ * an agent's calls may share it; there, each try of a call gets the same arguments.
  */
 export function triesOf(functions: IExecuteFunctions, isTool: boolean): Tries {
 	const { retryOnFail, maxTries, waitBetweenTries } = functions.getNode();
-	if (retryOnFail !== true || isTool) return createTries(1, 0);
-	const executeData = functions.getExecuteData();
+	if (retryOnFail !== true) return createTries(1, 0);
+	const run = runOf(functions, isTool);
 	const tries =
-		triesOfExecuteData.get(executeData) ??
+		triesOfRun.get(run) ??
 		createTries(
 			Math.min(TRIES.max, Math.max(TRIES.min, maxTries || TRIES.default)),
 			Math.min(WAIT_MS.max, Math.max(0, waitBetweenTries || WAIT_MS.default)),
 		);
-	triesOfExecuteData.set(executeData, tries);
+	triesOfRun.set(run, tries);
 	return tries;
 }
 
+/** Forgets the tries of a tool's call that is done, in case n8n uses the arguments of the call again. */
+export function forgetToolCall(functions: IExecuteFunctions): void {
+	triesOfRun.delete(runOf(functions, true));
+}
+
+function runOf(functions: IExecuteFunctions, isTool: boolean): object {
+	return isTool ? (functions.getInputData()[0]?.json ?? {}) : functions.getExecuteData();
+}
+
 function createTries(max: number, waitMs: number): Tries {
-	return { answers: new Map(), chargedWithoutImage: 0, started: 0, max, waitMs };
+	return { answers: new Map(), lostCosts: [], started: 0, max, waitMs };
 }
 
 /**
- * Identifies an item's requests across the tries of a run. If a parameter or the credential changes between tries, such
- * as an expression with a random number, so does the key.
+ * Identifies an item's requests across the tries of a run. If a part of them changes between tries, such as a prompt
+ * with a random number, so does the key.
  *
  * @param inputs everything that the requests depend on, besides the item's index
  */

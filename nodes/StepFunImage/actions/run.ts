@@ -15,7 +15,7 @@ import { readCredential, type Credential } from '../transport/credential';
 import { wait } from '../transport/wait';
 import { createBalanceAction } from './balance';
 import { createImageAction } from './image';
-import { triesOf, type Tries } from './retryOnFail';
+import { forgetToolCall, triesOf, type Tries } from './retryOnFail';
 import {
 	createRunState,
 	type Action,
@@ -50,8 +50,10 @@ export async function run(
 		if (retryable && tries.started < tries.max && (await canWait(tries, state))) continue;
 		tries.output = [items];
 		tries.answers.clear();
-		if (!isTool) addSummaryHint(functions, state);
+		tries.addHint = (ofLastTry) => addSummaryHint(ofLastTry, state);
 	}
+	if (isTool) forgetToolCall(functions);
+	else tries.addHint?.(functions);
 	return tries.output;
 }
 
@@ -161,7 +163,7 @@ async function sendAll(items: ItemContext[], prepared: PreparedItem[]): Promise<
 		const item = items[index];
 		const toFailure = (error: unknown): ItemOutcome => ({
 			results: [],
-			failures: [{ item, error: toNodeError(item, error), wasCharged: false, retryable: !refusal }],
+			failures: [{ item, error: toNodeError(item, error), charges: 0, retryable: !refusal }],
 		});
 		sent.push(send().catch(toFailure));
 	}
@@ -171,16 +173,16 @@ async function sendAll(items: ItemContext[], prepared: PreparedItem[]): Promise<
 /** The output items of all input items. A failure becomes an item if the workflow continues on errors, or is thrown. */
 function collect(
 	outcomes: ItemOutcome[],
-	{ cancelSignal, stop, continueOnFail, charged }: RunState,
+	{ cancelSignal, stop, continueOnFail, costs }: RunState,
 ): INodeExecutionData[] {
 	const allFailures = outcomes.flatMap(({ failures }) => failures);
 	if (allFailures.length > 0 && !continueOnFail) {
 		// The failure that stopped the run, not one that followed from it.
-		const { item, error, wasCharged } =
+		const { item, error, charges } =
 			allFailures.find((failure) => failure.error === stop.signal.reason) ?? allFailures[0];
 		if (cancelSignal.aborted) throw canceledError(item);
 		// The error itself describes its own image.
-		appendDiscardedImages(error, wasCharged ? charged - 1 : charged);
+		appendDiscardedImages(error, costs.length - charges);
 		throw error;
 	}
 	return outcomes.flatMap(({ results, failures }) => [

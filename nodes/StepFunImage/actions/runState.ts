@@ -56,8 +56,8 @@ export interface ItemOutcome {
 export interface ItemFailure {
 	item: ItemContext;
 	error: NodeError;
-	/** Whether the image was charged nevertheless. */
-	wasCharged: boolean;
+	/** How many images were charged for it nevertheless. */
+	charges: number;
 	/** Whether n8n's Retry On Fail can help. */
 	retryable: boolean;
 }
@@ -108,9 +108,10 @@ export function createRunState(
 		inputImagesOf: memoize<string, LimitFunction>(() => pLimit(MAX_CONCURRENT_INPUT_IMAGES)),
 		/** The counts for the hint at the end of the run. */
 		summary: createSummary(),
-		/** How many images the service charged for this run. */
-		charged: tries.chargedWithoutImage,
-		/** The cost of each of these images; `undefined` if it is not known. Items may have different models. */
-		costs: [] as Array<Cost | undefined>,
+		/**
+		 * The cost of each image that the service charged for this run; `undefined` if it is not known. Items may have
+		 * different models.
+		 */
+		costs: [...tries.lostCosts],
 	};
 }

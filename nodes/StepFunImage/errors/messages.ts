@@ -1,6 +1,7 @@
 import { findModel, type Operation } from '../catalogue/models';
 import { isStepFunHost } from '../catalogue/services';
 import type { FailureDetails, FailureKind, RequestFailure } from './requestFailure';
+import { truncate } from './truncate';
 
 /** The details of a failed request that its message needs. */
 export interface FailedRequest {
@@ -346,7 +347,7 @@ function readable(text = ''): string {
 		.replace(/<[^<>]*>/g, ' ')
 		.replace(/\s+/g, ' ')
 		.trim();
-	return words.length > 120 ? `${words.slice(0, 120)}…` : words;
+	return truncate(words, 120);
 }
 
 function hostOf(url: string): string {

@@ -1,5 +1,8 @@
 import { RequestFailure } from '../errors/requestFailure';
+import { truncate } from '../errors/truncate';
 import { createJsonImageScanner, tooLarge } from './jsonImageScanner';
+import { readHeader } from './measure';
+import { formatOf } from './signature';
 
 /** The fields of an answer, without its image. */
 export interface ImageResponse {
@@ -16,7 +19,6 @@ export interface ImageResponse {
 const MAX_RESPONSE_BYTES = 400 * 1024 * 1024;
 
 /** Texts from an answer are limited, because they are searched for secrets, which takes longer in longer texts. */
-const MAX_SHOWN_CHARACTERS = 300;
 const MAX_LINK_CHARACTERS = 16 * 1024;
 
 /**
@@ -114,6 +116,27 @@ export async function readResponse<Stored>(
 }
 
 /**
+ * Recognizes an answer that is the image itself by its first bytes, because some servers give it no type.
+ *
+ * @returns the answer's bytes, from the first one on
+ */
+export async function recognizeImage(
+	body: AsyncIterable<Buffer>,
+): Promise<{ isImage: boolean; bytes: AsyncIterable<Buffer> }> {
+	const chunks = body[Symbol.asyncIterator]();
+	const header = await readHeader(chunks);
+	async function* all(): AsyncGenerator<Buffer> {
+		try {
+			if (header.length > 0) yield header;
+			for (let next = await chunks.next(); !next.done; next = await chunks.next()) yield next.value;
+		} finally {
+			await chunks.return?.();
+		}
+	}
+	return { isImage: formatOf(header) !== undefined, bytes: all() };
+}
+
+/**
  * Reads an answer that is the image itself.
  *
  * @throws RequestFailure as `readResponse` does
@@ -160,7 +183,7 @@ function parseEnvelope(text: string, hasImage: boolean): ImageResponse {
 		// An object without its end was truncated. Anything else is not JSON.
 		throw trimmed.startsWith('{') && !trimmed.endsWith('}')
 			? new RequestFailure('truncated', { text: 'The answer ended early' })
-			: new RequestFailure('invalidJson', { text: trimmed.slice(0, 300) });
+			: new RequestFailure('invalidJson', { text: truncate(trimmed) });
 	}
 	const answer = asObject(parsed.value);
 	const entries = entriesOf(parsed.value);
@@ -262,7 +285,8 @@ function asText(value: unknown): string | undefined {
 }
 
 function asShownText(value: unknown): string | undefined {
-	return asText(value)?.slice(0, MAX_SHOWN_CHARACTERS);
+	const text = asText(value);
+	return text === undefined ? undefined : truncate(text);
 }
 
 /** Reads a number, which some servers send as text. */

@@ -120,7 +120,7 @@ function emptyPrompt({ item, label }: EnteredValue): Error {
 }
 
 /**
- * Converts a text to its declared type if it is a number or a boolean, because "8" and 8 differ in JSON. Other texts,
+ * Converts a value to the declared type of its field, because "8" and 8 differ in JSON. Other texts in such fields,
  * such as "auto", may have a meaning on the server; values that no server understands are refused.
  */
 function toDeclaredType({ type }: RoutedField, entered: EnteredValue): unknown {
@@ -134,7 +134,8 @@ function toDeclaredType({ type }: RoutedField, entered: EnteredValue): unknown {
 		);
 	}
 	assertScalar(entered);
-	return type === 'boolean' ? (toBoolean(value) ?? value) : value;
+	if (type === 'boolean') return toBoolean(value) ?? value;
+	return type === 'string' ? String(value) : value;
 }
 
 /**

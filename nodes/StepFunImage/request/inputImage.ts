@@ -10,8 +10,9 @@ import { fileOfBytes } from '../transport/upload';
 import { findBinaryImages } from './binaryImage';
 import { canBeChecked, checkLimits, uploadAs, type ImageRules } from './imageLimits';
 import type { InputImage, ItemContext } from './types';
+import { readChoice } from './validators';
 
-export type InputSource = 'binary' | 'url' | 'text';
+const INPUT_SOURCES = ['binary', 'url', 'text'] as const;
 
 /** The rules for an input image, and for its download. */
 export interface InputImageRules extends ImageRules {
@@ -35,7 +36,8 @@ export async function resolveInputImages(
 	rules: InputImageRules,
 ): Promise<InputImage[]> {
 	const { inputSource, inputUrl, inputText, binaryPropertyName: field = 'data' } = parameters;
-	switch (inputSource as InputSource) {
+	const entered = { item, label: 'Input Image From', value: inputSource };
+	switch (readChoice(entered, INPUT_SOURCES)) {
 		case 'url':
 			return [resolveUrlImage(item, inputUrl, rules)];
 		case 'text':

@@ -6,7 +6,7 @@ import type { ServerFormat } from '../catalogue/serverFormats';
 import { inputError } from '../errors/nodeErrors';
 import { readIncludeInput } from './options';
 import type { ItemContext, OutputOptions } from './types';
-import { readChoice, showValue } from './validators';
+import { isUnset, readChoice, showValue } from './validators';
 
 /**
  * Reads how to return an item's images.
@@ -24,10 +24,20 @@ export function readOutputOptions(
 		output: readOutput(item, parameters.output, format),
 		// A tool's input is the agent's own call.
 		includeInput: readIncludeInput(includeInputFields, item.isTool ? 'nothing' : 'json'),
-		severalImagesAs: severalImagesAs === 'fields' ? 'fields' : 'items',
-		whenModerated: whenModerated === 'passOn' ? 'passOn' : 'fail',
+		severalImagesAs: readOption(item, 'Several Images As', severalImagesAs, ['items', 'fields']),
+		whenModerated: readOption(item, 'When Moderated', whenModerated, ['fail', 'passOn']),
 		linkLifetime: readLinkLifetime(item, parameters.linkLifetime),
 	};
+}
+
+/** Reads a choice; without the option, the first one applies. */
+function readOption<T extends string>(
+	item: ItemContext,
+	label: string,
+	value: unknown,
+	choices: readonly T[],
+): T {
+	return isUnset(value) ? choices[0] : readChoice({ item, label, value }, choices);
 }
 
 function readOutput(item: ItemContext, value: unknown, format: ServerFormat): Output {

@@ -222,7 +222,17 @@ function readAdditionalFields(
 				"The node takes one image from each answer, so you would pay for the others without getting them. Remove n, and set 'Number of Images' under Options instead.",
 			);
 		}
-		return { ...fields };
+		const entries = Object.entries(fields).filter(([, value]) => value !== undefined);
+		for (const [name, value] of entries) {
+			const isEmptyPrompt = name === 'prompt' && value !== null && isUnset(value);
+			if (!isEmptyPrompt && !Number.isNaN(value)) continue;
+			throw inputError(
+				item,
+				`'Additional Body Fields' sets ${name} to ${isEmptyPrompt ? 'an empty text' : 'NaN'}`,
+				'Correct its value, remove the field, or check that the expression finds the value on this item.',
+			);
+		}
+		return Object.fromEntries(entries);
 	}
 	throw inputError(
 		item,

@@ -1,6 +1,7 @@
 import { validateFieldType } from 'n8n-workflow';
 
 import { inputError } from '../errors/nodeErrors';
+import { truncate } from '../errors/truncate';
 import type { ItemContext } from './types';
 
 /** A user's value, and the label of its field. */
@@ -21,7 +22,7 @@ export function isUnset(value: unknown): boolean {
 export function showValue(value: unknown): string {
 	const isJson = typeof value === 'object';
 	const text = isJson ? JSON.stringify(value) : String(value);
-	return text.length > 60 ? `${text.slice(0, 60)}…` : text;
+	return truncate(text, 60);
 }
 
 /** The numbers that a field accepts. */

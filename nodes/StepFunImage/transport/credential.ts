@@ -42,6 +42,8 @@ export interface Credential {
 	limits: AccountLimits;
 	/** Identifies the account that the limits belong to: a hash of the host and the key. */
 	accountId: string;
+	/** Identifies credentials whose requests fail in the same way: a hash of the address, the key and the headers. */
+	scopeId: string;
 	redactor: Redactor;
 }
 
@@ -99,9 +101,8 @@ export function parseCredential(fields: ICredentialDataDecryptedObject): Credent
 			requestsPerMinute:
 				wholeNumber(fields.requestsPerMinute, 0) ?? ACCOUNT_DEFAULTS.requestsPerMinute,
 		},
-		accountId: createHash('sha256')
-			.update(`${hostOf(baseUrl)}\n${apiKey}`)
-			.digest('hex'),
+		accountId: hashOf(hostOf(baseUrl), apiKey),
+		scopeId: hashOf(baseUrl, query, apiKey, JSON.stringify(headers)),
 		redactor: createRedactor(
 			[textOf(fields.apiKey), apiKey, passwordIn(baseUrl), ...secretsIn(query)],
 			headers.map(({ value }) => value),
@@ -144,6 +145,10 @@ function textOf(value: unknown): string {
 function wholeNumber(value: unknown, min: number): number | undefined {
 	const number = Math.floor(Number(value));
 	return value !== undefined && number >= min ? number : undefined;
+}
+
+function hashOf(...parts: string[]): string {
+	return createHash('sha256').update(parts.join('\n')).digest('hex');
 }
 
 function hostOf(url: string): string {

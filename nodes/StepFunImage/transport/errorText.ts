@@ -1,6 +1,7 @@
 import { jsonParse } from 'n8n-workflow';
 
-const MAX_CHARACTERS = 300;
+import { truncate } from '../errors/truncate';
+
 const MAX_DEPTH = 4;
 const MAX_ERRORS = 20;
 /** Limits the search for HTML tags, which takes longer in a longer page. */
@@ -36,7 +37,7 @@ export function errorText(body: string): string {
 	const text = body.replace(/^\uFEFF/, '').trim();
 	const message = /^[{["]/.test(text) ? messageInJson(text) : textOfPage(text);
 	const line = message.replace(UNPRINTABLE, ' ').trim();
-	return line.length > MAX_CHARACTERS ? `${line.slice(0, MAX_CHARACTERS)}…` : line;
+	return truncate(line);
 }
 
 function messageInJson(text: string): string {

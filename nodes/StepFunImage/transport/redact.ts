@@ -1,4 +1,5 @@
 import type { Redactor } from '../errors/nodeErrors';
+import { CUT_MARK } from '../errors/truncate';
 
 const MARK = '***';
 
@@ -10,7 +11,6 @@ const MIN_MATCH_LENGTH = 16;
 
 /** A shorter beginning of a secret at the point where a text was truncated reveals nothing. */
 const MIN_CUT_LENGTH = 4;
-const CUT_MARK = '…';
 
 /** A character that is encoded for a URL, JSON or HTML, or any other character. */
 const CHARACTER =

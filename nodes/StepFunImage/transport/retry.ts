@@ -55,7 +55,8 @@ export interface Attempt {
  *
  * @param send sends the request once
  * @returns the result of `send`, and the number of tries
- * @throws the last RequestFailure with the number of tries, any other error of `send`, or the signal's reason
+ * @throws the last RequestFailure with the number of tries, any other error of `send`, or the signal's reason. If the
+ * signal ends the wait after a try that may have been charged, it throws that failure, because the request was sent.
  */
 export async function retry<T>(
 	send: (attempt: Attempt) => Promise<T>,
@@ -66,6 +67,7 @@ export async function retry<T>(
 	let failures = 0;
 	let paid = 0;
 	let previous: RequestFailure | undefined;
+	let delayMs = 0;
 
 	const onStart = () => {
 		startedAt ??= clock.now();
@@ -91,6 +93,7 @@ export async function retry<T>(
 
 	for (let tries = 1; ; tries++) {
 		try {
+			if (delayMs > 0) await clock.sleep(delayMs, signal);
 			const result = await send({
 				number: tries,
 				previous,
@@ -99,7 +102,10 @@ export async function retry<T>(
 			});
 			return { result, tries };
 		} catch (error) {
-			if (!(error instanceof RequestFailure)) throw error as Error;
+			if (!(error instanceof RequestFailure)) {
+				const wasCharged = error === signal.reason && previous && previous.charge !== 'no';
+				throw wasCharged ? previous?.with({ tries: tries - 1 }) : error;
+			}
 			const { delay, isFinal } = decide(error);
 			decisions.delete(error);
 			onFailure?.(error, tries, isFinal ? undefined : delay);
@@ -107,7 +113,7 @@ export async function retry<T>(
 			previous = error;
 			if (!limiterWaits(error)) failures++;
 			if (error.charge !== 'no') paid++;
-			if (delay > 0) await clock.sleep(delay, signal);
+			delayMs = delay;
 		}
 	}
 }
