@@ -1,4 +1,4 @@
-import { KNOWS_TOOLS } from '../kit/n8nDifferences.cts';
+import { KNOWS_TOOLS, SIGNS_LINKS } from '../kit/n8nDifferences.cts';
 import { startHostileServer } from '../kit/hostileServer.cts';
 import { pngOfBytes } from '../kit/images.cts';
 import { runAgent } from '../kit/runAgent.cts';
@@ -39,7 +39,7 @@ async function callTool(options: StepFunServerOptions, parameters: Record<string
 	});
 });
 
-(KNOWS_TOOLS ? test : test.skip)(
+(KNOWS_TOOLS && SIGNS_LINKS ? test : test.skip)(
 	'An agent gets a link from n8n if the server answers with the image, whatever Output says',
 	async () => {
 		const image = await pngOfBytes(5_000);

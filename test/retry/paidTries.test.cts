@@ -10,16 +10,20 @@ const start = async (options: StepFunServerOptions) => {
 };
 afterEach(async () => await server.close());
 
+/** The answer to the prompt "one" breaks off once; the prompt "two" fails. */
+const startWithFaults = async (fault: { status: number; delayMs: number }) =>
+	await start({
+		faults: [
+			{ when: { promptIncludes: 'one' }, times: 1, fault: { cutBody: true } },
+			{ when: { promptIncludes: 'two' }, fault },
+		],
+	});
+
 const prompts = (...texts: string[]) => texts.map((prompt) => ({ prompt }));
 const PROMPT = { prompt: '={{ $json.prompt }}' };
 
 test('A try that was charged is not called "Not sent" when another item ends its retry', async () => {
-	await start({
-		faults: [
-			{ when: { promptIncludes: 'one' }, times: 1, fault: { cutBody: true } },
-			{ when: { promptIncludes: 'two' }, fault: { status: 402, delayMs: 300 } },
-		],
-	});
+	await startWithFaults({ status: 402, delayMs: 300 });
 	const { items } = await runGenerate(server, PROMPT, {
 		items: prompts('one', 'two'),
 		onError: 'continueRegularOutput',
@@ -30,12 +34,7 @@ test('A try that was charged is not called "Not sent" when another item ends its
 });
 
 test('Each charged try counts among the images that were made before the run stopped', async () => {
-	await start({
-		faults: [
-			{ when: { promptIncludes: 'one' }, times: 1, fault: { cutBody: true } },
-			{ when: { promptIncludes: 'two' }, fault: { status: 400, delayMs: 3_000 } },
-		],
-	});
+	await startWithFaults({ status: 400, delayMs: 3_000 });
 	const { error } = await runGenerate(server, PROMPT, {
 		items: prompts('one', 'two'),
 		credential: { apiKey },

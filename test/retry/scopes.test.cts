@@ -1,5 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 
+import { startHostileServer } from '../kit/hostileServer.cts';
+import { inputImage } from '../kit/images.cts';
 import { runGenerate } from '../kit/localRuns.cts';
 import { runNode } from '../kit/runNode.cts';
 import { localCredential } from '../kit/stepFunCredential.cts';
@@ -167,20 +169,35 @@ describe('Stop', () => {
 	});
 });
 
-test('A 404 at one address, or a 401 with one header, does not stop the items of another credential', async () => {
-	await start({ latencyMs: 100, keys: ['scopes-address'] });
-	const run = async (fieldsOf: (item: number) => object) =>
-		await runNode({
+test.each([
+	['A 404 at one address', (url: string) => ({ baseUrl: url.replace(/\/v1$/, '/wrong/v1') })],
+	[
+		'A 401 with one header',
+		(url: string) => ({
+			baseUrl: url,
+			headers: { values: [{ name: 'X-Gateway-Token', value: 'a wrong token' }] },
+		}),
+	],
+])(
+	'%s does not stop the items of other credentials with the same key',
+	async (_what, wrongFields) => {
+		await start();
+		const image = await inputImage(64, 48);
+		const gateway = await startHostileServer(({ url, headers }, response) => {
+			if (url?.includes('/wrong/')) response.writeHead(404).end();
+			else if (headers['x-gateway-token']) response.writeHead(401).end();
+			else response.end(JSON.stringify({ data: [{ b64_json: image.toString('base64') }] }));
+		});
+		const { items } = await runNode({
 			parameters: { operation: 'generate', prompt: 'a fox' },
 			items: [{}, {}, {}],
 			credential: (item) => ({
-				...localCredential(server, { apiKey: 'scopes-address', concurrentRequests: 1 }),
-				...fieldsOf(item),
+				...localCredential(gateway, { apiKey: 'scopes-address', concurrentRequests: 1 }),
+				...(item === 0 ? wrongFields(gateway.url) : {}),
 			}),
 			onError: 'continueRegularOutput',
 		});
-	const { items } = await run((item) =>
-		item === 0 ? { baseUrl: server.url.replace(/\/v1$/, '/wrong/v1') } : {},
-	);
-	expect(items.map(({ json }) => 'error' in json)).toEqual([true, false, false]);
-});
+		await gateway.close();
+		expect(items.map(({ json }) => 'error' in json)).toEqual([true, false, false]);
+	},
+);

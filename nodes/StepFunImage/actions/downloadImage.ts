@@ -2,7 +2,7 @@ import { RequestFailure } from '../errors/requestFailure';
 import { download } from '../transport/download';
 import { retry, type Attempt } from '../transport/retry';
 import { toStorageTimeout } from '../transport/timeLimits';
-import { keepImage, logFailure, type ImageTask } from './imageTask';
+import { storeWithDigest, logFailure, type ImageTask } from './imageTask';
 import type { ImageFile } from './outputItems';
 
 /**
@@ -55,7 +55,10 @@ async function downloadOnce(
 		toReaderTimeout: toStorageTimeout,
 	};
 	try {
-		return await download(file, async (bytes, stream) => await keepImage(task, bytes, stream));
+		return await download(
+			file,
+			async (bytes, stream) => await storeWithDigest(task, bytes, stream),
+		);
 	} catch (error) {
 		// A link may start to work only a moment after the service returned it.
 		const isEarly = number === 1 && error instanceof RequestFailure && error.details.status === 404;

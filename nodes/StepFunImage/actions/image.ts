@@ -78,7 +78,7 @@ async function makeImages(
 
 /** Makes one image: requests it, or takes what an earlier try has paid for, and downloads it if the answer is a link. */
 async function makeImage(task: ImageTask): Promise<RequestResult | ItemFailure> {
-	const { item, request, outputOptions, state, key } = task;
+	const { item, request, outputOptions, state, key, signal } = task;
 	const { summary, tries } = state;
 	const { answers } = tries;
 	/** Keeps an answer for the next try; without Retry On Fail there is none. */
@@ -110,7 +110,10 @@ async function makeImage(task: ImageTask): Promise<RequestResult | ItemFailure> 
 		summary[failure?.isModerated ? 'moderated' : 'failed']++;
 		if (failure && isPassedOn(task, failure)) return toModeratedResult(request, failure);
 		const retryable = !(answers.get(key) instanceof RequestFailure);
-		return { item, error: endWithError(task, error), charges, retryable };
+		const toItemFailure = () => ({ item, error: endWithError(task, error), charges, retryable });
+		// One failure may end thousands of requests that were not sent.
+		const isUnsent = error === signal.reason || failure?.details.wasNotSent;
+		return isUnsent ? await state.inTurn(toItemFailure) : toItemFailure();
 	}
 }
 

@@ -78,12 +78,12 @@ export function isPassedOn({ outputOptions }: ImageTask, failure: RequestFailure
 }
 
 /**
- * Streams an image into n8n's store. If the item has several images, it also hashes the bytes, so that the images can
- * be compared.
+ * Streams an image into n8n's store. If the item has several images, it also computes a digest, so that they can be
+ * compared.
  *
  * @param source the stream that the bytes come from
  */
-export async function keepImage(
+export async function storeWithDigest(
 	{ item, request }: ImageTask,
 	bytes: AsyncIterable<Buffer>,
 	source: ByteStream,

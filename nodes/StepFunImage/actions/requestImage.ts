@@ -18,7 +18,7 @@ import { retry, type Attempt } from '../transport/retry';
 import { sendWithKey, withTimeout } from '../transport/send';
 import { toServerTimeout, toStorageTimeout, type Progress } from '../transport/timeLimits';
 import type { UploadFile } from '../transport/upload';
-import { endWithError, keepImage, logFailure, type ImageTask } from './imageTask';
+import { endWithError, storeWithDigest, logFailure, type ImageTask } from './imageTask';
 import { estimateCost, type ImageResult } from './outputItems';
 
 /** The answer to one try. */
@@ -157,7 +157,8 @@ async function readAnswer(
 		await assertOk(response);
 		const stream = response.body as ByteStream;
 		const chunks = readChunks(stream, progress, (seconds) => withAnswer(toStorageTimeout(seconds)));
-		const store = async (bytes: AsyncIterable<Buffer>) => await keepImage(task, bytes, stream);
+		const store = async (bytes: AsyncIterable<Buffer>) =>
+			await storeWithDigest(task, bytes, stream);
 		const { isImage, bytes } = await recognizeImage(chunks);
 		// Some servers answer with the image itself.
 		if (isImage || /^image\//i.test(headerText(response.headers['content-type']) ?? '')) {

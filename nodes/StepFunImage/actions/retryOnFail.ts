@@ -30,8 +30,8 @@ const TRIES = { min: 2, max: 5, default: 3 };
 const WAIT_MS = { max: 5_000, default: 1_000 };
 
 /**
- * The tries that the current run of the node belongs to. n8n gives each try of a run the same execute data. For a tool,
- * an agent's calls may share it; there, each try of a call gets the same arguments.
+ * The tries that the current run of the node belongs to. n8n passes the same execute data to each try. An agent may pass
+ * it to several calls of a tool, so the tries of a call are known by its arguments.
  */
 export function triesOf(functions: IExecuteFunctions, isTool: boolean): Tries {
 	const { retryOnFail, maxTries, waitBetweenTries } = functions.getNode();

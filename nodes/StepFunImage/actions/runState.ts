@@ -7,6 +7,7 @@ import type {
 import pLimit, { type LimitFunction } from 'p-limit';
 
 import type { NodeError } from '../errors/nodeErrors';
+import { createEventLoopYielder } from '../request/parameters';
 import { readRouting } from '../request/routing';
 import type { ItemContext } from '../request/types';
 import type { Credential } from '../transport/credential';
@@ -83,6 +84,8 @@ export function createRunState(
 	 * error that the user reads.
 	 */
 	const scopeOf = memoize<string, AbortController>(() => new AbortController());
+	const yieldToEventLoop = createEventLoopYielder();
+	const oneAtATime = pLimit(1);
 	return {
 		tries,
 		cancelSignal,
@@ -96,6 +99,12 @@ export function createRunState(
 		 */
 		signalOf: (scopes: string[]) =>
 			AbortSignal.any([cancelSignal, stop.signal, ...scopes.map((name) => scopeOf(name).signal)]),
+		/** Runs short tasks one after the other, and yields to the event loop in between. */
+		inTurn: async <T>(task: () => T): Promise<T> =>
+			await oneAtATime(async () => {
+				await yieldToEventLoop();
+				return task();
+			}),
 		routing: readRouting(properties),
 		/** Whether failed items become output items, so that the workflow continues. */
 		continueOnFail: functions.continueOnFail(),

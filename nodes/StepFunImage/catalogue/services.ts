@@ -97,6 +97,7 @@ export function resolveLink(link: string, baseUrl: string): string | undefined {
 		: undefined;
 }
 
-function hostOf(url: string): string | undefined {
-	return URL.canParse(url) ? new URL(url).host : undefined;
+/** The host of an address, with its port; the text itself if it is not an address. */
+export function hostOf(url: string): string {
+	return URL.canParse(url) ? new URL(url).host : url;
 }

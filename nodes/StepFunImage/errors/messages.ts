@@ -1,5 +1,5 @@
 import { findModel, type Operation } from '../catalogue/models';
-import { isStepFunHost } from '../catalogue/services';
+import { hostOf, isStepFunHost } from '../catalogue/services';
 import type { FailureDetails, FailureKind, RequestFailure } from './requestFailure';
 import { truncate } from './truncate';
 
@@ -348,8 +348,4 @@ function readable(text = ''): string {
 		.replace(/\s+/g, ' ')
 		.trim();
 	return truncate(words, 120);
-}
-
-function hostOf(url: string): string {
-	return URL.canParse(url) ? new URL(url).host : url;
 }

@@ -3,7 +3,7 @@ import type { ICredentialDataDecryptedObject, IExecuteFunctions } from 'n8n-work
 
 import { ACCOUNT_DEFAULTS } from '../catalogue/defaults';
 import { findServerFormat, STEPFUN_FORMAT, type ServerFormat } from '../catalogue/serverFormats';
-import { CUSTOM_SERVICE } from '../catalogue/services';
+import { CUSTOM_SERVICE, hostOf } from '../catalogue/services';
 import type { Redactor } from '../errors/nodeErrors';
 import type { AccountLimits } from './rateLimiter';
 import { createRedactor } from './redact';
@@ -149,10 +149,6 @@ function wholeNumber(value: unknown, min: number): number | undefined {
 
 function hashOf(...parts: string[]): string {
 	return createHash('sha256').update(parts.join('\n')).digest('hex');
-}
-
-function hostOf(url: string): string {
-	return URL.canParse(url) ? new URL(url).host : url;
 }
 
 /** The values of a query whose names suggest a key. Other values, such as a version, are not secrets. */

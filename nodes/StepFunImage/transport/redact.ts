@@ -12,9 +12,9 @@ const MIN_MATCH_LENGTH = 16;
 /** A shorter beginning of a secret at the point where a text was truncated reveals nothing. */
 const MIN_CUT_LENGTH = 4;
 
-/** A character that is encoded for a URL, JSON or HTML, or any other character. */
-const CHARACTER =
-	/(?:%|\\x)([0-9a-f]{2})|\\u([0-9a-f]{4})|&#x([0-9a-f]{1,6});|&#(\d{1,7});|\\(["'\\/])|&(amp|lt|gt|quot|apos|sol|plus|equals|num|colon|period|lowbar|commat);|[^]/gi;
+/** A character that is encoded for a URL, JSON or HTML. */
+const SPELLED_CHARACTER =
+	/%([0-9a-f]{2})|\\u([0-9a-f]{4})|\\x([0-9a-f]{2})|\\(["'\\/])|&#x([0-9a-f]{1,6});|&#(\d{1,7});|&(amp|lt|gt|quot|apos|sol|plus|equals|num|colon|period|lowbar|commat);/gi;
 
 const NAMED_ENTITIES: Record<string, string> = {
 	amp: '&',
@@ -126,22 +126,31 @@ function replaceRanges(text: string, ranges: Array<[start: number, end: number]>
 	return kept + text.slice(position);
 }
 
-function decodeSpellings(read: ReadText): ReadText {
-	const { text, positions } = read;
-	if (!/[%\\&]/.test(text)) return read;
-	const characters = [...text.matchAll(CHARACTER)];
-	return {
-		text: characters.map(decodeCharacter).join(''),
-		positions: [...characters.map(({ index }) => index), text.length].map((at) => positions[at]),
+function decodeSpellings({ text, positions }: ReadText): ReadText {
+	let decoded = '';
+	const decodedPositions: number[] = [];
+	const append = (part: string, from: number) => {
+		decoded += part;
+		for (let index = 0; index < part.length; index++)
+			decodedPositions.push(positions[from + index]);
 	};
-}
-
-function decodeCharacter(match: RegExpExecArray): string {
-	const [spelling, byte, unicode, hexadecimal, decimal, escaped, name] = match;
-	if (name) return NAMED_ENTITIES[name.toLowerCase()];
-	const digits = byte ?? unicode ?? hexadecimal;
-	const code = digits ? parseInt(digits, 16) : Number(decimal);
-	return Number.isNaN(code) ? (escaped ?? spelling) : String.fromCharCode(Math.min(code, 0xffff));
+	let position = 0;
+	for (const match of text.matchAll(SPELLED_CHARACTER)) {
+		append(text.slice(position, match.index), position);
+		const [spelling, percent, unicode, byte, escaped, hexadecimal, decimal, name] = match;
+		const code = parseInt(percent ?? unicode ?? byte ?? hexadecimal ?? '', 16) || Number(decimal);
+		const character =
+			escaped ??
+			(name === undefined
+				? String.fromCharCode(Math.min(code || 0, 0xffff))
+				: NAMED_ENTITIES[name.toLowerCase()]);
+		decoded += character;
+		decodedPositions.push(positions[match.index]);
+		position = match.index + spelling.length;
+	}
+	append(text.slice(position), position);
+	decodedPositions.push(positions[text.length]);
+	return { text: decoded, positions: decodedPositions };
 }
 
 /** The encodings of a secret that `decodeSpellings` does not decode, in lower case. */

@@ -103,8 +103,8 @@ export async function retry<T>(
 			return { result, tries };
 		} catch (error) {
 			if (!(error instanceof RequestFailure)) {
-				const wasCharged = error === signal.reason && previous && previous.charge !== 'no';
-				throw wasCharged ? previous?.with({ tries: tries - 1 }) : error;
+				const mayBeCharged = error === signal.reason && previous && previous.charge !== 'no';
+				throw mayBeCharged ? previous?.with({ tries: tries - 1 }) : error;
 			}
 			const { delay, isFinal } = decide(error);
 			decisions.delete(error);

@@ -48,8 +48,8 @@ export function createRateLimiter(windowMs = MINUTE_MS, clock = systemClock): Ra
 	let lastStartAt = -Infinity;
 	let lastAnsweredAt = -Infinity;
 	let timer = { at: Infinity, controller: new AbortController() };
-	/** Set while the account has failures without a success: since when, and the last failure. */
-	let failing: { since: number; failure: RequestFailure } | undefined;
+	/** Set while the account has failures without a success: since when, and the last failure, for unsent requests. */
+	let failing: { since: number; unsent: RequestFailure } | undefined;
 
 	const currentConcurrency = () => Math.min(limits.maxConcurrency(), concurrency.learned());
 	const isIdle = () => inFlight === 0 && queue.size() === 0;
@@ -132,7 +132,12 @@ export function createRateLimiter(windowMs = MINUTE_MS, clock = systemClock): Ra
 	const onFailed = (started: StartedTask, failure: RequestFailure) => {
 		if (!failure.retryable) return onAnswered(started);
 		// A request that takes long may fail after others that started later have succeeded.
-		failing = { since: failing?.since ?? Math.max(started.at, lastAnsweredAt), failure };
+		const since = failing?.since ?? Math.max(started.at, lastAnsweredAt);
+		// The IDs belong to the failed request.
+		failing = {
+			since,
+			unsent: failure.with({ wasNotSent: true, id: undefined, traceId: undefined }),
+		};
 		const { retryAfterMs } = failure.details;
 		if (failure.isThrottled) onThrottled(started, retryAfterMs);
 		else if (failure.isUnavailable) outage.onUnavailable(now(), retryAfterMs);
@@ -156,8 +161,7 @@ export function createRateLimiter(windowMs = MINUTE_MS, clock = systemClock): Ra
 	};
 
 	/**
-	 * The failure with which to reject a task that cannot start before the account has failed for too long. The IDs in
-	 * the failure belong to another request.
+	 * The failure with which to reject a task that cannot start before the account has failed for too long.
 	 *
 	 * @param waitsSince a new task does not answer for failures before it came
 	 */
@@ -167,8 +171,7 @@ export function createRateLimiter(windowMs = MINUTE_MS, clock = systemClock): Ra
 	): RequestFailure | undefined => {
 		if (!failing) return undefined;
 		const since = Math.max(failing.since, waitsSince);
-		if (Math.max(now(), resumesAt()) - since <= maxElapsedMs) return undefined;
-		return failing.failure.with({ wasNotSent: true, id: undefined, traceId: undefined });
+		return Math.max(now(), resumesAt()) - since > maxElapsedMs ? failing.unsent : undefined;
 	};
 
 	/** A new run tests the service itself. It waits no longer than its own Give Up After. */
