@@ -24,7 +24,7 @@ beforeEach(() => {
 	files.attackWith(({ url }, response) => {
 		if (failures-- > 0) response.writeHead(503).end();
 		// A plain proxy is sent the whole address.
-		else if (url?.endsWith('/shoe.png')) response.end(image);
+		else if (url?.endsWith('.png') && url !== '/missing.png') response.end(image);
 		else if (url === '/page') response.end('<html>Please log in</html>');
 		else if (url === '/endless') response.end(Buffer.alloc(70 * 1024 * 1024));
 		else response.writeHead(404).end('no such file');
@@ -47,6 +47,31 @@ describe('Edit: an image from a URL', () => {
 		expect(items[0].json).toMatchObject({ width: 120, height: 90, fileName: 'shoe-edited-1.png' });
 		expect(files.requests).toHaveLength(1);
 		expect(JSON.stringify(files.requests[0].headers)).not.toContain(LOCAL_API_KEY);
+	});
+
+	test.each([
+		['/Schuh%20gr%C3%BCn.png', 'Schuh grün.png', 'schuh-grün-edited-1.png'],
+		['/o/folder%2Fshoe.png', 'shoe.png', 'shoe-edited-1.png'],
+		['/50%-off.png', '50%-off.png', '50-off-edited-1.png'],
+	])('The image at %s is named %s', async (path, uploaded, result) => {
+		const { items, error } = await fromUrl(`${files.origin}${path}`);
+		expect(error?.message).toBeUndefined();
+		expect(server.requests[0].file?.name).toBe(uploaded);
+		expect(items[0].json.fileName).toBe(result);
+	});
+
+	test('A data URI as Image URL is the image itself', async () => {
+		const uri = `data:image/png;base64,${image.toString('base64')}`;
+		const { error } = await fromUrl(`={{ ${JSON.stringify(uri)} }}`);
+		expect(error?.message).toBeUndefined();
+		expect(server.requests[0].file?.bytes.equals(image)).toBe(true);
+		expect(files.requests).toEqual([]);
+	});
+
+	test('A data URI as Image URL that contains no image is refused by the label of its field', async () => {
+		const { error } = await fromUrl('data:image/png;base64,AAAA');
+		expect(error?.message).toBe("'Image URL' does not contain an image that can be edited");
+		expect(server.requests).toEqual([]);
 	});
 
 	test('The download of an input image is retried if that can help', async () => {
@@ -109,6 +134,7 @@ describe('Edit: an image as Base64 text', () => {
 	test.each([
 		['Base64', () => image.toString('base64')],
 		['a data URI', () => `data:image/jpeg;base64,${image.toString('base64')}`],
+		['a data URI in capitals', () => `DATA:IMAGE/PNG;BASE64,${image.toString('base64')}`],
 		['Base64 in lines', () => image.toString('base64').replace(/.{76}/g, '$&\r\n')],
 	])('An image as %s is uploaded with its own type, not the claimed one', async (_form, text) => {
 		const { error } = await fromText(text());

@@ -21,6 +21,9 @@ export interface InputImageRules extends ImageRules {
 	ignoreSslIssues: boolean;
 }
 
+/** The beginning of an image in a text, which names its type. */
+const DATA_URI_PREFIX = /^\s*data:[^,]*,/i;
+
 /** For models without their own limit: more than any image of 4096 × 4096 pixels needs. */
 const MAX_DOWNLOAD_BYTES = 64 * 1024 * 1024;
 
@@ -41,7 +44,7 @@ export async function resolveInputImages(
 		case 'url':
 			return [resolveUrlImage(item, inputUrl, rules)];
 		case 'text':
-			return [resolveTextImage(item, inputText, rules)];
+			return [resolveTextImage(item, 'Base64 Text', inputText, rules)];
 		default:
 			return await findBinaryImages(item, field, rules);
 	}
@@ -53,6 +56,7 @@ export async function resolveInputImages(
  */
 function resolveUrlImage(item: ItemContext, value: unknown, rules: InputImageRules): InputImage {
 	const address = typeof value === 'string' ? value.trim() : '';
+	if (DATA_URI_PREFIX.test(address)) return resolveTextImage(item, 'Image URL', address, rules);
 	if (!isWebAddress(address)) {
 		throw inputError(
 			item,
@@ -62,7 +66,7 @@ function resolveUrlImage(item: ItemContext, value: unknown, rules: InputImageRul
 	}
 	const { pathname, href, host } = new URL(address);
 	const shownUrl = href.replace(/^(\w+:\/\/)[^/?#]*@/, '$1');
-	const fileName = pathname.split('/').at(-1) || 'image';
+	const fileName = decodePath(pathname).split('/').at(-1) || 'image';
 	const { model, limits, timeouts, ignoreSslIssues } = rules;
 	return {
 		fileName,
@@ -98,18 +102,28 @@ function resolveUrlImage(item: ItemContext, value: unknown, rules: InputImageRul
 	};
 }
 
+/** Decodes the path of a URL. Object stores also encode the slashes before the name of a file. */
+function decodePath(path: string): string {
+	try {
+		return decodeURIComponent(path);
+	} catch {
+		return path;
+	}
+}
+
 /** Creates an input image from Base64 text or a data URI in the item. */
 function resolveTextImage(
 	item: ItemContext,
+	label: string,
 	value: unknown,
 	{ model, limits }: ImageRules,
 ): InputImage {
 	const text =
-		typeof value === 'string' ? value.replace(/^\s*data:[^,]*,/, '').replace(/\s+/g, '') : '';
+		typeof value === 'string' ? value.replace(DATA_URI_PREFIX, '').replace(/\s+/g, '') : '';
 	if (text === '') {
 		throw inputError(
 			item,
-			"'Base64 Text' is empty",
+			`'${label}' is empty`,
 			'Make the expression return the field that contains the image as Base64 text or as a data URI.',
 		);
 	}
@@ -117,18 +131,18 @@ function resolveTextImage(
 	if (!canBeChecked(image, limits)) {
 		throw inputError(
 			item,
-			"'Base64 Text' does not contain an image that can be edited",
+			`'${label}' does not contain an image that can be edited`,
 			'The text is not the Base64 of a PNG, JPEG, WebP or other raster image. Check that it was not cut off.',
 		);
 	}
 	if (!isWholeBase64(text)) {
 		throw inputError(
 			item,
-			"'Base64 Text' breaks off in the middle of the image",
+			`'${label}' breaks off in the middle of the image`,
 			'The text was cut off. Spreadsheets and databases, for example, limit the length of texts. Use a binary field or a URL for the image instead.',
 		);
 	}
-	checkLimits(item, 'Base64 Text', image, Buffer.byteLength(text, 'base64'), model, limits);
+	checkLimits(item, label, image, Buffer.byteLength(text, 'base64'), model, limits);
 	const file = uploadAs(item, image);
 	return {
 		fileName: file.name,
