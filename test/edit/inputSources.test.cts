@@ -196,9 +196,12 @@ describe('Edit: binary fields that are none', () => {
 		);
 	});
 
-	test('A file without a type is no image for *', async () => {
-		const { error } = await edit(withBinary({ data: { data: image.toString('base64') } }), '*');
+	test('A file without a type is an image for * only if it contains one', async () => {
+		const ofText = (text: Buffer) => withBinary({ data: { data: text.toString('base64') } });
+		expect((await edit(ofText(image), '*')).error?.message).toBeUndefined();
+		const { error } = await edit(ofText(Buffer.from('a note')), '*');
 		expect(error?.message).toBe("'Input Data Field Name' is *, but this item has no image");
+		expect(server.requests).toHaveLength(1);
 	});
 
 	test('A file that n8n does not have any more is named', async () => {

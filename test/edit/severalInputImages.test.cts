@@ -60,6 +60,20 @@ describe('Edit: several input images of one item', () => {
 		);
 	});
 
+	test('An asterisk also finds images that are stored as application/octet-stream', async () => {
+		const stored = async (file: Buffer, name: string) =>
+			(await itemWithFile(file, name, 'application/octet-stream')).binary!.data;
+		const binary = {
+			front: await stored(await inputImage(80, 60), 'front'),
+			list: await stored(Buffer.from('a list of products'), 'list'),
+		};
+		const { error } = await runEdit(server, [{ json: {}, binary }], { binaryPropertyName: '*' });
+		expect(error?.message).toBeUndefined();
+		expect(server.requests.map(({ file }) => [file?.name, file?.type])).toEqual([
+			['front', 'image/png'],
+		]);
+	});
+
 	test('A missing one of several input fields is named before anything is sent', async () => {
 		const item = await itemWithFile(await inputImage(80, 60));
 		const { error } = await runEdit(server, [item], { binaryPropertyName: 'data, side' });

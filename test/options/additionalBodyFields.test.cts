@@ -69,19 +69,32 @@ test.each(['[1]', 'steps: 5', '"text"', '5'])(
 	},
 );
 
-test.each([{ n: 4 }, { n: '2' }])(
+test.each([
+	[{ n: 4 }, "'Additional Body Fields' asks for several images with n", "'Number of Images'"],
+	[{ n: '2' }, "'Additional Body Fields' asks for several images with n", "'Number of Images'"],
+	[
+		{ stream: true },
+		"'Additional Body Fields' asks for a stream of events with stream",
+		'Remove stream',
+	],
+	[
+		{ stream: 'true' },
+		"'Additional Body Fields' asks for a stream of events with stream",
+		'Remove stream',
+	],
+])(
 	'Additional Body Fields refuse %j, which would make images that nobody gets',
-	async (additional) => {
+	async (additional, message, advice) => {
 		const { error } = await runGenerate(server, {
 			options: { additionalBodyFields: JSON.stringify(additional) },
 		});
-		expect(error?.message).toBe("'Additional Body Fields' asks for several images with n");
-		expect(error?.description).toContain("'Number of Images'");
+		expect(error?.message).toBe(message);
+		expect(error?.description).toContain(advice);
 		expect(server.requests).toEqual([]);
 	},
 );
 
-test.each([{ n: 1 }])('Additional Body Fields take %j', async (additional) => {
+test.each([{ n: 1 }, { stream: false }])('Additional Body Fields take %j', async (additional) => {
 	const { error } = await runGenerate(server, {
 		options: { additionalBodyFields: JSON.stringify(additional) },
 	});
@@ -98,6 +111,26 @@ test('Additional Body Fields refuse a seed with Number of Images, which would pa
 	);
 	expect(error?.description).toContain("set 'Seed' under Options");
 	expect(server.requests).toEqual([]);
+});
+
+test('A negative seed stays the same for several images, because servers choose a random one for it', async () => {
+	server.attackWith((_request, response) => {
+		response.end(JSON.stringify({ data: [{ b64_json: image.toString('base64'), seed: 71 }] }));
+	});
+	for (const options of [{ seed: -1 }, { additionalBodyFields: '{ "seed": -1 }' }]) {
+		server.requests.length = 0;
+		const { items, error } = await runGenerate(server, {
+			model: '=Qwen/Qwen-Image',
+			options: { ...options, numberOfImages: 2 },
+		});
+		expect(error?.message).toBeUndefined();
+		const bodies = server.requests.map(({ body }) => JSON.parse(body.toString()) as object);
+		expect(bodies).toMatchObject([{ seed: -1 }, { seed: -1 }]);
+		expect(items.map(({ json }) => [json.seed, json.requestedSeed])).toEqual([
+			[71, undefined],
+			[71, undefined],
+		]);
+	}
 });
 
 test('Additional Body Fields that remove the seed leave the item without one', async () => {

@@ -119,8 +119,9 @@ export function findDifference(
 		image &&
 		image.width !== null &&
 		(image.width !== expectedSize.width || image.height !== expectedSize.height);
-	const hasOtherSeed =
-		seed !== undefined && seed !== 0 && response.seed !== undefined && response.seed !== seed;
+	// With 0 or a negative seed, many servers choose one themselves.
+	const isFixedSeed = seed !== undefined && seed > 0;
+	const hasOtherSeed = isFixedSeed && response.seed !== undefined && response.seed !== seed;
 	return {
 		requestedSize: hasOtherSize ? `${expectedSize.width}x${expectedSize.height}` : undefined,
 		requestedSeed: hasOtherSeed ? seed : undefined,

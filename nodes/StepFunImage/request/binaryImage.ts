@@ -9,6 +9,9 @@ import type { InputImage, ItemContext } from './types';
 /** The input for all images of an item. */
 const ALL_IMAGES = '*';
 
+/** The types of files whose sender does not know what they are, such as FTP servers. */
+const UNKNOWN_TYPE = /^((application|binary)\/octet-stream)?$/;
+
 /**
  * Finds the images in an item's binary fields, and checks each one against a model's limits by reading only its header.
  *
@@ -25,19 +28,20 @@ export async function findBinaryImages(
 		return [await inspectBinaryField(item, source as IBinaryData, rules)];
 	}
 	const images: InputImage[] = [];
-	for (const name of fieldNames(item, String(source).trim())) {
+	for (const name of await fieldNames(item, String(source).trim())) {
 		images.push(await inspectBinaryField(item, name, rules));
 	}
 	return images;
 }
 
-function fieldNames(item: ItemContext, names: string): string[] {
+async function fieldNames(item: ItemContext, names: string): Promise<string[]> {
 	// The common case, without a search of the item's JSON.
 	if (Object.hasOwn(item.input.binary ?? {}, names)) return [names];
 	const files = filesOf(item);
 	if (names === ALL_IMAGES) {
-		const images = [...files].filter(([, { mimeType }]) => /^image\//.test(mimeType));
-		if (images.length > 0) return images.map(([name]) => name);
+		const images: string[] = [];
+		for (const [name, file] of files) if (await isImage(item, file)) images.push(name);
+		if (images.length > 0) return images;
 		throw inputError(
 			item,
 			"'Input Data Field Name' is *, but this item has no image",
@@ -51,6 +55,16 @@ function fieldNames(item: ItemContext, names: string): string[] {
 		.map((name) => name.trim())
 		.filter((name) => name !== '');
 	return listed.length > 0 ? [...new Set(listed)] : [names];
+}
+
+/** Whether a file is an image by its type; by its content only if the type says nothing. */
+async function isImage(item: ItemContext, file: IBinaryData): Promise<boolean> {
+	const type = (file.mimeType as string | undefined) ?? '';
+	if (!UNKNOWN_TYPE.test(type)) return type.startsWith('image/');
+	return await inspectFile(item, file).then(
+		({ image }) => image !== undefined,
+		() => false,
+	);
 }
 
 async function inspectBinaryField(

@@ -22,7 +22,7 @@ import { findOperation, valueAt, type Routing } from './routing';
 import { assertOperation, encodeFields, expectedSize, randomSeed } from './serverFormat';
 import type { BodyFields, ImageRequest, InputImage, ItemContext, ItemRequests } from './types';
 import { assertNoUnresolvedExpressions } from './unresolvedExpressions';
-import { assertScalar, isUnset, showValue, toNumber } from './validators';
+import { assertScalar, isUnset, showValue, toBoolean, toNumber } from './validators';
 
 /**
  * Turns an item's parameters into valid requests, without sending anything.
@@ -147,7 +147,10 @@ function findCapabilities(
 	);
 }
 
-/** The seed of a variation: the item's seed plus the variation's index, unless the seed is a text or means "random". */
+/**
+ * The seed of a variation: the item's seed plus the variation's index, unless the seed is a text or means "random".
+ * Negative seeds do so on many servers.
+ */
 function seedOf(
 	seed: unknown,
 	variation: number,
@@ -155,8 +158,8 @@ function seedOf(
 	capabilities: ModelCapabilities | undefined,
 ): unknown {
 	if (seed === undefined) return randomSeed(format);
-	if (typeof seed !== 'number' || (seed === 0 && capabilities?.seedZeroIsRandom)) return seed;
-	return seed + variation;
+	const isRandom = (value: number) => value < 0 || (value === 0 && capabilities?.seedZeroIsRandom);
+	return typeof seed !== 'number' || isRandom(seed) ? seed : seed + variation;
 }
 
 /** Refuses seeds of several images that exceed the range, or that make all images identical. */
@@ -175,7 +178,7 @@ function assertSeeds(
 			"The images take the seed, the seed plus 1 and so on. Lower 'Seed', or make fewer images.",
 		);
 	}
-	if (toNumber(additionalSeed) !== undefined) {
+	if ((toNumber(additionalSeed) ?? -1) >= 0) {
 		throw inputError(
 			item,
 			`'Additional Body Fields' sets the same seed for ${count} images, which would all be identical`,
@@ -204,6 +207,24 @@ function fileNameOf(
 	return safeName(String(fileName)) ?? descriptiveName(subject, suffix, item.itemIndex);
 }
 
+/** Fields that change the answer so that images would be paid for and lost. */
+const LOSSY_FIELDS = [
+	{
+		name: 'n',
+		loses: (value: unknown) => (toNumber(value) ?? 1) > 1,
+		problem: 'asks for several images with n',
+		advice:
+			"The node takes one image from each answer, so you would pay for the others without getting them. Remove n, and set 'Number of Images' under Options instead.",
+	},
+	{
+		name: 'stream',
+		loses: (value: unknown) => toBoolean(value) === true,
+		problem: 'asks for a stream of events with stream',
+		advice:
+			'The node reads a single answer, so you would pay for an image without getting it. Remove stream.',
+	},
+];
+
 function readAdditionalFields(
 	item: ItemContext,
 	{ additionalBodyFields }: IDataObject,
@@ -215,12 +236,9 @@ function readAdditionalFields(
 			: additionalBodyFields;
 	if (typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed)) {
 		const fields = parsed as BodyFields;
-		if ((toNumber(fields.n) ?? 1) > 1) {
-			throw inputError(
-				item,
-				"'Additional Body Fields' asks for several images with n",
-				"The node takes one image from each answer, so you would pay for the others without getting them. Remove n, and set 'Number of Images' under Options instead.",
-			);
+		const lossy = LOSSY_FIELDS.find(({ name, loses }) => loses(fields[name]));
+		if (lossy) {
+			throw inputError(item, `'Additional Body Fields' ${lossy.problem}`, lossy.advice);
 		}
 		const entries = Object.entries(fields).filter(([, value]) => value !== undefined);
 		for (const [name, value] of entries) {
