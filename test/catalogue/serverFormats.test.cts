@@ -123,3 +123,14 @@ test.each([
 ])('A result at %j is at %s', (link, address) => {
 	expect(resolveLink(link, 'http://localhost:8080/v1')).toBe(address);
 });
+
+test.each([
+	['/v1/images/7/content', 'https://proxy.example/images/v1/images/7/content'],
+	['/images/v1/images/7/content', 'https://proxy.example/images/v1/images/7/content'],
+	['/v10/7.png', 'https://proxy.example/v10/7.png'],
+	['/files/7.png', 'https://proxy.example/files/7.png'],
+	['//res.example/v1/7.png', 'https://res.example/v1/7.png'],
+	['https://res.example/v1/7.png', 'https://res.example/v1/7.png'],
+])('A result of a server below a path of a proxy, at %j, is at %s', (link, address) => {
+	expect(resolveLink(link, 'https://proxy.example/images/v1')).toBe(address);
+});

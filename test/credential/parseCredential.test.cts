@@ -215,6 +215,20 @@ describe('Credential: the account', () => {
 		expect(new Set(ids).size).toBe(ids.length);
 	});
 
+	test('is another one for other headers or another query, if there is no key', () => {
+		const headers = (value: string) => ({ headers: { values: [{ name: 'X-Api-Key', value }] } });
+		const changes = [
+			{},
+			headers('first-secret'),
+			headers('second-secret'),
+			{ baseUrl: `${CUSTOM.baseUrl}?key=first` },
+			{ baseUrl: `${CUSTOM.baseUrl}?key=second` },
+		];
+		const ids = changes.map((change) => idOf({ apiKey: '', ...change }));
+		expect(new Set(ids).size).toBe(ids.length);
+		expect(new Set(changes.map(idOf)).size).toBe(1);
+	});
+
 	test('is no text in which the key stands', () => {
 		expect(idOf({})).toMatch(/^[0-9a-f]{64}$/);
 	});

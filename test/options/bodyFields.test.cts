@@ -44,7 +44,13 @@ function read(
 		},
 		value,
 	}));
-	const { model: sentModel, ...fields } = readBodyFields(item, routed, model, capabilities);
+	const { model: sentModel, ...fields } = readBodyFields(
+		item,
+		routed,
+		operation,
+		model,
+		capabilities,
+	);
 	expect(sentModel).toBe(model);
 	// A field that is left out is not there at all.
 	expect(Object.values(fields)).not.toContain(undefined);
@@ -146,6 +152,25 @@ describe('A prompt', () => {
 		expect(() => read({ negative_prompt: 'x'.repeat(513) })).toThrow(
 			"'Negative Prompt' is too long: 513 characters",
 		);
+	});
+
+	test.each(['\n', '\r', '\r\n'])(
+		'counts the line break %j as two characters in Edit, whose form sends two',
+		(lineBreak) => {
+			const fits = `${'x'.repeat(254)}${lineBreak}${'x'.repeat(254)}${lineBreak}`;
+			expect(read({ prompt: fits }, 'step-image-edit-2', 'edit')).toEqual({ prompt: fits });
+			expect(() => read({ prompt: `${fits}x` }, 'step-image-edit-2', 'edit')).toThrow(
+				refusal(
+					"'Prompt' is too long: 513 characters, and step-image-edit-2 takes at most 512",
+					'Shorten the text by 1 character. A Chinese character counts as one, an emoji as one or more, and a line break as two.',
+				),
+			);
+		},
+	);
+
+	test('counts a line break as one character in Generate', () => {
+		const prompt = `${'x'.repeat(510)}\n\n`;
+		expect(read({ prompt })).toEqual({ prompt });
 	});
 });
 

@@ -44,7 +44,7 @@ describe('Refusals of Generate', () => {
 			'a prompt of 513 characters',
 			{ prompt: '鞋'.repeat(513) },
 			"'Prompt' is too long: 513 characters, and step-image-edit-2 takes at most 512",
-			'Shorten the text by 1 characters.',
+			'Shorten the text by 1 character.',
 		],
 		[
 			'an object as the prompt',
@@ -234,7 +234,7 @@ describe('Refusals of Edit', () => {
 			'a prompt of 513 characters',
 			{ prompt: 'x'.repeat(513), model: 'step-1x-edit' },
 			"'Prompt' is too long: 513 characters, and step-1x-edit takes at most 512",
-			'Shorten the text by 1 characters.',
+			'Shorten the text by 1 character.',
 		],
 		[
 			'a model that only generates',

@@ -92,9 +92,11 @@ export function isWebAddress(text: string): boolean {
 export function resolveLink(link: string, baseUrl: string): string | undefined {
 	const address = link.trim();
 	if (isWebAddress(address)) return address;
-	return address.startsWith('/') && URL.canParse(address, baseUrl)
-		? new URL(address, baseUrl).href
-		: undefined;
+	if (!address.startsWith('/') || !URL.canParse(address, baseUrl)) return undefined;
+	// Behind a proxy, a server does not know the part of its path that the proxy removes.
+	const [, prefix, version] = /^(.+)(\/[^/]+)\/*$/.exec(new URL(baseUrl).pathname) ?? [];
+	const path = address.startsWith(`${version}/`) ? prefix + address : address;
+	return new URL(path, baseUrl).href;
 }
 
 /** The host of an address, with its port; the text itself if it is not an address. */

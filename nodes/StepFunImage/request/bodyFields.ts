@@ -1,4 +1,10 @@
-import { MODELS, SEED_RANGE, sizeValue, type ModelCapabilities } from '../catalogue/models';
+import {
+	MODELS,
+	SEED_RANGE,
+	sizeValue,
+	type ModelCapabilities,
+	type Operation,
+} from '../catalogue/models';
 import { inputError } from '../errors/nodeErrors';
 import type { RoutedField } from './routing';
 import type { BodyFields, ItemContext } from './types';
@@ -23,6 +29,7 @@ export interface RoutedValue {
 
 /** A value to check against the capabilities of a model. */
 interface CheckedValue extends EnteredValue {
+	operation: Operation;
 	model: string;
 	capabilities: ModelCapabilities;
 }
@@ -84,12 +91,13 @@ const VALIDATORS: Record<string, Validator> = {
  *
  * @param values the fields that the node's properties declare, with their values
  * @param model the model's ID
- * @param capabilities the model's entry in the catalogue; without it, nothing is refused
+ * @param capabilities the model's entry in the catalogue for the operation; without it, nothing is refused
  * @throws NodeOperationError that names the field by its label
  */
 export function readBodyFields(
 	item: ItemContext,
 	values: RoutedValue[],
+	operation: Operation,
 	model: string,
 	capabilities: ModelCapabilities | undefined,
 ): BodyFields {
@@ -104,7 +112,12 @@ export function readBodyFields(
 		if (isUnset(value) && apiField === 'prompt') throw emptyPrompt(entered);
 		if (isUnset(value) && !(validate && isRequired)) continue;
 		const validated = validate
-			? validate({ ...entered, model, capabilities: capabilities as ModelCapabilities })
+			? validate({
+					...entered,
+					operation,
+					model,
+					capabilities: capabilities as ModelCapabilities,
+				})
 			: toDeclaredType(field, entered);
 		if (validated !== undefined) fields[apiField] = validated;
 	}
@@ -140,18 +153,21 @@ function toDeclaredType({ type }: RoutedField, entered: EnteredValue): unknown {
 
 /**
  * Counts code points, as most APIs do: a Chinese character is one, an emoji one or more. StepFun does not document how
- * it counts. The node refuses a text that may be too long, so that the run stops before other rows are charged.
+ * it counts. The node refuses a text that may be too long, so that the run stops before other rows are charged. In a
+ * form, which Edit sends, a line break is two characters ("multipart/form-data encoding algorithm" of the HTML standard).
  */
 function limitedText(checked: CheckedValue, maxCharacters: number): string {
-	const { item, label, value, model } = checked;
+	const { item, label, value, operation, model } = checked;
 	assertScalar(checked);
 	const text = String(value);
-	const characters = [...text].length;
-	if (characters <= maxCharacters) return text;
+	const isInForm = operation === 'edit';
+	const characters = [...(isInForm ? text.replace(/\r\n|\r|\n/g, '\r\n') : text)].length;
+	const excess = characters - maxCharacters;
+	if (excess <= 0) return text;
 	throw inputError(
 		item,
 		`'${label}' is too long: ${characters} characters, and ${model} takes at most ${maxCharacters}`,
-		`Shorten the text by ${characters - maxCharacters} characters. A Chinese character counts as one, an emoji as one or more.`,
+		`Shorten the text by ${excess} ${excess === 1 ? 'character' : 'characters'}. A Chinese character counts as one, an emoji as one or more${isInForm ? ', and a line break as two' : ''}.`,
 	);
 }
 

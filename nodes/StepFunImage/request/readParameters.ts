@@ -55,7 +55,7 @@ export async function readImageRequests(
 	const additionalFields = readAdditionalFields(item, options);
 	const values = routing.fields.map((field) => ({ field, value: valueAt(parameters, field.path) }));
 	const fields: BodyFields = {
-		...readBodyFields(item, values, model, capabilities),
+		...readBodyFields(item, values, operation, model, capabilities),
 		...responseFormatFor(output, format),
 	};
 	// Replaced before `encodeFields`, because some formats append settings to the prompt.

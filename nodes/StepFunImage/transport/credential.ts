@@ -40,7 +40,7 @@ export interface Credential {
 	headers: Header[];
 	ignoreSslIssues: boolean;
 	limits: AccountLimits;
-	/** Identifies the account that the limits belong to: a hash of the host and the key. */
+	/** Identifies the account that the limits belong to: a hash of the host, and the key or what stands in for it. */
 	accountId: string;
 	/** Identifies credentials whose requests fail in the same way: a hash of the address, the key and the headers. */
 	scopeId: string;
@@ -101,7 +101,8 @@ export function parseCredential(fields: ICredentialDataDecryptedObject): Credent
 			requestsPerMinute:
 				wholeNumber(fields.requestsPerMinute, 0) ?? ACCOUNT_DEFAULTS.requestsPerMinute,
 		},
-		accountId: hashOf(hostOf(baseUrl), apiKey),
+		// Without a key, the account shows in the headers or in the query.
+		accountId: hashOf(hostOf(baseUrl), apiKey || query + JSON.stringify(headers)),
 		scopeId: hashOf(baseUrl, query, apiKey, JSON.stringify(headers)),
 		redactor: createRedactor(
 			[textOf(fields.apiKey), apiKey, passwordIn(baseUrl), ...secretsIn(query)],
