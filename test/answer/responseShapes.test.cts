@@ -162,6 +162,11 @@ test.each([
 	['message', { success: false, message: 'busy' }],
 	['msg', { code: 1001, msg: 'busy', data: null }],
 	['detail', { detail: 'busy' }],
+	['detail[].msg', { detail: [{ loc: ['body'], msg: 'busy' }] }],
+	['errors', { errors: ['busy'] }],
+	['errors[].message', { data: null, errors: [{ message: 'busy' }] }],
+	['base_resp.status_msg', { base_resp: { status_code: 1002, status_msg: 'busy' } }],
+	['data[].error.message', { data: [{ error: { code: 'Busy', message: 'busy' } }] }],
 ])('the words of a failure that calls itself a success are found in %s', async (_where, value) => {
 	expect((await read(JSON.stringify(value))).response.error).toBe('busy');
 });

@@ -1,5 +1,6 @@
 import { RequestFailure } from '../errors/requestFailure';
 import { truncate } from '../errors/truncate';
+import { errorTextIn } from '../transport/errorText';
 import { createJsonImageScanner, tooLarge } from './jsonImageScanner';
 import { readHeader } from './measure';
 import { formatOf } from './signature';
@@ -198,9 +199,8 @@ function parseEnvelope(text: string, hasImage: boolean): ImageResponse {
 		seed: asNumber(entry.seed),
 		finishReason: asShownText(entry.finish_reason),
 		url: asText(entry.url)?.slice(0, MAX_LINK_CHARACTERS),
-		error: [answer.error, asObject(answer.error).message, answer.message, answer.msg, answer.detail]
-			.map(asShownText)
-			.find((each) => each !== undefined),
+		// Some servers report the failure of an image in its own entry.
+		error: errorTextIn(answer) ?? errorTextIn(entries),
 	};
 }
 

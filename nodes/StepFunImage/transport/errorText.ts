@@ -35,9 +35,21 @@ const UNPRINTABLE = /[\s\p{Cc}\u202a-\u202e\u2066-\u2069]+/gu;
  */
 export function errorText(body: string): string {
 	const text = body.replace(/^\uFEFF/, '').trim();
-	const message = /^[{["]/.test(text) ? messageInJson(text) : textOfPage(text);
-	const line = message.replace(UNPRINTABLE, ' ').trim();
-	return truncate(line);
+	return inOneLine(/^[{["]/.test(text) ? messageInJson(text) : textOfPage(text));
+}
+
+/**
+ * Finds the server's own message in the parsed JSON of an answer.
+ *
+ * @returns at most 300 characters in one line; `undefined` if there is none
+ */
+export function errorTextIn(value: unknown): string | undefined {
+	const message = findMessage(value);
+	return message === undefined ? undefined : inOneLine(message);
+}
+
+function inOneLine(message: string): string {
+	return truncate(message.replace(UNPRINTABLE, ' ').trim());
 }
 
 function messageInJson(text: string): string {
