@@ -15,8 +15,14 @@ export async function collect(bytes: AsyncIterable<Buffer>): Promise<Buffer> {
 }
 
 /** Reads an answer that arrives in chunks of a size, in bytes. */
-export const read = async (text: string, chunkSize = 1000) =>
-	await readResponse(inChunks(text, chunkSize), collect, () => undefined);
+export const read = async (text: string, chunkSize = 1000) => {
+	const { response, image } = await readResponse(
+		inChunks(text, chunkSize),
+		collect,
+		() => undefined,
+	);
+	return { response, image };
+};
 
 /** The failure of reading an answer, or nothing if it can be read. */
 export const failureFrom = async (text: string): Promise<RequestFailure | undefined> =>

@@ -81,7 +81,7 @@ describe('Response: its fields', () => {
 	});
 
 	test.each(['null', '7', '"text"', 'true'])('none of %s', async (json) => {
-		expect(Object.values((await read([json])).response)).toEqual(Array(6).fill(undefined));
+		expect(Object.values((await read([json])).response)).toEqual(Array(8).fill(undefined));
 	});
 
 	test('of an answer that begins with a byte order mark', async () => {

@@ -45,6 +45,33 @@ describe('a link that was paid for counts, wherever it stands', () => {
 		},
 	);
 
+	test.each([
+		['in image_url', { data: [{ image_url: { url: link } }] }],
+		['in image', { image: { url: link } }],
+		['in results', { output: { results: [{ url: link }] } }],
+	])('%s', async (_where, value) => {
+		expect((await read(JSON.stringify(value))).response.url).toBe(link);
+	});
+
+	test('in the last of several events of a stream', async () => {
+		const events = [
+			'event: image_generation.started',
+			'data: {"type":"image_generation.started"}',
+			'',
+			'event: image_generation.completed',
+			`data: {"type":"image_generation.completed","url":"${link}","seed":8}`,
+			'',
+			'data: [DONE]',
+		];
+		expect((await read(events.join('\r\n'))).response).toMatchObject({ url: link, seed: 8 });
+	});
+
+	test('and the links after the first one are kept too', async () => {
+		const links = ['https://res.example/1', 'https://res.example/2', '/3'];
+		const { response } = await read(JSON.stringify({ data: links.map((url) => ({ url })) }));
+		expect([response.url, ...(response.others ?? [])]).toEqual(links);
+	});
+
 	test('with the fields of its entry', async () => {
 		const entries = [
 			{ seed: 1 },
@@ -154,6 +181,61 @@ describe('an image is not lost for what stands before it', () => {
 		);
 		expect(response).toMatchObject({ id: 'abc', seed: 7, finishReason: 'content_filtered' });
 	});
+});
+
+describe('an image in a list of texts', () => {
+	const png = Buffer.concat([Buffer.from('\x89PNG\r\n\x1a\n\0', 'latin1'), image]);
+	const jpeg = Buffer.concat([Buffer.from('\xff\xd8\xff\xe0', 'latin1'), image]);
+	const webp = Buffer.concat([Buffer.from('RIFF1234WEBP'), image]);
+
+	test.each([
+		['a PNG', png, ''],
+		['a JPEG', jpeg, ''],
+		['a WebP', webp, ''],
+		['a data URI', image, 'data:image/png;base64,'],
+		['a data URI in capitals', image, 'DATA:IMAGE/PNG;BASE64,'],
+	])('%s', async (_what, bytes, prefix) => {
+		const text = JSON.stringify({ id: 'abc', images: [prefix + bytes.toString('base64')] });
+		for (const size of [1, 7, 1000]) {
+			const { response, image: arrived } = await read(text, size);
+			expect(arrived).toEqual(bytes);
+			expect(response).toMatchObject({ id: 'abc', url: undefined, others: undefined });
+		}
+	});
+
+	test('is not mistaken for a link, nor a link for an image', async () => {
+		for (const link of ['/9/1.png', 'https://res.example/1.png', 'd', 'dat', 'uklg', '/']) {
+			expect((await read(JSON.stringify({ images: [link, '/x'] }), 1)).image).toBeUndefined();
+		}
+	});
+});
+
+test('images after the first one are counted', async () => {
+	const entry = { b64_json: base64 };
+	const { response, image: arrived } = await read(JSON.stringify({ data: [entry, entry, entry] }));
+	expect(arrived).toEqual(image);
+	expect(response.others).toEqual([undefined, undefined]);
+});
+
+test.each([
+	['beside the list', { images: [{ url: 'https://res.example/1' }], seed: 9 }, 9],
+	['in the entry', { data: [{ url: 'https://res.example/1', seed: 8 }], seed: 9 }, 8],
+])('a seed is found %s', async (_where, value, seed) => {
+	expect((await read(JSON.stringify(value))).response.seed).toBe(seed);
+});
+
+test('a seed with more digits than a number keeps is not told wrong', async () => {
+	const text = '{"data":[{"url":"https://res.example/1","seed":9007199254740993}]}';
+	expect((await read(text)).response.seed).toBeUndefined();
+});
+
+test.each([
+	['at the top', { task_id: 'T-7' }],
+	['in camel case', { taskId: 'T-7' }],
+	['in data', { code: 0, data: { task_id: 'T-7', task_status: 'submitted' } }],
+	['in output', { output: { task_id: 'T-7', task_status: 'PENDING' } }],
+])('the ID of a task is found %s', async (_where, value) => {
+	expect((await read(JSON.stringify(value))).response.taskId).toBe('T-7');
 });
 
 test.each([

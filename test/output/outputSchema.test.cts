@@ -30,7 +30,15 @@ function typeOf(value: unknown): string {
 }
 
 /** Fields that only some settings or services bring. */
-const OPTIONAL = ['url', 'link', 'estimatedCost', 'variation', 'requestedSize', 'requestedSeed'];
+const OPTIONAL = [
+	'url',
+	'otherUrls',
+	'link',
+	'estimatedCost',
+	'variation',
+	'requestedSize',
+	'requestedSeed',
+];
 
 test.each([
 	['generate', {}],

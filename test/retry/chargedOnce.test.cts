@@ -126,3 +126,34 @@ test('What claims to be an image and never ends is left, and not asked for again
 	expect(server.requests).toHaveLength(1);
 	await server.untilNobodyIsConnected();
 });
+
+test.each([
+	['text', () => png.toString('base64'), 1],
+	['a page, which a login or a proxy sends', () => '<html>Please log in</html>', 3],
+])('Retry On Fail takes %s instead of JSON for what it is', async (_what, body, requests) => {
+	server.attackWith((_request, response) => response.end(body()));
+	await runGenerate(server, {}, { retryOnFail: { maxTries: 3 } });
+	expect(server.requests).toHaveLength(requests);
+});
+
+test('A whole image as the answer is kept although its connection breaks', async () => {
+	server.attackWith((_request, response) => {
+		response.writeHead(200, { 'Content-Type': 'image/png', 'Content-Length': png.length + 9 });
+		response.write(png, () => response.destroy());
+	});
+	const { items, error } = await runGenerate(server, {});
+	expect(error?.message).toBeUndefined();
+	expect((await bytesOf(items[0].binary?.data)).equals(png)).toBe(true);
+	expect(server.requests).toHaveLength(1);
+});
+
+test('An answer that is not HTTP is not asked for again', async () => {
+	server.attackWith(({ socket }) => {
+		socket.end(
+			'HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n',
+		);
+	});
+	const { error } = await runGenerate(server, {});
+	expect(error?.message).toContain('Parse Error');
+	expect(server.requests).toHaveLength(1);
+});

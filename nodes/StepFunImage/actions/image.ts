@@ -92,8 +92,11 @@ async function makeImage(task: ImageTask): Promise<RequestResult | ItemFailure> 
 	};
 	try {
 		const earlier = answers.get(key);
+		if (earlier instanceof RequestFailure) {
+			if (earlier.charge === 'yes') onCharged();
+			throw earlier;
+		}
 		if (earlier) onCharged();
-		if (earlier instanceof RequestFailure) throw earlier;
 		let result = earlier ?? (await requestImage(task, onCharged));
 		remember(result);
 		const { url } = result.response;
@@ -106,7 +109,8 @@ async function makeImage(task: ImageTask): Promise<RequestResult | ItemFailure> 
 		return toResult(item, request, result, outputOptions);
 	} catch (error) {
 		const failure = error instanceof RequestFailure ? error : undefined;
-		if (failure?.charge === 'yes' && !failure.retryable && !answers.has(key)) remember(failure);
+		const isLasting = failure && failure.charge !== 'no' && !failure.retryable;
+		if (isLasting && !answers.has(key)) remember(failure);
 		summary[failure?.isModerated ? 'moderated' : 'failed']++;
 		if (failure && isPassedOn(task, failure)) return toModeratedResult(request, failure);
 		const retryable = !(answers.get(key) instanceof RequestFailure);
@@ -123,6 +127,7 @@ function countDelivered({ request, state, digests }: ImageTask, result: ImageRes
 	const { image, tries } = result;
 	summary.made++;
 	if (tries > 1) summary.repeated++;
+	summary.other += result.response.others?.length ?? 0;
 	if (image?.digest) digests.push(image.digest);
 	const { requestedSize, requestedSeed } = findDifference(request, result);
 	if (requestedSize) summary.otherSize++;

@@ -26,11 +26,12 @@ export interface ImageTask {
 }
 
 /**
- * The requests that would fail in the same way after a status: after a 401, all with the same key. After a 402, only
- * those for the same model, because a gateway may serve other models. After a 404, only those for the same model and path.
+ * The requests that would fail in the same way after a status. After a 402, only those for the same model, because a
+ * gateway may serve other models with another account. The same is true of a 401, except with StepFun's own services.
+ * After a 404, only those for the same model and path.
  */
 const SCOPES: Record<number, (request: ImageRequest) => string> = {
-	401: ({ credential }) => `key ${credential.scopeId}`,
+	401: ({ credential, model }) => `key ${credential.scopeId} ${credential.isCustom ? model : ''}`,
 	402: ({ credential, model }) => `balance ${credential.scopeId} ${model}`,
 	404: ({ credential, path, model }) => `endpoint ${credential.scopeId} ${path} ${model}`,
 };
@@ -59,7 +60,8 @@ export function endWithError(task: ImageTask, error: unknown): NodeError {
 	task.error = shown;
 	if (failure && isPassedOn(task, failure)) return shown;
 	if (!state.continueOnFail) state.stop.abort(shown);
-	const scopeOf = failure?.kind === 'status' && SCOPES[failure.details.status ?? 0];
+	const status = failure?.isOutOfCredit ? 402 : failure?.details.status;
+	const scopeOf = failure?.kind === 'status' && SCOPES[status ?? 0];
 	if (scopeOf) state.scopeOf(scopeOf(request)).abort(shown);
 	return shown;
 }

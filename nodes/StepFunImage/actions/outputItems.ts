@@ -63,6 +63,7 @@ export function toResult(
 					linkLifetime as Parameters<typeof functions.helpers.createBinarySignedUrl>[1],
 				)
 			: undefined;
+	const otherUrls = (response.others ?? []).filter((each) => each !== undefined);
 	const keepsFile = image !== undefined && (link === undefined || hasFile);
 	return {
 		json: describeAnswer(
@@ -76,6 +77,7 @@ export function toResult(
 				mimeType: image?.mimeType,
 				fileSize: image?.fileSize,
 				url: response.url ? redactor.link(response.url) : undefined,
+				otherUrls: otherUrls.length > 0 ? otherUrls.map(redactor.link) : undefined,
 				link: hasN8nLink ? (link ?? null) : undefined,
 				...findDifference(request, result),
 				// The account's bill may differ.

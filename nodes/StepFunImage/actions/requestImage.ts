@@ -2,13 +2,13 @@ import type { IN8nHttpFullResponse } from 'n8n-workflow';
 
 import { resolveLink } from '../catalogue/services';
 import { RequestFailure } from '../errors/requestFailure';
-import { truncate } from '../errors/truncate';
 import {
 	readImage,
 	readResponse,
 	recognizeImage,
 	type ImageResponse,
 } from '../image/responseReader';
+import { truncate } from '../errors/truncate';
 import { encodeBody } from '../request/body';
 import type { ImageRequest } from '../request/types';
 import { toRequestFailure } from '../transport/networkFailure';
@@ -20,6 +20,9 @@ import { toServerTimeout, toStorageTimeout, type Progress } from '../transport/t
 import type { UploadFile } from '../transport/upload';
 import { endWithError, storeWithDigest, logFailure, type ImageTask } from './imageTask';
 import { estimateCost, type ImageResult } from './outputItems';
+
+/** After so long, an error may be that of a proxy that stopped waiting while the image was made. */
+const LATE_ANSWER_MS = 10_000;
 
 /** The answer to one try. */
 type Answer = Omit<ImageResult, 'tries'>;
@@ -120,10 +123,12 @@ async function send(task: ImageTask, { previous }: Attempt, fetched?: UploadFile
 		const image = fetched ?? (await inputImage?.prepare(signal));
 		const body = await encodeBody(operation, fieldsAfter(previous, request), image, progress);
 		const apiRequest = { method, path, ...body };
+		const sentAt = performance.now();
 		const response = await sendWithKey(item.functions, credential, apiRequest, signal, progress);
 		progress.setTimeoutError(toServerTimeout);
 		progress.onActivity();
-		return await readAnswer(task, response, progress);
+		const isLate = performance.now() - sentAt > LATE_ANSWER_MS;
+		return await readAnswer(task, response, progress, isLate);
 	});
 }
 
@@ -144,12 +149,13 @@ async function readAnswer(
 	task: ImageTask,
 	response: IN8nHttpFullResponse,
 	progress: Progress,
+	isLate: boolean,
 ): Promise<Answer> {
 	const traceId = headerText(response.headers['x-trace-id']);
 	let whole: ImageResponse = {};
 	/** If n8n cannot store the image, it may still be available at its link. */
 	const withAnswer = (error: unknown) => {
-		const failure = toRequestFailure(error).with({ traceId });
+		const failure = toRequestFailure(error).with({ traceId, isLate });
 		const { url, id } = whole;
 		return failure.kind === 'storage' ? failure.with({ url, id }) : failure;
 	};
@@ -170,12 +176,19 @@ async function readAnswer(
 			if (finishReason !== 'content_filtered') return;
 			throw new RequestFailure('contentFiltered', { seed, id });
 		});
-		const { url: link = '', error, id } = answer.response;
-		const url = resolveLink(link, task.request.credential.baseUrl);
+		const { url: link = '', error, id, taskId, others } = answer.response;
+		const toAddress = (each: string) => resolveLink(each, task.request.credential.baseUrl);
+		const url = toAddress(link);
 		if (!answer.image && !url) {
-			throw new RequestFailure('noImage', { text: error ?? (truncate(link) || undefined), id });
+			const text = error ?? (truncate(link) || undefined);
+			throw new RequestFailure('noImage', { text, beginning: answer.beginning, id, taskId });
 		}
-		return { response: { ...answer.response, url }, image: answer.image, traceId };
+		const addresses = others?.map((each) => each && toAddress(each));
+		return {
+			response: { ...answer.response, url, others: addresses },
+			image: answer.image,
+			traceId,
+		};
 	} catch (error) {
 		throw withAnswer(error);
 	}

@@ -59,6 +59,11 @@ const SUPPORT_ADVICE = byService('send the IDs to StepFun', "check the server's 
 
 const pauseNotice = ({ baseUrl }: Facts) => (isStepFunHost(baseUrl) ? ` ${PAUSE_NOTICE}` : '');
 
+const lateNotice = ({ failure, image }: Facts) =>
+	image && failure.charge === 'maybe'
+		? ' The answer came late, so the image may have been charged.'
+		: '';
+
 const BY_KIND: Record<Exclude<FailureKind, 'status'>, Entry> = {
 	connection: {
 		message: ({ host, serverText }) => `The connection to ${host} failed${serverText}`,
@@ -119,9 +124,14 @@ const BY_KIND: Record<Exclude<FailureKind, 'status'>, Entry> = {
 			"The field 'balance' is missing or is not a number. Not every region and server reports the balance; check Service and Base URL in the StepFun API credential.",
 	},
 	noImage: {
-		message: ({ serverText }) => `The service answered without an image${serverText}`,
+		message: ({ details: { taskId }, serverText }) =>
+			taskId === undefined
+				? `The service answered without an image${serverText}`
+				: 'The service started a task instead of answering with an image',
 		description: (facts) =>
-			`It reported success, so the image may have been charged. Run this item again; if it happens each time, ${SUPPORT_ADVICE(facts)}.`,
+			facts.details.taskId !== undefined
+				? 'The image may have been charged. The node does not wait for tasks: get the result with HTTP Request nodes, or use another model or server, which answers with the image.'
+				: `${facts.serverText === '' ? `The answer is ${facts.details.beginning}. ` : ''}It reported success, so the image may have been charged. Run this item again; if it happens each time, ${SUPPORT_ADVICE(facts)}.`,
 	},
 	contentFiltered: {
 		message: 'The image was made, but stopped by moderation (content_filtered)',
@@ -204,7 +214,7 @@ const BY_STATUS: Record<number, Entry> = {
 	},
 	408: {
 		message: ({ serverText }) => `The service took too long and gave up${serverText}`,
-		description: 'Run this item again later, or use fewer steps.',
+		description: (facts) => `Run this item again later, or use fewer steps.${lateNotice(facts)}`,
 		forBalance: { description: 'Run this item again later.' },
 	},
 	413: {
@@ -230,7 +240,7 @@ const BY_STATUS: Record<number, Entry> = {
 	},
 	503: {
 		message: ({ serverText }) => `The service is overloaded or out of service${serverText}`,
-		description: (facts) => `Run this item again later.${pauseNotice(facts)}`,
+		description: (facts) => `Run this item again later.${lateNotice(facts)}${pauseNotice(facts)}`,
 	},
 };
 BY_STATUS[504] = BY_STATUS[524] = {
@@ -259,7 +269,7 @@ const REDIRECT: Entry = {
 const SERVER_FAILED: Entry = {
 	message: ({ details, serverText }) =>
 		`The service failed with status ${details.status}${serverText}`,
-	description: 'Run this item again later.',
+	description: (facts) => `Run this item again later.${lateNotice(facts)}`,
 };
 
 const REFUSED: Entry = {
@@ -298,7 +308,9 @@ export function explainFailure(request: FailedRequest, failure: RequestFailure):
 	};
 }
 
-function entryOfStatus({ details: { status = 0, text = '' }, image }: Facts): Entry {
+function entryOfStatus({ failure, details: { status = 0, text = '' }, image }: Facts): Entry {
+	if (failure.isOutOfCredit) return BY_STATUS[402];
+	if (failure.isModerated) return BY_STATUS[451];
 	if (status === 400 && image?.hasInputImage && text.includes(IMAGE_NOT_RECEIVED)) {
 		return IMAGE_TOO_LARGE;
 	}
@@ -332,8 +344,9 @@ function explainDownload({ url = '', reason }: FailureDetails): string {
 }
 
 /** The details that StepFun's support asks for. */
-function referencesOf({ traceId, id }: FailureDetails): string[] {
-	return [...(traceId ? [`Trace ID: ${traceId}`] : []), ...(id ? [`Request ID: ${id}`] : [])];
+function referencesOf({ traceId, id, taskId }: FailureDetails): string[] {
+	const references = { 'Trace ID': traceId, 'Request ID': id, 'Task ID': taskId };
+	return Object.entries(references).flatMap(([name, value]) => (value ? `${name}: ${value}` : []));
 }
 
 function quote(text = ''): string {

@@ -17,7 +17,8 @@ const FAILURE_KINDS = {
 	truncated: { retryable: true, charge: 'yes' },
 	/** The answer does not match its Content-Encoding, which a retry would not change. */
 	badCompression: { retryable: false, charge: 'yes' },
-	invalidJson: { retryable: false, charge: 'no' },
+	/** A page counts as free, because it comes from a proxy or a login in front of the service. */
+	invalidJson: { retryable: false, charge: 'maybe' },
 	/** The answer is JSON without a balance. */
 	noBalance: { retryable: false, charge: 'no' },
 	noImage: { retryable: false, charge: 'yes' },
@@ -38,8 +39,19 @@ export type FailureKind = keyof typeof FAILURE_KINDS;
 /** Statuses of a server that is down, or of the proxy in front of it. Those from 520 on are Cloudflare's. */
 const UNAVAILABLE_STATUSES = new Set([502, 503, 521, 522, 523]);
 
+/** The codes with which services other than StepFun report that moderation stopped a request. */
+const MODERATION_CODE =
+	/moderation|content_?(policy|filter)|sensitive_?content|data_?inspection|responsible_?ai|safety/i;
+
+/** The codes with which services report that nothing is left to pay with, some of them with status 429. */
+const CREDIT_CODE =
+	/^(insufficient(_user)?_(quota|balance)|exceeded_current_quota_error|billing_hard_limit_reached|arrearage|1113)$/i;
+
 /** Statuses of a proxy that stopped waiting for the server, which may still finish the image. */
 const PROXY_TIMEOUT_STATUSES = new Set([504, 520, 524]);
+
+/** Statuses of a proxy that did not reach the server. */
+const UNREACHED_STATUSES = new Set([521, 522, 523]);
 
 /** Statuses of temporary problems. 400, 401, 402, 404 and 451 would come again. */
 const RETRYABLE_STATUSES = new Set([
@@ -52,20 +64,24 @@ const RETRYABLE_STATUSES = new Set([
 	...PROXY_TIMEOUT_STATUSES,
 ]);
 
-/** Node.js's codes for a connection that was never established, so that nothing was sent. */
-const NEVER_CONNECTED_CODES =
-	/^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|EHOSTDOWN)$/;
-/** Node.js's messages for such connections whose codes can also mean that a connection broke later. */
-const NEVER_CONNECTED_TEXT = /^connect |before secure TLS connection/;
+/** Node.js's codes for a connection that cannot be established, such as an unknown host or a bad certificate. */
+const IMPOSSIBLE_CODES =
+	/^(ENOTFOUND|ERR_INVALID_\w+|ERR_TLS_\w+|CERT_\w+|DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_\w+)$/;
 
-/** Node.js's codes for connections that will fail again, such as an unknown host or a bad certificate. */
-const LASTING_CODES =
-	/^(ENOTFOUND|ERR_INVALID_\w+|ERR_TLS_\w+|CERT_\w+|DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_\w+|ERR_FR_TOO_MANY_REDIRECTS)$/;
+/** Node.js's codes for a connection that may be established later. */
+const UNREACHABLE_CODES = /^(ECONNREFUSED|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|EHOSTDOWN)$/;
+/** Node.js's messages for such connections whose codes can also mean that a connection broke later. */
+const UNREACHABLE_TEXT = /^connect |before secure TLS connection/;
+
+/** Codes for answers that will come again: a loop of redirects, or something that is not HTTP. */
+const LASTING_CODES = /^(ERR_FR_TOO_MANY_REDIRECTS|HPE_\w+)$/;
 
 /** The details of a failure. */
 export interface FailureDetails {
 	/** The service's own message, as far as it could be read. */
 	text?: string;
+	/** The beginning of an answer without an image. */
+	beginning?: string;
 	/** The HTTP status of a failure of kind `status`. */
 	status?: number;
 	/** The wait that `Retry-After` requested, in milliseconds. */
@@ -80,6 +96,8 @@ export interface FailureDetails {
 	seed?: number;
 	/** The ID in the answer. */
 	id?: string;
+	/** The ID of a task that the server has started instead of answering with an image. */
+	taskId?: string;
 	/** The answer's `X-Trace-Id` header, which StepFun's support asks for. */
 	traceId?: string;
 	/** The link to an image that could not be downloaded or stored. */
@@ -88,8 +106,12 @@ export interface FailureDetails {
 	reason?: RequestFailure;
 	/** How many times the request was sent. */
 	tries?: number;
+	/** The service's own codes for an error status. */
+	errorCodes?: string[];
 	/** Set if a gateway failed after the server behind it had answered. */
 	isFromGateway?: boolean;
+	/** Set if the service had so much time before its answer that it may have made the image. */
+	isLate?: boolean;
 	/** Set to retry a failure that is not retryable by its kind and status. */
 	retryable?: boolean;
 	/** Set on a request that was never sent, because the account had been failing in this way for too long. */
@@ -118,16 +140,22 @@ export class RequestFailure extends Error {
 		if (wasNotSent) return false;
 		if (retryable) return true;
 		if (this.kind === 'status') return RETRYABLE_STATUSES.has(status);
-		if (this.kind === 'connection') return !LASTING_CODES.test(code);
+		if (this.kind === 'connection') {
+			return !IMPOSSIBLE_CODES.test(code) && !LASTING_CODES.test(code);
+		}
 		if (this.kind === 'inputDownload') return reason?.retryable === true;
 		return FAILURE_KINDS[this.kind].retryable;
 	}
 
 	/** Whether the failed request was charged. */
 	get charge(): Charge {
-		const { status = 0, wasNotSent, isFromGateway } = this.details;
+		const { status = 0, text = '', wasNotSent, isFromGateway, isLate } = this.details;
 		if (wasNotSent || this.wasNeverConnected) return 'no';
 		if (PROXY_TIMEOUT_STATUSES.has(status) || isFromGateway) return 'maybe';
+		// Some proxies answer with these statuses when they stop waiting: LiteLLM with 408, Heroku's router with 503.
+		const mayBeProxy = status === 408 || (status >= 500 && !UNREACHED_STATUSES.has(status));
+		if (isLate && mayBeProxy) return 'maybe';
+		if (this.kind === 'invalidJson' && text.startsWith('<')) return 'no';
 		return FAILURE_KINDS[this.kind].charge;
 	}
 
@@ -136,13 +164,18 @@ export class RequestFailure extends Error {
 		const { code = '', text = '' } = this.details;
 		return (
 			this.kind === 'connection' &&
-			(NEVER_CONNECTED_CODES.test(code) || NEVER_CONNECTED_TEXT.test(text))
+			(IMPOSSIBLE_CODES.test(code) || UNREACHABLE_CODES.test(code) || UNREACHABLE_TEXT.test(text))
 		);
 	}
 
 	/** Whether the service rejected the request because of a rate limit. */
 	get isThrottled(): boolean {
-		return this.details.status === 429;
+		return this.details.status === 429 && !this.isOutOfCredit;
+	}
+
+	/** Whether the account has nothing left to pay with. */
+	get isOutOfCredit(): boolean {
+		return this.details.status === 402 || this.hasCode(CREDIT_CODE);
 	}
 
 	/** Whether the service seems to be down, so that other requests would fail too. */
@@ -153,7 +186,12 @@ export class RequestFailure extends Error {
 
 	/** Whether moderation refused the request (451) or withheld the image. */
 	get isModerated(): boolean {
-		return this.kind === 'contentFiltered' || this.details.status === 451;
+		const { status } = this.details;
+		return (
+			this.kind === 'contentFiltered' ||
+			status === 451 ||
+			((status === 400 || status === 403) && this.hasCode(MODERATION_CODE))
+		);
 	}
 
 	/** The HTTP status of the service's answer, if there was one. */
@@ -163,6 +201,10 @@ export class RequestFailure extends Error {
 		// The status of an input image's download comes from another host, not from the service.
 		const unanswered = ['connection', 'blocked', 'timeout', 'storage', 'inputDownload'];
 		return unanswered.includes(this.kind) ? undefined : 200;
+	}
+
+	private hasCode(code: RegExp): boolean {
+		return this.details.errorCodes?.some((each) => code.test(each)) === true;
 	}
 
 	/** A copy of the failure with more details. */

@@ -13,9 +13,12 @@ const COLON = 0x3a;
 
 /** The field for an image as Base64. */
 const IMAGE_KEY = 'b64_json';
-/** The field for a link. Some servers put the image itself there, as a data URI. */
+/** The field for a link. Some servers put the image itself there. */
 const LINK_KEY = 'url';
-const DATA_URI = 'data:';
+/**
+ * How an image starts where a link may be: as a data URI, or as the Base64 text of a PNG, JPEG or WebP. In lower case.
+ */
+const IMAGE_STARTS = ['data:', 'ivborw0kggo', '/9j/', 'uklgr'];
 /** The longest form of the relevant keys, with each character as an escape such as `\u0062`. */
 const MAX_KEY_BYTES = IMAGE_KEY.length * 6;
 /** The beginning of an escape sequence at the end of a text. */
@@ -63,7 +66,8 @@ export function createJsonImageScanner() {
 
 	const stateOfString = (name: string | undefined): typeof state => {
 		if (name === IMAGE_KEY) return decoder ? 'anotherImage' : 'image';
-		return name === LINK_KEY ? 'link' : 'string';
+		// A text without a key is a key itself, or part of a list, which may consist of links.
+		return name === LINK_KEY || name === undefined ? 'link' : 'string';
 	};
 
 	const scanStructure = (chunk: Buffer, start: number): number => {
@@ -108,23 +112,24 @@ export function createJsonImageScanner() {
 		return position;
 	};
 
-	/** If a link starts like a data URI, it is an image, and the decoder gets the start that has been read. */
+	/** If a link starts like an image, it is one, and the decoder gets the start that has been read. */
 	const scanLink = (chunk: Buffer, start: number): number => {
 		let position = start;
-		while (position < chunk.length && lastString.length < DATA_URI.length) {
-			// Upper and lower case differ only in this bit.
-			if ((chunk[position] | 0x20) !== DATA_URI.charCodeAt(lastString.length)) {
+		while (position < chunk.length) {
+			const read = String.fromCharCode(...lastString, chunk[position]).toLowerCase();
+			const imageStart = IMAGE_STARTS.find((each) => each.startsWith(read));
+			if (imageStart === undefined) {
 				append(Buffer.from(lastString));
 				state = 'string';
-				return position;
+				break;
 			}
 			lastString.push(chunk[position++]);
-		}
-		if (lastString.length === DATA_URI.length) {
+			if (read !== imageStart) continue;
 			state = decoder ? 'anotherImage' : 'image';
-			if (decoder) return position;
+			if (decoder) break;
 			decoder = createDecoder();
-			decoder.decode(Buffer.from(DATA_URI));
+			decoder.decode(Buffer.from(lastString));
+			break;
 		}
 		return position;
 	};

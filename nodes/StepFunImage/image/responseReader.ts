@@ -12,6 +12,10 @@ export interface ImageResponse {
 	seed?: number;
 	finishReason?: string;
 	url?: string;
+	/** The links of its further images, `undefined` where an image is not a link. */
+	others?: Array<string | undefined>;
+	/** The ID of a task that the server has started instead of answering with an image. */
+	taskId?: string;
 	/** The message of a server that reports an error with status 200. */
 	error?: string;
 }
@@ -33,7 +37,7 @@ const MAX_LINK_CHARACTERS = 16 * 1024;
  * @param storeImage called with the image's bytes when they start to arrive. They end only after the whole answer has
  * arrived and is valid, because n8n's store cannot delete a file.
  * @param validate throws if the answer is useless whatever its image is
- * @returns the answer's fields, and the result of `storeImage` if there was an image
+ * @returns the answer's fields and its beginning, and the result of `storeImage` if there was an image
  * @throws RequestFailure of kind `truncated`, `invalidJson` or `tooLarge`, and the errors of `storeImage`. If the
  * answer is complete but its image is not, the kind is `notAnImage`.
  */
@@ -41,7 +45,7 @@ export async function readResponse<Stored>(
 	body: AsyncIterable<Buffer>,
 	storeImage: (image: AsyncIterable<Buffer>) => Promise<Stored>,
 	validate: (response: ImageResponse) => void,
-): Promise<{ response: ImageResponse; image?: Stored }> {
+): Promise<{ response: ImageResponse; beginning: string; image?: Stored }> {
 	const chunks = body[Symbol.asyncIterator]();
 	const scanner = createJsonImageScanner();
 	let bytes = 0;
@@ -110,7 +114,7 @@ export async function readResponse<Stored>(
 		} while (await readChunk());
 		const response = parse();
 		validate(response);
-		return { response, image: image?.stored };
+		return { response, beginning: truncate(scanner.envelope().trim()), image: image?.stored };
 	} finally {
 		await chunks.return?.();
 	}
@@ -174,7 +178,7 @@ function toRejection(error: unknown, responseIsWhole: boolean): RequestFailure {
 }
 
 function parseEnvelope(text: string, hasImage: boolean): ImageResponse {
-	const json = text.replace(/^\uFEFF/, '');
+	const json = joinEvents(text.replace(/^\uFEFF/, ''));
 	const parsed =
 		parseJson(json) ?? (hasImage || hasLink(json) ? parseBrokenJson(json.trim()) : undefined);
 	if (parsed === undefined) {
@@ -188,28 +192,45 @@ function parseEnvelope(text: string, hasImage: boolean): ImageResponse {
 	}
 	const answer = asObject(parsed.value);
 	const entries = entriesOf(parsed.value);
-	// In the entry of the image, an empty text has replaced the image.
+	const linkOf = ({ url }: Entry) => asText(url)?.slice(0, MAX_LINK_CHARACTERS);
+	// An empty text has replaced each image.
+	const isImage = ({ b64_json: image, url }: Entry) => image === '' || url === '';
 	const entry =
-		entries.find(({ b64_json: image, url }) =>
-			hasImage ? image === '' || url === '' : asText(url) !== undefined,
-		) ?? asObject(entries[0]);
+		entries.find((each) => (hasImage ? isImage(each) : linkOf(each) !== undefined)) ??
+		asObject(entries[0]);
+	const others = entries.filter(
+		(each) => each !== entry && (linkOf(each) !== undefined || (hasImage && each.b64_json === '')),
+	);
 	return {
 		id: asShownText(answer.id),
 		created: asNumber(answer.created),
-		seed: asNumber(entry.seed),
+		seed: asNumber(entry.seed) ?? asNumber(answer.seed),
 		finishReason: asShownText(entry.finish_reason),
-		url: asText(entry.url)?.slice(0, MAX_LINK_CHARACTERS),
+		url: linkOf(entry),
+		others: others.length > 0 ? others.map(linkOf) : undefined,
+		taskId: [answer, ...entries]
+			.map(({ task_id: id, taskId }) => asShownText(id ?? taskId))
+			.find((each) => each !== undefined),
 		// Some servers report the failure of an image in its own entry.
 		error: errorTextIn(answer) ?? errorTextIn(entries),
 	};
 }
 
 /** The fields in which servers and relays return results: a list, a single result, or one field inside another. */
-const RESULT_FIELDS = ['data', 'images', 'output', 'result'];
+const RESULT_FIELDS = ['data', 'images', 'output', 'result', 'results', 'image', 'image_url'];
 const MAX_RESULT_DEPTH = 4;
 
+type Entry = Record<string, unknown>;
+
+/** Joins the events of a stream (the HTML standard's "server-sent events"), which some servers send without being asked. */
+function joinEvents(text: string): string {
+	if (!/^\s*(event|data|id|retry)?:/.test(text)) return text;
+	const events = text.split(/\r?\n/).map((line) => line.replace(/^data:\s*/, ''));
+	return `[${events.filter((event) => event.startsWith('{')).join(',')}]`;
+}
+
 /** The results in an answer, each as an object. Some servers return a link without an object around it. */
-function entriesOf(value: unknown, depth = 0): Array<Record<string, unknown>> {
+function entriesOf(value: unknown, depth = 0): Entry[] {
 	if (typeof value === 'string') return /^(https?:\/)?\//i.test(value) ? [{ url: value }] : [];
 	if (typeof value !== 'object' || value === null || depth > MAX_RESULT_DEPTH) return [];
 	if (Array.isArray(value)) return value.flatMap((each) => entriesOf(each, depth + 1));
@@ -292,5 +313,7 @@ function asShownText(value: unknown): string | undefined {
 /** Reads a number, which some servers send as text. */
 function asNumber(value: unknown): number | undefined {
 	if (typeof value === 'string' && /^\d{1,15}$/.test(value)) return Number(value);
-	return typeof value === 'number' ? value : undefined;
+	// A larger integer has been rounded.
+	const isExact = typeof value === 'number' && Math.abs(value) <= Number.MAX_SAFE_INTEGER;
+	return isExact ? value : undefined;
 }

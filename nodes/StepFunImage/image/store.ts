@@ -1,7 +1,7 @@
 import type { IBinaryData, IExecuteFunctions } from 'n8n-workflow';
 
 import { IMAGE_FORMATS } from '../catalogue/imageFormats';
-import { RequestFailure } from '../errors/requestFailure';
+import { RequestFailure, type FailureKind } from '../errors/requestFailure';
 import type { ByteStream } from '../transport/response';
 import { inspectImage, readHeader, type ImageInspector } from './measure';
 
@@ -16,6 +16,9 @@ export interface StoredImage {
 	/** In bytes. */
 	fileSize: number;
 }
+
+/** How reading fails if the connection breaks, or if nothing arrives for too long. */
+const BROKEN_KINDS: FailureKind[] = ['truncated', 'connection', 'timeout'];
 
 /** Far larger than any model's images; guards against endless responses. */
 const MAX_IMAGE_BYTES = 256 * 1024 * 1024;
@@ -41,10 +44,17 @@ export async function storeImage(
 	let fileSize = 0;
 
 	async function* checkedImage(inspector: ImageInspector): AsyncGenerator<Buffer> {
+		const nextChunk = async (): Promise<IteratorResult<Buffer>> =>
+			await chunks.next().catch((error: unknown) => {
+				// A broken connection does not matter after a whole image.
+				const isBroken = error instanceof RequestFailure && BROKEN_KINDS.includes(error.kind);
+				if (!isBroken || !inspector.isWhole()) throw error as Error;
+				return { done: true, value: undefined };
+			});
 		for (
 			let next: IteratorResult<Buffer> = { value: header };
 			!next.done;
-			next = await chunks.next()
+			next = await nextChunk()
 		) {
 			const chunk = next.value;
 			fileSize += chunk.length;

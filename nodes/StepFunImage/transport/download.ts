@@ -79,10 +79,20 @@ async function openDownload(
 		(response.body as ByteStream).destroy();
 		response = (await functions.helpers.httpRequest({
 			...options,
+			url: withQuery(url, owner.query),
 			headers: authorizationHeaders(owner),
 			disableFollowRedirect: true,
 		})) as IN8nHttpFullResponse;
 	}
 	await assertOk(response);
 	return response.body as ByteStream;
+}
+
+/** Some gateways accept the key in the query, which the link lacks. */
+function withQuery(url: string, query: string): string {
+	const keyed = new URL(url);
+	for (const [name, value] of new URLSearchParams(query)) {
+		if (!keyed.searchParams.has(name)) keyed.searchParams.append(name, value);
+	}
+	return keyed.href;
 }

@@ -13,7 +13,6 @@ const MESSAGE_FIELDS = [
 	'msg',
 	'detail',
 	'error',
-	'errors',
 	'error_description',
 	'error_msg',
 	'base_resp',
@@ -48,6 +47,21 @@ export function errorTextIn(value: unknown): string | undefined {
 	return message === undefined ? undefined : inOneLine(message);
 }
 
+/**
+ * Finds the service's own codes in the body of an error, such as `insufficient_quota`.
+ *
+ * @returns in most services one for the error and one for its type
+ */
+export function errorCodes(body: string): string[] {
+	const { error, ...fields } = jsonParse<Record<string, unknown> | null>(body, {
+		fallbackValue: null,
+	}) ?? { error: undefined };
+	return [error ?? {}, fields].flatMap((each) => {
+		const { code, type } = each as Record<string, unknown>;
+		return [code, type].filter((value) => value !== undefined && value !== null).map(String);
+	});
+}
+
 function inOneLine(message: string): string {
 	return truncate(message.replace(UNPRINTABLE, ' ').trim());
 }
@@ -70,8 +84,12 @@ function findMessage(value: unknown, depth = 0): string | undefined {
 	}
 	const fields = value as Record<string, unknown>;
 	const nested = typeof fields.error === 'object' ? inner(fields.error) : undefined;
+	// ASP.NET groups errors by the names of fields.
+	const errors = inner(Object.values(fields.errors ?? {}));
 	const message =
-		nested ?? MESSAGE_FIELDS.map((name) => inner(fields[name])).find((each) => each !== undefined);
+		nested ??
+		errors ??
+		MESSAGE_FIELDS.map((name) => inner(fields[name])).find((each) => each !== undefined);
 	// Formats FastAPI's validation errors, `{ loc: ['body', 'size'], msg: '…' }`, as `size: …`.
 	const { loc } = fields;
 	const field = Array.isArray(loc) ? loc.filter((part) => part !== 'body').join('.') : '';

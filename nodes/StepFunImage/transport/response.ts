@@ -1,7 +1,7 @@
 import type { IExecuteFunctions, IN8nHttpFullResponse } from 'n8n-workflow';
 
 import { RequestFailure } from '../errors/requestFailure';
-import { errorText } from './errorText';
+import { errorCodes, errorText } from './errorText';
 import { toRequestFailure } from './networkFailure';
 import { parseRetryAfter } from './retry';
 import { toServerTimeout, type Progress, type ToTimeoutError } from './timeLimits';
@@ -69,9 +69,11 @@ export async function readAll(
 export async function assertOk(response: IN8nHttpFullResponse): Promise<void> {
 	const { statusCode: status, headers } = response;
 	if (status >= 200 && status < 300) return;
+	const body = await readBeginning(response.body as ByteStream);
 	throw new RequestFailure('status', {
 		status,
-		text: errorText(await readBeginning(response.body as ByteStream)),
+		text: errorText(body),
+		errorCodes: errorCodes(body),
 		// The server's clock may differ from the local one.
 		retryAfterMs: parseRetryAfter(
 			headers['retry-after'],

@@ -139,7 +139,7 @@ export function createRateLimiter(windowMs = MINUTE_MS, clock = systemClock): Ra
 			unsent: failure.with({ wasNotSent: true, id: undefined, traceId: undefined }),
 		};
 		const { retryAfterMs } = failure.details;
-		if (failure.isThrottled) onThrottled(started, retryAfterMs);
+		if (failure.details.status === 429) onThrottled(started, retryAfterMs);
 		else if (failure.isUnavailable) outage.onUnavailable(now(), retryAfterMs);
 		queue.rejectOverdue(lastingFailure);
 	};

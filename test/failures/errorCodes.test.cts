@@ -1,0 +1,147 @@
+import { startHostileServer, type HostileServer } from '../kit/hostileServer.cts';
+import { runGenerate } from '../kit/localRuns.cts';
+
+// Services other than StepFun say in codes of their own what StepFun says with a status.
+
+let server: HostileServer;
+let keys = 0;
+beforeAll(async () => (server = await startHostileServer()));
+beforeEach(() => (server.requests.length = 0));
+afterAll(async () => await server.close());
+
+const answerWith = (status: number, body: object) =>
+	server.attackWith((_request, response) => {
+		response.writeHead(status).end(JSON.stringify(body));
+	});
+
+const credential = () => ({ apiFormat: 'openai', apiKey: `codes-${++keys}` });
+
+describe('Moderation', () => {
+	test.each<[string, number, object]>([
+		['OpenAI', 400, { error: { code: 'moderation_blocked', type: 'user_error', message: 'no' } }],
+		['Azure', 400, { error: { code: 'content_policy_violation', message: 'no' } }],
+		[
+			'Volcengine Ark',
+			400,
+			{ error: { code: 'InputTextSensitiveContentDetected', message: 'no' } },
+		],
+		['DashScope', 400, { code: 'DataInspectionFailed', message: 'no' }],
+		['a relay', 403, { error: { type: 'content_filter', message: 'no' } }],
+	])('of %s passes on if the user wants it', async (_service, status, body) => {
+		answerWith(status, body);
+		const { items, error } = await runGenerate(
+			server,
+			{ options: { whenModerated: 'passOn' } },
+			{ credential: credential() },
+		);
+		expect(error).toBeUndefined();
+		expect(items[0].json).toMatchObject({
+			finishReason: 'refused',
+			moderation: 'no',
+			charged: false,
+		});
+	});
+
+	test('is told as what it is', async () => {
+		answerWith(400, { error: { code: 'moderation_blocked', message: 'no' } });
+		const { error } = await runGenerate(server, {}, { credential: credential() });
+		expect(error?.message).toBe('Moderation refused the request: no');
+		expect(error?.httpCode).toBe('400');
+		expect(server.requests).toHaveLength(1);
+	});
+
+	test('has codes that do not count with another status, nor in the text', async () => {
+		for (const [status, error] of [
+			[500, { code: 'content_policy_violation', message: 'no' }],
+			[400, { code: 'invalid_size', message: 'see our content_policy' }],
+		] as const) {
+			answerWith(status, { error });
+			const { items, error: thrown } = await runGenerate(
+				server,
+				{ options: { whenModerated: 'passOn', maxTries: 1 } },
+				{ credential: credential() },
+			);
+			expect(items).toEqual([]);
+			expect(thrown?.message).not.toContain('Moderation');
+		}
+	});
+});
+
+describe('Nothing left to pay with', () => {
+	test.each<[string, number, object, number]>([
+		['OpenAI', 429, { error: { code: 'insufficient_quota', type: 'insufficient_quota' } }, 19],
+		['Moonshot', 429, { error: { type: 'exceeded_current_quota_error' } }, 19],
+		['Zhipu', 429, { error: { code: '1113' } }, 19],
+		['OpenAI', 400, { error: { code: 'billing_hard_limit_reached' } }, 1],
+		['new-api', 403, { error: { code: 'insufficient_user_quota' } }, 1],
+		['DashScope', 400, { code: 'Arrearage' }, 1],
+	])('as %s says it with %i, ends the run', async (_service, status, body, most) => {
+		answerWith(status, body);
+		const { items } = await runGenerate(
+			server,
+			{ options: { maxTries: 2 } },
+			{
+				items: Array.from({ length: 20 }, () => ({})),
+				credential: { ...credential(), concurrentRequests: 1 },
+				onError: 'continueRegularOutput',
+			},
+		);
+		const messages = items.map(({ json }) => String(json.error));
+		for (const message of messages) expect(message).toContain("The account's balance is used up");
+		expect(messages.at(-1)).toMatch(/^Not sent, because/);
+		expect(server.requests.length).toBeLessThanOrEqual(most);
+	});
+
+	test('is not what another 429 says', async () => {
+		answerWith(429, { error: { code: 'rate_limit_exceeded' } });
+		const { error } = await runGenerate(
+			server,
+			{ options: { giveUpAfter: 0 } },
+			{ credential: credential() },
+		);
+		expect(error?.message).toContain('Too many requests');
+	});
+});
+
+test('A 401 of one model of a gateway does not stop the rows of others', async () => {
+	answerWith(401, { error: { message: 'upstream key' } });
+	const { items } = await runGenerate(
+		server,
+		{ model: '={{ $json.model }}' },
+		{
+			items: ['a', 'a', 'b', 'b'].map((model) => ({ model })),
+			credential: { ...credential(), concurrentRequests: 1 },
+			onError: 'continueRegularOutput',
+		},
+	);
+	expect(server.requests).toHaveLength(2);
+	expect(items.map(({ json }) => String(json.error).startsWith('Not sent'))).toEqual([
+		false,
+		true,
+		false,
+		true,
+	]);
+});
+
+test('The words of errors that are grouped by field are told', async () => {
+	answerWith(400, { title: 'Validation failed', errors: { size: ['The size is not supported.'] } });
+	const { error } = await runGenerate(server, {}, { credential: credential() });
+	expect(error?.message).toContain('The size is not supported.');
+});
+
+test('A task instead of an image is told with its ID, and not asked for again', async () => {
+	answerWith(200, { data: { task_id: 'T-7', task_status: 'submitted' } });
+	const { error } = await runGenerate(server, {}, { credential: credential() });
+	expect(error?.message).toBe('The service started a task instead of answering with an image');
+	expect(error?.description).toContain('Task ID: T-7.');
+	expect(server.requests).toHaveLength(1);
+});
+
+test('An answer without an image and without words is shown', async () => {
+	answerWith(200, { pictures: [{ address: 'https://res.example/1.png' }] });
+	const { error } = await runGenerate(server, {}, { credential: credential() });
+	expect(error?.message).toBe('The service answered without an image');
+	expect(error?.description).toContain(
+		'The answer is {"pictures":[{"address":"https://res.example/1.png"}]}.',
+	);
+});

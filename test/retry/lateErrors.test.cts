@@ -1,0 +1,59 @@
+import { startHostileServer, type HostileServer } from '../kit/hostileServer.cts';
+import { runGenerate } from '../kit/localRuns.cts';
+
+// A proxy that stopped waiting may answer an error while the server behind it finishes the image.
+
+let server: HostileServer;
+/** How much later than the real time it is. */
+let offsetMs = 0;
+let keys = 0;
+
+beforeAll(async () => {
+	server = await startHostileServer();
+	const now = performance.now.bind(performance);
+	jest.spyOn(performance, 'now').mockImplementation(() => now() + offsetMs);
+});
+afterAll(async () => {
+	jest.restoreAllMocks();
+	await server.close();
+});
+
+/** Runs Generate against a server that takes this long for an error, and returns what became of it. */
+async function run(status: number, afterMs: number, apiFormat: string) {
+	server.requests.length = 0;
+	server.attackWith((_request, response) => {
+		offsetMs += afterMs;
+		response.writeHead(status).end('{"error":{"message":"busy"}}');
+	});
+	const { error } = await runGenerate(
+		server,
+		{ options: { maxTries: 3 } },
+		{ credential: { apiFormat, apiKey: `late-${++keys}` } },
+	);
+	return { requests: server.requests.length, description: error?.description };
+}
+
+test.each([
+	[408, 'openai', 1],
+	[500, 'openai', 1],
+	[502, 'vllmOmni', 1],
+	[503, 'sglang', 1],
+	[503, 'stepfun', 2],
+])('A %i that comes late, with %s, is sent %i times in all', async (status, apiFormat, times) => {
+	const { requests, description } = await run(status, 11_000, apiFormat);
+	expect(requests).toBe(times);
+	expect(description).toContain('The answer came late, so the image may have been charged.');
+});
+
+test.each([408, 500, 503])(
+	'A %i that comes at once was not charged, and is repeated',
+	async (status) => {
+		const { requests, description } = await run(status, 0, 'openai');
+		expect(requests).toBe(3);
+		expect(description).not.toContain('charged');
+	},
+);
+
+test('A 521 comes from a proxy that did not reach the server, however late', async () => {
+	expect((await run(521, 11_000, 'openai')).requests).toBe(3);
+});
