@@ -191,3 +191,13 @@ test.each([
 	expect(arrived).toEqual(image);
 	expect(response.id).toBe('abc');
 });
+
+test('A broken answer with much white space is read at once', async () => {
+	const startedAt = performance.now();
+	const { response } = await read(
+		`{"data":[{"url":"https://a.b/c.png"}],${' '.repeat(500_000)}x`,
+		1_000_000,
+	);
+	expect(response.url).toBe('https://a.b/c.png');
+	expect(performance.now() - startedAt).toBeLessThan(2_000);
+});

@@ -294,7 +294,7 @@ function repairJson(text: string): string {
 			if (closing.length === 0) return text.slice(0, position + 1);
 		}
 	}
-	return text.replace(/[\s,\0]+$/, '') + closing.reverse().join('');
+	return text.replace(/(?<![\s,\0])[\s,\0]+$/, '') + closing.reverse().join('');
 }
 
 function asObject(value: unknown): Record<string, unknown> {
