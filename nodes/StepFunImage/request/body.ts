@@ -4,19 +4,6 @@ import type { Progress } from '../transport/timeLimits';
 import { readUpload, type UploadFile } from '../transport/upload';
 import type { BodyFields } from './types';
 
-type Body = Pick<ApiRequest, 'json' | 'form'>;
-
-type BodyEncoder = (fields: BodyFields, image: UploadFile, progress: Progress) => Promise<Body>;
-
-/** How each operation adds the input image to the body. */
-const ENCODERS: Record<Operation, BodyEncoder> = {
-	generate: async (json) => ({ json }),
-	edit: async (fields, file) => ({ form: { fields: toText(fields), fileField: 'image', file } }),
-	imageToImage: async (fields, file, progress) => ({
-		json: await jsonWithImage(fields, file, progress),
-	}),
-};
-
 /**
  * The body of one request: JSON for Generate, multipart/form-data with the image for Edit, JSON with the
  * image as a data URI for Image to Image.
@@ -29,8 +16,11 @@ export async function encodeBody(
 	fields: BodyFields,
 	image: UploadFile | undefined,
 	progress: Progress,
-): Promise<Body> {
-	return image ? await ENCODERS[operation](fields, image, progress) : { json: fields };
+): Promise<Pick<ApiRequest, 'json' | 'form'>> {
+	if (!image) return { json: fields };
+	return operation === 'edit'
+		? { form: { fields: toText(fields), fileField: 'image', file: image } }
+		: { json: await jsonWithImage(fields, image, progress) };
 }
 
 /**
