@@ -1,9 +1,9 @@
 import { RequestFailure } from '../errors/requestFailure';
+import type { StoredImage } from '../image/store';
 import { download } from '../transport/download';
 import { retry, type Attempt } from '../transport/retry';
 import { toStorageTimeout } from '../transport/timeLimits';
-import { storeWithDigest, logFailure, type ImageTask } from './imageTask';
-import type { ImageFile } from './outputItems';
+import { logFailure, store, type ImageTask } from './imageTask';
 
 /**
  * Downloads a finished image, with retries, but without ever requesting the image again.
@@ -11,7 +11,7 @@ import type { ImageFile } from './outputItems';
  * @param url the link from the answer
  * @throws RequestFailure of kind `download`, or `storage` when n8n could not keep the image
  */
-export async function downloadImage(task: ImageTask, url: string): Promise<ImageFile> {
+export async function downloadImage(task: ImageTask, url: string): Promise<StoredImage> {
 	const { state, signal, request } = task;
 	try {
 		const { result } = await retry(
@@ -39,7 +39,7 @@ async function downloadOnce(
 	task: ImageTask,
 	url: string,
 	{ number, onStart }: Attempt,
-): Promise<ImageFile> {
+): Promise<StoredImage> {
 	const { item, request, state, signal } = task;
 	// n8n discards the image anyway; Retry On Fail downloads it later.
 	if (!state.continueOnFail) signal.throwIfAborted();
@@ -55,10 +55,7 @@ async function downloadOnce(
 		toReaderTimeout: toStorageTimeout,
 	};
 	try {
-		return await download(
-			file,
-			async (bytes, stream) => await storeWithDigest(task, bytes, stream),
-		);
+		return await download(file, async (bytes, stream) => await store(task, bytes, stream));
 	} catch (error) {
 		// A link may start to work only a moment after the service returned it.
 		const isEarly = number === 1 && error instanceof RequestFailure && error.details.status === 404;

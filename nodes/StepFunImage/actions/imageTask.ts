@@ -1,12 +1,9 @@
-import { createHash } from 'node:crypto';
-
 import { notSentError, requestError, toNodeError, type NodeError } from '../errors/nodeErrors';
 import { RequestFailure } from '../errors/requestFailure';
-import { storeImage } from '../image/store';
+import { storeImage, type StoredImage } from '../image/store';
 import type { ImageRequest, ItemContext, OutputOptions } from '../request/types';
 import { rateLimiterFor } from '../transport/rateLimiter';
 import type { ByteStream } from '../transport/response';
-import type { ImageFile } from './outputItems';
 import type { RunState } from './runState';
 
 /** One request of an item, and what it needs. */
@@ -80,27 +77,16 @@ export function isPassedOn({ outputOptions }: ImageTask, failure: RequestFailure
 }
 
 /**
- * Streams an image into n8n's store. If the item has several images, it also computes a digest, so that they can be
- * compared.
+ * Streams an image into n8n's store.
  *
  * @param source the stream that the bytes come from
  */
-export async function storeWithDigest(
-	{ item, request }: ImageTask,
+export async function store(
+	{ item, request: { fileName, variation } }: ImageTask,
 	bytes: AsyncIterable<Buffer>,
 	source: ByteStream,
-): Promise<ImageFile> {
-	const { variation, fileName } = request;
-	if (variation === undefined) return await storeImage(item.functions, bytes, source, fileName);
-	const hash = createHash('sha256');
-	async function* hashed(): AsyncGenerator<Buffer> {
-		for await (const chunk of bytes) {
-			hash.update(chunk);
-			yield chunk;
-		}
-	}
-	const image = await storeImage(item.functions, hashed(), source, fileName);
-	return { ...image, digest: hash.digest('hex') };
+): Promise<StoredImage> {
+	return await storeImage(item.functions, bytes, source, fileName, variation !== undefined);
 }
 
 /** n8n shows nothing of a node before it has finished, so its debug log is the only way to follow a long run. */

@@ -17,16 +17,10 @@ export interface Cost {
 	currency: string;
 }
 
-/** A stored image. */
-export interface ImageFile extends StoredImage {
-	/** A hash of its bytes, if the item has several images. */
-	digest?: string;
-}
-
 /** The result of a successful request. */
 export interface ImageResult {
 	response: ImageResponse;
-	image?: ImageFile;
+	image?: StoredImage;
 	/** The `X-Trace-Id` header, which StepFun's support asks for. */
 	traceId?: string;
 	/** How many times the request was sent. */

@@ -18,7 +18,7 @@ import { retry, type Attempt } from '../transport/retry';
 import { sendWithKey, withTimeout } from '../transport/send';
 import { toServerTimeout, toStorageTimeout, type Progress } from '../transport/timeLimits';
 import type { UploadFile } from '../transport/upload';
-import { endWithError, storeWithDigest, logFailure, type ImageTask } from './imageTask';
+import { endWithError, logFailure, store, type ImageTask } from './imageTask';
 import { estimateCost, type ImageResult } from './outputItems';
 
 /** After so long, an error may be that of a proxy that stopped waiting while the image was made. */
@@ -163,14 +163,13 @@ async function readAnswer(
 		await assertOk(response);
 		const stream = response.body as ByteStream;
 		const chunks = readChunks(stream, progress, (seconds) => withAnswer(toStorageTimeout(seconds)));
-		const store = async (bytes: AsyncIterable<Buffer>) =>
-			await storeWithDigest(task, bytes, stream);
+		const storeBytes = async (bytes: AsyncIterable<Buffer>) => await store(task, bytes, stream);
 		const { isImage, bytes } = await recognizeImage(chunks);
 		// Some servers answer with the image itself.
 		if (isImage || /^image\//i.test(headerText(response.headers['content-type']) ?? '')) {
-			return { response: {}, image: await readImage(bytes, store), traceId };
+			return { response: {}, image: await readImage(bytes, storeBytes), traceId };
 		}
-		const answer = await readResponse(bytes, store, (parsed) => {
+		const answer = await readResponse(bytes, storeBytes, (parsed) => {
 			whole = parsed;
 			const { finishReason, seed, id } = parsed;
 			if (finishReason !== 'content_filtered') return;

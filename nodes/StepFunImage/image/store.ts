@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { IBinaryData, IExecuteFunctions } from 'n8n-workflow';
 
 import { IMAGE_FORMATS } from '../catalogue/imageFormats';
@@ -15,6 +16,8 @@ export interface StoredImage {
 	fileName: string;
 	/** In bytes. */
 	fileSize: number;
+	/** A hash of its bytes, if the image is to be compared with others. */
+	digest?: string;
 }
 
 /** How reading fails if the connection breaks, or if nothing arrives for too long. */
@@ -29,6 +32,7 @@ const MAX_IMAGE_BYTES = 256 * 1024 * 1024;
  * @param bytes the image
  * @param source the stream that the bytes come from, whose class n8n's store accepts
  * @param baseName the file's name without extension
+ * @param withDigest whether to compute the digest
  * @throws RequestFailure of kind `notAnImage`, `truncated` or `tooLarge`; nothing is stored then
  */
 export async function storeImage(
@@ -36,11 +40,13 @@ export async function storeImage(
 	bytes: AsyncIterable<Buffer>,
 	source: ByteStream,
 	baseName: string,
+	withDigest: boolean,
 ): Promise<StoredImage> {
 	const chunks = bytes[Symbol.asyncIterator]();
 	const header = await readHeader(chunks);
 	const inspector = inspectImage(header);
 	if (!inspector) throw new RequestFailure('notAnImage', { text: printable(header) });
+	const hash = withDigest ? createHash('sha256') : undefined;
 	let fileSize = 0;
 
 	async function* checkedImage(inspector: ImageInspector): AsyncGenerator<Buffer> {
@@ -62,6 +68,7 @@ export async function storeImage(
 				throw new RequestFailure('tooLarge', { text: 'The image is larger than 256 MB' });
 			}
 			if (chunk !== header) inspector.write(chunk);
+			hash?.update(chunk);
 			yield chunk;
 		}
 		if (!inspector.isWhole()) {
@@ -78,7 +85,7 @@ export async function storeImage(
 		mimeType,
 	);
 	const { width, height } = inspector.measured();
-	return { binaryData, width, height, mimeType, fileName, fileSize };
+	return { binaryData, width, height, mimeType, fileName, fileSize, digest: hash?.digest('hex') };
 }
 
 async function storeBinary(
