@@ -308,16 +308,17 @@ describe('Rate limiter: refusals', () => {
 });
 
 describe('Rate limiter: a service that is down', () => {
+	// After a failure, the next request starts a millisecond later, when its outcome is known.
 	test('is tested after three failures in a row by one request at a time, at growing intervals', async () => {
 		const { runAll, times: at } = createAccount();
 		await runAll([...times(8, { failure: failed(503) }), {}]);
-		expect(at()).toEqual([0, 100, 200, 800, 1_900, 4_000, 8_100, 16_200, 24_300]);
+		expect(at()).toEqual([0, 101, 202, 802, 1_902, 4_002, 8_102, 16_202, 24_302]);
 	});
 
 	test('is tested when Retry-After says', async () => {
 		const { runAll, times: at } = createAccount();
 		await runAll([...times(3, { failure: failed(502, 3_000) }), {}]);
-		expect(at()).toEqual([0, 100, 200, 3_300]);
+		expect(at()).toEqual([0, 101, 202, 3_302]);
 	});
 
 	test('is tested within ten minutes, however long Retry-After is', async () => {
@@ -325,14 +326,14 @@ describe('Rate limiter: a service that is down', () => {
 		const maxElapsedMs = Infinity;
 		const down = { failure: failed(503, 30 * 24 * 3_600_000), maxElapsedMs };
 		await runAll([...times(3, down), { maxElapsedMs }]);
-		expect(at()).toEqual([0, 100, 200, 600_300]);
+		expect(at()).toEqual([0, 101, 202, 600_302]);
 	});
 
 	test('is tested within eight seconds by a later run', async () => {
 		const { runAll, times: at } = createAccount();
 		await runAll(times(3, { failure: failed(503, 3_600_000) }));
 		await runAll([{ run: {} }]);
-		expect(at()).toEqual([0, 100, 200, 8_300]);
+		expect(at()).toEqual([0, 101, 202, 8_302]);
 	});
 
 	test('gets as many requests as allowed after it has answered', async () => {
@@ -348,13 +349,13 @@ describe('Rate limiter: a service that is down', () => {
 		const { runAll, times: at } = createAccount();
 		const down = { failure: failed(503) };
 		await runAll([down, down, { failure: failed(400) }, down, down, {}, down, down, {}]);
-		expect(at()).toEqual([0, 100, 200, 300, 400, 500, 600, 700, 800]);
+		expect(at()).toEqual([0, 101, 202, 303, 404, 505, 605, 706, 807]);
 	});
 
 	test('is not down when it fails in another way', async () => {
 		const { runAll, times: at } = createAccount();
 		await runAll([...times(4, { failure: failed(500) }), {}]);
-		expect(at()).toEqual([0, 100, 200, 300, 400]);
+		expect(at()).toEqual([0, 101, 202, 303, 404]);
 	});
 });
 

@@ -265,37 +265,6 @@ describe('retry', () => {
 		expect(outcome).not.toBeInstanceOf(RequestFailure);
 	});
 
-	test('keeps to what it told a try of a failure, whatever the jitter of its delay', async () => {
-		const failure = new RequestFailure('status', { status: 503 });
-		for (const jitters of [
-			[1, 0],
-			[0, 1],
-		]) {
-			const random = jest.spyOn(Math, 'random');
-			for (const jitter of jitters) random.mockReturnValueOnce(jitter);
-			const finals: boolean[] = [];
-			const heard: Array<number | undefined> = [];
-			const clock = createVirtualClock();
-			const outcome = retry(
-				async ({ number, onStart, isFinal }) => {
-					if (number > 1) return 'an image';
-					onStart();
-					finals.push(isFinal(failure));
-					throw failure;
-				},
-				{
-					policy: { maxTries: 3, maxElapsedMs: 750, maxPaidRetries: 1 },
-					signal: new AbortController().signal,
-					clock,
-					onFailure: (_failure, _tries, delayMs) => heard.push(delayMs),
-				},
-			).catch(() => undefined);
-			await clock.run(outcome);
-			random.mockRestore();
-			expect(heard.map((delayMs) => delayMs === undefined)).toEqual(finals);
-		}
-	});
-
 	test('waits after a 429, and counts the try, without a rate limiter', async () => {
 		const clock = createVirtualClock();
 		const starts: number[] = [];
@@ -314,20 +283,5 @@ describe('retry', () => {
 		).catch((error: unknown) => error);
 		expect(await clock.run(outcome)).toMatchObject({ details: { tries: 3 } });
 		expect(starts).toEqual([0, 5_000, 10_000]);
-	});
-
-	test('tells a try whether a failure would be final', async () => {
-		const finals: boolean[] = [];
-		await run([failed(), failed(), failed()], { maxTries: 3 }, ({ isFinal, onStart }) => {
-			onStart();
-			finals.push(isFinal(failed()), isFinal(throttled), isFinal(truncated()));
-		});
-		expect(finals).toEqual([false, false, false, false, false, false, true, false, true]);
-		const paid: boolean[] = [];
-		await run([truncated()], { maxPaidRetries: 1, maxTries: 9 }, ({ isFinal }) => {
-			paid.push(isFinal(truncated()), isFinal(failed()));
-			paid.push(isFinal(failed({ retryAfterMs: 600_001 })));
-		});
-		expect(paid).toEqual([false, false, true, true, false, true]);
 	});
 });

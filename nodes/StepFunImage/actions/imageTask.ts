@@ -18,8 +18,6 @@ export interface ImageTask {
 	signal: AbortSignal;
 	/** The digests of the item's images so far. */
 	digests: string[];
-	/** The error that the user reads, once the request has failed for good. */
-	error?: NodeError;
 }
 
 /**
@@ -41,11 +39,10 @@ export function scopesOf(request: ImageRequest): string[] {
 /**
  * Ends a task with an error, and aborts the requests that the error makes pointless.
  *
- * @returns the error that the user reads; that of the first call if there are several
+ * @returns the error that the user reads
  */
 export function endWithError(task: ImageTask, error: unknown): NodeError {
 	const { item, request, state, signal } = task;
-	if (task.error) return task.error;
 	// The failure of another request has ended this one.
 	if (error === signal.reason && !state.cancelSignal.aborted) {
 		return notSentError(item, error as NodeError);
@@ -54,7 +51,6 @@ export function endWithError(task: ImageTask, error: unknown): NodeError {
 	const shown = failure
 		? requestError(item, describeRequest(request), failure, request.credential.redactor)
 		: toNodeError(item, error);
-	task.error = shown;
 	if (failure && isPassedOn(task, failure)) return shown;
 	if (!state.continueOnFail) state.stop.abort(shown);
 	const status = failure?.isOutOfCredit ? 402 : failure?.details.status;

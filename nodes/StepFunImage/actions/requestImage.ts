@@ -18,7 +18,7 @@ import { retry, type Attempt } from '../transport/retry';
 import { sendWithKey, withTimeout } from '../transport/send';
 import { toServerTimeout, toStorageTimeout, type Progress } from '../transport/timeLimits';
 import type { UploadFile } from '../transport/upload';
-import { endWithError, logFailure, store, type ImageTask } from './imageTask';
+import { logFailure, store, type ImageTask } from './imageTask';
 import { estimateCost, type ImageResult } from './outputItems';
 
 /** After so long, an error may be that of a proxy that stopped waiting while the image was made. */
@@ -94,15 +94,7 @@ async function schedule(task: ImageTask, attempt: Attempt, image?: UploadFile): 
 	return await rateLimiterFor(credential.accountId).schedule(
 		async () => {
 			attempt.onStart();
-			try {
-				return await send(task, attempt, image);
-			} catch (error) {
-				// Must happen before the limiter starts the next request, which may be pointless now.
-				if (error instanceof RequestFailure && attempt.isFinal(error)) {
-					endWithError(task, error.with({ tries: attempt.number }));
-				}
-				throw error as Error;
-			}
+			return await send(task, attempt, image);
 		},
 		{
 			limits: credential.limits,

@@ -46,8 +46,6 @@ export interface Attempt {
 	previous?: RequestFailure;
 	/** Must be called when the request is sent, because the time in the queue before the first try does not count. */
 	onStart(): void;
-	/** Whether there will be no retry after a failure of this try. */
-	isFinal(failure: RequestFailure): boolean;
 }
 
 /**
@@ -72,48 +70,29 @@ export async function retry<T>(
 	const onStart = () => {
 		startedAt ??= clock.now();
 	};
-	const limiterWaits = (failure: RequestFailure) => usesRateLimiter && failure.isThrottled;
-	/** One decision for each failure, because the delay has a random part, and time passes. */
-	const decisions = new WeakMap<RequestFailure, { delay: number; isFinal: boolean }>();
-	const decide = (failure: RequestFailure) => {
-		const known = decisions.get(failure);
-		if (known) return known;
-		const delay = limiterWaits(failure)
-			? 0
-			: (failure.details.retryAfterMs ?? backoffDelay(failures + 1));
-		const isFinal =
-			!failure.retryable ||
-			(!limiterWaits(failure) && failures + 1 >= policy.maxTries) ||
-			(failure.charge !== 'no' && paid + 1 > policy.maxPaidRetries) ||
-			clock.now() - (startedAt ?? clock.now()) + delay > policy.maxElapsedMs;
-		const decision = { delay, isFinal };
-		decisions.set(failure, decision);
-		return decision;
-	};
 
 	for (let tries = 1; ; tries++) {
 		try {
 			if (delayMs > 0) await clock.sleep(delayMs, signal);
-			const result = await send({
-				number: tries,
-				previous,
-				onStart,
-				isFinal: (failure) => decide(failure).isFinal,
-			});
-			return { result, tries };
+			return { result: await send({ number: tries, previous, onStart }), tries };
 		} catch (error) {
 			if (!(error instanceof RequestFailure)) {
 				const mayBeCharged = error === signal.reason && previous && previous.charge !== 'no';
 				throw mayBeCharged ? previous?.with({ tries: tries - 1 }) : error;
 			}
-			const { delay, isFinal } = decide(error);
-			decisions.delete(error);
-			onFailure?.(error, tries, isFinal ? undefined : delay);
+			const limiterWaits = usesRateLimiter && error.isThrottled;
+			const isPaid = error.charge !== 'no';
+			if (!limiterWaits) failures++;
+			if (isPaid) paid++;
+			delayMs = limiterWaits ? 0 : (error.details.retryAfterMs ?? backoffDelay(failures));
+			const isFinal =
+				!error.retryable ||
+				(!limiterWaits && failures >= policy.maxTries) ||
+				(isPaid && paid > policy.maxPaidRetries) ||
+				clock.now() - (startedAt ?? clock.now()) + delayMs > policy.maxElapsedMs;
+			onFailure?.(error, tries, isFinal ? undefined : delayMs);
 			if (isFinal) throw error.with({ tries: error.details.wasNotSent ? tries - 1 : tries });
 			previous = error;
-			if (!limiterWaits(error)) failures++;
-			if (error.charge !== 'no') paid++;
-			delayMs = delay;
 		}
 	}
 }

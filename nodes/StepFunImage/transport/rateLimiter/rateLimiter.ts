@@ -107,17 +107,22 @@ export function createRateLimiter(windowMs = MINUTE_MS, clock = systemClock): Ra
 
 	const runTask = async <T>(task: () => Promise<T>, limitSet: LimitSet): Promise<T> => {
 		const started = startTask(limitSet);
+		let startNext = startTasks;
 		try {
 			const result = await task();
 			onAnswered(started);
 			return result;
 		} catch (error) {
-			if (error instanceof RequestFailure) onFailed(started, error);
+			if (error instanceof RequestFailure) {
+				onFailed(started, error);
+				// In a moment, because the failure may make waiting requests pointless.
+				startNext = () => wakeAt(now());
+			}
 			throw error as Error;
 		} finally {
 			inFlight--;
 			limitSet.inFlight--;
-			startTasks();
+			startNext();
 		}
 	};
 
