@@ -33,6 +33,34 @@ test('A try that was charged is not called "Not sent" when another item ends its
 	expect(items[0].json.error).toMatch(/^The image was made, but did not arrive completely/);
 });
 
+describe('A charged try, and a 429 after it', () => {
+	const one = { when: { promptIncludes: 'one' }, times: 1 };
+	const twice = [
+		{ ...one, fault: { cutBody: true as const } },
+		{ ...one, fault: { status: 429, retryAfter: 3 } },
+	];
+	const runBoth = async () =>
+		await runGenerate(server, PROMPT, {
+			items: prompts('one', 'two'),
+			onError: 'continueRegularOutput',
+			credential: { apiKey },
+		});
+
+	test('stay charged when another item ends the retry', async () => {
+		const two = { when: { promptIncludes: 'two' }, fault: { status: 402, delayMs: 3_000 } };
+		await start({ faults: [...twice, two] });
+		const { items } = await runBoth();
+		expect(items[0].json.error).toMatch(/^The image was made, but did not arrive completely/);
+	});
+
+	test('lead to a request for a link', async () => {
+		await start({ faults: twice });
+		const { items } = await runBoth();
+		expect(items[0].json.error).toBeUndefined();
+		expect(server.requests.at(-1)?.json).toMatchObject({ prompt: 'one', response_format: 'url' });
+	});
+});
+
 test('Each charged try counts among the images that were made before the run stopped', async () => {
 	await startWithFaults({ status: 400, delayMs: 3_000 });
 	const { error } = await runGenerate(server, PROMPT, {

@@ -116,14 +116,18 @@ describe('retry', () => {
 		expect(heard).toEqual([]);
 	});
 
-	test('sends again after a retryable failure, and passes it to the next try', async () => {
-		const first = failed();
-		const { outcome, heard, attempts } = await run([first]);
-		expect(outcome).toEqual({ result: 'an image', tries: 2 });
-		expect(heard).toEqual([[first, 1, 1]]);
-		expect(attempts.map(({ number, previous }) => [number, previous])).toEqual([
+	test('sends again after retryable failures, and passes on the last one that was charged', async () => {
+		const [first, second] = [truncated(), throttled];
+		const { outcome, heard, attempts } = await run([first, second]);
+		expect(outcome).toEqual({ result: 'an image', tries: 3 });
+		expect(heard).toEqual([
+			[first, 1, 1],
+			[second, 2, 0],
+		]);
+		expect(attempts.map(({ number, lastPaid }) => [number, lastPaid])).toEqual([
 			[1, undefined],
 			[2, first],
+			[3, first],
 		]);
 	});
 

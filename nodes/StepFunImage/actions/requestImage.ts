@@ -106,14 +106,14 @@ async function schedule(task: ImageTask, attempt: Attempt, image?: UploadFile): 
 	);
 }
 
-async function send(task: ImageTask, { previous }: Attempt, fetched?: UploadFile): Promise<Answer> {
+async function send(task: ImageTask, { lastPaid }: Attempt, fetched?: UploadFile): Promise<Answer> {
 	const { item, request, state } = task;
 	const { operation, method, path, credential, inputImage, timeouts } = request;
 	// A request in flight may finish after another failure has stopped the run. Only the user's cancellation aborts it.
 	return await withTimeout(timeouts, state.cancelSignal, async (signal, progress) => {
 		// Prepared only now, and again for each try, so that no image waits in memory.
 		const image = fetched ?? (await inputImage?.prepare(signal));
-		const body = await encodeBody(operation, fieldsAfter(previous, request), image, progress);
+		const body = await encodeBody(operation, fieldsAfter(lastPaid, request), image, progress);
 		const apiRequest = { method, path, ...body };
 		const sentAt = performance.now();
 		const response = await sendWithKey(item.functions, credential, apiRequest, signal, progress);
@@ -128,9 +128,9 @@ async function send(task: ImageTask, { previous }: Attempt, fetched?: UploadFile
  * The fields of the next try. After a truncated answer, it requests a link: the answer is then a few hundred bytes, and
  * the download of its image can be repeated without another charge.
  */
-function fieldsAfter(previous: RequestFailure | undefined, { fields, credential }: ImageRequest) {
+function fieldsAfter(lastPaid: RequestFailure | undefined, { fields, credential }: ImageRequest) {
 	const asksForLink =
-		previous?.kind === 'truncated' &&
+		lastPaid?.kind === 'truncated' &&
 		fields.response_format === 'b64_json' &&
 		credential.format.responseFormats.includes('url');
 	return asksForLink ? { ...fields, response_format: 'url' } : fields;

@@ -42,8 +42,8 @@ export interface RetryOptions {
 export interface Attempt {
 	/** Starts at 1. */
 	number: number;
-	/** The failure of the try before. */
-	previous?: RequestFailure;
+	/** The last failure so far that may have been charged. */
+	lastPaid?: RequestFailure;
 	/** Must be called when the request is sent, because the time in the queue before the first try does not count. */
 	onStart(): void;
 }
@@ -54,7 +54,7 @@ export interface Attempt {
  * @param send sends the request once
  * @returns the result of `send`, and the number of tries
  * @throws the last RequestFailure with the number of tries, any other error of `send`, or the signal's reason. If the
- * signal ends the wait after a try that may have been charged, it throws that failure, because the request was sent.
+ * signal ends the retries after a try that may have been charged, it throws that failure, because the request was sent.
  */
 export async function retry<T>(
 	send: (attempt: Attempt) => Promise<T>,
@@ -64,7 +64,7 @@ export async function retry<T>(
 	/** Counts the failures so far, without 429s, and those that may have been charged. */
 	let failures = 0;
 	let paid = 0;
-	let previous: RequestFailure | undefined;
+	let lastPaid: RequestFailure | undefined;
 	let delayMs = 0;
 
 	const onStart = () => {
@@ -74,16 +74,19 @@ export async function retry<T>(
 	for (let tries = 1; ; tries++) {
 		try {
 			if (delayMs > 0) await clock.sleep(delayMs, signal);
-			return { result: await send({ number: tries, previous, onStart }), tries };
+			return { result: await send({ number: tries, lastPaid, onStart }), tries };
 		} catch (error) {
 			if (!(error instanceof RequestFailure)) {
-				const mayBeCharged = error === signal.reason && previous && previous.charge !== 'no';
-				throw mayBeCharged ? previous?.with({ tries: tries - 1 }) : error;
+				if (error !== signal.reason || !lastPaid) throw error as Error;
+				throw lastPaid.with({ tries: tries - 1 });
 			}
 			const limiterWaits = usesRateLimiter && error.isThrottled;
 			const isPaid = error.charge !== 'no';
 			if (!limiterWaits) failures++;
-			if (isPaid) paid++;
+			if (isPaid) {
+				paid++;
+				lastPaid = error;
+			}
 			delayMs = limiterWaits ? 0 : (error.details.retryAfterMs ?? backoffDelay(failures));
 			const isFinal =
 				!error.retryable ||
@@ -92,7 +95,6 @@ export async function retry<T>(
 				clock.now() - (startedAt ?? clock.now()) + delayMs > policy.maxElapsedMs;
 			onFailure?.(error, tries, isFinal ? undefined : delayMs);
 			if (isFinal) throw error.with({ tries: error.details.wasNotSent ? tries - 1 : tries });
-			previous = error;
 		}
 	}
 }
