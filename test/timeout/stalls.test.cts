@@ -83,6 +83,26 @@ describe('A binary store that stalls', () => {
 		},
 	);
 
+	test('and a disk that is full: the item fails as charged, and buys nothing again', async () => {
+		const half = png.toString('base64', 0, png.length / 2);
+		hostile.attackWith((_request, response) => {
+			response.write(`{"data":[{"b64_json":"${half}`);
+		});
+		jest.spyOn(store(), 'store').mockImplementation(async (...given: unknown[]) => {
+			const stream = given.find((each) => each instanceof Readable);
+			stream?.once('data', () => undefined);
+			await wait(100);
+			stream?.destroy();
+			throw new Error('ENOSPC: no space left on device');
+		});
+		const { error } = await runGenerate(hostile, { options: { timeout: 1, maxTries: 2 } });
+		expect(error?.message).toBe(
+			'The image arrived, but n8n could not store it: ENOSPC: no space left on device',
+		);
+		expect(hostile.requests).toHaveLength(1);
+		await hostile.untilNobodyIsConnected();
+	});
+
 	test('tells the link where there is one', async () => {
 		stallBehindTheEnd();
 		const { error } = await runGenerate(

@@ -97,27 +97,23 @@ export async function readResponse<Stored>(
 		}
 	};
 
-	try {
-		let image: { stored: Stored } | undefined;
-		do {
-			if (image || !scanner.hasImageBytes()) continue;
-			try {
-				image = { stored: await storeImage(imageBytes()) };
-			} catch (error) {
-				const rejection = toRejection(error, isValidated);
-				if (rejection.kind !== 'notAnImage') throw rejection;
-				// Reads the rest of the answer, for its ID, only if the answer is at fault.
-				const response = await readRejected();
-				if (response) validate(response);
-				throw rejection.with({ id: response?.id });
-			}
-		} while (await readChunk());
-		const response = parse();
-		validate(response);
-		return { response, beginning: truncate(scanner.envelope().trim()), image: image?.stored };
-	} finally {
-		await chunks.return?.();
-	}
+	let image: { stored: Stored } | undefined;
+	do {
+		if (image || !scanner.hasImageBytes()) continue;
+		try {
+			image = { stored: await storeImage(imageBytes()) };
+		} catch (error) {
+			const rejection = toRejection(error, isValidated);
+			if (rejection.kind !== 'notAnImage') throw rejection;
+			// Reads the rest of the answer, for its ID, only if the answer is at fault.
+			const response = await readRejected();
+			if (response) validate(response);
+			throw rejection.with({ id: response?.id });
+		}
+	} while (await readChunk());
+	const response = parse();
+	validate(response);
+	return { response, beginning: truncate(scanner.envelope().trim()), image: image?.stored };
 }
 
 /**
@@ -131,12 +127,8 @@ export async function recognizeImage(
 	const chunks = body[Symbol.asyncIterator]();
 	const header = await readHeader(chunks);
 	async function* all(): AsyncGenerator<Buffer> {
-		try {
-			if (header.length > 0) yield header;
-			for (let next = await chunks.next(); !next.done; next = await chunks.next()) yield next.value;
-		} finally {
-			await chunks.return?.();
-		}
+		if (header.length > 0) yield header;
+		for (let next = await chunks.next(); !next.done; next = await chunks.next()) yield next.value;
 	}
 	return { isImage: formatOf(header) !== undefined, bytes: all() };
 }
@@ -150,18 +142,15 @@ export async function readImage<Stored>(
 	body: AsyncIterable<Buffer>,
 	storeImage: (image: AsyncIterable<Buffer>) => Promise<Stored>,
 ): Promise<Stored> {
-	const chunks = body[Symbol.asyncIterator]();
 	let isWhole = false;
 	async function* imageBytes(): AsyncGenerator<Buffer> {
-		for (let next = await chunks.next(); !next.done; next = await chunks.next()) yield next.value;
+		yield* body;
 		isWhole = true;
 	}
 	try {
 		return await storeImage(imageBytes());
 	} catch (error) {
 		throw toRejection(error, isWhole);
-	} finally {
-		await chunks.return?.();
 	}
 }
 

@@ -36,12 +36,7 @@ export async function download<T>(
 	return await withTimeout(timeouts, signal, async (timedSignal, progress) => {
 		const stream = await openDownload(file, timedSignal);
 		progress.onActivity();
-		try {
-			return await consume(readChunks(stream, progress, toReaderTimeout), stream);
-		} finally {
-			// The server may still be sending a file that the consumer refused.
-			stream.destroy();
-		}
+		return await consume(readChunks(stream, progress, toReaderTimeout), stream);
 	});
 }
 

@@ -44,7 +44,7 @@ export const toStorageTimeout: ToTimeoutError = (seconds) =>
  *
  * @param signal aborts the task
  * @param toError creates the error for a task that takes too long, until the task sets another one
- * @param task receives a signal that includes the limits
+ * @param task receives a signal that includes the limits, and aborts when the task has ended
  * @throws the timeout error, the error of `progress.fail`, the signal's reason, or the task's error
  */
 export async function withinLimits<T>(
@@ -89,12 +89,13 @@ export async function withinLimits<T>(
 	try {
 		return await Promise.race([task(ended.signal, progress), watchTime()]);
 	} catch (error) {
-		if (signal.aborted) ended.abort(signal.reason);
 		signal.throwIfAborted();
 		// The task's own error follows from the abort.
 		ended.signal.throwIfAborted();
 		throw error as Error;
 	} finally {
 		watch.abort();
+		// Closes the connection of an answer that the task refused, which the server may still be sending.
+		ended.abort();
 	}
 }
