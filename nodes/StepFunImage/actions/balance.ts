@@ -63,15 +63,22 @@ export function createBalanceAction(functions: IExecuteFunctions, state: RunStat
 		const { includeInputFields } = (parameters.options ?? {}) as IDataObject;
 		const send = async () => {
 			try {
-				const json = toBalance(await requestAccount(credential), credential);
+				const account = await requestAccount(credential);
 				const includeInput = readIncludeInput(includeInputFields, 'nothing');
-				return { results: [mergeInput(item, includeInput, { json })], failures: [] };
+				// One answer may be that of thousands of items.
+				return await state.inTurn(() => {
+					const json = toBalance(account, credential);
+					return { results: [mergeInput(item, includeInput, { json })], failures: [] };
+				});
 			} catch (error) {
 				if (!(error instanceof RequestFailure)) throw error as Error;
 				const { baseUrl, redactor } = credential;
-				const shown = requestError(item, { baseUrl, path }, error, redactor);
-				if (!state.continueOnFail) state.stop.abort(shown);
-				throw shown;
+				throw await state.inTurn(() => {
+					state.stop.signal.throwIfAborted();
+					const shown = requestError(item, { baseUrl, path }, error, redactor);
+					if (!state.continueOnFail) state.stop.abort(shown);
+					return shown;
+				});
 			}
 		};
 		return { send, images: 0 };

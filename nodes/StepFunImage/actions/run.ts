@@ -92,7 +92,7 @@ async function runOnce(
 	assertImageLimit(items, prepared);
 	const outcomes = await sendAll(items, prepared);
 	return {
-		items: collect(outcomes, state),
+		items: await collect(outcomes, state),
 		retryable: outcomes.some(({ failures }) => failures.some(({ retryable }) => retryable)),
 	};
 }
@@ -171,10 +171,10 @@ async function sendAll(items: ItemContext[], prepared: PreparedItem[]): Promise<
 }
 
 /** The output items of all input items. A failure becomes an item if the workflow continues on errors, or is thrown. */
-function collect(
+async function collect(
 	outcomes: ItemOutcome[],
 	{ cancelSignal, stop, continueOnFail, costs }: RunState,
-): INodeExecutionData[] {
+): Promise<INodeExecutionData[]> {
 	const allFailures = outcomes.flatMap(({ failures }) => failures);
 	if (allFailures.length > 0 && !continueOnFail) {
 		// The failure that stopped the run, not one that followed from it.
@@ -185,10 +185,14 @@ function collect(
 		appendDiscardedImages(error, costs.length - charges);
 		throw error;
 	}
-	return outcomes.flatMap(({ results, failures }) => [
-		...results,
-		...failures.map(({ item, error }) =>
-			errorItem(item, cancelSignal.aborted ? canceledError(item) : error),
-		),
-	]);
+	const yieldToEventLoop = createEventLoopYielder();
+	const items: INodeExecutionData[] = [];
+	for (const { results, failures } of outcomes) {
+		await yieldToEventLoop();
+		items.push(...results);
+		for (const { item, error } of failures) {
+			items.push(errorItem(item, cancelSignal.aborted ? canceledError(item) : error));
+		}
+	}
+	return items;
 }
