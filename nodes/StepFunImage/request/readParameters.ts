@@ -79,8 +79,9 @@ export async function readImageRequests(
 	assertSeeds(item, fields.seed, additionalFields.seed, count);
 	const isMultiImage = inputImages.length * count > 1;
 
-	const requests = inputImages.flatMap((inputImage, imageIndex) =>
-		Array.from({ length: count }, (_, variation): ImageRequest => {
+	const requests = inputImages.flatMap((inputImage, imageIndex) => {
+		const fileName = fileNameOf(item, options, fields, inputImage);
+		return Array.from({ length: count }, (_, variation): ImageRequest => {
 			const number = imageIndex * count + variation + 1;
 			const seed = seedOf(fields.seed, variation, format, capabilities);
 			const encoded = encodeFields(item, format, { ...fields, seed }, routing.fields);
@@ -98,14 +99,13 @@ export async function readImageRequests(
 				inputImage,
 				outputField:
 					isMultiImage && severalImagesAs === 'fields' ? `${outputField}_${number}` : outputField,
-				fileName:
-					fileNameOf(item, options, fields, inputImage) + (isMultiImage ? `-${number}` : ''),
+				fileName: isMultiImage ? `${fileName}-${number}` : fileName,
 				...(isMultiImage ? { variation: number } : {}),
 				timeouts,
 				retryPolicy,
 			};
-		}),
-	);
+		});
+	});
 	const maxImagesPerRun = readNumberOption(item, options, 'maxImagesPerRun');
 	return { requests, outputOptions, maxImagesPerRun };
 }
