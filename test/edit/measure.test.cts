@@ -224,7 +224,7 @@ describe('The header of an image', () => {
 		async function* chunks(): AsyncGenerator<Buffer> {
 			for (const length of lengths) yield Buffer.alloc(length, ++taken);
 		}
-		const header = await readHeader(chunks());
+		const { header } = await readHeader(chunks());
 		return { bytes: [...header], taken };
 	}
 

@@ -2,13 +2,10 @@ import type { IN8nHttpFullResponse } from 'n8n-workflow';
 
 import { resolveLink } from '../catalogue/services';
 import { RequestFailure } from '../errors/requestFailure';
-import {
-	readImage,
-	readResponse,
-	recognizeImage,
-	type ImageResponse,
-} from '../image/responseReader';
 import { truncate } from '../errors/truncate';
+import { readHeader } from '../image/measure';
+import { readImage, readResponse, type ImageResponse } from '../image/responseReader';
+import { formatOf } from '../image/signature';
 import { encodeBody } from '../request/body';
 import type { ImageRequest } from '../request/types';
 import { toRequestFailure } from '../transport/networkFailure';
@@ -156,9 +153,9 @@ async function readAnswer(
 		const stream = response.body as ByteStream;
 		const chunks = readChunks(stream, progress, (seconds) => withAnswer(toStorageTimeout(seconds)));
 		const storeBytes = async (bytes: AsyncIterable<Buffer>) => await store(task, bytes, stream);
-		const { isImage, bytes } = await recognizeImage(chunks);
-		// Some servers answer with the image itself.
-		if (isImage || /^image\//i.test(headerText(response.headers['content-type']) ?? '')) {
+		const { header, bytes } = await readHeader(chunks);
+		// Some servers answer with the image itself, and not all of them give its type.
+		if (formatOf(header) || /^image\//i.test(headerText(response.headers['content-type']) ?? '')) {
 			return { response: {}, image: await readImage(bytes, storeBytes), traceId };
 		}
 		const answer = await readResponse(bytes, storeBytes, (parsed) => {

@@ -111,16 +111,23 @@ function measurePieces(
 }
 
 /**
- * Reads as many chunks as the signature of an image needs.
+ * Reads as many chunks of a file as the signature of an image needs.
  *
- * @returns the chunks' bytes, fewer than `SIGNATURE_BYTES` if the file is shorter
+ * @returns their bytes, fewer than `SIGNATURE_BYTES` if the file is shorter, and all bytes of the file, these first
  */
-export async function readHeader(chunks: AsyncIterator<Buffer>): Promise<Buffer> {
+export async function readHeader(
+	file: AsyncIterable<Buffer>,
+): Promise<{ header: Buffer; bytes: AsyncIterable<Buffer> }> {
+	const chunks = file[Symbol.asyncIterator]();
 	let header: Buffer = Buffer.alloc(0);
 	while (header.length < SIGNATURE_BYTES) {
 		const next = await chunks.next();
 		if (next.done) break;
 		header = header.length === 0 ? next.value : Buffer.concat([header, next.value]);
 	}
-	return header;
+	async function* all(): AsyncGenerator<Buffer> {
+		if (header.length > 0) yield header;
+		for (let next = await chunks.next(); !next.done; next = await chunks.next()) yield next.value;
+	}
+	return { header, bytes: all() };
 }

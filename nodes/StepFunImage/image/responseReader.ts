@@ -2,8 +2,6 @@ import { RequestFailure } from '../errors/requestFailure';
 import { truncate } from '../errors/truncate';
 import { errorTextIn } from '../transport/errorText';
 import { createJsonImageScanner, tooLarge } from './jsonImageScanner';
-import { readHeader } from './measure';
-import { formatOf } from './signature';
 
 /** The fields of an answer, without its image. */
 export interface ImageResponse {
@@ -114,23 +112,6 @@ export async function readResponse<Stored>(
 	const response = parse();
 	validate(response);
 	return { response, beginning: truncate(scanner.envelope().trim()), image: image?.stored };
-}
-
-/**
- * Recognizes an answer that is the image itself by its first bytes, because some servers give it no type.
- *
- * @returns the answer's bytes, from the first one on
- */
-export async function recognizeImage(
-	body: AsyncIterable<Buffer>,
-): Promise<{ isImage: boolean; bytes: AsyncIterable<Buffer> }> {
-	const chunks = body[Symbol.asyncIterator]();
-	const header = await readHeader(chunks);
-	async function* all(): AsyncGenerator<Buffer> {
-		if (header.length > 0) yield header;
-		for (let next = await chunks.next(); !next.done; next = await chunks.next()) yield next.value;
-	}
-	return { isImage: formatOf(header) !== undefined, bytes: all() };
 }
 
 /**

@@ -42,34 +42,27 @@ export async function storeImage(
 	baseName: string,
 	withDigest: boolean,
 ): Promise<StoredImage> {
-	const chunks = bytes[Symbol.asyncIterator]();
-	const header = await readHeader(chunks);
+	const { header, bytes: chunks } = await readHeader(bytes);
 	const inspector = inspectImage(header);
 	if (!inspector) throw new RequestFailure('notAnImage', { text: printable(header) });
 	const hash = withDigest ? createHash('sha256') : undefined;
 	let fileSize = 0;
 
 	async function* checkedImage(inspector: ImageInspector): AsyncGenerator<Buffer> {
-		const nextChunk = async (): Promise<IteratorResult<Buffer>> =>
-			await chunks.next().catch((error: unknown) => {
-				// A broken connection does not matter after a whole image.
-				const isBroken = error instanceof RequestFailure && BROKEN_KINDS.includes(error.kind);
-				if (!isBroken || !inspector.isWhole()) throw error as Error;
-				return { done: true, value: undefined };
-			});
-		for (
-			let next: IteratorResult<Buffer> = { value: header };
-			!next.done;
-			next = await nextChunk()
-		) {
-			const chunk = next.value;
-			fileSize += chunk.length;
-			if (fileSize > MAX_IMAGE_BYTES) {
-				throw new RequestFailure('tooLarge', { text: 'The image is larger than 256 MB' });
+		try {
+			for await (const chunk of chunks) {
+				fileSize += chunk.length;
+				if (fileSize > MAX_IMAGE_BYTES) {
+					throw new RequestFailure('tooLarge', { text: 'The image is larger than 256 MB' });
+				}
+				if (chunk !== header) inspector.write(chunk);
+				hash?.update(chunk);
+				yield chunk;
 			}
-			if (chunk !== header) inspector.write(chunk);
-			hash?.update(chunk);
-			yield chunk;
+		} catch (error) {
+			// A broken connection does not matter after a whole image.
+			const isBroken = error instanceof RequestFailure && BROKEN_KINDS.includes(error.kind);
+			if (!isBroken || !inspector.isWhole()) throw error as Error;
 		}
 		if (!inspector.isWhole()) {
 			throw new RequestFailure('truncated', { text: 'The image file is incomplete' });

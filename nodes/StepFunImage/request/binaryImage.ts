@@ -173,17 +173,16 @@ async function inspectFile(item: ItemContext, { id, data }: IBinaryData) {
 	const { fileSize: bytes } = await helpers.getBinaryMetadata(id);
 	if (bytes === 0) return { bytes };
 	const stream = await helpers.getBinaryStream(id);
-	const chunks = stream[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
 	try {
-		const inspector = inspectImage(await readHeader(chunks));
-		while (inspector?.sizeMayFollow()) {
-			const next = await chunks.next();
-			if (next.done) break;
-			inspector.write(next.value);
+		const { header, bytes: chunks } = await readHeader(stream as AsyncIterable<Buffer>);
+		const inspector = inspectImage(header);
+		for await (const chunk of chunks) {
+			if (chunk !== header) inspector?.write(chunk);
+			if (!inspector?.sizeMayFollow()) break;
 		}
 		return { bytes, image: inspector?.measured() };
 	} finally {
-		// Destroys the stream, so that no file descriptor stays open.
-		await chunks.return?.();
+		// Closes the file.
+		stream.destroy();
 	}
 }
