@@ -82,6 +82,24 @@ describe('Edit: an image from a URL', () => {
 		expect(server.requests).toHaveLength(1);
 	});
 
+	test('A request that is sent again does not wait for all other items', async () => {
+		const fault = { status: 429, retryAfter: 1 };
+		server.setFaults([{ when: { promptIncludes: 'Row 3.' }, times: 1, fault }]);
+		const { error } = await runEdit(
+			server,
+			Array.from({ length: 20 }, (_, row) => ({ json: { prompt: `Row ${row}.` } })),
+			{
+				prompt: '={{ $json.prompt }}',
+				inputSource: 'url',
+				inputUrl: `${files.origin}/shoe.png`,
+			},
+			{ credential: { concurrentRequests: 1 } },
+		);
+		expect(error?.message).toBeUndefined();
+		const prompts = server.requests.map(({ fields }) => fields?.prompt);
+		expect(prompts.slice(3, 5)).toEqual(['Row 3.', 'Row 3.']);
+	});
+
 	test.each([
 		['/missing.png', "The image at 'Image URL' could not be downloaded: 127.0.0.1:"],
 		['/page', "The file at 'Image URL' is not an image that can be edited"],

@@ -61,7 +61,9 @@ export async function requestImage(task: ImageTask, onCharged: () => void): Prom
  */
 async function fetchAndSchedule(task: ImageTask, attempt: Attempt): Promise<Answer> {
 	const { request, state, signal } = task;
-	const { sent } = await state.inputImagesOf(request.credential.accountId)(async () => {
+	// Retries have slots of their own, because they must not wait for all other items.
+	const slots = `${request.credential.accountId} ${attempt.number > 1}`;
+	const { sent } = await state.inputImagesOf(slots)(async () => {
 		const image = await request.inputImage?.prepare(signal).catch((error: unknown) => {
 			// From now on, Give Up After counts.
 			attempt.onStart();
