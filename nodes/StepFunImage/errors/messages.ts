@@ -33,12 +33,7 @@ interface Facts extends FailedRequest {
 
 type Text = string | ((facts: Facts) => string);
 
-/** `forBalance` overrides the texts for a request for the account's balance. */
-interface Entry {
-	message: Text;
-	description: Text;
-	forBalance?: Partial<Record<'message' | 'description', Text>>;
-}
+type Entry = Record<'message' | 'description', Text>;
 
 /** StepFun's message for an image that it could not process, in most cases because of its size. */
 const IMAGE_NOT_RECEIVED = '消息获取失败';
@@ -55,6 +50,12 @@ const byService =
 	({ baseUrl }: Facts) =>
 		isStepFunHost(baseUrl) ? forStepFun : forOthers;
 
+/** Chooses between a text for an image and one for the account's balance. */
+const byRequest =
+	(forImage: string, forBalance: string) =>
+	({ image }: Facts) =>
+		image ? forImage : forBalance;
+
 const SUPPORT_ADVICE = byService('send the IDs to StepFun', "check the server's log");
 
 const pauseNotice = ({ baseUrl }: Facts) => (isStepFunHost(baseUrl) ? ` ${PAUSE_NOTICE}` : '');
@@ -67,16 +68,14 @@ const lateNotice = ({ failure, image }: Facts) =>
 const BY_KIND: Record<Exclude<FailureKind, 'status'>, Entry> = {
 	connection: {
 		message: ({ host, serverText }) => `The connection to ${host} failed${serverText}`,
-		description: ({ failure }) =>
-			`Check Service and Base URL in the StepFun API credential, and that this n8n can reach the address. ${
-				failure.wasNeverConnected
-					? 'The request was not sent, so nothing was charged.'
-					: 'If the connection broke after the request was sent, the image may have been charged.'
+		description: ({ failure, image }) =>
+			`Check Service and Base URL in the StepFun API credential, and that this n8n can reach the address.${
+				!image
+					? ''
+					: failure.wasNeverConnected
+						? ' The request was not sent, so nothing was charged.'
+						: ' If the connection broke after the request was sent, the image may have been charged.'
 			}`,
-		forBalance: {
-			description:
-				'Check Service and Base URL in the StepFun API credential, and that this n8n can reach the address.',
-		},
 	},
 	blocked: {
 		message: ({ host, serverText }) => `n8n refuses to open ${host}${serverText}`,
@@ -85,31 +84,21 @@ const BY_KIND: Record<Exclude<FailureKind, 'status'>, Entry> = {
 	timeout: {
 		message: ({ details }) =>
 			`The service did not answer completely within ${details.seconds} seconds`,
-		description:
+		description: byRequest(
 			"Raise 'Timeout (Seconds)' under Options, or use fewer steps or a smaller input image. The image may have been charged.",
-		forBalance: {
-			description:
-				'Run this item again later. If it happens each time, check whether a proxy between n8n and the service delays the answer.',
-		},
+			'Run this item again later. If it happens each time, check whether a proxy between n8n and the service delays the answer.',
+		),
 	},
 	truncated: {
-		message: ({ details }) => `The image was made, but did not arrive completely: ${details.text}`,
-		description:
-			'The answer is incomplete, and the image has been charged. Run this item again. If it happens often, check whether a proxy between n8n and the service limits the time or the size of answers.',
-		forBalance: {
-			message: ({ details }) => `The balance did not arrive completely: ${details.text}`,
-			description:
-				'Run this item again. If it happens often, check whether a proxy between n8n and the service limits the time or the size of answers.',
-		},
+		message: ({ details, image }) =>
+			`The ${image ? 'image was made, but' : 'balance'} did not arrive completely: ${details.text}`,
+		description: ({ image }) =>
+			`${image ? 'The answer is incomplete, and the image has been charged. ' : ''}Run this item again. If it happens often, check whether a proxy between n8n and the service limits the time or the size of answers.`,
 	},
 	badCompression: {
 		message: ({ serverText }) => `The answer arrived, but could not be decompressed${serverText}`,
-		description:
-			'The answer does not match its Content-Encoding. The image has been charged. Check whether a proxy between n8n and the service changes answers.',
-		forBalance: {
-			description:
-				'The answer does not match its Content-Encoding. Check whether a proxy between n8n and the service changes answers.',
-		},
+		description: ({ image }) =>
+			`The answer does not match its Content-Encoding.${image ? ' The image has been charged.' : ''} Check whether a proxy between n8n and the service changes answers.`,
 	},
 	invalidJson: {
 		message: ({ details }) =>
@@ -177,9 +166,10 @@ const BY_KIND: Record<Exclude<FailureKind, 'status'>, Entry> = {
 const BY_STATUS: Record<number, Entry> = {
 	400: {
 		message: ({ serverText }) => `The service refused the request${serverText}`,
-		description:
+		description: byRequest(
 			'Check the fields that the message names, that the model exists, and that this key may use it.',
-		forBalance: { description: 'Check Service and Base URL in the StepFun API credential.' },
+			'Check Service and Base URL in the StepFun API credential.',
+		),
 	},
 	401: {
 		message: ({ serverText }) => `The API key was not accepted${serverText}`,
@@ -196,26 +186,22 @@ const BY_STATUS: Record<number, Entry> = {
 		),
 	},
 	403: {
-		message: ({ serverText }) => `This key may not use the model or the endpoint${serverText}`,
+		message: ({ serverText, image }) =>
+			`This key may not use ${image ? 'the model or ' : ''}the endpoint${serverText}`,
 		description: byService(
 			'Check on the platform what the key and the account are allowed to use.',
 			'Check what this key may use on the server.',
 		),
-		forBalance: { message: ({ serverText }) => `This key may not use the endpoint${serverText}` },
 	},
 	404: {
 		message: ({ path, baseUrl, serverText }) => `There is no ${path} at ${baseUrl}${serverText}`,
 		description: (facts) =>
-			`Check Service and Base URL in the StepFun API credential; the Base URL usually ends in /v1.${pauseNotice(facts)}`,
-		forBalance: {
-			description: (facts) =>
-				`Not every region and server reports the balance. Check Service and Base URL in the StepFun API credential; the Base URL usually ends in /v1.${pauseNotice(facts)}`,
-		},
+			`${facts.image ? '' : 'Not every region and server reports the balance. '}Check Service and Base URL in the StepFun API credential; the Base URL usually ends in /v1.${pauseNotice(facts)}`,
 	},
 	408: {
 		message: ({ serverText }) => `The service took too long and gave up${serverText}`,
-		description: (facts) => `Run this item again later, or use fewer steps.${lateNotice(facts)}`,
-		forBalance: { description: 'Run this item again later.' },
+		description: (facts) =>
+			`Run this item again later${facts.image ? ', or use fewer steps' : ''}.${lateNotice(facts)}`,
 	},
 	413: {
 		message: ({ serverText }) =>
@@ -226,12 +212,8 @@ const BY_STATUS: Record<number, Entry> = {
 	429: {
 		message: ({ serverText }) =>
 			`Too many requests: the account was still at its limit after waiting${serverText}`,
-		description:
-			"Lower 'Concurrent Requests' or set 'Requests per Minute' in the StepFun API credential to what your tier allows, raise 'Give Up After (Seconds)' under Options, or check whether other programs use the same account.",
-		forBalance: {
-			description:
-				"Lower 'Concurrent Requests' or set 'Requests per Minute' in the StepFun API credential to what your tier allows, or check whether other programs use the same account.",
-		},
+		description: ({ image }) =>
+			`Lower 'Concurrent Requests' or set 'Requests per Minute' in the StepFun API credential to what your tier allows,${image ? " raise 'Give Up After (Seconds)' under Options," : ''} or check whether other programs use the same account.`,
 	},
 	451: {
 		message: ({ serverText }) => `Moderation refused the request${serverText}`,
@@ -245,8 +227,10 @@ const BY_STATUS: Record<number, Entry> = {
 };
 BY_STATUS[504] = BY_STATUS[524] = {
 	...BY_STATUS[408],
-	description:
+	description: byRequest(
 		'Run this item again later, or use fewer steps. A proxy may have stopped waiting while the image was made, so the image may have been charged; if the proxy is your own, raise its limit (proxy_read_timeout in nginx).',
+		'Run this item again later.',
+	),
 };
 
 /** StepFun's 400 for an image that it could not process. StepFun's own message does not give the reason. */
@@ -290,8 +274,8 @@ export function explainFailure(request: FailedRequest, failure: RequestFailure):
 		serverText: quote(details.text),
 		host: hostOf(request.baseUrl),
 	};
-	const entry = failure.kind === 'status' ? entryOfStatus(facts) : BY_KIND[failure.kind];
-	const { message, description } = { ...entry, ...(request.image ? {} : entry.forBalance) };
+	const { message, description } =
+		failure.kind === 'status' ? entryOfStatus(facts) : BY_KIND[failure.kind];
 	const fill = (text: Text) => (typeof text === 'string' ? text : text(facts));
 	const { tries = 1 } = details;
 	const references = referencesOf(details);
