@@ -53,6 +53,19 @@ describe('A charged try, and a 429 after it', () => {
 		expect(items[0].json.error).toMatch(/^The image was made, but did not arrive completely/);
 	});
 
+	test('tell of the charge if the 429 is the end', async () => {
+		await start({
+			faults: [twice[0], { ...twice[1], fault: { status: 429, retryAfter: 60 } }],
+		});
+		const { error } = await runGenerate(
+			server,
+			{ prompt: 'one', options: { giveUpAfter: 30 } },
+			{ credential: { apiKey } },
+		);
+		expect(error?.message).toContain('Too many requests');
+		expect(error?.description).toContain('Tried 2 times. An earlier try was charged.');
+	});
+
 	test('lead to a request for a link', async () => {
 		await start({ faults: twice });
 		const { items } = await runBoth();

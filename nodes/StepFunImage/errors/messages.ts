@@ -277,13 +277,16 @@ export function explainFailure(request: FailedRequest, failure: RequestFailure):
 	const { message, description } =
 		failure.kind === 'status' ? entryOfStatus(facts) : BY_KIND[failure.kind];
 	const fill = (text: Text) => (typeof text === 'string' ? text : text(facts));
-	const { tries = 1 } = details;
+	const { tries = 1, earlierCharge } = details;
 	const references = referencesOf(details);
 	return {
 		message: fill(message),
 		description: [
 			fill(description),
 			tries > 1 ? `Tried ${tries} times.` : '',
+			earlierCharge && request.image
+				? `An earlier try ${earlierCharge === 'yes' ? 'was' : 'may have been'} charged.`
+				: '',
 			...references.map((reference) => `${reference}.`),
 		]
 			.filter((part) => part !== '')

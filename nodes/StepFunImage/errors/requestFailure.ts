@@ -108,6 +108,8 @@ export interface FailureDetails {
 	tries?: number;
 	/** The service's own codes for an error status. */
 	errorCodes?: string[];
+	/** Whether an earlier try was charged, if it failed in another way. */
+	earlierCharge?: Charge;
 	/** Set if a gateway failed after the server behind it had answered. */
 	isFromGateway?: boolean;
 	/** Set if the service had so much time before its answer that it may have made the image. */

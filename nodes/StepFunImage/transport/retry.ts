@@ -94,7 +94,12 @@ export async function retry<T>(
 				(isPaid && paid > policy.maxPaidRetries) ||
 				clock.now() - (startedAt ?? clock.now()) + delayMs > policy.maxElapsedMs;
 			onFailure?.(error, tries, isFinal ? undefined : delayMs);
-			if (isFinal) throw error.with({ tries: error.details.wasNotSent ? tries - 1 : tries });
+			if (isFinal) {
+				throw error.with({
+					tries: error.details.wasNotSent ? tries - 1 : tries,
+					earlierCharge: lastPaid === error ? undefined : lastPaid?.charge,
+				});
+			}
 		}
 	}
 }
