@@ -22,7 +22,7 @@ describe('Credential: the key', () => {
 		['Bearerkey', 'Bearerkey'],
 		['my Bearer key', 'my Bearer key'],
 		[undefined, ''],
-		[7, ''],
+		[7, '7'],
 	])('%j is used as %j', (apiKey, used) => {
 		expect(parseCredential({ ...CUSTOM, apiKey } as typeof CUSTOM).apiKey).toBe(used);
 	});

@@ -73,6 +73,11 @@ test.each([
 	[{ n: 4 }, "'Additional Body Fields' asks for several images with n", "'Number of Images'"],
 	[{ n: '2' }, "'Additional Body Fields' asks for several images with n", "'Number of Images'"],
 	[
+		{ batch_size: 4 },
+		"'Additional Body Fields' asks for several images with batch_size",
+		"'Number of Images'",
+	],
+	[
 		{ stream: true },
 		"'Additional Body Fields' asks for a stream of events with stream",
 		'Remove stream',

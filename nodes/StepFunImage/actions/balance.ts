@@ -60,11 +60,11 @@ export function createBalanceAction(functions: IExecuteFunctions, state: RunStat
 
 	return async (item, parameters, credential) => {
 		assertCredential(item, credential);
-		const { includeInputFields } = (parameters.options ?? {}) as IDataObject;
+		const options = (parameters.options ?? {}) as IDataObject;
+		const includeInput = readIncludeInput(item, options, 'nothing');
 		const send = async () => {
 			try {
 				const account = await requestAccount(credential);
-				const includeInput = readIncludeInput(includeInputFields, 'nothing');
 				// One answer may be that of thousands of items.
 				return await state.inTurn(() => {
 					const json = toBalance(account, credential);

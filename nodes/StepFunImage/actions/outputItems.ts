@@ -208,6 +208,8 @@ export function mergeInput(
 
 /** n8n treats an item with a field named `error` as failed, so Retry On Fail would run the node, and pay, again. */
 function withoutError(json: IDataObject): IDataObject {
+	// Code of the user may return items of any kind.
+	if (typeof json !== 'object' || json === null) return {};
 	if (!('error' in json)) return json;
 	const { error, ...others } = json;
 	return { ...others, inputError: error };

@@ -8,6 +8,7 @@ import {
 	errorItem,
 	inputError,
 	toNodeError,
+	type NodeError,
 } from '../errors/nodeErrors';
 import { createParameterReader, createEventLoopYielder } from '../request/parameters';
 import type { ItemContext } from '../request/types';
@@ -89,7 +90,12 @@ async function runOnce(
 		if (state.cancelSignal.aborted && items.length > 0) throw canceledError(items[0]);
 		throwRefused(prepared);
 	}
-	assertImageLimit(items, prepared);
+	const refusal = imageLimitError(items, prepared);
+	// n8n would pass the input on as if it were the output.
+	if (refusal && state.continueOnFail) {
+		return { items: items.map((item) => errorItem(item, refusal)), retryable: false };
+	}
+	if (refusal) throw refusal;
 	const outcomes = await sendAll(items, prepared);
 	return {
 		items: await collect(outcomes, state),
@@ -133,22 +139,18 @@ function throwRefused(prepared: PreparedItem[]): void {
 	throw error;
 }
 
-/**
- * Refuses a run that would make more images than the user allows.
- *
- * @throws NodeOperationError before anything is sent
- */
-function assertImageLimit(items: ItemContext[], prepared: PreparedItem[]): void {
+/** The error for a run that would make more images than the user allows. */
+function imageLimitError(items: ItemContext[], prepared: PreparedItem[]): NodeError | undefined {
 	let limit = Infinity;
 	let total = 0;
 	for (const { images, maxImagesPerRun = Infinity } of prepared) {
 		limit = Math.min(limit, maxImagesPerRun);
 		total += images;
 	}
-	if (total <= limit) return;
+	if (total <= limit) return undefined;
 	const costs = describeCosts(prepared.flatMap(({ images, cost }) => Array(images).fill(cost)));
 	const { node, isTool } = items[0];
-	throw inputError(
+	return inputError(
 		{ node, isTool },
 		`The run would make ${total} images${costs === '' ? '' : ` for about ${costs}`}, and 'Max Images per Run' is ${limit}`,
 		"Nothing was sent. Give the node fewer items, lower 'Number of Images', or raise 'Max Images per Run' under Options.",

@@ -8,7 +8,7 @@ const KNOWN_EXTENSION = /\.(png|jpe?g|webp|gif|bmp|tiff?|hei[cf]|avif)$/i;
 const DEVICE_NAME = /^(con|prn|aux|nul|conin\$|conout\$|com[\d¹²³]|lpt[\d¹²³])\s*(\.|$)/i;
 
 /**
- * A file name, without extension, that describes the image. It contains only letters, digits and hyphens, so that it is
+ * A file name, without extension, that describes the image. It contains only letters with their marks, digits and hyphens, so that it is
  * valid in every file system and contains no path.
  *
  * @param subject the prompt, or the input image's name; a long one is cut at the end of a word
@@ -19,7 +19,7 @@ export function descriptiveName(subject: string, suffix: string, itemIndex: numb
 	const words = subject
 		.normalize('NFC')
 		.toLowerCase()
-		.split(/[^\p{Letter}\p{Number}]+/u)
+		.split(/[^\p{Letter}\p{Mark}\p{Number}]+/u)
 		.filter((word) => word !== '');
 	let base = [...(words[0] ?? 'image')].slice(0, MAX_SUBJECT_CHARACTERS).join('');
 	for (const word of words.slice(1)) {

@@ -1,6 +1,7 @@
 import type { IBinaryData } from 'n8n-workflow';
 
 import { inputError } from '../errors/nodeErrors';
+import { truncate } from '../errors/truncate';
 import { inspectImage, measureBase64, readHeader } from '../image/measure';
 import { fileOfBytes, UPLOAD_CHUNK_BYTES } from '../transport/upload';
 import { canBeChecked, checkLimits, uploadAs, type ImageRules } from './imageLimits';
@@ -28,7 +29,7 @@ export async function findBinaryImages(
 		return [await inspectBinaryField(item, source as IBinaryData, rules)];
 	}
 	const images: InputImage[] = [];
-	for (const name of await fieldNames(item, String(source).trim())) {
+	for (const name of await fieldNames(item, String(source ?? '').trim())) {
 		images.push(await inspectBinaryField(item, name, rules));
 	}
 	return images;
@@ -122,9 +123,9 @@ function findBinaryData(item: ItemContext, source: string | IBinaryData): IBinar
 	const present = [...filesOf(item).keys()];
 	throw inputError(
 		item,
-		`'Input Data Field Name' is '${String(source)}', but this item has no such binary field`,
+		`'Input Data Field Name' is '${truncate(String(source), 60)}', but this item has no such binary field`,
 		present.length > 0
-			? `The item has: ${present.join(', ')}. Enter one of these names.`
+			? `The item has: ${truncate(present.join(', '))}. Enter one of these names.`
 			: 'The item has no binary data. Put a node before this one that loads the image, such as Read/Write Files from Disk, HTTP Request or Google Drive.',
 	);
 }

@@ -13,6 +13,7 @@ import {
 	isScalar,
 	isUnset,
 	parseSize,
+	readBoolean,
 	readNumber,
 	showValue,
 	toBoolean,
@@ -59,14 +60,7 @@ const VALIDATORS: Record<string, Validator> = {
 			: unsupported(checked);
 	},
 	text_mode: (checked) => {
-		const textMode = toBoolean(checked.value);
-		if (textMode === undefined) {
-			throw inputError(
-				checked.item,
-				`'${checked.label}' must be true or false, but is ${showValue(checked.value)}`,
-				adviceFor(checked),
-			);
-		}
+		const textMode = readBoolean(checked, adviceFor(checked));
 		if (checked.capabilities.textMode) return textMode;
 		// Such a model behaves as if text mode were off, so only true is an error.
 		return textMode ? unsupported(checked) : undefined;
@@ -146,6 +140,7 @@ function toDeclaredType({ type }: RoutedField, entered: EnteredValue): unknown {
 			`Change '${entered.label}', or remove the option to leave it to the server.`,
 		);
 	}
+	if (type === 'boolean' && typeof value === 'boolean') return value;
 	assertScalar(entered);
 	if (type === 'boolean') return toBoolean(value) ?? value;
 	return type === 'string' ? String(value) : value;

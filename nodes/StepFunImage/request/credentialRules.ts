@@ -1,7 +1,9 @@
+import { isServerFormat, SERVER_FORMATS } from '../catalogue/serverFormats';
 import { isWebAddress } from '../catalogue/services';
 import { inputError } from '../errors/nodeErrors';
 import type { Credential } from '../transport/credential';
 import type { ItemContext } from './types';
+import { showValue } from './validators';
 
 /** Valid names of headers (RFC 9110, 5.1), and values that Node.js can send. */
 const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
@@ -19,7 +21,7 @@ export interface CredentialProblem {
 
 /** Finds what keeps a credential from being used for a request. */
 export function findCredentialProblem(credential: Credential): CredentialProblem | undefined {
-	const { apiKey, baseUrl, isCustom, headers } = credential;
+	const { apiKey, baseUrl, isCustom, headers, fields } = credential;
 	if (!isWebAddress(baseUrl)) {
 		return {
 			message: "The credential's 'Base URL' is not a web address",
@@ -45,7 +47,20 @@ export function findCredentialProblem(credential: Credential): CredentialProblem
 			advice: 'copy the key again; it should contain only letters, digits and punctuation.',
 		};
 	}
+	if (isCustom && !isServerFormat(fields.apiFormat)) {
+		return {
+			message: `The credential's 'API Format' is ${showValue(fields.apiFormat)}, which does not exist`,
+			advice: `choose one from the list, or make the expression return ${SERVER_FORMATS.map(({ value }) => value).join(', ')}.`,
+		};
+	}
+	const names = headers.map(({ name }) => name.toLowerCase());
 	for (const { name, value } of headers) {
+		if (names.indexOf(name.toLowerCase()) !== names.lastIndexOf(name.toLowerCase())) {
+			return {
+				message: `The credential contains the header '${name.slice(0, 60)}' several times`,
+				advice: 'keep one of them. It may contain several values, separated by commas.',
+			};
+		}
 		if (!HEADER_NAME.test(name) || RESERVED_HEADERS.test(name)) {
 			return {
 				message: `The header '${name.slice(0, 60)}' of the credential cannot be sent`,

@@ -80,7 +80,7 @@ export function uploadAs(item: ItemContext, { format }: MeasuredImage, fileName?
 	const { mimeType, extension } = IMAGE_FORMATS[format];
 	return {
 		// A form would send a file without a name as text.
-		name: fileName || `image.${extension}`,
+		name: String(fileName || `image.${extension}`),
 		mimeType,
 		toError: (detail: string) => unreadableImageError(item, detail),
 	};

@@ -10,7 +10,7 @@ import { fileOfBytes } from '../transport/upload';
 import { findBinaryImages } from './binaryImage';
 import { canBeChecked, checkLimits, uploadAs, type ImageRules } from './imageLimits';
 import type { InputImage, ItemContext } from './types';
-import { readChoice } from './validators';
+import { assertScalar, isUnset, readChoice, showValue } from './validators';
 
 const INPUT_SOURCES = ['binary', 'url', 'text'] as const;
 
@@ -23,6 +23,9 @@ export interface InputImageRules extends ImageRules {
 
 /** The beginning of an image in a text, which names its type. */
 const DATA_URI_PREFIX = /^\s*data:[^,]*,/i;
+
+/** Base64, or its variant for URLs, with or without the padding at its end. */
+const BASE64 = /^(?:[\w+/-]{4})*(?:[\w+/-]{2}(?:==)?|[\w+/-]{3}=?)?$/;
 
 /** For models without their own limit: more than any image of 4096 × 4096 pixels needs. */
 const MAX_DOWNLOAD_BYTES = 64 * 1024 * 1024;
@@ -38,7 +41,7 @@ export async function resolveInputImages(
 	parameters: IDataObject,
 	rules: InputImageRules,
 ): Promise<InputImage[]> {
-	const { inputSource, inputUrl, inputText, binaryPropertyName: field = 'data' } = parameters;
+	const { inputSource, inputUrl, inputText, binaryPropertyName } = parameters;
 	const entered = { item, label: 'Input Image From', value: inputSource };
 	switch (readChoice(entered, INPUT_SOURCES)) {
 		case 'url':
@@ -46,7 +49,7 @@ export async function resolveInputImages(
 		case 'text':
 			return [resolveTextImage(item, 'Base64 Text', inputText, rules)];
 		default:
-			return await findBinaryImages(item, field, rules);
+			return await findBinaryImages(item, binaryPropertyName, rules);
 	}
 }
 
@@ -55,17 +58,18 @@ export async function resolveInputImages(
  * protection of the internal network.
  */
 function resolveUrlImage(item: ItemContext, value: unknown, rules: InputImageRules): InputImage {
-	const address = typeof value === 'string' ? value.trim() : '';
+	if (!isUnset(value)) assertScalar({ item, label: 'Image URL', value });
+	const address = isUnset(value) ? '' : String(value).trim();
 	if (DATA_URI_PREFIX.test(address)) return resolveTextImage(item, 'Image URL', address, rules);
 	if (!isWebAddress(address)) {
 		throw inputError(
 			item,
-			`'Image URL' must be an address that starts with https:// or http://, but is ${address === '' ? 'empty' : address.slice(0, 60)}`,
+			`'Image URL' must be an address that starts with https:// or http://, but is ${address === '' ? 'empty' : showValue(withoutLogin(address))}`,
 			'Enter the address of the image, or check that the expression returns it for this item.',
 		);
 	}
 	const { pathname, href, host } = new URL(address);
-	const shownUrl = href.replace(/^(\w+:\/\/)[^/?#]*@/, '$1');
+	const shownUrl = withoutLogin(href);
 	const fileName = decodePath(pathname).split('/').at(-1) || 'image';
 	const { model, limits, timeouts, ignoreSslIssues } = rules;
 	return {
@@ -102,6 +106,10 @@ function resolveUrlImage(item: ItemContext, value: unknown, rules: InputImageRul
 	};
 }
 
+function withoutLogin(address: string): string {
+	return address.replace(/^(\w+:\/\/)?[^/?#]*@/, '$1');
+}
+
 /** Decodes the path of a URL. Object stores also encode the slashes before the name of a file. */
 function decodePath(path: string): string {
 	try {
@@ -118,8 +126,13 @@ function resolveTextImage(
 	value: unknown,
 	{ model, limits }: ImageRules,
 ): InputImage {
-	const text =
-		typeof value === 'string' ? value.replace(DATA_URI_PREFIX, '').replace(/\s+/g, '') : '';
+	if (!isUnset(value)) assertScalar({ item, label, value });
+	const text = isUnset(value)
+		? ''
+		: String(value)
+				.replace(DATA_URI_PREFIX, '')
+				.replace(/\s*[\r\n\t]\s*/g, '')
+				.trim();
 	if (text === '') {
 		throw inputError(
 			item,
@@ -133,6 +146,14 @@ function resolveTextImage(
 			item,
 			`'${label}' does not contain an image that can be edited`,
 			'The text is not the Base64 of a PNG, JPEG, WebP or other raster image. Check that it was not cut off.',
+		);
+	}
+	// Node.js skips what is not Base64, which would change the image.
+	if (!BASE64.test(text)) {
+		throw inputError(
+			item,
+			`'${label}' is not valid Base64`,
+			'It contains the beginning of an image, but also characters or a length that Base64 cannot have. The text was changed on its way, for example by a form or a URL. Use a binary field or a URL for the image instead.',
 		);
 	}
 	if (!isWholeBase64(text)) {

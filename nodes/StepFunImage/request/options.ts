@@ -5,7 +5,7 @@ import type { ServerFormat } from '../catalogue/serverFormats';
 import type { RetryPolicy } from '../transport/retry';
 import type { Timeouts } from '../transport/timeLimits';
 import type { IncludeInput, ItemContext } from './types';
-import { isUnset, readNumber, toBoolean, type NumberLimits } from './validators';
+import { isUnset, readBoolean, readNumber, type NumberLimits } from './validators';
 
 /** The longest delay of a Node.js timer, almost 25 days. A longer one becomes one millisecond. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
@@ -98,10 +98,21 @@ function toMilliseconds(seconds: number): number {
 /**
  * Which parts of the input an output item keeps.
  *
- * @param includeInputFields the option's value, which may be text from an expression
+ * @param options the option's value may be text from an expression
  * @param unset the result without the option
+ * @throws NodeOperationError if it is neither true nor false
  */
-export function readIncludeInput(includeInputFields: unknown, unset: IncludeInput): IncludeInput {
+export function readIncludeInput(
+	item: ItemContext,
+	{ includeInputFields }: IDataObject,
+	unset: IncludeInput,
+): IncludeInput {
 	if (isUnset(includeInputFields)) return unset;
-	return toBoolean(includeInputFields) ? 'jsonAndFiles' : 'nothing';
+	const label = 'Include Input Fields';
+	return readBoolean(
+		{ item, label, value: includeInputFields },
+		`Change '${label}', or remove the option.`,
+	)
+		? 'jsonAndFiles'
+		: 'nothing';
 }

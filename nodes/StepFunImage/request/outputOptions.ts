@@ -6,7 +6,7 @@ import type { ServerFormat } from '../catalogue/serverFormats';
 import { inputError } from '../errors/nodeErrors';
 import { readIncludeInput } from './options';
 import type { ItemContext, OutputOptions } from './types';
-import { isUnset, readChoice, showValue } from './validators';
+import { assertScalar, isUnset, readChoice, showValue } from './validators';
 
 /**
  * Reads how to return an item's images.
@@ -19,11 +19,11 @@ export function readOutputOptions(
 	options: IDataObject,
 	format: ServerFormat,
 ): OutputOptions {
-	const { severalImagesAs, whenModerated, includeInputFields } = options;
+	const { severalImagesAs, whenModerated } = options;
 	return {
 		output: readOutput(item, parameters.output, format),
 		// A tool's input is the agent's own call.
-		includeInput: readIncludeInput(includeInputFields, item.isTool ? 'nothing' : 'json'),
+		includeInput: readIncludeInput(item, options, item.isTool ? 'nothing' : 'json'),
 		severalImagesAs: readOption(item, 'Several Images As', severalImagesAs, ['items', 'fields']),
 		whenModerated: readOption(item, 'When Moderated', whenModerated, ['fail', 'passOn']),
 		linkLifetime: readLinkLifetime(item, parameters.linkLifetime),
@@ -78,7 +78,8 @@ function readLinkLifetime(item: ItemContext, value: unknown = DEFAULT_LINK_LIFET
 /** Reads the name of the binary field for an image. */
 export function readOutputField(item: ItemContext, value: unknown, output: Output): string {
 	if (!findOutput(output)?.hasFile) return FALLBACK_FIELD;
-	const field = String(value ?? '').trim();
+	if (!isUnset(value)) assertScalar({ item, label: 'Put Output File in Field', value });
+	const field = isUnset(value) ? '' : String(value).trim();
 	if (field === '') {
 		throw inputError(
 			item,

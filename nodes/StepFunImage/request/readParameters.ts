@@ -1,4 +1,4 @@
-import { jsonParse, type IDataObject } from 'n8n-workflow';
+import type { IDataObject } from 'n8n-workflow';
 
 import {
 	findModel,
@@ -13,6 +13,7 @@ import { inputError, unreadableImageError } from '../errors/nodeErrors';
 import { descriptiveName, safeName } from '../image/fileName';
 import type { Credential } from '../transport/credential';
 import { withinLimits } from '../transport/timeLimits';
+import { readAdditionalBodyFields } from './additionalBodyFields';
 import { readBodyFields } from './bodyFields';
 import { assertCredential } from './credentialRules';
 import { resolveInputImages } from './inputImage';
@@ -22,7 +23,7 @@ import { findOperation, valueAt, type Routing } from './routing';
 import { assertOperation, encodeFields, expectedSize, randomSeed } from './serverFormat';
 import type { BodyFields, ImageRequest, InputImage, ItemContext, ItemRequests } from './types';
 import { assertNoUnresolvedExpressions } from './unresolvedExpressions';
-import { assertScalar, isUnset, showValue, toBoolean, toNumber } from './validators';
+import { assertScalar, isUnset, toNumber } from './validators';
 
 /**
  * Turns an item's parameters into valid requests, without sending anything.
@@ -52,7 +53,7 @@ export async function readImageRequests(
 		format.sizeNotation === 'asModel' ? findCapabilities(item, model, operation) : undefined;
 	const outputOptions = readOutputOptions(item, parameters, options, format);
 	const { output, severalImagesAs } = outputOptions;
-	const additionalFields = readAdditionalFields(item, options);
+	const additionalFields = readAdditionalBodyFields(item, options, operation);
 	const values = routing.fields.map((field) => ({ field, value: valueAt(parameters, field.path) }));
 	const fields: BodyFields = {
 		...readBodyFields(item, values, operation, model, capabilities),
@@ -76,7 +77,7 @@ export async function readImageRequests(
 					(seconds) => unreadableImageError(item, ` within ${seconds} seconds`),
 					async () => await resolveInputImages(item, parameters, rules),
 				);
-	assertSeeds(item, fields.seed, additionalFields.seed, count);
+	assertSeeds(item, fields.seed, additionalFields.seed, count, capabilities);
 	const isMultiImage = inputImages.length * count > 1;
 
 	const requests = inputImages.flatMap((inputImage, imageIndex) => {
@@ -112,9 +113,12 @@ export async function readImageRequests(
 
 /** Reads the Model field, which is a resource locator. Older workflows contain the ID as text. */
 function readModel(item: ItemContext, { model }: IDataObject): string {
-	const value = typeof model === 'object' && model !== null ? (model as IDataObject).value : model;
-	const id = typeof value === 'string' ? value.trim() : '';
-	if (id !== '') return id;
+	const isLocator = typeof model === 'object' && model !== null && 'value' in model;
+	const value = isLocator ? model.value : model;
+	if (!isUnset(value)) {
+		assertScalar({ item, label: 'Model', value });
+		return String(value).trim();
+	}
 	throw inputError(
 		item,
 		"'Model' is empty",
@@ -168,10 +172,11 @@ function assertSeeds(
 	seed: unknown,
 	additionalSeed: unknown,
 	count: number,
+	capabilities: ModelCapabilities | undefined,
 ): void {
 	if (count === 1) return;
 	const last = SEED_RANGE.max - (count - 1);
-	if (typeof seed === 'number' && seed > last) {
+	if (capabilities && typeof seed === 'number' && seed > last) {
 		throw inputError(
 			item,
 			`'Seed' must be at most ${last} for ${count} images, but is ${seed}`,
@@ -205,56 +210,4 @@ function fileNameOf(
 	if (isUnset(fileName)) return descriptiveName(subject, suffix, item.itemIndex);
 	assertScalar({ item, label: 'File Name', value: fileName });
 	return safeName(String(fileName)) ?? descriptiveName(subject, suffix, item.itemIndex);
-}
-
-/** Fields that change the answer so that images would be paid for and lost. */
-const LOSSY_FIELDS = [
-	{
-		name: 'n',
-		loses: (value: unknown) => (toNumber(value) ?? 1) > 1,
-		problem: 'asks for several images with n',
-		advice:
-			"The node takes one image from each answer, so you would pay for the others without getting them. Remove n, and set 'Number of Images' under Options instead.",
-	},
-	{
-		name: 'stream',
-		loses: (value: unknown) => toBoolean(value) === true,
-		problem: 'asks for a stream of events with stream',
-		advice:
-			'The node reads a single answer, so you would pay for an image without getting it. Remove stream.',
-	},
-];
-
-function readAdditionalFields(
-	item: ItemContext,
-	{ additionalBodyFields }: IDataObject,
-): BodyFields {
-	if (isUnset(additionalBodyFields)) return {};
-	const parsed =
-		typeof additionalBodyFields === 'string'
-			? jsonParse<unknown>(additionalBodyFields, { fallbackValue: null })
-			: additionalBodyFields;
-	if (typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed)) {
-		const fields = parsed as BodyFields;
-		const lossy = LOSSY_FIELDS.find(({ name, loses }) => loses(fields[name]));
-		if (lossy) {
-			throw inputError(item, `'Additional Body Fields' ${lossy.problem}`, lossy.advice);
-		}
-		const entries = Object.entries(fields).filter(([, value]) => value !== undefined);
-		for (const [name, value] of entries) {
-			const isEmptyPrompt = name === 'prompt' && value !== null && isUnset(value);
-			if (!isEmptyPrompt && !Number.isNaN(value)) continue;
-			throw inputError(
-				item,
-				`'Additional Body Fields' sets ${name} to ${isEmptyPrompt ? 'an empty text' : 'NaN'}`,
-				'Correct its value, remove the field, or check that the expression finds the value on this item.',
-			);
-		}
-		return Object.fromEntries(entries);
-	}
-	throw inputError(
-		item,
-		"'Additional Body Fields' is not a JSON object",
-		`Write an object such as { "num_inference_steps": 20 }, with the names in double quotes. The current value is ${showValue(parsed ?? additionalBodyFields)}.`,
-	);
 }

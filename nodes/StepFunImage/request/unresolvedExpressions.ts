@@ -7,6 +7,11 @@ const FIELDS = [
 	{ label: 'Prompt', path: ['prompt'] },
 	{ label: 'Image URL', path: ['inputUrl'] },
 	{ label: 'Base64 Text', path: ['inputText'] },
+	{ label: 'Model', path: ['model'] },
+	{ label: 'Model', path: ['model', 'value'] },
+	{ label: 'Input Data Field Name', path: ['binaryPropertyName'] },
+	{ label: 'Put Output File in Field', path: ['outputField'] },
+	{ label: 'Additional Body Fields', path: ['options', 'additionalBodyFields'] },
 	{ label: 'Negative Prompt', path: ['options', 'negativePrompt'] },
 	{ label: 'File Name', path: ['options', 'fileName'] },
 ];

@@ -55,19 +55,23 @@ export function readNumber(
 	);
 }
 
-/** Whether a value can be written as text: not a list, not an object, and not NaN. */
+/** Whether a value can be written as text: not a list, not an object, and not NaN or infinite. */
 export function isScalar(value: unknown): boolean {
-	return typeof value !== 'object' && !Number.isNaN(value);
+	return typeof value !== 'object' && (typeof value !== 'number' || Number.isFinite(value));
 }
 
 /**
- * Refuses a value that cannot be written as text.
+ * Refuses a value that is not a text. Numbers are, but not the true or false of a condition.
  *
  * @throws NodeOperationError that names the field
  */
 export function assertScalar({ item, label, value }: EnteredValue): void {
-	if (isScalar(value)) return;
-	const kind = Array.isArray(value) ? 'a list' : typeof value === 'object' ? 'an object' : 'NaN';
+	if (isScalar(value) && typeof value !== 'boolean') return;
+	const kind = Array.isArray(value)
+		? 'a list'
+		: typeof value === 'object'
+			? 'an object'
+			: String(value);
 	throw inputError(
 		item,
 		`'${label}' must be text, but is ${kind}`,
@@ -80,7 +84,9 @@ export function toNumber(value: unknown): number | undefined {
 	if (typeof value !== 'number' && typeof value !== 'string') return undefined;
 	const result = validateFieldType('number', value, 'number');
 	const number = result.valid ? Number(result.newValue) : NaN;
-	return Number.isFinite(number) ? number : undefined;
+	// A number would round a longer text.
+	const isRounded = typeof value === 'string' && Math.abs(number) > Number.MAX_SAFE_INTEGER;
+	return Number.isFinite(number) && !isRounded ? number : undefined;
 }
 
 /** Converts a value to a boolean; `undefined` if it is neither a boolean nor the text of one. */
@@ -88,6 +94,18 @@ export function toBoolean(value: unknown): boolean | undefined {
 	if (typeof value === 'object') return undefined;
 	const result = validateFieldType('boolean', value, 'boolean');
 	return result.valid ? Boolean(result.newValue) : undefined;
+}
+
+/**
+ * Reads a boolean, which may be text from an expression.
+ *
+ * @param advice the error's description
+ * @throws NodeOperationError that names the field
+ */
+export function readBoolean({ item, label, value }: EnteredValue, advice: string): boolean {
+	const read = toBoolean(value);
+	if (read !== undefined) return read;
+	throw inputError(item, `'${label}' must be true or false, but is ${showValue(value)}`, advice);
 }
 
 /**

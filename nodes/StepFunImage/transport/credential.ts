@@ -106,7 +106,7 @@ export function parseCredential(fields: ICredentialDataDecryptedObject): Credent
 		scopeId: hashOf(baseUrl, query, apiKey, JSON.stringify(headers)),
 		redactor: createRedactor(
 			[textOf(fields.apiKey), apiKey, passwordIn(baseUrl), ...secretsIn(query)],
-			headers.map(({ value }) => value),
+			headers.flatMap(({ value }) => [value, ...value.split(/[\s=;,]+/)]),
 		),
 	};
 }
@@ -139,8 +139,9 @@ function splitQuery(entered: string): [address: string, query: string] {
 	return start === -1 ? [address, ''] : [address.slice(0, start), address.slice(start)];
 }
 
+/** Expressions may also return numbers. */
 function textOf(value: unknown): string {
-	return typeof value === 'string' ? value.trim() : '';
+	return typeof value === 'string' || typeof value === 'number' ? String(value).trim() : '';
 }
 
 function wholeNumber(value: unknown, min: number): number | undefined {

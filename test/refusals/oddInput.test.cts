@@ -1,0 +1,344 @@
+import type { INodeExecutionData, INodeParameters } from 'n8n-workflow';
+import sharp from 'sharp';
+
+import { startHostileServer, type HostileServer } from '../kit/hostileServer.cts';
+import { inputImage, itemWithFile } from '../kit/images.cts';
+import { runEdit, runGenerate } from '../kit/localRuns.cts';
+import { startStepFunServer, type StepFunServer } from '../stepfun-server/server.cts';
+
+/** Follows StepFun's documentation. */
+let stepFun: StepFunServer;
+/** Accepts everything, and answers with an image. */
+let lax: HostileServer;
+let picture: Buffer;
+
+beforeAll(async () => {
+	stepFun = await startStepFunServer({ drawing: 'once' });
+	picture = await inputImage(64, 64);
+	lax = await startHostileServer();
+});
+beforeEach(() => {
+	stepFun.reset();
+	lax.attackWith(({ method }, response) =>
+		response.end(
+			method === 'GET'
+				? picture
+				: JSON.stringify({ data: [{ b64_json: picture.toString('base64') }] }),
+		),
+	);
+});
+afterAll(async () => {
+	await stepFun.close();
+	await lax.close();
+});
+
+const bodies = () => lax.requests.map(({ body }) => body.toString());
+const json = () => bodies().map((body) => JSON.parse(body) as Record<string, unknown>);
+const uploads = () =>
+	lax.requests.map(({ body }) => {
+		const text = body.toString('latin1');
+		const start = text.indexOf('\r\n\r\n', text.indexOf('filename=')) + 4;
+		return Buffer.from(text.slice(start, text.lastIndexOf('\r\n--')), 'latin1');
+	});
+
+describe('Max Images per Run and On Error', () => {
+	test.each(['continueRegularOutput', 'continueErrorOutput'] as const)(
+		'%s: every item fails, and none passes as a result',
+		async (onError) => {
+			const { items, errorItems, error } = await runGenerate(
+				stepFun,
+				{ options: { maxImagesPerRun: 1 } },
+				{ items: [{ sku: 1 }, { sku: 2 }], onError },
+			);
+			expect(error).toBeUndefined();
+			const [failed, others] =
+				onError === 'continueErrorOutput' ? [errorItems, items] : [items, errorItems];
+			expect(others).toEqual([]);
+			expect(
+				failed.map(({ json: { error: message }, pairedItem }) => [message, pairedItem]),
+			).toEqual(
+				[0, 1].map((item) => [expect.stringContaining("'Max Images per Run' is 1"), { item }]),
+			);
+			expect(stepFun.requests).toEqual([]);
+		},
+	);
+
+	test('Continue in a tool: the agent reads the refusal', async () => {
+		const { items } = await runGenerate(
+			stepFun,
+			{ output: 'url', options: { numberOfImages: 2, maxImagesPerRun: 1 } },
+			{ asTool: true, onError: 'continueRegularOutput', items: [{ prompt: 'A red shoe' }] },
+		);
+		expect(items[0].json.error).toContain('Max Images per Run');
+	});
+});
+
+describe('Base64 Text that was spoiled on its way is not uploaded', () => {
+	const images = async (format: 'png' | 'webp') =>
+		await Promise.all(
+			Array.from({ length: 12 }, async (_each, seed) => {
+				const width = 100 + seed;
+				const pixels = Array.from(
+					{ length: width * 64 * 3 },
+					(_pixel, at) => (at * at * (seed + 3) + ((at >> 5) % 97) * 13) % 256,
+				);
+				const image = sharp(Buffer.from(pixels), { raw: { width, height: 64, channels: 3 } });
+				return await (format === 'png' ? image.png() : image.webp()).toBuffer();
+			}),
+		);
+
+	test.each<[string, 'png' | 'webp', (text: string) => string]>([
+		['a PNG whose + became spaces in a form', 'png', (text) => text.replaceAll('+', ' ')],
+		['a PNG that is percent-encoded', 'png', encodeURIComponent],
+		['a PNG with \\n as two characters', 'png', (text) => text.replace(/(.{76})/g, '$1\\n')],
+		['a WebP that is percent-encoded', 'webp', encodeURIComponent],
+		['a WebP with \\n as two characters', 'webp', (text) => text.replace(/(.{76})/g, '$1\\n')],
+	])('%s', async (_what, format, spoil) => {
+		let spoiled = 0;
+		for (const bytes of await images(format)) {
+			lax.requests.length = 0;
+			await runEdit(lax, [{ json: { text: spoil(bytes.toString('base64')) } }], {
+				inputSource: 'text',
+				inputText: '={{ $json.text }}',
+			});
+			for (const sent of uploads()) if (!sent.equals(bytes)) spoiled++;
+		}
+		expect(spoiled).toBe(0);
+	});
+});
+
+describe('An item whose JSON is not an object', () => {
+	test.each([['text'], [5], [true]])('%p: the paid image is delivered', async (value) => {
+		const { items } = await runGenerate(
+			stepFun,
+			{},
+			{ items: [{ json: value } as never as INodeExecutionData], onError: 'continueRegularOutput' },
+		);
+		expect(items[0].binary?.data).toBeDefined();
+	});
+});
+
+test('An Input Data Field Name whose expression gives nothing is refused, not replaced by data', async () => {
+	const { error } = await runEdit(stepFun, [await itemWithFile(picture)], {
+		binaryPropertyName: '={{ $json.field }}',
+	});
+	expect(stepFun.requests).toHaveLength(0);
+	expect(error?.message).toContain("'Input Data Field Name'");
+});
+
+describe('Additional Body Fields that name the input image', () => {
+	test('source_url is refused', async () => {
+		const link = 'https://example.com/shoe.png';
+		const { error } = await runEdit(lax, [await itemWithFile(picture)], {
+			operation: 'imageToImage',
+			model: 'step-2x-large',
+			options: { additionalBodyFields: JSON.stringify({ source_url: link }) },
+		});
+		expect(error?.message).toBe("'Additional Body Fields' contains the input image, source_url");
+		expect(lax.requests).toEqual([]);
+	});
+
+	test('image is refused, because it would go beside the file under the same name', async () => {
+		const { error } = await runEdit(lax, [await itemWithFile(picture)], {
+			options: { additionalBodyFields: '{ "image": "https://example.com/shoe.png" }' },
+		});
+		expect(error?.message).toBe("'Additional Body Fields' contains the input image, image");
+		expect(lax.requests).toEqual([]);
+	});
+});
+
+describe('A secret in a header, echoed without its scheme', () => {
+	test.each([
+		['Authorization', 'Bearer tok-12345678', 'tok-12345678'],
+		['Authorization', 'Basic dXNlcjpwYXNz', 'dXNlcjpwYXNz'],
+		['Cookie', 'session=geheim12345', 'geheim12345'],
+	])('%s: %s', async (name, value, secret) => {
+		lax.attackWith((_request, response) => {
+			response.statusCode = 401;
+			response.end(JSON.stringify({ error: { message: `Invalid token ${secret}` } }));
+		});
+		const { error } = await runGenerate(
+			lax,
+			{},
+			{
+				credential: { apiKey: '', headers: { values: [{ name, value }] } },
+			},
+		);
+		expect(error?.message).toContain('was not accepted');
+		expect(JSON.stringify([error?.message, error?.description])).not.toContain(secret);
+	});
+});
+
+describe('Numbers that JSON cannot carry are refused, not sent as null', () => {
+	test('Steps of a model of one’s own: a division by zero', async () => {
+		const { error } = await runGenerate(
+			lax,
+			{ model: 'our-own-model', options: { steps: '={{ $json.total / $json.parts }}' } },
+			{ items: [{ total: 8, parts: 0 }] },
+		);
+		expect(json()).toEqual([]);
+		expect(error?.message).toContain("'Steps'");
+	});
+
+	test.each([
+		['Infinity', '={{ ({ guidance: 1 / 0 }) }}'],
+		['a nested NaN', '={{ ({ sampler: { eta: 0 / 0 } }) }}'],
+	])('Additional Body Fields: %s', async (_what, additionalBodyFields) => {
+		const { error } = await runGenerate(lax, { options: { additionalBodyFields } });
+		expect(json()).toEqual([]);
+		expect(error?.message).toContain("'Additional Body Fields'");
+	});
+});
+
+describe('Braces in other fields that are set to Fixed', () => {
+	test.each<[string, INodeParameters]>([
+		[
+			'Additional Body Fields',
+			{ options: { additionalBodyFields: '{"style":"{{ $json.style }}"}' } },
+		],
+		['Put Output File in Field', { outputField: '{{ $json.name }}' }],
+		['Model', { model: '{{ $json.model }}' }],
+	])('%s', async (label, parameters) => {
+		const { error } = await runGenerate(lax, parameters);
+		expect(bodies()).toEqual([]);
+		expect(error?.message).toContain(`'${label}' contains {{`);
+	});
+});
+
+describe('Seeds of a model of one’s own', () => {
+	test('a seed of 64 bits is sent as it is', async () => {
+		const seed = '18446744073709551615';
+		await runGenerate(
+			lax,
+			{ model: 'our-own-model', options: { seed: '={{ $json.seed }}' } },
+			{ items: [{ seed }] },
+		);
+		expect(bodies()[0]).toContain(seed);
+	});
+
+	test.each([1, 2])('3000000000 is accepted for %i images', async (numberOfImages) => {
+		const { error } = await runGenerate(lax, {
+			model: 'our-own-model',
+			options: { seed: 3_000_000_000, numberOfImages },
+		});
+		expect(error?.message).toBeUndefined();
+	});
+});
+
+describe('Include Input Fields that is neither true nor false', () => {
+	test.each([['yes'], ['on'], [{ a: 1 }]])('%j is refused', async (value) => {
+		const { error } = await runGenerate(
+			stepFun,
+			{ options: { includeInputFields: '={{ $json.value }}' } },
+			{ items: [{ value, sku: 5 }] },
+		);
+		expect(error?.message).toContain("'Include Input Fields'");
+	});
+});
+
+test('An unknown API Format is refused, since StepFun’s would swap width and height', async () => {
+	const { error } = await runGenerate(
+		lax,
+		{ size: '1360x768' },
+		{ credential: { apiFormat: 'SGLang' } },
+	);
+	expect(bodies()).toEqual([]);
+	expect(error?.message).toContain("'API Format'");
+});
+
+describe('Headers of the credential', () => {
+	const run = async (values: unknown[]) =>
+		await runGenerate(lax, {}, { credential: { headers: { values } } as never });
+
+	test('two with the same name are refused', async () => {
+		const { error } = await run([
+			{ name: 'X-Tag', value: 'one' },
+			{ name: 'x-tag', value: 'two' },
+		]);
+		expect(error?.message).toBe("The credential contains the header 'X-Tag' several times");
+		expect(lax.requests).toEqual([]);
+	});
+
+	test('a number as the value is sent', async () => {
+		await run([{ name: 'X-Org', value: 12345 }]);
+		expect(lax.requests[0].headers['x-org']).toBe('12345');
+	});
+});
+
+describe('Messages', () => {
+	test('a number as the name of an input file', async () => {
+		const data = { data: picture.toString('base64'), mimeType: 'image/png', fileName: 17 as never };
+		const { error } = await runEdit(
+			stepFun,
+			[{ json: {}, binary: { data } }],
+			{},
+			{
+				binaryMode: 'default',
+			},
+		);
+		expect(error?.message).toBeUndefined();
+	});
+
+	test('Input Data Field Name that contains an image as Base64 is not repeated as a whole', async () => {
+		const { error } = await runEdit(
+			stepFun,
+			[{ ...(await itemWithFile(picture)), json: { image: 'A'.repeat(3_000_000) } }],
+			{ binaryPropertyName: '={{ $json.image }}' },
+		);
+		expect(error?.message.length).toBeLessThan(1000);
+	});
+
+	test.each([
+		['Image URL', { inputSource: 'url', inputUrl: '={{ [$json.value] }}' }],
+		['Base64 Text', { inputSource: 'text', inputText: '={{ [$json.value] }}' }],
+		['Model', { model: '={{ [$json.value] }}' }],
+	])('%s that is a list is not called empty', async (_label, parameters) => {
+		const { error } = await runEdit(
+			stepFun,
+			[{ ...(await itemWithFile(picture)), json: { value: 'x' } }],
+			parameters,
+		);
+		expect(error?.message).not.toContain('empty');
+	});
+
+	test.each(['ftp://user:geheim123@host/x.png', 'user:geheim123@host/x.png'])(
+		'The login in a refused Image URL is not shown: %s',
+		async (inputUrl) => {
+			const { error } = await runEdit(stepFun, [{ json: {} }], { inputSource: 'url', inputUrl });
+			expect(error?.message).toContain("'Image URL'");
+			expect(error?.message).not.toContain('geheim123');
+		},
+	);
+
+	test.each([['={{ ({}) }}'], ['={{ 0 / 0 }}'], ['={{ ["a", "b"] }}']])(
+		'Put Output File in Field that is no text is refused: %s',
+		async (outputField) => {
+			const { error } = await runGenerate(stepFun, { outputField });
+			expect(error?.message).toContain("'Put Output File in Field'");
+		},
+	);
+});
+
+describe('Names', () => {
+	test.each([
+		['红鞋.png', '红鞋-edited-1.png'],
+		['sch%C3%B6n%20rot.png', 'schön-rot-edited-1.png'],
+	])('The result of the URL …/%s is called %s', async (name, expected) => {
+		const { items } = await runEdit(lax, [{ json: {} }], {
+			inputSource: 'url',
+			inputUrl: `${lax.origin}/${name}`,
+		});
+		expect(items[0].json.fileName).toBe(expected);
+	});
+
+	test('A Thai or Hindi prompt keeps its vowel signs in the name of the file', async () => {
+		const { items } = await runGenerate(stepFun, { prompt: 'रंग' });
+		expect(items[0].json.fileName).toBe('रंग-1.png');
+	});
+});
+
+test('A prompt that is false is refused like an empty one', async () => {
+	const { error } = await runGenerate(stepFun, { prompt: '={{ $json.a === 1 && $json.prompt }}' });
+	expect(stepFun.requests).toHaveLength(0);
+	expect(error?.message).toContain("'Prompt'");
+});
