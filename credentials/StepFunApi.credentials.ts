@@ -78,7 +78,7 @@ export class StepFunApi implements ICredentialType {
 			typeOptions: { minValue: 1, numberPrecision: 0 },
 			default: ACCOUNT_DEFAULTS.concurrentRequests,
 			description:
-				"The maximum number of requests at once, across all items, nodes and workflows that use this key. StepFun's lowest tier allows 5. If you leave it at 5, servers that generate one image at a time get one request at a time.",
+				"The maximum number of requests at once, across all items, nodes and workflows that use this key. StepFun's lowest tier allows 5. For an API Format whose servers generate one image at a time, 5 means 1.",
 		},
 		{
 			displayName: 'Requests per Minute',
@@ -87,7 +87,7 @@ export class StepFunApi implements ICredentialType {
 			typeOptions: { minValue: 0, numberPrecision: 0 },
 			default: ACCOUNT_DEFAULTS.requestsPerMinute,
 			description:
-				'The maximum number of requests per minute, counted in the same way. 0 means no limit; the node still slows down when the service requires it.',
+				'The maximum number of requests per minute, across all items, nodes and workflows that use this key. 0 means no limit; the node still slows down when the service requires it.',
 		},
 		{
 			displayName: 'Ignore SSL Issues (Insecure)',

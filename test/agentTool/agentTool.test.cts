@@ -96,7 +96,7 @@ const choicesOf = (name: string, operation: string, of: INodeTypeDescription) =>
 		(operation, purpose, price) => {
 			const values = toolValues({ operation });
 			expect(described(values)).toMatch(purpose);
-			expect(described(values)).toContain(`Each call is charged: about ${price} per image`);
+			expect(described(values)).toContain(`about ${price} per image`);
 		},
 	);
 

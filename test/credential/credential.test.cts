@@ -117,7 +117,7 @@ describe('Credential: the connection test', () => {
 		await other.close();
 		expect(await testLocal({ baseUrl: other.url })).toEqual({
 			status: 'Error',
-			message: `${new URL(other.url).host} refuses the connection. Check that the server is running, and the port in the Base URL.`,
+			message: `${new URL(other.url).host} refuses the connection. Check that the server is running, and the port in the Base URL. If n8n runs in Docker, localhost is its own container.`,
 		});
 	});
 

@@ -145,3 +145,12 @@ test('An answer without an image and without words is shown', async () => {
 		'The answer is {"pictures":[{"address":"https://res.example/1.png"}]}.',
 	);
 });
+
+test('A 404 for a model that the server does not have names the model, not the address', async () => {
+	answerWith(404, { error: { message: 'model "step-image-edit-2" not found' } });
+	const { error } = await runGenerate(server, {}, { credential: credential() });
+	expect(error?.message).toBe(
+		'The server does not have the model step-image-edit-2: model "step-image-edit-2" not found',
+	);
+	expect(error?.description).toContain("Choose one of the server's models in 'Model'");
+});

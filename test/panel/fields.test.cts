@@ -259,7 +259,7 @@ describe('Panel: ranges and defaults', () => {
 			['steps', 'cfgScale', 'seed', 'textMode', 'includeInputFields'].map(
 				(name) => named(name)?.default,
 			),
-		).toEqual([8, 1, 1, true, false]);
+		).toEqual([8, 1, 1, true, true]);
 	});
 
 	test('The descriptions contain every range, and every default of a model', () => {
@@ -273,7 +273,9 @@ describe('Panel: ranges and defaults', () => {
 				expect(cfgScale).toContain(`${capabilities.cfgScale.default} for ${id}`);
 			}
 		}
-		expect(named('textMode')?.description).toMatch(/only with step-image-edit-2\.$/);
+		expect(named('textMode')?.description).toMatch(
+			/Only StepFun's step-image-edit-2 supports it\.$/,
+		);
 		expect(named('seed')?.description).toContain('For step-2x-large, step-1x-edit, 0 means');
 	});
 

@@ -22,7 +22,7 @@ const CONNECTION_FAILURES: Array<[RegExp, string]> = [
 	[/ENOTFOUND|EAI_AGAIN/, 'There is no host named {host}. Check the Base URL.'],
 	[
 		/ECONNREFUSED/,
-		'{host} refuses the connection. Check that the server is running, and the port in the Base URL.',
+		'{host} refuses the connection. Check that the server is running, and the port in the Base URL. If n8n runs in Docker, localhost is its own container.',
 	],
 	[
 		/ETIMEDOUT|ECONNABORTED|EHOSTUNREACH|ENETUNREACH/,

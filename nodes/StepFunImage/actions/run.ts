@@ -107,7 +107,7 @@ async function prepareAll(
 	functions: IExecuteFunctions,
 	items: ItemContext[],
 	action: Action,
-	{ cancelSignal }: RunState,
+	{ cancelSignal, summary }: RunState,
 ): Promise<PreparedItem[]> {
 	const readParameters = createParameterReader(functions);
 	const credentials = new Map<string, Credential>();
@@ -121,6 +121,7 @@ async function prepareAll(
 			const credential = await readCredential(functions, item.itemIndex, credentials);
 			return await action(item, parameters, credential);
 		} catch (error) {
+			summary.refused++;
 			const refusal = toNodeError(item, error);
 			return { refusal, images: 0, send: async () => await Promise.reject(refusal) };
 		}

@@ -5,6 +5,8 @@ import type { Cost } from './outputItems';
 /** The sentence for each count that is not 0, in this order. */
 const SENTENCES = {
 	failed: (count: number) => `${images(count)} failed.`,
+	refused: (count: number) =>
+		`${count === 1 ? '1 item was' : `${count} items were`} refused and not sent.`,
 	moderated: (count: number) => `${images(count)} did not pass moderation.`,
 	repeated: (count: number) => `${images(count)} needed more than one try.`,
 	/** Answers with status 429. */

@@ -19,7 +19,7 @@ const promptField: INodeProperties = {
 	default: '',
 	displayOptions: showFor(OPERATIONS),
 	placeholder: 'e.g. The red shoe on white marble, soft morning light, product photo',
-	description: `What the image should show, or what to change in it and what to keep, in English or Chinese. At most ${limitsInWords(({ maxPromptCharacters }) => `${maxPromptCharacters} characters`)}. Put quotes around words that should appear in the image.`,
+	description: `What the image should show, or what to change in it and what to keep, in English or Chinese. StepFun's models accept at most ${limitsInWords(({ maxPromptCharacters }) => `${maxPromptCharacters} characters`)}. Put quotes around words that should appear in the image.`,
 	builderHint: {
 		propertyHint:
 			'Describe subject, setting, light and style. For Edit, say what to change and what to keep as it is. Use an expression when the text comes from the input, and quote words that should appear as lettering.',

@@ -45,7 +45,7 @@ export function inputImageFields(operation: Operation): INodeProperties[] {
 			],
 			default: 'binary',
 			displayOptions: showFor(operation),
-			description: `Where to get the image from. At most ${maxSide} × ${maxSide} pixels; ${accepted}. The node checks a file before it sends anything, but an image at a URL only right before its own request.`,
+			description: `Where to get the image from. StepFun's models accept at most ${maxSide} × ${maxSide} pixels; ${accepted}. The node checks a file before it sends anything, but an image at a URL only right before its own request.`,
 		},
 		{
 			displayName: 'Input Data Field Name',
@@ -83,7 +83,7 @@ export function inputImageFields(operation: Operation): INodeProperties[] {
 		...toolVariant(
 			inputSource,
 			['url', 'text'],
-			`Where to get the image from. A URL is the easiest for a model to pass on. At most ${maxSide} × ${maxSide} pixels; ${accepted}.`,
+			`Where to get the image from. A URL is the easiest for a model to pass on. StepFun's models accept at most ${maxSide} × ${maxSide} pixels; ${accepted}.`,
 		),
 		...rest,
 	];

@@ -45,20 +45,20 @@ const NOTICES: Record<string, Notice> = {
 		text: ({ id, capabilities }) =>
 			capabilities.negativePrompt
 				? undefined
-				: `${id} does not support negative prompts, so the node will refuse to run. Remove the option, or choose another model.`,
+				: `${id} does not support negative prompts, so the node refuses the run. Remove the option, or choose another model.`,
 		show: HAS_NEGATIVE_PROMPT,
 	},
 	textMode: {
 		text: ({ id, capabilities }) =>
 			capabilities.textMode
 				? undefined
-				: `${id} does not support text mode, so the node will refuse to run. Turn the option off, or choose another model.`,
+				: `${id} does not support text mode, so the node refuses the run. Turn the option off, or choose another model.`,
 		hide: () => ({ '/options.textMode': isNot(true) }),
 	},
 	ignoredNegativePrompt: {
 		text: ({ capabilities: { negativePrompt } }) =>
 			negativePrompt &&
-			`The negative prompt has no effect while CFG Scale is ${negativePrompt.ignoredAtCfgScale}. Raise CFG Scale under Options, for example to 3.`,
+			`The negative prompt has no effect while CFG Scale is ${negativePrompt.ignoredAtCfgScale}. Add CFG Scale under Options and set it to a higher value, for example 3.`,
 		show: HAS_NEGATIVE_PROMPT,
 		hide: ({ negativePrompt }) => ({
 			'/options.cfgScale': [

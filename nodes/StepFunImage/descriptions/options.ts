@@ -42,7 +42,7 @@ const CREATIVE_OPTIONS: INodeProperties[] = [
 		typeOptions: { rows: 2 },
 		default: '',
 		placeholder: 'e.g. blurry, watermark, extra fingers',
-		description: `What the image should not show. Works only with ${modelsWhere(({ negativePrompt }) => negativePrompt)}, and only while CFG Scale is above ${ignoredAtCfgScale}.`,
+		description: `What the image should not show. Of StepFun's models, only ${modelsWhere(({ negativePrompt }) => negativePrompt)} supports it, and only while CFG Scale is above ${ignoredAtCfgScale}.`,
 		routing: { send: { type: 'body', property: 'negative_prompt' } },
 	},
 	{
@@ -50,7 +50,7 @@ const CREATIVE_OPTIONS: INodeProperties[] = [
 		name: 'textMode',
 		type: 'boolean',
 		default: true,
-		description: `Whether to optimize for lettering in the image. In the prompt, put quotes around the words that should appear. Works only with ${modelsWhere(({ textMode }) => textMode)}.`,
+		description: `Whether to optimize for lettering in the image. In the prompt, put quotes around the words that should appear. Only StepFun's ${modelsWhere(({ textMode }) => textMode)} supports it.`,
 		routing: { send: { type: 'body', property: 'text_mode' } },
 	},
 	{
@@ -59,7 +59,7 @@ const CREATIVE_OPTIONS: INodeProperties[] = [
 		type: 'number',
 		typeOptions: { minValue: 1, maxValue: MAX_IMAGES_PER_INPUT, numberPrecision: 0 },
 		default: 4,
-		description: `How many variations of each item to generate, 1 to ${MAX_IMAGES_PER_INPUT}. Each one is a separate request and is charged. If you set a seed, the variations use the seed, the seed plus 1 and so on; otherwise each one gets a random seed.`,
+		description: `How many images to generate for each item, 1 to ${MAX_IMAGES_PER_INPUT}. Each one is a separate, charged request. If you set a seed, the variations use the seed, the seed plus 1 and so on; otherwise each one gets a random seed.`,
 	},
 	{
 		displayName: 'Seed',
@@ -108,15 +108,15 @@ const OUTPUT_OPTIONS: INodeProperties[] = [
 		default: '',
 		placeholder: 'e.g. red-shoe-front',
 		description:
-			"Name of the image file, also behind a temporary link; the service's own links keep their names. The node adds the extension, replaces characters that are not allowed in file names, and numbers several images. If empty, the name comes from the prompt or the input file.",
+			"Name of the image file, also behind a temporary link; the service's own links keep their names. The node adds the extension, replaces characters that are not allowed in file names, and numbers several images of one item. For several items, use an expression such as {{ $json.sku }}; otherwise all files get the same name. If empty, the name comes from the prompt or the input file.",
 	},
 	{
 		displayName: 'Include Input Fields',
 		name: 'includeInputFields',
 		type: 'boolean',
-		default: false,
+		default: true,
 		description:
-			"Whether to keep the input item's JSON and files along with the result. Without this option, the node keeps only the JSON; if the option is off, it keeps neither. A result field replaces an input field of the same name.",
+			"Whether to keep the input item's JSON and files along with the result. Turn it off to keep neither. Without this option, the node keeps only the JSON. A result field replaces an input field of the same name.",
 	},
 	{
 		displayName: 'Several Images As',

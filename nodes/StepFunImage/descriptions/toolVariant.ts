@@ -55,7 +55,7 @@ export const toolDescriptionFields: INodeProperties[] = [
 	...(Object.keys(TOOL_PURPOSES) as Operation[]).map((operation): INodeProperties => {
 		const [{ id, pricePerImage }] = modelsFor(operation);
 		const price = pricePerImage ? ` about $${pricePerImage.usd} or ¥${pricePerImage.cny}` : '';
-		const text = `${TOOL_PURPOSES[operation]} Each call is charged:${price} per image with ${id}. Call it once for each image that you want.`;
+		const text = `${TOOL_PURPOSES[operation]} Each call may cost money: with StepFun's ${id},${price} per image. Call it once for each image that you want.`;
 		return {
 			...field,
 			default: text,

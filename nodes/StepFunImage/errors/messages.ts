@@ -42,7 +42,7 @@ const BLOCKED_ADVICE =
 	'This n8n does not send requests to internal addresses. If you need this one, ask the administrator of n8n to allow it in N8N_SSRF_ALLOWED_HOSTNAMES or N8N_SSRF_ALLOWED_IP_RANGES.';
 
 const PAUSE_NOTICE =
-	'StepFun announced a pause of its hosted image endpoints from 2026-10-10 for a system upgrade, so the endpoint may be out of service. Until it is back, you can use another image server: choose Custom as Service in the credential, and enter its Base URL and API Format.';
+	'StepFun announced a pause of its hosted image endpoints from 2026-10-10 for a system upgrade, so the endpoint may be out of service. Until it is back, you can use another image server: choose Custom as Service in the credential, and enter its Base URL and API Format. The documentation of this node lists such servers.';
 
 /** Chooses between a text for StepFun's own services and one for all other servers. */
 const byService =
@@ -58,7 +58,8 @@ const byRequest =
 
 const SUPPORT_ADVICE = byService('send the IDs to StepFun', "check the server's log");
 
-const pauseNotice = ({ baseUrl }: Facts) => (isStepFunHost(baseUrl) ? ` ${PAUSE_NOTICE}` : '');
+const pauseNotice = ({ baseUrl, image }: Facts) =>
+	image && isStepFunHost(baseUrl) ? ` ${PAUSE_NOTICE}` : '';
 
 const lateNotice = ({ failure, image }: Facts) =>
 	image && failure.charge === 'maybe'
@@ -167,7 +168,7 @@ const BY_STATUS: Record<number, Entry> = {
 	400: {
 		message: ({ serverText }) => `The service refused the request${serverText}`,
 		description: byRequest(
-			'Check the fields that the message names, that the model exists, and that this key may use it.',
+			"Check the fields that the message names, that 'Model' is one of this server's models, and that this key may use it.",
 			'Check Service and Base URL in the StepFun API credential.',
 		),
 	},
@@ -231,6 +232,13 @@ BY_STATUS[504] = BY_STATUS[524] = {
 		'Run this item again later, or use fewer steps. A proxy may have stopped waiting while the image was made, so the image may have been charged; if the proxy is your own, raise its limit (proxy_read_timeout in nginx).',
 		'Run this item again later.',
 	),
+};
+
+/** The 404 of a server that has the endpoint, but not the model. */
+const UNKNOWN_MODEL: Entry = {
+	message: ({ image, serverText }) =>
+		`The server does not have the model ${image?.model}${serverText}`,
+	description: "Choose one of the server's models in 'Model', or select 'By ID' and enter its ID.",
 };
 
 /** StepFun's 400 for an image that it could not process. StepFun's own message does not give the reason. */
@@ -301,6 +309,7 @@ function entryOfStatus({ failure, details: { status = 0, text = '' }, image }: F
 	if (status === 400 && image?.hasInputImage && text.includes(IMAGE_NOT_RECEIVED)) {
 		return IMAGE_TOO_LARGE;
 	}
+	if (status === 404 && image && /model/i.test(text)) return UNKNOWN_MODEL;
 	if (BY_STATUS[status]) return BY_STATUS[status];
 	if (status >= 300 && status < 400) return REDIRECT;
 	return status >= 500 ? SERVER_FAILED : REFUSED;
