@@ -88,7 +88,7 @@ export const resumeSuite: Suite = {
 			if (!execution) return false;
 			deepStrictEqual(execution.status, 'success', execution.data.resultData.error?.message);
 			items = itemsOf(execution, 'Mark Row');
-			toDo = itemsOf(execution, 'Rows Without Link').length;
+			toDo = itemsOf(execution, 'Rows to Do').length;
 			deepStrictEqual(itemsOf(execution, 'Add Rows'), [], 'the second run added rows');
 			return true;
 		});
@@ -96,7 +96,8 @@ export const resumeSuite: Suite = {
 		deepStrictEqual(items.length, toDo);
 		const marked = ROWS - toDo;
 		ok(marked >= 2 * BATCH && marked % BATCH === 0, `the first run marked ${marked} rows`);
-		for (const { json } of items) ok(/^http/.test(String(json.link)), JSON.stringify(json));
+		for (const { json } of items)
+			ok(/\/row-\d{4}\.png$/.test(String(json.result)), JSON.stringify(json));
 		deepStrictEqual(
 			items.map(({ json }) => json.row),
 			Array.from({ length: toDo }, (_, index) => marked + index + 1),

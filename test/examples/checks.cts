@@ -3,6 +3,7 @@ import { deepStrictEqual, match, ok } from 'node:assert';
 import { readdir } from 'node:fs/promises';
 import { TOOL_ARGUMENTS, type ChatServer } from './chatServer.cts';
 import { checkPng, type FinishedRun } from '../kit/finishedRun.cts';
+import { inputImage } from '../stepfun-server/test-requests.cts';
 
 /** What must come out of an example. Fails, or returns a line about what it found. */
 type Check = (run: FinishedRun, chat: ChatServer) => Promise<string>;
@@ -13,6 +14,8 @@ export interface ExpectedRun {
 	example: string;
 	/** Runs it with the account that can pay for two images only. */
 	withShortAccount?: boolean;
+	/** The files that are in the folder before the run. */
+	files?: () => Promise<Record<string, Buffer>>;
 	/** Tells the workflow to write to a folder that is not there. */
 	withoutFolder?: boolean;
 	/** The execution has to end as failed. */
@@ -92,6 +95,13 @@ const checkBanners: Check = async (run) => {
 	return '2 campaigns in 3 sizes, 6 files of the right size';
 };
 
+const checkFolder: Check = async (run) => {
+	await run.checkFiles({ 'front-edited-1.png': '120x90', 'side-edited-3.png': '90x120' });
+	deepStrictEqual(run.values('Failed Photos', 'photo'), ['note.jpg']);
+	match(String(run.values('Failed Photos', 'error')[0]), /is not an image that can be edited/);
+	return '3 photos, 2 edited files, and the other one listed with its error';
+};
+
 const checkVariations: Check = async (run) => {
 	await run.checkPictures(run.items('Generate Variations'));
 	deepStrictEqual(run.values('Generate Variations', 'seed'), [300, 301, 302, 303]);
@@ -135,15 +145,16 @@ const checkShortBalance: Check = async (run) => {
 const checkResumableBatch: Check = async (run) => {
 	const rows = run.items('Mark Row');
 	checkCount(rows, 400, 'rows');
-	for (const { json } of rows) match(String(json.link), /^http/);
-	deepStrictEqual(new Set(run.values('Mark Row', 'link')).size, 400);
-	return '400 rows, each with a link of its own';
+	for (const { json } of rows) match(String(json.result), /\/row-\d{4}\.png$/);
+	deepStrictEqual(new Set(run.values('Mark Row', 'result')).size, 400);
+	await checkFileCount(run, 400);
+	return '400 rows, each with a file of its own';
 };
 
 const checkAgent: Check = async (run, chat) => {
 	const [declared] = chat.requests[0]?.tools ?? [];
 	deepStrictEqual(declared?.function.name, 'StepFun_Image');
-	match(declared.function.description ?? '', /returns a link to it\. Each call is charged/);
+	match(declared.function.description ?? '', /returns a link to it\. Each call may cost money/);
 	deepStrictEqual(
 		Object.keys(declared.function.parameters.properties ?? {}),
 		Object.keys(TOOL_ARGUMENTS),
@@ -167,6 +178,8 @@ export const EXPECTED_RUNS: ExpectedRun[] = [
 		{ example: 'product-photos', nodes: ['Generate Photo'] },
 		{ example: 'product-backgrounds', nodes: ['Product Photo'] },
 		{ example: 'banners-with-lettering', nodes: ['Generate Banner'] },
+		{ example: 'resumable-batch', nodes: ['Generate Image'] },
+		{ example: 'edit-folder', nodes: ['Edit Photo'] },
 	].map(
 		({ example, nodes }): ExpectedRun => ({
 			example,
@@ -175,6 +188,15 @@ export const EXPECTED_RUNS: ExpectedRun[] = [
 			check: checkNothingPaid(nodes),
 		}),
 	),
+	{
+		example: 'edit-folder',
+		files: async () => ({
+			'photos/front.jpg': await inputImage(120, 90, 'jpeg'),
+			'photos/note.jpg': Buffer.from('not a photo'),
+			'photos/side.png': await inputImage(90, 120),
+		}),
+		check: checkFolder,
+	},
 	{ example: 'ab-variations', check: checkVariations },
 	{ example: 'moderation-branch', check: checkModeration },
 	{ example: 'balance-check', check: checkEnoughBalance },

@@ -1,6 +1,6 @@
-import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { launchChromium } from '../editor/chromium.cts';
 import { openEditor } from '../editor/editor.cts';
@@ -112,6 +112,10 @@ async function runExample(
 	{ runner, chat, userFolder, filesFolder, prepare }: TestContext,
 ): Promise<{ workflowId: string; summary: string }> {
 	const folder = await mkdtemp(join(filesFolder, `${expected.example}-`));
+	for (const [name, bytes] of Object.entries((await expected.files?.()) ?? {})) {
+		await mkdir(dirname(join(folder, name)), { recursive: true });
+		await writeFile(join(folder, name), bytes);
+	}
 	const workflow = await prepare(
 		expected,
 		expected.withoutFolder ? join(folder, 'missing') : folder,

@@ -108,7 +108,7 @@ const OUTPUT_OPTIONS: INodeProperties[] = [
 		default: '',
 		placeholder: 'e.g. red-shoe-front',
 		description:
-			"Name of the image file, also behind a temporary link; the service's own links keep their names. The node adds the extension, replaces characters that are not allowed in file names, and numbers several images of one item. For several items, use an expression such as {{ $json.sku }}; otherwise all files get the same name. If empty, the name comes from the prompt or the input file.",
+			"Name of the image file, also behind a temporary link; the service's own links keep their names. The node adds the extension, replaces characters that are not allowed in file names, and numbers several images of one item. For several items, use an expression; otherwise all files get the same name. If empty, the name comes from the prompt or the input file.",
 	},
 	{
 		displayName: 'Include Input Fields',

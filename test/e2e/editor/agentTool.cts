@@ -52,7 +52,7 @@ async function checkGenerate({ editor, shoot }: Session): Promise<void> {
 	const description = await editor.readField('toolDescription');
 	match(
 		description,
-		/^Generates an image .* returns a link to it\. Each call is charged: about \$/,
+		/^Generates an image .* returns a link to it\. Each call may cost money: .* about \$/,
 	);
 	deepStrictEqual(await editor.readChoices('output'), ['Image URL', 'Temporary Link']);
 	await shoot('tool-generate');
