@@ -121,13 +121,13 @@ describe('After a refusal', () => {
 	test('of one more than the service takes, the next starts when another is over', async () => {
 		const { run, times: at } = accountOf(2);
 		await run({ takesMs: 500 }, { failure: throttled() }, {});
-		expect(at()).toEqual([0, 20, 500]);
+		expect(at()).toEqual([0, 10, 500]);
 	});
 
 	test('of one more than the service takes, Retry-After holds all the same', async () => {
 		const { run, times: at } = accountOf(2);
 		await run({ takesMs: 500 }, { failure: throttled(3_000) }, {});
-		expect(at()).toEqual([0, 20, 3_120]);
+		expect(at()).toEqual([0, 10, 3_110]);
 	});
 
 	test('Retry-After holds also where the minute of the credential had been waited for', async () => {
@@ -179,8 +179,8 @@ describe('The minutes of credentials', () => {
 		await runAll(both);
 		expect(starts).toEqual([
 			['small', 0],
-			['large', 20],
-			['large', 120],
+			['large', 10],
+			['large', 110],
 			['small', 60_000],
 		]);
 	});
@@ -194,7 +194,7 @@ describe('The minutes of credentials', () => {
 		]);
 		expect(starts).toEqual([
 			['few', 0],
-			['any', 20],
+			['any', 10],
 			['few', 60_000],
 		]);
 	});
@@ -215,7 +215,7 @@ describe('An error that is none of a request', () => {
 		const { run, times: at } = accountOf(3);
 		await run({ failure: mistake });
 		await run(...times(3));
-		expect(at()).toEqual([0, 100, 120, 140]);
+		expect(at()).toEqual([0, 100, 110, 120]);
 	});
 
 	test('lets the next request start at once', async () => {

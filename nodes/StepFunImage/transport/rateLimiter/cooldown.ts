@@ -8,7 +8,9 @@ const MAX_PROBE_DELAY_MS = 5_000;
 /**
  * The time between the first requests of an account, so that an unexpectedly low limit refuses one of them, not all.
  */
-const INITIAL_START_INTERVAL_MS = 20;
+const INITIAL_START_INTERVAL_MS = 10;
+/** The time between the requests after one was refused. It grows with the time that a refusal takes. */
+const MIN_START_INTERVAL_MS = 20;
 /** Some services take long to refuse a request. */
 const MAX_START_INTERVAL_MS = 1_000;
 
@@ -56,7 +58,7 @@ export function createCooldown(windowMs: number) {
 			if (refusals > 0) {
 				// The next request waits for this one to be refused first.
 				const interval = Math.min(MAX_START_INTERVAL_MS, roundTripMs * 1.5);
-				startIntervalMs = Math.max(INITIAL_START_INTERVAL_MS, interval);
+				startIntervalMs = Math.max(MIN_START_INTERVAL_MS, interval);
 			}
 			return isNewEvent;
 		},
