@@ -1,3 +1,5 @@
+import { randomBytes } from 'node:crypto';
+
 import type { INodeExecutionData } from 'n8n-workflow';
 
 import { startHostileServer, type HostileServer } from '../kit/hostileServer.cts';
@@ -154,6 +156,11 @@ describe('Edit: an image as Base64 text', () => {
 		['a data URI', () => `data:image/jpeg;base64,${image.toString('base64')}`],
 		['a data URI in capitals', () => `DATA:IMAGE/PNG;BASE64,${image.toString('base64')}`],
 		['Base64 in lines', () => image.toString('base64').replace(/.{76}/g, '$&\r\n')],
+		[
+			'Base64 whose line breaks became spaces',
+			() => image.toString('base64').replace(/.{76}/g, '$& '),
+		],
+		['Base64 in lines with spaces', () => image.toString('base64').replace(/.{76}/g, '  $& \n')],
 	])('An image as %s is uploaded with its own type, not the claimed one', async (_form, text) => {
 		const { error } = await fromText(text());
 		expect(error?.message).toBeUndefined();
@@ -162,6 +169,21 @@ describe('Edit: an image as Base64 text', () => {
 			type: 'image/png',
 			bytes: image,
 		});
+	});
+
+	test('A large image is uploaded', async () => {
+		const large = Buffer.concat([image, randomBytes(12_000_001)]);
+		const { error } = await fromText(large.toString('base64'));
+		expect(error?.message).toBeUndefined();
+		expect(server.requests[0].file?.bytes.equals(large)).toBe(true);
+	});
+
+	test('Long white space is searched in linear time', async () => {
+		const text = image.toString('base64');
+		const startedAt = performance.now();
+		const { error } = await fromText(`${text.slice(0, 80)}${' '.repeat(300_000)}${text.slice(80)}`);
+		expect(error?.message).toBe("'Base64 Text' is not valid Base64");
+		expect(performance.now() - startedAt).toBeLessThan(5_000);
 	});
 
 	test.each([

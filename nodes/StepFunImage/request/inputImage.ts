@@ -24,8 +24,11 @@ export interface InputImageRules extends ImageRules {
 /** The beginning of an image in a text, which names its type. */
 const DATA_URI_PREFIX = /^\s*data:[^,]*,/i;
 
-/** Base64, or its variant for URLs, with or without the padding at its end. */
-const BASE64 = /^(?:[\w+/-]{4})*(?:[\w+/-]{2}(?:==)?|[\w+/-]{3}=?)?$/;
+/** White space that contains a line break. The lookbehind keeps the search in long white space linear. */
+const LINE_BREAK = /(?<!\s)\s*[\r\n\t]\s*/g;
+
+/** What is neither in Base64 nor in its variant for URLs. */
+const NOT_BASE64 = /[^\w+/-]/;
 
 /** For models without their own limit: more than any image of 4096 × 4096 pixels needs. */
 const MAX_DOWNLOAD_BYTES = 64 * 1024 * 1024;
@@ -119,6 +122,29 @@ function decodePath(path: string): string {
 	}
 }
 
+/**
+ * Joins the lines of a Base64 text whose line breaks have become spaces, as in a field of a single line. The lines have
+ * the same length then. Spaces at other places were plus signs.
+ */
+function joinLines(text: string): string {
+	const lines = text.split(' ');
+	const { length } = lines[0];
+	const last = lines.pop() as string;
+	const areLines = length % 4 === 0 && lines.every((line) => line.length === length);
+	return areLines && last.length <= length ? lines.join('') + last : text;
+}
+
+/**
+ * Whether a text is Base64, with or without the padding at its end. A regular expression for the whole text would
+ * exceed Node.js's stack if the text is long.
+ */
+function isBase64(text: string): boolean {
+	const [padding] = ['==', '=', ''].filter((end) => text.endsWith(end));
+	const end = text.length - padding.length;
+	const isLength = padding === '' ? end % 4 !== 1 : text.length % 4 === 0;
+	return isLength && !NOT_BASE64.test(text.slice(0, end));
+}
+
 /** Creates an input image from Base64 text or a data URI in the item. */
 function resolveTextImage(
 	item: ItemContext,
@@ -129,10 +155,7 @@ function resolveTextImage(
 	if (!isUnset(value)) assertScalar({ item, label, value });
 	const text = isUnset(value)
 		? ''
-		: String(value)
-				.replace(DATA_URI_PREFIX, '')
-				.replace(/\s*[\r\n\t]\s*/g, '')
-				.trim();
+		: joinLines(String(value).replace(DATA_URI_PREFIX, '').replace(LINE_BREAK, '').trim());
 	if (text === '') {
 		throw inputError(
 			item,
@@ -149,7 +172,7 @@ function resolveTextImage(
 		);
 	}
 	// Node.js skips what is not Base64, which would change the image.
-	if (!BASE64.test(text)) {
+	if (!isBase64(text)) {
 		throw inputError(
 			item,
 			`'${label}' is not valid Base64`,
