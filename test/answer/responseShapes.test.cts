@@ -53,6 +53,24 @@ describe('a link that was paid for counts, wherever it stands', () => {
 		expect((await read(JSON.stringify(value))).response.url).toBe(link);
 	});
 
+	test.each<[string, object]>([
+		['in its entry', { data: [{ url: link, seed: 5, image: 'https://in.example/1.png' }] }],
+		[
+			'in an object of its entry',
+			{ data: [{ url: link, seed: 5, image_url: { url: '/in.png' } }] },
+		],
+		['in front of the list', { image: '/in.png', data: [{ url: link, seed: 5 }] }],
+	])('and is not mistaken for the input image %s', async (_where, value) => {
+		const { response } = await read(JSON.stringify(value));
+		expect(response).toMatchObject({ url: link, seed: 5, others: undefined });
+	});
+
+	test('but counts once although it stands in two lists', async () => {
+		const value = { images: [{ url: link }], data: [{ url: link }, { url: '/2' }] };
+		const { response } = await read(JSON.stringify(value));
+		expect(response).toMatchObject({ url: link, others: ['/2'] });
+	});
+
 	test('in the last of several events of a stream', async () => {
 		const events = [
 			'event: image_generation.started',
@@ -114,6 +132,12 @@ describe('a link that was paid for counts, wherever it stands', () => {
 		const page = `<html><script>{"url":"${link}"}</script></html>`;
 		expect((await failureFrom(page))?.kind).toBe('invalidJson');
 	});
+});
+
+test('moderation shows although the input image is beside it', async () => {
+	const entry = { b64_json: '', finish_reason: 'content_filtered', image: '/in.png' };
+	const { response } = await read(JSON.stringify({ data: [entry] }));
+	expect(response.finishReason).toBe('content_filtered');
 });
 
 describe('an image is not lost for what stands before it', () => {

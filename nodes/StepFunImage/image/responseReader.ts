@@ -168,9 +168,13 @@ function parseEnvelope(text: string, hasImage: boolean): ImageResponse {
 	const entry =
 		entries.find((each) => (hasImage ? isImage(each) : linkOf(each) !== undefined)) ??
 		asObject(entries[0]);
-	const others = entries.filter(
-		(each) => each !== entry && (linkOf(each) !== undefined || (hasImage && each.b64_json === '')),
-	);
+	const links = new Set([linkOf(entry)]);
+	const others = entries.filter((each) => {
+		const link = linkOf(each);
+		if (link === undefined) return each !== entry && hasImage && each.b64_json === '';
+		// Some servers return the same list in two fields.
+		return !links.has(link) && links.add(link);
+	});
 	return {
 		id: asShownText(answer.id),
 		created: asNumber(answer.created),
@@ -187,7 +191,9 @@ function parseEnvelope(text: string, hasImage: boolean): ImageResponse {
 }
 
 /** The fields in which servers and relays return results: a list, a single result, or one field inside another. */
-const RESULT_FIELDS = ['data', 'images', 'output', 'result', 'results', 'image', 'image_url'];
+const RESULT_FIELDS = ['data', 'images', 'output', 'result', 'results'];
+/** The fields in which they return a single image. Beside a result, these may contain the input image. */
+const IMAGE_FIELDS = ['image', 'image_url'];
 const MAX_RESULT_DEPTH = 4;
 
 type Entry = Record<string, unknown>;
@@ -205,8 +211,13 @@ function entriesOf(value: unknown, depth = 0): Entry[] {
 	if (typeof value !== 'object' || value === null || depth > MAX_RESULT_DEPTH) return [];
 	if (Array.isArray(value)) return value.flatMap((each) => entriesOf(each, depth + 1));
 	const object = value as Record<string, unknown>;
-	const inner = RESULT_FIELDS.flatMap((name) => entriesOf(object[name], depth + 1));
-	return inner.length > 0 ? inner : [object];
+	const entriesIn = (names: string[]) =>
+		names.flatMap((name) => entriesOf(object[name], depth + 1));
+	const results = entriesIn(RESULT_FIELDS);
+	if (results.length > 0) return results;
+	const hasOwnImage = typeof object.url === 'string' || typeof object.b64_json === 'string';
+	const images = hasOwnImage ? [] : entriesIn(IMAGE_FIELDS);
+	return images.length > 0 ? images : [object];
 }
 
 /**
