@@ -58,7 +58,9 @@ export function errorCodes(body: string): string[] {
 	}) ?? { error: undefined };
 	return [error ?? {}, fields].flatMap((each) => {
 		const { code, type } = each as Record<string, unknown>;
-		return [code, type].filter((value) => value !== undefined && value !== null).map(String);
+		return [code, type]
+			.filter((value) => typeof value === 'string' || typeof value === 'number')
+			.map(String);
 	});
 }
 
@@ -85,7 +87,9 @@ function findMessage(value: unknown, depth = 0): string | undefined {
 	const fields = value as Record<string, unknown>;
 	const nested = typeof fields.error === 'object' ? inner(fields.error) : undefined;
 	// ASP.NET groups errors by the names of fields.
-	const errors = inner(Object.values(fields.errors ?? {}));
+	const isGrouped = typeof fields.errors === 'object' && fields.errors !== null;
+	const errors =
+		inner(fields.errors) ?? (isGrouped ? inner(Object.values(fields.errors as object)) : undefined);
 	const message =
 		nested ??
 		errors ??
