@@ -1,5 +1,11 @@
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
 import { startHostileServer, type HostileServer } from '../kit/hostileServer.cts';
-import { runGenerate } from '../kit/localRuns.cts';
+import { inputImage, itemWithFile } from '../kit/images.cts';
+import { runEdit, runGenerate } from '../kit/localRuns.cts';
 
 // A proxy that stopped waiting may answer an error while the server behind it finishes the image.
 
@@ -56,4 +62,25 @@ test.each([408, 500, 503])(
 
 test('A 521 comes from a proxy that did not reach the server, however late', async () => {
 	expect((await run(521, 11_000, 'openai')).requests).toBe(3);
+});
+
+test('The time of a long upload does not count', async () => {
+	let requests = 0;
+	const slow = createServer((request, response) => {
+		requests++;
+		request.once('data', () => (offsetMs += 11_000));
+		request.resume().on('end', () => response.writeHead(503).end());
+	}).listen(0, '127.0.0.1');
+	await once(slow, 'listening');
+	const file = Buffer.concat([await inputImage(64, 64), randomBytes(1024 * 1024)]);
+	const url = `http://127.0.0.1:${(slow.address() as AddressInfo).port}/v1`;
+	const { error } = await runEdit(
+		{ url },
+		[await itemWithFile(file)],
+		{ options: { maxTries: 3 } },
+		{ credential: { apiFormat: 'openai', apiKey: `late-${++keys}` } },
+	);
+	slow.close();
+	expect(requests).toBe(3);
+	expect(error?.description).not.toContain('charged');
 });

@@ -114,8 +114,16 @@ async function send(task: ImageTask, { lastPaid }: Attempt, fetched?: UploadFile
 		const image = fetched ?? (await inputImage?.prepare(signal));
 		const body = await encodeBody(operation, fieldsAfter(lastPaid, request), image, progress);
 		const apiRequest = { method, path, ...body };
-		const sentAt = performance.now();
-		const response = await sendWithKey(item.functions, credential, apiRequest, signal, progress);
+		let sentAt = performance.now();
+		const onActivity = () => {
+			// A long upload is not the time in which the image was made.
+			sentAt = performance.now();
+			progress.onActivity();
+		};
+		const response = await sendWithKey(item.functions, credential, apiRequest, signal, {
+			...progress,
+			onActivity,
+		});
 		progress.setTimeoutError(toServerTimeout);
 		progress.onActivity();
 		const isLate = performance.now() - sentAt > LATE_ANSWER_MS;
