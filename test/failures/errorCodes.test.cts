@@ -137,6 +137,21 @@ test('A task instead of an image is told with its ID, and not asked for again', 
 	expect(server.requests).toHaveLength(1);
 });
 
+test('The words of a task that failed are told', async () => {
+	const output = { task_id: 'T-7', task_status: 'FAILED', message: 'The size is not supported.' };
+	answerWith(200, { output });
+	const { error } = await runGenerate(server, {}, { credential: credential() });
+	expect(error?.message).toContain('The size is not supported.');
+	expect(error?.description).toContain('Task ID: T-7.');
+});
+
+test('Something that is neither JSON nor a page may have been charged', async () => {
+	server.attackWith((_request, response) => void response.end('ok'));
+	const { error } = await runGenerate(server, {}, { credential: credential() });
+	expect(error?.message).toBe('The server answered, but not as an image API: ok');
+	expect(error?.description).toContain('The image may have been charged.');
+});
+
 test('An answer without an image and without words is shown', async () => {
 	answerWith(200, { pictures: [{ address: 'https://res.example/1.png' }] });
 	const { error } = await runGenerate(server, {}, { credential: credential() });

@@ -601,6 +601,13 @@ describe('Failures: the announcement of StepFun', () => {
 		}
 	});
 
+	test('It also stands in a 404 that names the model, since the models are out of service', () => {
+		const text = 'The model step-image-edit-2 does not exist';
+		const error = failing('https://api.stepfun.com/v1', withStatus(404, text));
+		expect(error.message).toContain('The server does not have the model');
+		expect(error.description).toContain('from 2026-10-10');
+	});
+
 	test.each(['https://images.example.com/v1', 'https://api.stepfun.com.example.com/v1'])(
 		"StepFun's announcement does not stand in a failure of %s",
 		(baseURL) => {

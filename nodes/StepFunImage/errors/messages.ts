@@ -61,10 +61,12 @@ const SUPPORT_ADVICE = byService('send the IDs to StepFun', "check the server's 
 const pauseNotice = ({ baseUrl, image }: Facts) =>
 	image && isStepFunHost(baseUrl) ? ` ${PAUSE_NOTICE}` : '';
 
-const lateNotice = ({ failure, image }: Facts) =>
-	image && failure.charge === 'maybe'
+const chargeNotice = ({ failure, details, image }: Facts) => {
+	if (!image || failure.charge !== 'maybe') return '';
+	return details.isLate
 		? ' The answer came late, so the image may have been charged.'
-		: '';
+		: ' The image may have been charged.';
+};
 
 const BY_KIND: Record<Exclude<FailureKind, 'status'>, Entry> = {
 	connection: {
@@ -104,8 +106,8 @@ const BY_KIND: Record<Exclude<FailureKind, 'status'>, Entry> = {
 	invalidJson: {
 		message: ({ details }) =>
 			`The server answered, but not as an image API${quote(readable(details.text))}`,
-		description:
-			'The answer is not JSON. Check the Base URL in the StepFun API credential; it usually ends in /v1. The answer may also come from a proxy or a login page in between.',
+		description: (facts) =>
+			`The answer is not JSON. Check the Base URL in the StepFun API credential; it usually ends in /v1. The answer may also come from a proxy or a login page in between.${chargeNotice(facts)}`,
 	},
 	noBalance: {
 		message: ({ details }) =>
@@ -117,7 +119,7 @@ const BY_KIND: Record<Exclude<FailureKind, 'status'>, Entry> = {
 		message: ({ details: { taskId }, serverText }) =>
 			taskId === undefined
 				? `The service answered without an image${serverText}`
-				: 'The service started a task instead of answering with an image',
+				: `The service started a task instead of answering with an image${serverText}`,
 		description: (facts) =>
 			facts.details.taskId !== undefined
 				? 'The image may have been charged. The node does not wait for tasks: get the result with HTTP Request nodes, or use another model or server, which answers with the image.'
@@ -202,7 +204,7 @@ const BY_STATUS: Record<number, Entry> = {
 	408: {
 		message: ({ serverText }) => `The service took too long and gave up${serverText}`,
 		description: (facts) =>
-			`Run this item again later${facts.image ? ', or use fewer steps' : ''}.${lateNotice(facts)}`,
+			`Run this item again later${facts.image ? ', or use fewer steps' : ''}.${chargeNotice(facts)}`,
 	},
 	413: {
 		message: ({ serverText }) =>
@@ -223,7 +225,7 @@ const BY_STATUS: Record<number, Entry> = {
 	},
 	503: {
 		message: ({ serverText }) => `The service is overloaded or out of service${serverText}`,
-		description: (facts) => `Run this item again later.${lateNotice(facts)}${pauseNotice(facts)}`,
+		description: (facts) => `Run this item again later.${chargeNotice(facts)}${pauseNotice(facts)}`,
 	},
 };
 BY_STATUS[504] = BY_STATUS[524] = {
@@ -238,7 +240,8 @@ BY_STATUS[504] = BY_STATUS[524] = {
 const UNKNOWN_MODEL: Entry = {
 	message: ({ image, serverText }) =>
 		`The server does not have the model ${image?.model}${serverText}`,
-	description: "Choose one of the server's models in 'Model', or select 'By ID' and enter its ID.",
+	description: (facts) =>
+		`Choose one of the server's models in 'Model', or select 'By ID' and enter its ID.${pauseNotice(facts)}`,
 };
 
 /** StepFun's 400 for an image that it could not process. StepFun's own message does not give the reason. */
@@ -261,7 +264,7 @@ const REDIRECT: Entry = {
 const SERVER_FAILED: Entry = {
 	message: ({ details, serverText }) =>
 		`The service failed with status ${details.status}${serverText}`,
-	description: (facts) => `Run this item again later.${lateNotice(facts)}`,
+	description: (facts) => `Run this item again later.${chargeNotice(facts)}`,
 };
 
 const REFUSED: Entry = {
