@@ -147,6 +147,31 @@ test('A whole image as the answer is kept although its connection breaks', async
 	expect(server.requests).toHaveLength(1);
 });
 
+test.each<[string, () => Promise<Buffer>]>([
+	[
+		'a TIFF whose directory comes first',
+		async () =>
+			Buffer.from('49492a000800000001000001040001000000280000000000'.padEnd(140, '0'), 'hex'),
+	],
+	[
+		'a WebP of unknown length',
+		async () => {
+			const webp = await inputImage(40, 30, 'webp');
+			return webp.fill(0xff, 4, 8);
+		},
+	],
+])('Half of %s is not kept if the connection breaks', async (_what, start) => {
+	const image = Buffer.concat([await start(), Buffer.alloc(1000)]);
+	server.attackWith((_request, response) => {
+		response.writeHead(200, { 'Content-Length': image.length });
+		if (server.requests.length > 1) response.end(image);
+		else response.write(image.subarray(0, -500), () => response.destroy());
+	});
+	const { items, error } = await runGenerate(server, {});
+	expect(error?.message).toBeUndefined();
+	expect((await bytesOf(items[0].binary?.data)).equals(image)).toBe(true);
+});
+
 test('An answer that is not HTTP is not asked for again', async () => {
 	server.attackWith(({ socket }) => {
 		socket.end(

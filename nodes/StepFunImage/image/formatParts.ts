@@ -33,7 +33,8 @@ function* readPng(file: PartialFile, onSize: OnSize): PartReading {
 		const length = chunk.readUInt32BE(0);
 		const name = textAt(chunk, 4);
 		// Decoders do not need the last checksum.
-		if (name === 'IEND' || length > MAX_PNG_CHUNK_BYTES) return;
+		if (name === 'IEND') return true;
+		if (length > MAX_PNG_CHUNK_BYTES) return;
 		if (name === 'IHDR') {
 			const header = file.from(yield 16);
 			onSize(header.readUInt32BE(8), header.readUInt32BE(12));
@@ -66,7 +67,7 @@ function* readJpeg(file: PartialFile, onSize: OnSize): PartReading {
 		const marker = file.byteAt(at + 1);
 		if (file.byteAt(at) !== FILL || marker === 0) file.position += toMarker(file.from(at));
 		else if (marker === FILL) file.position += 1;
-		else if (marker === END_OF_IMAGE) return;
+		else if (marker === END_OF_IMAGE) return true;
 		else if (isStandalone(marker)) file.position += 2;
 		else {
 			const segment = file.from(yield isFrame(marker) ? 9 : 4);
@@ -78,6 +79,7 @@ function* readJpeg(file: PartialFile, onSize: OnSize): PartReading {
 
 const GIF_IMAGE = 0x2c;
 const GIF_EXTENSION = 0x21;
+const GIF_TRAILER = 0x3b;
 const GIF_HEADER_BYTES = 13;
 
 /** The bytes of a color table, whose size is in three bits of the flags before it. */
@@ -96,7 +98,7 @@ function* readGif(file: PartialFile, onSize: OnSize): PartReading {
 			const flags = file.byteAt((yield 10) + 9);
 			file.position += 11 + colorTableBytes(flags);
 			hasImage = true;
-		} else return;
+		} else return block === GIF_TRAILER;
 		let length: number;
 		do {
 			length = file.byteAt(yield 1);
@@ -110,6 +112,7 @@ function* endAt(position: number, file: PartialFile): PartReading {
 	file.position = position;
 	file.mayEnd = true;
 	yield 1;
+	return true;
 }
 
 const RIFF_HEADER_BYTES = 8;
@@ -124,7 +127,7 @@ function* readWebp(file: PartialFile, onSize: OnSize): PartReading {
 	const isUnknown = length === UNKNOWN_RIFF_LENGTH;
 	file.mayEnd = isUnknown;
 	if (end >= WEBP_SIZE_BYTES) readWebpSize(file.from(yield WEBP_SIZE_BYTES), onSize);
-	if (!isUnknown) yield* endAt(end, file);
+	if (!isUnknown) return yield* endAt(end, file);
 }
 
 /** RFC 9649, 2.5 to 2.7: lossy, lossless and extended files contain their size in different ways. */
@@ -161,7 +164,7 @@ function* readBmp(file: PartialFile, onSize: OnSize): PartReading {
 	onSize(width, height);
 	if (infoBytes >= BITMAPINFOHEADER_BYTES && !UNCOMPRESSED.has(header.readUInt32LE(30))) return;
 	const pixelsAt = header.readUInt32LE(10);
-	yield* endAt(pixelsAt + Math.ceil((width * bits) / 32) * 4 * height, file);
+	return yield* endAt(pixelsAt + Math.ceil((width * bits) / 32) * 4 * height, file);
 }
 
 const INTEL_ORDER = 0x4949;

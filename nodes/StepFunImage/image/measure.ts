@@ -63,8 +63,10 @@ export function inspectImage(header: Buffer) {
 			!reader.isOver() &&
 			reader.bytesRead() < maxPosition &&
 			reader.partsRead() < MAX_MEASURED_PARTS,
-		/** Whether the image is complete. */
+		/** Whether the image is complete, unless something shows that it is not. */
 		isWhole: reader.mayEnd,
+		/** Whether the image is complete for certain. */
+		hasEnded: reader.hasEnded,
 	};
 }
 

@@ -12,9 +12,10 @@ export interface PartialFile {
 
 /**
  * Reads a file part by part, such as chunks, segments or boxes. It yields how many bytes of the part it needs, and
- * receives their place in the current piece. When it returns, the rest of the file does not matter.
+ * receives their place in the current piece. When it returns, the rest of the file does not matter: it returns `true`
+ * at the end of the image, and otherwise if it cannot find the end.
  */
-export type PartReading = Generator<number, void, number>;
+export type PartReading = Generator<number, boolean | void, number>;
 
 /**
  * Feeds the reading of a file with pieces as they arrive. It keeps only the beginning of a part that two pieces share,
@@ -56,6 +57,8 @@ export function createPartReader(begin: (file: PartialFile) => PartReading) {
 		isOver: () => part.done === true,
 		/** Whether the file may end here. */
 		mayEnd: () => part.done === true || (file.mayEnd && file.position === start),
+		/** Whether the end of the image has been read. */
+		hasEnded: () => (part.done ? part.value === true : file.mayEnd && file.position === start),
 		bytesRead: () => start + bytes.length,
 		partsRead: () => partsRead,
 	};

@@ -62,7 +62,7 @@ export async function storeImage(
 		} catch (error) {
 			// A broken connection does not matter after a whole image.
 			const isBroken = error instanceof RequestFailure && BROKEN_KINDS.includes(error.kind);
-			if (!isBroken || !inspector.isWhole()) throw error as Error;
+			if (!isBroken || !inspector.hasEnded()) throw error as Error;
 		}
 		if (!inspector.isWhole()) {
 			throw new RequestFailure('truncated', { text: 'The image file is incomplete' });
