@@ -147,6 +147,19 @@ test('A whole image as the answer is kept although its connection breaks', async
 	expect(server.requests).toHaveLength(1);
 });
 
+test('A whole image in JSON is kept although its connection breaks before the quote behind it', async () => {
+	server.attackWith((_request, response) => {
+		const body = `{"id":"abc","data":[{"b64_json":"${png.toString('base64')}`;
+		response.writeHead(200, { 'Content-Length': body.length + 5 });
+		response.write(body, () => response.destroy());
+	});
+	const { items, error } = await runGenerate(server, {});
+	expect(error?.message).toBeUndefined();
+	expect(items[0].json.id).toBe('abc');
+	expect((await bytesOf(items[0].binary?.data)).equals(png)).toBe(true);
+	expect(server.requests).toHaveLength(1);
+});
+
 test.each<[string, () => Promise<Buffer>]>([
 	[
 		'a TIFF whose directory comes first',

@@ -66,7 +66,10 @@ export async function readResponse<Stored>(
 		return true;
 	};
 
-	const parse = () => parseEnvelope(scanner.envelope(), scanner.imageIsComplete());
+	let image: { stored: Stored } | undefined;
+	// A stored image is complete, even if the end of its text has not arrived.
+	const parse = () =>
+		parseEnvelope(scanner.envelope(), image !== undefined || scanner.imageIsComplete());
 
 	async function* imageBytes(): AsyncGenerator<Buffer> {
 		for (;;) {
@@ -95,7 +98,6 @@ export async function readResponse<Stored>(
 		}
 	};
 
-	let image: { stored: Stored } | undefined;
 	do {
 		if (image || !scanner.hasImageBytes()) continue;
 		try {
