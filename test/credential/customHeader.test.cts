@@ -80,3 +80,13 @@ test('a custom header is sent beside the API key', async () => {
 	expect(server.requests[0].headers).not.toHaveProperty('x-gateway-token');
 	expect(server.requests[0].headers.authorization).toBe('Bearer local-stepfun-key');
 });
+
+test('a header of the list replaces the custom header of the same name, which the form hides', async () => {
+	const headers = { values: [{ name: 'x-gateway-token', value: 'new secret' }] };
+	const { error } = await run(
+		{ headerName: 'X-Gateway-Token', headerSecret: 'old secret', headers },
+		'url',
+	);
+	expect(error?.message).toBeUndefined();
+	expect(server.requests[0].headers['x-gateway-token']).toBe('new secret');
+});

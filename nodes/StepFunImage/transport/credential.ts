@@ -119,7 +119,10 @@ export function authorizationHeaders({ apiKey, headers }: Credential): Record<st
 	};
 }
 
-/** The headers of the list, and the single header of credentials from versions without the list. */
+/**
+ * The headers of the list, and the single header of credentials from versions without the list. The form hides the
+ * single one, so one of the same name in the list replaces it.
+ */
 function readHeaders(fields: ICredentialDataDecryptedObject): Header[] {
 	const { values = [] } = (fields.headers ?? {}) as { values?: unknown };
 	const listed = (Array.isArray(values) ? values : []) as Array<Partial<Header>>;
@@ -127,9 +130,13 @@ function readHeaders(fields: ICredentialDataDecryptedObject): Header[] {
 		fields.addCustomHeader === true
 			? [{ name: fields.headerName, value: fields.headerSecret }]
 			: [];
-	return [...listed, ...single]
-		.map(({ name, value }) => ({ name: textOf(name), value: textOf(value) }))
-		.filter(({ name }) => name !== '');
+	const [inList, hidden] = [listed, single].map((headers) =>
+		headers
+			.map(({ name, value }) => ({ name: textOf(name), value: textOf(value) }))
+			.filter(({ name }) => name !== ''),
+	);
+	const names = new Set(inList.map(({ name }) => name.toLowerCase()));
+	return [...inList, ...hidden.filter(({ name }) => !names.has(name.toLowerCase()))];
 }
 
 function splitQuery(entered: string): [address: string, query: string] {
