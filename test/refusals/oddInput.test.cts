@@ -246,6 +246,12 @@ test('An unknown API Format is refused, since StepFun’s would swap width and h
 	expect(error?.message).toContain("'API Format'");
 });
 
+test('An API Format whose expression gives nothing is refused', async () => {
+	const { error } = await runGenerate(lax, {}, { credential: { apiFormat: '' } });
+	expect(error?.message).toBe("The credential's 'API Format' is empty");
+	expect(bodies()).toEqual([]);
+});
+
 describe('Headers of the credential', () => {
 	const run = async (values: unknown[]) =>
 		await runGenerate(lax, {}, { credential: { headers: { values } } as never });

@@ -3,7 +3,7 @@ import { isWebAddress } from '../catalogue/services';
 import { inputError } from '../errors/nodeErrors';
 import type { Credential } from '../transport/credential';
 import type { ItemContext } from './types';
-import { showValue } from './validators';
+import { isUnset, showValue } from './validators';
 
 /** Valid names of headers (RFC 9110, 5.1), and values that Node.js can send. */
 const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
@@ -49,7 +49,7 @@ export function findCredentialProblem(credential: Credential): CredentialProblem
 	}
 	if (isCustom && !isServerFormat(fields.apiFormat)) {
 		return {
-			message: `The credential's 'API Format' is ${showValue(fields.apiFormat)}, which does not exist`,
+			message: `The credential's 'API Format' is ${isUnset(fields.apiFormat) ? 'empty' : `${showValue(fields.apiFormat)}, which does not exist`}`,
 			advice: `choose one from the list, or make the expression return ${SERVER_FORMATS.map(({ value }) => value).join(', ')}.`,
 		};
 	}
