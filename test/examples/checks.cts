@@ -191,7 +191,7 @@ export const EXPECTED_RUNS: ExpectedRun[] = [
 	{
 		example: 'edit-folder',
 		files: async () => ({
-			'photos/front.jpg': await inputImage(120, 90, 'jpeg'),
+			'photos/front.JPG': await inputImage(120, 90, 'jpeg'),
 			'photos/note.jpg': Buffer.from('not a photo'),
 			'photos/side.png': await inputImage(90, 120),
 		}),
