@@ -65,7 +65,7 @@ function findProblem(
 			'The node reads a single answer, so you would pay for an image without getting it. Remove stream.',
 		];
 	}
-	if (name === IMAGE_FIELDS[operation]) {
+	if (name === IMAGE_FIELDS[operation] && value !== null) {
 		return [
 			`contains the input image, ${name}`,
 			`The node sends the image in this field itself. Remove ${name}, and choose the image with 'Input Image From'.`,

@@ -18,6 +18,9 @@ const OPERATION_PATH = /\/images\/(generations|edits|image2image)\/*$/;
 /** The names of query parameters that may contain a key, which some gateways accept there. */
 const SECRET_PARAMETER = /key|token|secret|sig|auth|pass|code/i;
 
+/** The names of headers whose values may contain a secret besides other words, such as `Bearer` or the name of a cookie. */
+const SECRET_HEADER = /key|token|secret|auth|pass|cookie/i;
+
 /** A header to send with each request. */
 interface Header {
 	name: string;
@@ -106,7 +109,9 @@ export function parseCredential(fields: ICredentialDataDecryptedObject): Credent
 		scopeId: hashOf(baseUrl, query, apiKey, JSON.stringify(headers)),
 		redactor: createRedactor(
 			[textOf(fields.apiKey), apiKey, passwordIn(baseUrl), ...secretsIn(query)],
-			headers.flatMap(({ value }) => [value, ...value.split(/[\s=;,]+/)]),
+			headers.flatMap(({ name, value }) =>
+				SECRET_HEADER.test(name) ? [value, ...value.split(/[\s=;,]+/)] : [value],
+			),
 		),
 	};
 }
