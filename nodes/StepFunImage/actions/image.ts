@@ -1,5 +1,6 @@
 import type { IDataObject } from 'n8n-workflow';
 
+import { appendEarlierCharge } from '../errors/nodeErrors';
 import { RequestFailure } from '../errors/requestFailure';
 import { readImageRequests } from '../request/readParameters';
 import { valueAt, type Routing } from '../request/routing';
@@ -35,6 +36,9 @@ export function createImageAction(state: RunState): Action {
 			images: requests.length,
 			cost: estimateCost(requests[0]),
 			maxImagesPerRun,
+			hasFailed: requests.some(
+				(_, index) => tries.answers.get(`${key} ${index}`) instanceof RequestFailure,
+			),
 		};
 	};
 }
@@ -83,8 +87,12 @@ async function makeImage(task: ImageTask): Promise<RequestResult | ItemFailure> 
 	const { answers } = tries;
 	/** Keeps an answer for the next try; without Retry On Fail there is none. */
 	const remember = (answer: PaidAnswer) => {
-		if (tries.max > 1) answers.set(key, answer);
+		if (tries.max === 1) return;
+		answers.set(key, answer);
+		const isCharged = !(answer instanceof RequestFailure) || answer.charge === 'yes';
+		if (isCharged) tries.keptCosts.set(key, estimateCost(request));
 	};
+	state.keys.add(key);
 	let charges = 0;
 	const onCharged = () => {
 		charges++;
@@ -114,7 +122,12 @@ async function makeImage(task: ImageTask): Promise<RequestResult | ItemFailure> 
 		summary[failure?.isModerated ? 'moderated' : 'failed']++;
 		if (failure && isPassedOn(task, failure)) return toModeratedResult(request, failure);
 		const retryable = !(answers.get(key) instanceof RequestFailure);
-		const toItemFailure = () => ({ item, error: endWithError(task, error), charges, retryable });
+		const toItemFailure = () => {
+			const shown = endWithError(task, error);
+			// A RequestFailure says so itself.
+			if (!failure && charges > 0 && shown !== signal.reason) appendEarlierCharge(shown);
+			return { item, error: shown, charges, retryable };
+		};
 		// One failure may end thousands of requests that were not sent.
 		const isUnsent = error === signal.reason || failure?.details.wasNotSent;
 		return isUnsent ? await state.inTurn(toItemFailure) : toItemFailure();

@@ -1,4 +1,10 @@
-import { notSentError, requestError, toNodeError, type NodeError } from '../errors/nodeErrors';
+import {
+	canceledError,
+	notSentError,
+	requestError,
+	toNodeError,
+	type NodeError,
+} from '../errors/nodeErrors';
 import { RequestFailure } from '../errors/requestFailure';
 import { storeImage, type StoredImage } from '../image/store';
 import type { ImageRequest, ItemContext, OutputOptions } from '../request/types';
@@ -47,6 +53,7 @@ export function endWithError(task: ImageTask, error: unknown): NodeError {
 	if (error === signal.reason && !state.cancelSignal.aborted) {
 		return notSentError(item, error as NodeError);
 	}
+	if (error === state.cancelSignal.reason) return canceledError(item);
 	const failure = error instanceof RequestFailure ? error : undefined;
 	const shown = failure
 		? requestError(item, describeRequest(request), failure, request.credential.redactor)

@@ -154,7 +154,7 @@ export function toModeratedResult(request: ImageRequest, failure: RequestFailure
 			seed: wasMade ? (details.seed ?? request.seed ?? null) : null,
 			finishReason: wasMade ? 'content_filtered' : 'refused',
 			moderation: wasMade ? null : request.credential.redactor.text(details.text ?? ''),
-			charged: wasMade,
+			charged: wasMade || details.earlierCharge === 'yes',
 		}),
 	};
 }

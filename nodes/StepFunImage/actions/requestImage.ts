@@ -41,7 +41,7 @@ export async function requestImage(task: ImageTask, onCharged: () => void): Prom
 			policy: request.retryPolicy,
 			signal,
 			onFailure: (failure, triesSoFar, delayMs) => {
-				if (failure.isThrottled) state.summary.throttled++;
+				if (failure.isThrottled && !failure.details.wasNotSent) state.summary.throttled++;
 				if (failure.charge === 'yes') {
 					onCharged();
 					// An answer that a retry would not change is kept for the next try, and counted there.

@@ -11,6 +11,8 @@ export type PaidAnswer = ImageResult | RequestFailure;
 export interface Tries {
 	/** The charged answers of the tries so far, by `requestKey`. */
 	answers: Map<string, PaidAnswer>;
+	/** The costs of the charged ones among these answers, by the same keys; `undefined` if not known. */
+	keptCosts: Map<string, Cost | undefined>;
 	/** The costs of the images that were charged in the tries so far and never arrived; `undefined` if not known. */
 	lostCosts: Array<Cost | undefined>;
 	started: number;
@@ -57,7 +59,7 @@ function runOf(functions: IExecuteFunctions, isTool: boolean): object {
 }
 
 function createTries(max: number, waitMs: number): Tries {
-	return { answers: new Map(), lostCosts: [], started: 0, max, waitMs };
+	return { answers: new Map(), keptCosts: new Map(), lostCosts: [], started: 0, max, waitMs };
 }
 
 /**

@@ -96,7 +96,11 @@ async function runOnce(
 		return { items: items.map((item) => errorItem(item, refusal)), retryable: false };
 	}
 	if (refusal) throw refusal;
-	const outcomes = await sendAll(items, prepared);
+	const outcomes = await sendAll(items, prepared, state);
+	// What an earlier try paid for is lost if an expression has changed since then.
+	for (const [key, cost] of state.tries.keptCosts) {
+		if (!state.keys.has(key)) state.costs.push(cost);
+	}
 	return {
 		items: await collect(outcomes, state),
 		retryable: outcomes.some(({ failures }) => failures.some(({ retryable }) => retryable)),
@@ -122,11 +126,17 @@ async function prepareAll(
 			return await action(item, parameters, credential);
 		} catch (error) {
 			summary.refused++;
-			const refusal = toNodeError(item, error);
+			const refusal = toShownError(item, error, cancelSignal);
 			return { refusal, images: 0, send: async () => await Promise.reject(refusal) };
 		}
 	};
 	return await Promise.all(items.map(async (item) => await limit(prepare, item)));
+}
+
+function toShownError(item: ItemContext, error: unknown, cancelSignal: AbortSignal): NodeError {
+	return cancelSignal.aborted && error === cancelSignal.reason
+		? canceledError(item)
+		: toNodeError(item, error);
 }
 
 /** Throws one error for all refused rows, so that the user can correct them together. */
@@ -158,18 +168,29 @@ function imageLimitError(items: ItemContext[], prepared: PreparedItem[]): NodeEr
 	);
 }
 
-async function sendAll(items: ItemContext[], prepared: PreparedItem[]): Promise<ItemOutcome[]> {
+async function sendAll(
+	items: ItemContext[],
+	prepared: PreparedItem[],
+	{ cancelSignal }: RunState,
+): Promise<ItemOutcome[]> {
 	const yieldToEventLoop = createEventLoopYielder();
 	const sent: Array<Promise<ItemOutcome>> = [];
-	for (const [index, { send, refusal }] of prepared.entries()) {
+	const sendItem = async (index: number) => {
 		await yieldToEventLoop();
+		const { send, refusal } = prepared[index];
 		const item = items[index];
 		const toFailure = (error: unknown): ItemOutcome => ({
 			results: [],
-			failures: [{ item, error: toNodeError(item, error), charges: 0, retryable: !refusal }],
+			failures: [
+				{ item, error: toShownError(item, error, cancelSignal), charges: 0, retryable: !refusal },
+			],
 		});
-		sent.push(send().catch(toFailure));
-	}
+		sent[index] = send().catch(toFailure);
+	};
+	const indexes = [...prepared.keys()];
+	// Those that fail again come first, so that nothing is bought for a run that they stop.
+	for (const index of indexes.filter((each) => prepared[each].hasFailed)) await sendItem(index);
+	for (const index of indexes.filter((each) => !prepared[each].hasFailed)) await sendItem(index);
 	return await Promise.all(sent);
 }
 
@@ -193,9 +214,7 @@ async function collect(
 	for (const { results, failures } of outcomes) {
 		await yieldToEventLoop();
 		items.push(...results);
-		for (const { item, error } of failures) {
-			items.push(errorItem(item, cancelSignal.aborted ? canceledError(item) : error));
-		}
+		items.push(...failures.map(({ item, error }) => errorItem(item, error)));
 	}
 	return items;
 }

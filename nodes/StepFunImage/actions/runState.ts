@@ -43,6 +43,8 @@ export interface PreparedItem {
 	cost?: Cost;
 	/** The user's limit on the images of the whole run, if there is one. */
 	maxImagesPerRun?: number;
+	/** Whether one of its images failed for good in an earlier try of n8n's Retry On Fail. */
+	hasFailed?: boolean;
 	/** Why the node refuses the item, if its parameters are invalid. */
 	refusal?: NodeError;
 }
@@ -115,6 +117,8 @@ export function createRunState(
 		 * a slow one do not hold up the others.
 		 */
 		inputImagesOf: memoize<string, LimitFunction>(() => pLimit(MAX_CONCURRENT_INPUT_IMAGES)),
+		/** The keys of the requests of this run, among those of all tries. */
+		keys: new Set<string>(),
 		/** The counts for the hint at the end of the run. */
 		summary: createSummary(),
 		/**

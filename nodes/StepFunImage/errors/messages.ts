@@ -18,6 +18,8 @@ export interface Message {
 	/** What happened, in one line. */
 	message: string;
 	/** What to do about it. */
+	advice: string;
+	/** The advice, the tries and the references. */
 	description: string;
 	/** The IDs that StepFun's support asks for, one per line. The description ends with them too. */
 	references: string[];
@@ -71,9 +73,9 @@ const chargeNotice = ({ failure, details, image }: Facts) => {
 const BY_KIND: Record<Exclude<FailureKind, 'status'>, Entry> = {
 	connection: {
 		message: ({ host, serverText }) => `The connection to ${host} failed${serverText}`,
-		description: ({ failure, image }) =>
+		description: ({ failure, details, image }) =>
 			`Check Service and Base URL in the StepFun API credential, and that this n8n can reach the address.${
-				!image
+				!image || (failure.wasNeverConnected && details.earlierCharge)
 					? ''
 					: failure.wasNeverConnected
 						? ' The request was not sent, so nothing was charged.'
@@ -155,7 +157,7 @@ const BY_KIND: Record<Exclude<FailureKind, 'status'>, Entry> = {
 				details.reason?.kind === 'blocked'
 					? BLOCKED_ADVICE
 					: `Check that ${details.url} opens without a login and that this n8n can reach it.`
-			} Nothing was sent to the image service for this item.`,
+			}${details.earlierCharge ? '' : ' Nothing was sent to the image service for this image.'}`,
 	},
 	storage: {
 		message: ({ serverText }) => `The image arrived, but n8n could not store it${serverText}`,
@@ -288,12 +290,22 @@ export function explainFailure(request: FailedRequest, failure: RequestFailure):
 	const { message, description } =
 		failure.kind === 'status' ? entryOfStatus(facts) : BY_KIND[failure.kind];
 	const fill = (text: Text) => (typeof text === 'string' ? text : text(facts));
-	const { tries = 1, earlierCharge } = details;
+	const { tries = 1, earlierCharge, wasNotSent } = details;
 	const references = referencesOf(details);
+	// The failure is that of another request, which may have been charged.
+	const othersCharge = wasNotSent ? failure.with({ wasNotSent: false }).charge : 'no';
+	const advice =
+		othersCharge === 'no'
+			? fill(description)
+			: 'Run this item again later. It was not sent, so nothing was charged.';
 	return {
-		message: fill(message),
+		message:
+			othersCharge === 'yes'
+				? `Not sent, because the requests of this account kept failing. The last of them: ${fill(message)}`
+				: fill(message),
+		advice,
 		description: [
-			fill(description),
+			advice,
 			tries > 1 ? `Tried ${tries} times.` : '',
 			earlierCharge && request.image
 				? `An earlier try ${earlierCharge === 'yes' ? 'was' : 'may have been'} charged.`

@@ -31,6 +31,9 @@ export interface Redactor {
 /** How many refused rows a message lists after the first one. */
 const MAX_SHOWN_ROWS = 10;
 
+/** What to do about a failed request, without its tries and references. */
+const adviceOf = new WeakMap<Error, string>();
+
 export type NodeError = NodeApiError | NodeOperationError;
 
 /**
@@ -61,7 +64,7 @@ export function unreadableImageError(context: ErrorContext, detail: string): Nod
 	return inputError(
 		context,
 		`The input image could not be read${detail}`,
-		"n8n's binary data storage did not return it. Check that storage, or run the node that loads the image again. If the storage is slow, raise 'Timeout (Seconds)' under Options. Nothing was charged for this item, because the image service received no complete request.",
+		"n8n's binary data storage did not return it. Check that storage, or run the node that loads the image again. If the storage is slow, raise 'Timeout (Seconds)' under Options. Nothing was charged for this try, because the image service received no complete request.",
 	);
 }
 
@@ -89,6 +92,7 @@ export function requestError(
 	);
 	// n8n replaces a message that contains an error code such as ECONNREFUSED.
 	error.message = messageFor(context, message, description);
+	adviceOf.set(error, redactor.link(explained.advice));
 	// n8n truncates a long description in its error card, but not these lines in the card's details.
 	error.messages = explained.references;
 	return error;
@@ -136,7 +140,11 @@ export function notSentError(
 	return new NodeOperationError(
 		node,
 		`Not sent, because an earlier request of this run failed and this one would fail in the same way: ${cause.message}`,
-		{ description: cause.description ?? undefined, itemIndex, level: 'warning' },
+		{
+			description: adviceOf.get(cause) ?? cause.description ?? undefined,
+			itemIndex,
+			level: 'warning',
+		},
 	);
 }
 
@@ -176,6 +184,11 @@ export function appendDiscardedImages(error: NodeError, discarded: number): void
 			: [`${discarded} other images of this run were`, 'them'];
 	error.description =
 		`${error.description ?? ''} ${images} made and charged before the run stopped, and n8n discards ${them}. To keep successful images, set 'On Error' in this node's Settings to 'Continue' or 'Continue (using error output)'.`.trim();
+}
+
+/** Adds to an error that an earlier try of the same request was charged. */
+export function appendEarlierCharge(error: NodeError): void {
+	error.description = `${error.description ?? ''} An earlier try was charged.`.trim();
 }
 
 /**

@@ -202,7 +202,7 @@ export class RequestFailure extends Error {
 		if (this.kind === 'download') return this.details.reason?.httpStatus;
 		// The status of an input image's download comes from another host, not from the service.
 		const unanswered = ['connection', 'blocked', 'timeout', 'storage', 'inputDownload'];
-		return unanswered.includes(this.kind) ? undefined : 200;
+		return unanswered.includes(this.kind) || this.details.wasNotSent ? undefined : 200;
 	}
 
 	private hasCode(code: RegExp): boolean {

@@ -65,6 +65,8 @@ export async function retry<T>(
 	let failures = 0;
 	let paid = 0;
 	let lastPaid: RequestFailure | undefined;
+	/** Of the failures so far; a certain charge counts more than a possible one. */
+	let charge: RequestFailure['charge'] = 'no';
 	let delayMs = 0;
 
 	const onStart = () => {
@@ -82,10 +84,12 @@ export async function retry<T>(
 			}
 			const limiterWaits = usesRateLimiter && error.isThrottled;
 			const isPaid = error.charge !== 'no';
+			const earlierCharge = charge === 'no' ? undefined : charge;
 			if (!limiterWaits) failures++;
 			if (isPaid) {
 				paid++;
 				lastPaid = error;
+				if (charge !== 'yes') charge = error.charge;
 			}
 			delayMs = limiterWaits ? 0 : (error.details.retryAfterMs ?? backoffDelay(failures));
 			const isFinal =
@@ -97,7 +101,7 @@ export async function retry<T>(
 			if (isFinal) {
 				throw error.with({
 					tries: error.details.wasNotSent ? tries - 1 : tries,
-					earlierCharge: lastPaid === error ? undefined : lastPaid?.charge,
+					earlierCharge,
 				});
 			}
 		}

@@ -1,0 +1,246 @@
+import { Container } from '@n8n/di';
+import { BinaryDataService } from 'n8n-core';
+
+import { answerWith, startHostileServer, type HostileServer } from '../kit/hostileServer.cts';
+import { inputImage, itemWithFile, pngOfBytes } from '../kit/images.cts';
+import { runEdit, runGenerate } from '../kit/localRuns.cts';
+import { startStepFunServer, type StepFunServer } from '../stepfun-server/server.cts';
+import type { StepFunServerOptions } from '../stepfun-server/types.cts';
+
+// What an error, an item and the hint say about charges is what the server billed.
+
+let server: StepFunServer;
+let apiKey: string;
+let keys = 0;
+const start = async (options: StepFunServerOptions) => {
+	apiKey = `charges-${++keys}`;
+	server = await startStepFunServer({ drawing: 'once', ...options, keys: [apiKey] });
+};
+afterEach(async () => await server?.close());
+const prompts = (...texts: string[]) => texts.map((prompt) => ({ prompt }));
+const PROMPT = { prompt: '={{ $json.prompt }}' };
+const CONTINUE = 'continueRegularOutput' as const;
+const textOf = ({ json }: { json: Record<string, unknown> }) =>
+	`${String(json.error)} ${String((json.details as { description?: string })?.description)}`;
+
+test.each([
+	['cut', { cutBody: true as const, delayMs: 1_200 }, 120],
+	['hanging', { hang: true as const }, 1],
+])(
+	'Rows that were never sent do not tell of a charge (%s answers)',
+	async (_what, fault, timeout) => {
+		await start({ faults: [{ fault }] });
+		const { items } = await runGenerate(
+			server,
+			{ ...PROMPT, options: { giveUpAfter: 1, maxTries: 1, timeout } },
+			{
+				items: prompts('one', 'two', 'three'),
+				onError: CONTINUE,
+				credential: { apiKey, concurrentRequests: 1 },
+			},
+		);
+		expect(server.requests).toHaveLength(1);
+		for (const item of items.slice(1)) expect(textOf(item)).not.toMatch(/(has|have) been charged/);
+	},
+);
+
+test('Retry On Fail buys nothing more once a row has failed for good', async () => {
+	await start({
+		faults: [
+			{ when: { promptIncludes: 'bad' }, fault: { contentFiltered: true } },
+			{ when: { nths: [1, 2] }, fault: { status: 503, retryAfter: 1 } },
+		],
+	});
+	await runGenerate(server, PROMPT, {
+		items: prompts('a', 'b', 'bad', 'c', 'd'),
+		credential: { apiKey, concurrentRequests: 3 },
+		retryOnFail: { maxTries: 5 },
+	});
+	expect(server.billed.map(({ prompt }) => prompt).sort()).toEqual(['bad', 'c', 'd']);
+});
+
+const CUT_ONCE = { faults: [{ times: 1, fault: { cutBody: true as const } }] };
+
+test('Input image gone (404) after a charged try', async () => {
+	await start(CUT_ONCE);
+	const picture = await inputImage(64, 64);
+	let n = 0;
+	const files = await startHostileServer(
+		(_request, response) =>
+			void (n++ === 0 ? response.end(picture) : response.writeHead(404).end()),
+	);
+	const { items } = await runEdit(
+		server,
+		[{ json: {} }],
+		{ inputSource: 'url', inputUrl: `${files.origin}/1` },
+		{ credential: { apiKey }, onError: CONTINUE },
+	);
+	await files.close();
+	expect(textOf(items[0])).not.toContain('Nothing was sent');
+});
+
+test('Input image is a page after a charged try', async () => {
+	await start(CUT_ONCE);
+	const picture = await inputImage(64, 64);
+	let n = 0;
+	const files = await startHostileServer(
+		(_request, response) => void (n++ === 0 ? response.end(picture) : response.end('login')),
+	);
+	const { items } = await runEdit(
+		server,
+		[{ json: {} }],
+		{ inputSource: 'url', inputUrl: `${files.origin}/1` },
+		{ credential: { apiKey }, onError: CONTINUE },
+	);
+	await files.close();
+	expect(server.billed).toHaveLength(1);
+	expect(textOf(items[0])).toContain('charged');
+});
+
+test('Stored input image cannot be read after a charged try', async () => {
+	await start(CUT_ONCE);
+	const item = await itemWithFile(await pngOfBytes(300_000));
+	const service = Container.get(BinaryDataService);
+	const original = service.getAsStream.bind(service);
+	let n = 0;
+	// The first reads its header, the second is the upload.
+	const spy = jest.spyOn(service, 'getAsStream').mockImplementation((async (
+		...given: [string, number]
+	) => {
+		if (++n === 3) throw new Error('gone');
+		return await original(...given);
+	}) as never);
+	const { items } = await runEdit(
+		server,
+		[item],
+		{},
+		{ credential: { apiKey }, onError: CONTINUE },
+	);
+	spy.mockRestore();
+	expect(server.billed).toHaveLength(1);
+	expect(textOf(items[0])).toContain('An earlier try was charged.');
+});
+
+test('The server is gone after a charged try', async () => {
+	const png = await inputImage(40, 30, 'png');
+	const hostile: HostileServer = await startHostileServer((_request, response) => {
+		const text = answerWith(png.toString('base64'));
+		response.writeHead(200, { 'Content-Length': text.length, Connection: 'close' });
+		response.write(text.slice(0, text.length >> 1), () => void hostile.close());
+	});
+	const { error } = await runGenerate(
+		hostile,
+		{ options: { maxTries: 2 } },
+		{ credential: { apiKey: `gone-${Math.random()}` } },
+	);
+	expect(error?.description).toContain('An earlier try was charged');
+	expect(error?.description).not.toContain('nothing was charged');
+});
+
+test('The input image of the second of two images fails', async () => {
+	await start({});
+	const picture = await inputImage(64, 64);
+	let n = 0;
+	const files = await startHostileServer(
+		(_request, response) =>
+			void (n++ === 0 ? response.end(picture) : response.writeHead(404).end()),
+	);
+	const { items } = await runEdit(
+		server,
+		[{ json: {} }],
+		{ inputSource: 'url', inputUrl: `${files.origin}/1`, options: { numberOfImages: 2 } },
+		{ credential: { apiKey }, onError: CONTINUE },
+	);
+	await files.close();
+	expect(server.billed).toHaveLength(1);
+	expect(textOf(items[1])).not.toContain('Nothing was sent to the image service for this item');
+});
+
+test.each([
+	['504', { status: 504 }],
+	['no JSON', { emptyBody: true as const, billed: false }],
+	['cut again', { cutBody: true as const }],
+])('A charged try is told of when the last one may be charged too (%s)', async (_what, fault) => {
+	await start({ faults: [...CUT_ONCE.faults, { fault }] });
+	const { error } = await runGenerate(server, {}, { credential: { apiKey } });
+	expect(error?.description).toContain('An earlier try was charged');
+});
+
+test('A moderated item that is passed on tells of its charged try', async () => {
+	await start({ faults: [...CUT_ONCE.faults, { fault: { status: 451 } }] });
+	const { items } = await runGenerate(
+		server,
+		{ options: { whenModerated: 'passOn' } },
+		{ credential: { apiKey } },
+	);
+	expect(server.billed).toHaveLength(1);
+	expect(items[0].json.charged).not.toBe(false);
+});
+
+test('A row that was not sent does not repeat the charge and the tries of its cause', async () => {
+	const one = { when: { promptIncludes: 'one' } };
+	await start({
+		faults: [
+			{ ...one, times: 1, fault: { cutBody: true } },
+			{ ...one, fault: { status: 402 } },
+			{ fault: { delayMs: 3_000 } },
+		],
+	});
+	const { items } = await runGenerate(server, PROMPT, {
+		items: prompts('one', 'two', 'three', 'four'),
+		onError: CONTINUE,
+		credential: { apiKey, concurrentRequests: 2 },
+	});
+	expect(textOf(items[3])).toMatch(/^Not sent/);
+	expect(textOf(items[3])).not.toMatch(/charged|Tried|Trace ID/);
+});
+
+test('The hint counts the 429s that the service sent', async () => {
+	await start({ faults: [{ fault: { status: 429, retryAfter: 5 } }] });
+	const { run } = await runGenerate(
+		server,
+		{ ...PROMPT, options: { giveUpAfter: 1 } },
+		{
+			items: prompts('a', 'b', 'c', 'd', 'e', 'f'),
+			onError: CONTINUE,
+			credential: { apiKey, concurrentRequests: 1 },
+		},
+	);
+	expect(server.requests).toHaveLength(1);
+	expect(run.data.resultData.runData['StepFun Image'].at(-1)?.hints?.[0].message).toContain(
+		'asked to slow down once',
+	);
+});
+
+test('Retry On Fail with changing prompts counts the discarded images of all tries', async () => {
+	await start({
+		faults: [{ when: { promptIncludes: 'bad' }, fault: { status: 400, delayMs: 300 } }],
+	});
+	const { error } = await runGenerate(
+		server,
+		{ prompt: '={{ $json.prompt + Math.random() }}' },
+		{
+			items: prompts('a', 'bad'),
+			retryOnFail: { maxTries: 2 },
+			credential: { apiKey },
+		},
+	);
+	expect(server.billed).toHaveLength(2);
+	expect(error?.description).toContain('2 other images');
+});
+
+test('A charged failure is not hidden by a later cancellation', async () => {
+	await start({
+		faults: [
+			{ when: { promptIncludes: 'one' }, fault: { contentFiltered: true } },
+			{ fault: { delayMs: 3_000 } },
+		],
+	});
+	const { items } = await runGenerate(server, PROMPT, {
+		items: prompts('one', 'two'),
+		onError: CONTINUE,
+		credential: { apiKey },
+		onStart: (cancel) => void setTimeout(cancel, 1_000),
+	});
+	expect(textOf(items[0])).toContain('content_filtered');
+});
