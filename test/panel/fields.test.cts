@@ -101,7 +101,11 @@ describe('Panel: fields', () => {
 
 	test('The fields are there when an expression gives the model', () => {
 		for (const model of ['={{ $json.model }}', chosen('={{ $json.model }}', 'id')]) {
-			expect(labels({ operation: 'generate', model })).toContain('Size');
+			for (const operation of ['generate', 'edit', 'imageToImage']) {
+				expect(labels({ operation, model }).filter((label: string) => label === 'Size')).toEqual([
+					'Size',
+				]);
+			}
 			expect(notices({ operation: 'generate', model, options: { textMode: true } })).toEqual([]);
 		}
 	});

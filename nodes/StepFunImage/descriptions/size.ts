@@ -9,7 +9,7 @@ import {
 	type Operation,
 	type ModelCapabilities,
 } from '../catalogue/models';
-import { modelIdsWhere, showFor } from './showFor';
+import { modelIdsWhere, noticeFor, showFor } from './showFor';
 
 /** For this choice, the node sends no size, and the service uses its own default. */
 const MODEL_DEFAULT = '';
@@ -53,7 +53,7 @@ export function sizeFields(operation: Operation): INodeProperties[] {
 				description: capabilities.sizeIsArea
 					? 'The size of the result. A square input image gets exactly this size; any other one keeps its proportions and gets about this area. In an expression, write width x height, such as 768x768.'
 					: 'Width × height of the image. In an expression, write width x height, such as 1024x1024; the node sends it in the order that the model expects.',
-				displayOptions: showFor(operation, [id]),
+				displayOptions: noticeFor(operation, id),
 				routing,
 			}),
 		);
@@ -74,14 +74,13 @@ export const sizeOfUnknownModel: INodeProperties = {
  * The Size field for models that have no sizes for an operation. It stays visible because n8n deletes the value of a
  * field that disappears: after switching back to Generate, the images would have another size.
  */
-export const unusedSizeFields: INodeProperties[] = OPERATIONS.map((operation) => ({
-	...field,
-	type: 'string',
-	hint: 'Not used: with this model, the result has the size of the input image',
-	description:
-		'This model does not use it, because the result has the size of the input image. The value is kept for other models and operations.',
-	displayOptions: showFor(
-		operation,
-		modelIdsWhere(operation, (capabilities) => !capabilities?.sizes),
-	),
-}));
+export const unusedSizeFields: INodeProperties[] = OPERATIONS.flatMap((operation) =>
+	modelIdsWhere(operation, (capabilities) => !capabilities?.sizes).map((model) => ({
+		...field,
+		type: 'string',
+		hint: 'Not used: with this model, the result has the size of the input image',
+		description:
+			'This model does not use it, because the result has the size of the input image. The value is kept for other models and operations.',
+		displayOptions: noticeFor(operation, model),
+	})),
+);
