@@ -118,15 +118,27 @@ function copyNodeMetadata() {
 	return src(NODE_METADATA, { base: '.' }).pipe(dest(DIST));
 }
 
+/** Edit and Image to Image have the output of Generate, so its schema is theirs too. */
+async function copySharedSchemas() {
+	const folder = 'nodes/StepFunImage/__schema__/v1.0.0/image';
+	await fs.mkdir(path.join(DIST, folder), { recursive: true });
+	for (const operation of ['edit', 'imageToImage']) {
+		const copy = path.join(DIST, folder, `${operation}.json`);
+		await fs.copyFile(path.join(folder, 'generate.json'), copy);
+	}
+}
+
+const copyMetadata = parallel(copyNodeMetadata, copySharedSchemas);
+
 /** Rebuilds whenever a source changes, until the process ends. */
 async function watch() {
 	const context = await esbuild.context({ ...bundleOptions, logLevel: 'info' });
 	await context.watch();
 	watchFiles(ICONS, copyIcons);
-	watchFiles(NODE_METADATA, copyNodeMetadata);
+	watchFiles(NODE_METADATA, copyMetadata);
 }
 
-const bundleAndCopy = series(clean, parallel(bundle, copyIcons, copyNodeMetadata));
+const bundleAndCopy = series(clean, parallel(bundle, copyIcons, copyMetadata));
 
 /** n8n's own linter in strict mode, which requires an unchanged eslint.config.mjs. */
 function lintAsN8nDoes() {
@@ -255,7 +267,7 @@ async function checkMetadata() {
 exports.bundle = bundleAndCopy;
 exports.build = series(typecheck, bundleAndCopy);
 exports.typecheck = typecheck;
-exports.watch = series(clean, parallel(copyIcons, copyNodeMetadata), watch);
+exports.watch = series(clean, parallel(copyIcons, copyMetadata), watch);
 exports.lint = series(lintAsN8nDoes, checkImports, checkFormat);
 exports.metadata = checkMetadata;
 exports.scan = series(bundleAndCopy, scan);

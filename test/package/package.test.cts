@@ -92,6 +92,7 @@ describe('the packed package', () => {
 				'dist/nodes/StepFunImage/StepFunImage.node.json',
 				'dist/nodes/StepFunImage/__schema__/v1.0.0/image/edit.json',
 				'dist/nodes/StepFunImage/__schema__/v1.0.0/image/generate.json',
+				'dist/nodes/StepFunImage/__schema__/v1.0.0/image/imageToImage.json',
 			]),
 		);
 		expect(files.filter((file) => /\.(ts|map|tsbuildinfo)$/.test(file))).toEqual([]);
