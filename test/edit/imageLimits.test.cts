@@ -1,15 +1,7 @@
-import type { INode } from 'n8n-workflow';
-
 import type { InputImageLimits } from '../../nodes/StepFunImage/catalogue/models';
 import type { MeasuredImage } from '../../nodes/StepFunImage/image/measure';
 import { checkLimits } from '../../nodes/StepFunImage/request/imageLimits';
-import type { ItemContext } from '../../nodes/StepFunImage/request/types';
 
-const item = {
-	node: { name: 'StepFun Image' } as INode,
-	itemIndex: 0,
-	isTool: false,
-} as ItemContext;
 const ADVICE =
 	"Resize or convert the image before this node, for example with n8n's Edit Image node.";
 
@@ -27,7 +19,7 @@ function check(
 	limits: InputImageLimits | undefined = LIMITS,
 ) {
 	const measured: MeasuredImage = { format: 'png', width: 1000, height: 1000, ...image };
-	checkLimits(item, 'data', measured, bytes, 'step-1x-edit', limits);
+	checkLimits('data', measured, bytes, 'step-1x-edit', limits);
 }
 
 test.each<[string, Partial<MeasuredImage>, number]>([
@@ -91,5 +83,5 @@ test.each<[string, Partial<MeasuredImage>, number, string, string]>([
 test('A model without a limit refuses nothing', () => {
 	const any = { format: 'tiff', width: 5000, height: 1 } as const;
 	expect(() => check(any, 1e9, { maxSide: 5000 })).not.toThrow();
-	expect(() => checkLimits(item, 'data', any, 1e9, 'our-own-model', undefined)).not.toThrow();
+	expect(() => checkLimits('data', any, 1e9, 'our-own-model', undefined)).not.toThrow();
 });

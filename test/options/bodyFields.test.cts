@@ -1,15 +1,6 @@
-import type { INode } from 'n8n-workflow';
-
 import { findModel, type ModelCapabilities } from '../../nodes/StepFunImage/catalogue/models';
 import { readBodyFields } from '../../nodes/StepFunImage/request/bodyFields';
 import type { RoutedField } from '../../nodes/StepFunImage/request/routing';
-import type { ItemContext } from '../../nodes/StepFunImage/request/types';
-
-const item = {
-	node: { name: 'StepFun Image' } as INode,
-	itemIndex: 0,
-	isTool: false,
-} as ItemContext;
 
 const FIELDS: { [apiField: string]: Pick<RoutedField, 'label' | 'type'> } = {
 	model: { label: 'Model', type: 'options' },
@@ -44,13 +35,7 @@ function read(
 		},
 		value,
 	}));
-	const { model: sentModel, ...fields } = readBodyFields(
-		item,
-		routed,
-		operation,
-		model,
-		capabilities,
-	);
+	const { model: sentModel, ...fields } = readBodyFields(routed, operation, model, capabilities);
 	expect(sentModel).toBe(model);
 	// A field that is left out is not there at all.
 	expect(Object.values(fields)).not.toContain(undefined);

@@ -1,6 +1,3 @@
-import type { INode } from 'n8n-workflow';
-
-import type { ItemContext } from '../../nodes/StepFunImage/request/types';
 import {
 	isUnset,
 	readChoice,
@@ -10,12 +7,7 @@ import {
 	toNumber,
 } from '../../nodes/StepFunImage/request/validators';
 
-const item = {
-	node: { name: 'StepFun Image' } as INode,
-	itemIndex: 0,
-	isTool: false,
-} as ItemContext;
-const entered = (value: unknown) => ({ item, label: 'Steps', value });
+const entered = (value: unknown) => ({ label: 'Steps', value });
 
 test.each([
 	[undefined, true],

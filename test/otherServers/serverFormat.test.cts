@@ -1,5 +1,3 @@
-import type { INode } from 'n8n-workflow';
-
 import {
 	findServerFormat,
 	type ServerFormat,
@@ -11,13 +9,7 @@ import {
 	encodeFields,
 	expectedSize,
 } from '../../nodes/StepFunImage/request/serverFormat';
-import type { BodyFields, ItemContext } from '../../nodes/StepFunImage/request/types';
-
-const item = {
-	node: { name: 'StepFun Image' } as INode,
-	itemIndex: 0,
-	isTool: false,
-} as ItemContext;
+import type { BodyFields } from '../../nodes/StepFunImage/request/types';
 
 const LABELS = [
 	{ apiField: 'cfg_scale', label: 'CFG Scale' },
@@ -29,7 +21,7 @@ const refusal = (message: string, description: string) =>
 
 /** The body for a server of a format. */
 function encode(format: ServerFormat['value'], fields: BodyFields): BodyFields {
-	return encodeFields(item, findServerFormat(format), { prompt: 'a shoe', ...fields }, LABELS);
+	return encodeFields(findServerFormat(format), { prompt: 'a shoe', ...fields }, LABELS);
 }
 
 const ALL = { steps: 9, cfg_scale: 2, seed: 7, negative_prompt: 'blurry' };
@@ -206,7 +198,7 @@ describe('A prompt that contains marks itself', () => {
 test('An operation that a server does not offer is refused', () => {
 	const assert =
 		(format: ServerFormat['value'], operation: 'generate' | 'edit' | 'imageToImage') => () =>
-			assertOperation(item, findServerFormat(format), operation);
+			assertOperation(findServerFormat(format), operation);
 	const advice =
 		"Choose another operation. If the server is of another kind, change 'API Format' in the StepFun API credential.";
 	expect(assert('localAi', 'edit')).toThrow(

@@ -59,9 +59,9 @@ export function createBalanceAction(functions: IExecuteFunctions, state: RunStat
 	});
 
 	return async (item, parameters, credential) => {
-		assertCredential(item, credential);
+		assertCredential(credential);
 		const options = (parameters.options ?? {}) as IDataObject;
-		const includeInput = readIncludeInput(item, options, 'nothing');
+		const includeInput = readIncludeInput(options, 'nothing');
 		const send = async () => {
 			try {
 				const account = await requestAccount(credential);

@@ -25,7 +25,7 @@ const MAX_CONCURRENT_INPUT_IMAGES = 8;
  * Reads and checks the parameters of an item. Sending is a separate step, so that all items are checked before anything
  * is sent.
  *
- * @throws NodeOperationError for invalid parameters
+ * @throws Refusal for invalid parameters
  */
 export type Action = (
 	item: ItemContext,

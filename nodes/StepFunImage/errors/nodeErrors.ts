@@ -36,12 +36,24 @@ const adviceOf = new WeakMap<Error, string>();
 
 export type NodeError = NodeApiError | NodeOperationError;
 
+/** Input that the node refuses before it sends a request. `toNodeError` adds the item that it belongs to. */
+export class Refusal extends Error {
+	/**
+	 * @param message what is wrong; names the field by its label
+	 * @param description what to do about it
+	 */
+	constructor(
+		message: string,
+		readonly description: string,
+	) {
+		super(message);
+	}
+}
+
 /**
- * An error for input that the node refuses before it sends a request.
+ * The error for a refusal.
  *
  * @param context without an itemIndex if the whole run is refused
- * @param message what is wrong; names the field by its label
- * @param description what to do about it
  */
 export function inputError(
 	context: Omit<ErrorContext, 'itemIndex'> & Partial<Pick<ErrorContext, 'itemIndex'>>,
@@ -56,13 +68,12 @@ export function inputError(
 }
 
 /**
- * The error for an input image that n8n's binary data storage does not return.
+ * The refusal for an input image that n8n's binary data storage does not return.
  *
  * @param detail completes "The input image could not be read", such as ` within 3 seconds`
  */
-export function unreadableImageError(context: ErrorContext, detail: string): NodeOperationError {
-	return inputError(
-		context,
+export function unreadableImage(detail: string): Refusal {
+	return new Refusal(
 		`The input image could not be read${detail}`,
 		"n8n's binary data storage did not return it. Check that storage, or run the node that loads the image again. If the storage is slow, raise 'Timeout (Seconds)' under Options. Nothing was charged for this try, because the image service received no complete request.",
 	);
@@ -149,7 +160,9 @@ export function notSentError(
 }
 
 /** Turns anything thrown into an error that n8n can show. */
-export function toNodeError({ node, itemIndex }: ErrorContext, error: unknown): NodeError {
+export function toNodeError(context: ErrorContext, error: unknown): NodeError {
+	const { node, itemIndex } = context;
+	if (error instanceof Refusal) return inputError(context, error.message, error.description);
 	return error instanceof NodeApiError || error instanceof NodeOperationError
 		? error
 		: new NodeOperationError(node, error as Error, { itemIndex });

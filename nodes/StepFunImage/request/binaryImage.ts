@@ -1,6 +1,6 @@
 import type { IBinaryData } from 'n8n-workflow';
 
-import { inputError } from '../errors/nodeErrors';
+import { Refusal } from '../errors/nodeErrors';
 import { truncate } from '../errors/truncate';
 import { inspectImage, measureBase64, readHeader } from '../image/measure';
 import { fileOfBytes, UPLOAD_CHUNK_BYTES } from '../transport/upload';
@@ -18,7 +18,7 @@ const UNKNOWN_TYPE = /^((application|binary)\/octet-stream)?$/;
  *
  * @param source a field's name, several names separated by commas, `*` for all images of the item, or a list of names
  * or a file from an expression
- * @throws NodeOperationError if the field does not exist, contains no image, or the image exceeds a limit
+ * @throws Refusal if the field does not exist, contains no image, or the image exceeds a limit
  */
 export async function findBinaryImages(
 	item: ItemContext,
@@ -43,8 +43,7 @@ async function fieldNames(item: ItemContext, names: string): Promise<string[]> {
 		const images: string[] = [];
 		for (const [name, file] of files) if (await isImage(item, file)) images.push(name);
 		if (images.length > 0) return images;
-		throw inputError(
-			item,
+		throw new Refusal(
 			"'Input Data Field Name' is *, but this item has no image",
 			'Put a node before this one that loads the images, or enter the name of a field that contains one.',
 		);
@@ -76,30 +75,27 @@ async function inspectBinaryField(
 	const binaryData = findBinaryData(item, source);
 	const name = typeof source === 'string' ? source : 'Input Data Field Name';
 	const { bytes, image } = await inspectFile(item, binaryData).catch((error: Error) => {
-		throw inputError(
-			item,
+		throw new Refusal(
 			`The file in '${name}' could not be opened: ${error.message}`,
 			"n8n's binary data storage no longer has it, or cannot be reached. Run the node that loads the file again.",
 		);
 	});
 	if (bytes === 0) {
-		throw inputError(
-			item,
+		throw new Refusal(
 			`The file in '${name}' is empty`,
 			'Check that the previous node loads the file that it puts into this field.',
 		);
 	}
 	if (!canBeChecked(image, limits)) {
-		throw inputError(
-			item,
+		throw new Refusal(
 			`The file in '${name}' is not an image that can be edited`,
 			`It claims to be ${binaryData.mimeType}, but its content is not a PNG, JPEG, WebP or other raster image. Check what the previous node puts into this field.`,
 		);
 	}
-	checkLimits(item, name, image, bytes, model, limits);
+	checkLimits(name, image, bytes, model, limits);
 
 	const { id, data, fileName } = binaryData;
-	const file = uploadAs(item, image, fileName);
+	const file = uploadAs(image, fileName);
 	const { helpers } = item.functions;
 	return {
 		fileName: file.name,
@@ -121,8 +117,7 @@ function findBinaryData(item: ItemContext, source: string | IBinaryData): IBinar
 	const binaryData = openField(item, source as string);
 	if (binaryData) return binaryData;
 	const present = [...filesOf(item).keys()];
-	throw inputError(
-		item,
+	throw new Refusal(
 		`'Input Data Field Name' is '${truncate(String(source), 60)}', but this item has no such binary field`,
 		present.length > 0
 			? `The item has: ${truncate(present.join(', '))}. Enter one of these names.`

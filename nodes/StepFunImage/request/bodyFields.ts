@@ -5,9 +5,9 @@ import {
 	type ModelCapabilities,
 	type Operation,
 } from '../catalogue/models';
-import { inputError } from '../errors/nodeErrors';
+import { Refusal } from '../errors/nodeErrors';
 import type { RoutedField } from './routing';
-import type { BodyFields, ItemContext } from './types';
+import type { BodyFields } from './types';
 import {
 	assertScalar,
 	isScalar,
@@ -71,8 +71,7 @@ const VALIDATORS: Record<string, Validator> = {
 		const { max } = sourceWeight;
 		const weight = readNumber(checked, { min: 0, max }, adviceFor(checked));
 		if (weight > 0) return weight;
-		throw inputError(
-			checked.item,
+		throw new Refusal(
 			`'${checked.label}' must be above 0, and at most ${max}, but is 0`,
 			'Use a small number such as 0.1 to keep close to the source.',
 		);
@@ -86,10 +85,9 @@ const VALIDATORS: Record<string, Validator> = {
  * @param values the fields that the node's properties declare, with their values
  * @param model the model's ID
  * @param capabilities the model's entry in the catalogue for the operation; without it, nothing is refused
- * @throws NodeOperationError that names the field by its label
+ * @throws Refusal that names the field by its label
  */
 export function readBodyFields(
-	item: ItemContext,
 	values: RoutedValue[],
 	operation: Operation,
 	model: string,
@@ -101,7 +99,7 @@ export function readBodyFields(
 		if (apiField === 'model') continue;
 		const validate =
 			capabilities && Object.hasOwn(VALIDATORS, apiField) ? VALIDATORS[apiField] : undefined;
-		const entered = { item, label, value };
+		const entered = { label, value };
 		// Without a prompt, any server would make, and charge, a meaningless image.
 		if (isUnset(value) && apiField === 'prompt') throw emptyPrompt(entered);
 		if (isUnset(value) && !(validate && isRequired)) continue;
@@ -118,9 +116,8 @@ export function readBodyFields(
 	return fields;
 }
 
-function emptyPrompt({ item, label }: EnteredValue): Error {
-	return inputError(
-		item,
+function emptyPrompt({ label }: EnteredValue): Error {
+	return new Refusal(
 		`'${label}' is empty`,
 		'Write what the image should show. If the prompt comes from an expression, check that the field exists on this item.',
 	);
@@ -134,8 +131,7 @@ function toDeclaredType({ type }: RoutedField, entered: EnteredValue): unknown {
 	const { value } = entered;
 	if (type === 'number') {
 		if (typeof value !== 'boolean' && isScalar(value)) return toNumber(value) ?? value;
-		throw inputError(
-			entered.item,
+		throw new Refusal(
 			`'${entered.label}' must be a number, but is ${showValue(value)}`,
 			`Change '${entered.label}', or remove the option to leave it to the server.`,
 		);
@@ -152,29 +148,27 @@ function toDeclaredType({ type }: RoutedField, entered: EnteredValue): unknown {
  * form, which Edit sends, a line break is two characters ("multipart/form-data encoding algorithm" of the HTML standard).
  */
 function limitedText(checked: CheckedValue, maxCharacters: number): string {
-	const { item, label, value, operation, model } = checked;
+	const { label, value, operation, model } = checked;
 	assertScalar(checked);
 	const text = String(value);
 	const isInForm = operation === 'edit';
 	const characters = [...(isInForm ? text.replace(/\r\n|\r|\n/g, '\r\n') : text)].length;
 	const excess = characters - maxCharacters;
 	if (excess <= 0) return text;
-	throw inputError(
-		item,
+	throw new Refusal(
 		`'${label}' is too long: ${characters} characters, and ${model} takes at most ${maxCharacters}`,
 		`Shorten the text by ${excess} ${excess === 1 ? 'character' : 'characters'}. A Chinese character counts as one, an emoji as one or more${isInForm ? ', and a line break as two' : ''}.`,
 	);
 }
 
-function unsupported({ item, label, model }: CheckedValue): never {
-	throw inputError(
-		item,
+function unsupported({ label, model }: CheckedValue): never {
+	throw new Refusal(
 		`'${label}' is not available for ${model}`,
 		`Remove the option '${label}', or choose a model that has it, such as ${MODELS[0].id}.`,
 	);
 }
 
-function sizeInNotation({ item, label, value, model, capabilities }: CheckedValue): string {
+function sizeInNotation({ label, value, model, capabilities }: CheckedValue): string {
 	const { sizes = [], sizeIsArea } = capabilities;
 	const entered = parseSize(value);
 	const size = entered && sizes.find((each) => sizeValue(each) === sizeValue(entered));
@@ -183,8 +177,7 @@ function sizeInNotation({ item, label, value, model, capabilities }: CheckedValu
 	const offered = sizes.map((each) =>
 		sizeIsArea ? sizeValue(each) : `${sizeValue(each)} (${each.orientation} ${each.ratio})`,
 	);
-	throw inputError(
-		item,
+	throw new Refusal(
 		`'${label}' ${showValue(value)} is not a size of ${model}`,
 		`Use one of its sizes, width x height: ${offered.join(', ')}.`,
 	);

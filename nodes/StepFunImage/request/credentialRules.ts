@@ -1,8 +1,7 @@
 import { isServerFormat, SERVER_FORMATS } from '../catalogue/serverFormats';
 import { isWebAddress } from '../catalogue/services';
-import { inputError } from '../errors/nodeErrors';
+import { Refusal } from '../errors/nodeErrors';
 import type { Credential } from '../transport/credential';
-import type { ItemContext } from './types';
 import { isUnset, showValue } from './validators';
 
 /** Valid names of headers (RFC 9110, 5.1), and values that Node.js can send. */
@@ -81,10 +80,10 @@ export function findCredentialProblem(credential: Credential): CredentialProblem
 /**
  * Refuses a credential that cannot be used for a request.
  *
- * @throws NodeOperationError that names the field of the credential, but not its value
+ * @throws Refusal that names the field of the credential, but not its value
  */
-export function assertCredential(item: ItemContext, credential: Credential): void {
+export function assertCredential(credential: Credential): void {
 	const problem = findCredentialProblem(credential);
 	if (!problem) return;
-	throw inputError(item, problem.message, `Open the StepFun API credential and ${problem.advice}`);
+	throw new Refusal(problem.message, `Open the StepFun API credential and ${problem.advice}`);
 }

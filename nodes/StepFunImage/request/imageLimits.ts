@@ -1,8 +1,7 @@
 import { IMAGE_FORMATS } from '../catalogue/imageFormats';
 import type { InputImageLimits } from '../catalogue/models';
-import { inputError, unreadableImageError } from '../errors/nodeErrors';
+import { Refusal, unreadableImage } from '../errors/nodeErrors';
 import type { MeasuredImage } from '../image/measure';
-import type { ItemContext } from './types';
 
 /** The rules for an input image. */
 export interface ImageRules {
@@ -30,10 +29,9 @@ export function canBeChecked(
  * @param bytes the size of its file
  * @param model the model's ID, for messages
  * @param limits the model's limits; without them, every image passes
- * @throws NodeOperationError that names the limit
+ * @throws Refusal that names the limit
  */
 export function checkLimits(
-	item: ItemContext,
 	name: string,
 	{ format, width, height }: MeasuredImage,
 	bytes: number,
@@ -47,7 +45,7 @@ export function checkLimits(
 	const pixels = `${width} × ${height} pixels`;
 	const nameOf = (each: typeof format) => IMAGE_FORMATS[each].name;
 	const refuse = (problem: string, accepted: string) => {
-		throw inputError(item, `The image in '${name}' is ${problem}`, `${model} takes ${accepted}`);
+		throw new Refusal(`The image in '${name}' is ${problem}`, `${model} takes ${accepted}`);
 	};
 
 	if (formats && !formats.includes(format)) {
@@ -76,12 +74,12 @@ export function checkLimits(
 }
 
 /** How an image is uploaded: with the type of its content, not of its metadata. */
-export function uploadAs(item: ItemContext, { format }: MeasuredImage, fileName?: string) {
+export function uploadAs({ format }: MeasuredImage, fileName?: string) {
 	const { mimeType, extension } = IMAGE_FORMATS[format];
 	return {
 		// A form would send a file without a name as text.
 		name: String(fileName || `image.${extension}`),
 		mimeType,
-		toError: (detail: string) => unreadableImageError(item, detail),
+		toError: unreadableImage,
 	};
 }

@@ -1,7 +1,7 @@
 import type { IDataObject } from 'n8n-workflow';
 
 import { isWebAddress } from '../catalogue/services';
-import { inputError } from '../errors/nodeErrors';
+import { Refusal } from '../errors/nodeErrors';
 import { RequestFailure } from '../errors/requestFailure';
 import { isWholeBase64, measureBase64, measureImage } from '../image/measure';
 import { downloadBytes } from '../transport/download';
@@ -37,7 +37,7 @@ const MAX_DOWNLOAD_BYTES = 64 * 1024 * 1024;
  * Finds the input images of an item, and checks them as far as possible without reading them.
  *
  * @param parameters the node's parameters for this item
- * @throws NodeOperationError if an image is missing, is not an image, or exceeds a limit
+ * @throws Refusal if an image is missing, is not an image, or exceeds a limit
  */
 export async function resolveInputImages(
 	item: ItemContext,
@@ -45,12 +45,12 @@ export async function resolveInputImages(
 	rules: InputImageRules,
 ): Promise<InputImage[]> {
 	const { inputSource, inputUrl, inputText, binaryPropertyName } = parameters;
-	const entered = { item, label: 'Input Image From', value: inputSource };
+	const entered = { label: 'Input Image From', value: inputSource };
 	switch (readChoice(entered, INPUT_SOURCES)) {
 		case 'url':
 			return [resolveUrlImage(item, inputUrl, rules)];
 		case 'text':
-			return [resolveTextImage(item, 'Base64 Text', inputText, rules)];
+			return [resolveTextImage('Base64 Text', inputText, rules)];
 		default:
 			return await findBinaryImages(item, binaryPropertyName, rules);
 	}
@@ -61,12 +61,11 @@ export async function resolveInputImages(
  * protection of the internal network.
  */
 function resolveUrlImage(item: ItemContext, value: unknown, rules: InputImageRules): InputImage {
-	if (!isUnset(value)) assertScalar({ item, label: 'Image URL', value });
+	if (!isUnset(value)) assertScalar({ label: 'Image URL', value });
 	const address = isUnset(value) ? '' : String(value).trim();
-	if (DATA_URI_PREFIX.test(address)) return resolveTextImage(item, 'Image URL', address, rules);
+	if (DATA_URI_PREFIX.test(address)) return resolveTextImage('Image URL', address, rules);
 	if (!isWebAddress(address)) {
-		throw inputError(
-			item,
+		throw new Refusal(
 			`'Image URL' must be an address that starts with https:// or http://, but is ${address === '' ? 'empty' : showValue(withoutLogin(address))}`,
 			'Enter the address of the image, or check that the expression returns it for this item.',
 		);
@@ -89,22 +88,20 @@ function resolveUrlImage(item: ItemContext, value: unknown, rules: InputImageRul
 				},
 			);
 			if (bytes.length === 0) {
-				throw inputError(
-					item,
+				throw new Refusal(
 					"The file at 'Image URL' is empty",
 					`${host} sent a file without content. Open the address in a browser to see what it is.`,
 				);
 			}
 			const image = measureImage(bytes);
 			if (!canBeChecked(image, limits)) {
-				throw inputError(
-					item,
+				throw new Refusal(
 					"The file at 'Image URL' is not an image that can be edited",
 					`${host} sent something that is not a PNG, JPEG, WebP or other raster image. Open the address in a browser to see what it is.`,
 				);
 			}
-			checkLimits(item, 'Image URL', image, bytes.length, model, limits);
-			return fileOfBytes(bytes, uploadAs(item, image, fileName));
+			checkLimits('Image URL', image, bytes.length, model, limits);
+			return fileOfBytes(bytes, uploadAs(image, fileName));
 		},
 	};
 }
@@ -147,47 +144,42 @@ function isBase64(text: string): boolean {
 
 /** Creates an input image from Base64 text or a data URI in the item. */
 function resolveTextImage(
-	item: ItemContext,
 	label: string,
 	value: unknown,
 	{ model, limits }: ImageRules,
 ): InputImage {
-	if (!isUnset(value)) assertScalar({ item, label, value });
+	if (!isUnset(value)) assertScalar({ label, value });
 	const text = isUnset(value)
 		? ''
 		: joinLines(String(value).replace(DATA_URI_PREFIX, '').replace(LINE_BREAK, '').trim());
 	if (text === '') {
-		throw inputError(
-			item,
+		throw new Refusal(
 			`'${label}' is empty`,
 			'Make the expression return the field that contains the image as Base64 text or as a data URI.',
 		);
 	}
 	const image = measureBase64(text);
 	if (!canBeChecked(image, limits)) {
-		throw inputError(
-			item,
+		throw new Refusal(
 			`'${label}' does not contain an image that can be edited`,
 			'The text is not the Base64 of a PNG, JPEG, WebP or other raster image. Check that it was not cut off.',
 		);
 	}
 	// Node.js skips what is not Base64, which would change the image.
 	if (!isBase64(text)) {
-		throw inputError(
-			item,
+		throw new Refusal(
 			`'${label}' is not valid Base64`,
 			'It contains the beginning of an image, but also characters or a length that Base64 cannot have. The text was changed on its way, for example by a form or a URL. Use a binary field or a URL for the image instead.',
 		);
 	}
 	if (!isWholeBase64(text)) {
-		throw inputError(
-			item,
+		throw new Refusal(
 			`'${label}' breaks off in the middle of the image`,
 			'The text was cut off. Spreadsheets and databases, for example, limit the length of texts. Use a binary field or a URL for the image instead.',
 		);
 	}
-	checkLimits(item, label, image, Buffer.byteLength(text, 'base64'), model, limits);
-	const file = uploadAs(item, image);
+	checkLimits(label, image, Buffer.byteLength(text, 'base64'), model, limits);
+	const file = uploadAs(image);
 	return {
 		fileName: file.name,
 		isRemote: false,

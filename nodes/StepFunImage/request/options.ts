@@ -4,7 +4,7 @@ import { MAX_IMAGES_PER_INPUT, RETRY_DEFAULTS } from '../catalogue/defaults';
 import type { ServerFormat } from '../catalogue/serverFormats';
 import type { RetryPolicy } from '../transport/retry';
 import type { Timeouts } from '../transport/timeLimits';
-import type { IncludeInput, ItemContext } from './types';
+import type { IncludeInput } from './types';
 import { isUnset, readBoolean, readNumber, type NumberLimits } from './validators';
 
 /** The longest delay of a Node.js timer, almost 25 days. A longer one becomes one millisecond. */
@@ -48,13 +48,9 @@ const NUMBER_OPTIONS = {
 /**
  * Reads an option that is a number.
  *
- * @throws NodeOperationError that names the option and its range
+ * @throws Refusal that names the option and its range
  */
-export function readNumberOption(
-	item: ItemContext,
-	options: IDataObject,
-	name: keyof typeof NUMBER_OPTIONS,
-): number {
+export function readNumberOption(options: IDataObject, name: keyof typeof NUMBER_OPTIONS): number {
 	const {
 		label,
 		unset,
@@ -64,25 +60,24 @@ export function readNumberOption(
 	const value = options[name];
 	if (isUnset(value)) return unset;
 	const advice = `Change '${label}', or remove the option ${effect}.`;
-	return readNumber({ item, label, value }, limits, advice);
+	return readNumber({ label, value }, limits, advice);
 }
 
 /** Reads how long a request may take, and how many times it is tried. */
 export function readRequestLimits(
-	item: ItemContext,
 	options: IDataObject,
 	format: ServerFormat,
 ): { timeouts: Timeouts; retryPolicy: RetryPolicy } {
-	const seconds = readNumberOption(item, options, 'timeout');
+	const seconds = readNumberOption(options, 'timeout');
 	return {
 		timeouts: {
 			silenceMs: toMilliseconds(seconds),
 			totalMs: toMilliseconds(seconds * TOTAL_PER_SILENCE),
 		},
 		retryPolicy: {
-			maxTries: readNumberOption(item, options, 'maxTries'),
+			maxTries: readNumberOption(options, 'maxTries'),
 			// Limits the waits between tries too, so it must not exceed a timer's longest delay.
-			maxElapsedMs: toMilliseconds(readNumberOption(item, options, 'giveUpAfter')),
+			maxElapsedMs: toMilliseconds(readNumberOption(options, 'giveUpAfter')),
 			// Other servers continue with an image after the client has disconnected, so a retry only lengthens their
 			// queue.
 			maxPaidRetries: format.value === 'stepfun' ? 1 : 0,
@@ -100,17 +95,16 @@ function toMilliseconds(seconds: number): number {
  *
  * @param options the option's value may be text from an expression
  * @param unset the result without the option
- * @throws NodeOperationError if it is neither true nor false
+ * @throws Refusal if it is neither true nor false
  */
 export function readIncludeInput(
-	item: ItemContext,
 	{ includeInputFields }: IDataObject,
 	unset: IncludeInput,
 ): IncludeInput {
 	if (isUnset(includeInputFields)) return unset;
 	const label = 'Include Input Fields';
 	return readBoolean(
-		{ item, label, value: includeInputFields },
+		{ label, value: includeInputFields },
 		`Change '${label}', or remove the option.`,
 	)
 		? 'jsonAndFiles'

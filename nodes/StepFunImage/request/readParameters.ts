@@ -9,7 +9,7 @@ import {
 } from '../catalogue/models';
 import { findOutput, type Output } from '../catalogue/outputs';
 import type { ServerFormat } from '../catalogue/serverFormats';
-import { inputError, unreadableImageError } from '../errors/nodeErrors';
+import { Refusal, unreadableImage } from '../errors/nodeErrors';
 import { descriptiveName, safeName } from '../image/fileName';
 import type { Credential } from '../transport/credential';
 import { withinLimits } from '../transport/timeLimits';
@@ -31,7 +31,7 @@ import { assertScalar, isUnset, toNumber } from './validators';
  * @param parameters the node's parameters for this item
  * @param routing the API's fields and paths, from the node's properties
  * @param cancelSignal aborts when the user stops the execution
- * @throws NodeOperationError for invalid parameters
+ * @throws Refusal for invalid parameters
  */
 export async function readImageRequests(
 	item: ItemContext,
@@ -45,18 +45,18 @@ export async function readImageRequests(
 	const { format, ignoreSslIssues } = credential;
 
 	assertNoUnresolvedExpressions(item);
-	assertCredential(item, credential);
-	assertOperation(item, format, operation);
-	const model = readModel(item, parameters);
+	assertCredential(credential);
+	assertOperation(format, operation);
+	const model = readModel(parameters);
 	// The catalogue's limits apply to StepFun's models only where StepFun serves them.
 	const capabilities =
-		format.sizeNotation === 'asModel' ? findCapabilities(item, model, operation) : undefined;
+		format.sizeNotation === 'asModel' ? findCapabilities(model, operation) : undefined;
 	const outputOptions = readOutputOptions(item, parameters, options, format);
 	const { output, severalImagesAs } = outputOptions;
 	const additionalFields = readAdditionalBodyFields(item, options, operation);
 	const values = routing.fields.map((field) => ({ field, value: valueAt(parameters, field.path) }));
 	const fields: BodyFields = {
-		...readBodyFields(item, values, operation, model, capabilities),
+		...readBodyFields(values, operation, model, capabilities),
 		...responseFormatFor(output, format),
 	};
 	// Replaced before `encodeFields`, because some formats append settings to the prompt.
@@ -64,9 +64,9 @@ export async function readImageRequests(
 		fields.prompt = additionalFields.prompt;
 		delete additionalFields.prompt;
 	}
-	const outputField = readOutputField(item, parameters.outputField, output);
-	const { timeouts, retryPolicy } = readRequestLimits(item, options, format);
-	const count = readNumberOption(item, options, 'numberOfImages');
+	const outputField = readOutputField(parameters.outputField, output);
+	const { timeouts, retryPolicy } = readRequestLimits(options, format);
+	const count = readNumberOption(options, 'numberOfImages');
 	const rules = { model, limits: capabilities?.inputImage, timeouts, ignoreSslIssues };
 	const inputImages =
 		operation === 'generate'
@@ -74,10 +74,10 @@ export async function readImageRequests(
 			: await withinLimits(
 					{ silenceMs: timeouts.silenceMs, totalMs: timeouts.silenceMs },
 					cancelSignal,
-					(seconds) => unreadableImageError(item, ` within ${seconds} seconds`),
+					(seconds) => unreadableImage(` within ${seconds} seconds`),
 					async () => await resolveInputImages(item, parameters, rules),
 				);
-	assertSeeds(item, fields.seed, additionalFields.seed, count, capabilities);
+	assertSeeds(fields.seed, additionalFields.seed, count, capabilities);
 	const isMultiImage = inputImages.length * count > 1;
 
 	const requests = inputImages.flatMap((inputImage, imageIndex) => {
@@ -85,7 +85,7 @@ export async function readImageRequests(
 		return Array.from({ length: count }, (_, variation): ImageRequest => {
 			const number = imageIndex * count + variation + 1;
 			const seed = seedOf(fields.seed, variation, format, capabilities);
-			const encoded = encodeFields(item, format, { ...fields, seed }, routing.fields);
+			const encoded = encodeFields(format, { ...fields, seed }, routing.fields);
 			const body = mergeFields(encoded, additionalFields);
 			return {
 				operation,
@@ -107,20 +107,19 @@ export async function readImageRequests(
 			};
 		});
 	});
-	const maxImagesPerRun = readNumberOption(item, options, 'maxImagesPerRun');
+	const maxImagesPerRun = readNumberOption(options, 'maxImagesPerRun');
 	return { requests, outputOptions, maxImagesPerRun };
 }
 
 /** Reads the Model field, which is a resource locator. Older workflows contain the ID as text. */
-function readModel(item: ItemContext, { model }: IDataObject): string {
+function readModel({ model }: IDataObject): string {
 	const isLocator = typeof model === 'object' && model !== null && 'value' in model;
 	const value = isLocator ? model.value : model;
 	if (!isUnset(value)) {
-		assertScalar({ item, label: 'Model', value });
+		assertScalar({ label: 'Model', value });
 		return String(value).trim();
 	}
-	throw inputError(
-		item,
+	throw new Refusal(
 		"'Model' is empty",
 		'Choose a model from the list, or check that the expression gives the ID of a model on this item.',
 	);
@@ -132,11 +131,7 @@ function responseFormatFor(output: Output, { responseFormats }: ServerFormat): B
 	return responseFormats.includes(wanted) ? { response_format: wanted } : {};
 }
 
-function findCapabilities(
-	item: ItemContext,
-	id: string,
-	operation: Operation,
-): ModelCapabilities | undefined {
+function findCapabilities(id: string, operation: Operation): ModelCapabilities | undefined {
 	const model = findModel(id);
 	if (!model) return undefined;
 	const capabilities = model.operations[operation];
@@ -144,8 +139,7 @@ function findCapabilities(
 	const offered = (Object.keys(model.operations) as Operation[])
 		.map((each) => OPERATION_NAMES[each])
 		.join(' and ');
-	throw inputError(
-		item,
+	throw new Refusal(
 		`The model ${id} does not offer ${OPERATION_NAMES[operation]}`,
 		`${id} offers: ${offered}. Choose another model, or another operation.`,
 	);
@@ -168,7 +162,6 @@ function seedOf(
 
 /** Refuses seeds of several images that exceed the range, or that make all images identical. */
 function assertSeeds(
-	item: ItemContext,
 	seed: unknown,
 	additionalSeed: unknown,
 	count: number,
@@ -177,15 +170,13 @@ function assertSeeds(
 	if (count === 1) return;
 	const last = SEED_RANGE.max - (count - 1);
 	if (capabilities && typeof seed === 'number' && seed > last) {
-		throw inputError(
-			item,
+		throw new Refusal(
 			`'Seed' must be at most ${last} for ${count} images, but is ${seed}`,
 			"The images take the seed, the seed plus 1 and so on. Lower 'Seed', or make fewer images.",
 		);
 	}
 	if ((toNumber(additionalSeed) ?? -1) >= 0) {
-		throw inputError(
-			item,
+		throw new Refusal(
 			`'Additional Body Fields' sets the same seed for ${count} images, which would all be identical`,
 			"Remove seed from 'Additional Body Fields' and set 'Seed' under Options instead, which increases with each image.",
 		);
@@ -208,6 +199,6 @@ function fileNameOf(
 		? [inputImage.fileName.replace(/\.[^.]*$/, ''), '-edited']
 		: [String(fields.prompt), ''];
 	if (isUnset(fileName)) return descriptiveName(subject, suffix, item.itemIndex);
-	assertScalar({ item, label: 'File Name', value: fileName });
+	assertScalar({ label: 'File Name', value: fileName });
 	return safeName(String(fileName)) ?? descriptiveName(subject, suffix, item.itemIndex);
 }

@@ -1,8 +1,8 @@
 import { findModel, OPERATION_NAMES, sizeValue, type Operation } from '../catalogue/models';
 import { SETTINGS, type ServerFormat, type Setting } from '../catalogue/serverFormats';
-import { inputError } from '../errors/nodeErrors';
+import { Refusal } from '../errors/nodeErrors';
 import type { RoutedField } from './routing';
-import type { BodyFields, ItemContext } from './types';
+import type { BodyFields } from './types';
 import { parseSize } from './validators';
 
 /** The node's own random seeds stay below this, so that every server accepts them. */
@@ -13,19 +13,14 @@ const isSetting = (name: string): name is Setting => (SETTINGS as readonly strin
 /**
  * Refuses an operation that a server does not offer.
  *
- * @throws NodeOperationError that names the operation and the format
+ * @throws Refusal that names the operation and the format
  */
-export function assertOperation(
-	item: ItemContext,
-	format: ServerFormat,
-	operation: Operation,
-): void {
+export function assertOperation(format: ServerFormat, operation: Operation): void {
 	const isMissing =
 		(operation === 'edit' && !format.hasEdits) ||
 		(operation === 'imageToImage' && format.value !== 'stepfun');
 	if (!isMissing) return;
-	throw inputError(
-		item,
+	throw new Refusal(
 		`A ${format.name} server does not offer '${OPERATION_NAMES[operation]}'`,
 		`Choose another operation. If the server is of another kind, change 'API Format' in the StepFun API credential.`,
 	);
@@ -37,10 +32,9 @@ export function assertOperation(
  *
  * @param fields keyed by StepFun's names; `undefined` leaves a field out
  * @param labels the fields' labels, for messages
- * @throws NodeOperationError for a setting that the server does not support, or a prompt that it would misread
+ * @throws Refusal for a setting that the server does not support, or a prompt that it would misread
  */
 export function encodeFields(
-	item: ItemContext,
 	format: ServerFormat,
 	fields: BodyFields,
 	labels: RoutedField[],
@@ -63,14 +57,13 @@ export function encodeFields(
 		// Without the setting, the server behaves as if it were off.
 		else if (value !== false) {
 			const label = labels.find(({ apiField }) => apiField === name)?.label ?? name;
-			throw inputError(
-				item,
+			throw new Refusal(
 				`'${label}' cannot be sent to servers of the format ${format.name}`,
 				`Remove the option '${label}', or send it in 'Additional Body Fields' under the name that your server uses.`,
 			);
 		}
 	}
-	body.prompt = withPromptSettings(item, format, body.prompt, inPrompt);
+	body.prompt = withPromptSettings(format, body.prompt, inPrompt);
 	return body;
 }
 
@@ -109,7 +102,6 @@ function setAt(target: BodyFields, path: string, value: unknown): void {
 }
 
 function withPromptSettings(
-	item: ItemContext,
 	{ name, promptSettings }: ServerFormat,
 	prompt: unknown,
 	settings: BodyFields,
@@ -123,8 +115,7 @@ function withPromptSettings(
 	]) {
 		const mark = [before, after].find((each) => each !== '' && part.includes(each));
 		if (mark === undefined) continue;
-		throw inputError(
-			item,
+		throw new Refusal(
 			`'${label}' must not contain ${mark} for a ${name} server`,
 			`The server reads ${mark} as the start or the end of settings. Remove it, and use the options of this node instead.`,
 		);

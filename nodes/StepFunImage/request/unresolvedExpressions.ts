@@ -1,4 +1,4 @@
-import { inputError } from '../errors/nodeErrors';
+import { Refusal } from '../errors/nodeErrors';
 import { valueAt } from './routing';
 import type { ItemContext } from './types';
 
@@ -20,7 +20,7 @@ const FIELDS = [
  * Refuses an expression in a field that is set to Fixed. n8n would not resolve it, and the image would be generated
  * from the braces.
  *
- * @throws NodeOperationError that names the field
+ * @throws Refusal that names the field
  */
 export function assertNoUnresolvedExpressions(item: ItemContext): void {
 	for (const { label, path } of FIELDS) {
@@ -29,8 +29,7 @@ export function assertNoUnresolvedExpressions(item: ItemContext): void {
 		const start = value.indexOf('{{');
 		const end = value.indexOf('}}', start);
 		if (start === -1 || end === -1) continue;
-		throw inputError(
-			item,
+		throw new Refusal(
 			`'${label}' contains ${value.slice(start, Math.min(end + 2, start + 60))}, which n8n does not resolve because the field is set to Fixed`,
 			`Switch the field to Expression: hover over '${label}' and select Expression.`,
 		);

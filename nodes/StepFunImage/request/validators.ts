@@ -1,12 +1,10 @@
 import { validateFieldType } from 'n8n-workflow';
 
-import { inputError } from '../errors/nodeErrors';
+import { Refusal } from '../errors/nodeErrors';
 import { truncate } from '../errors/truncate';
-import type { ItemContext } from './types';
 
 /** A user's value, and the label of its field. */
 export interface EnteredValue {
-	item: ItemContext;
 	label: string;
 	value: unknown;
 }
@@ -37,10 +35,10 @@ export interface NumberLimits {
  * Reads a number, which may be text from an expression. Refuses booleans, lists and objects.
  *
  * @param advice the error's description
- * @throws NodeOperationError that names the field and its range
+ * @throws Refusal that names the field and its range
  */
 export function readNumber(
-	{ item, label, value }: EnteredValue,
+	{ label, value }: EnteredValue,
 	{ min, max = Infinity, isWhole }: NumberLimits,
 	advice: string,
 ): number {
@@ -48,11 +46,7 @@ export function readNumber(
 	if (number >= min && number <= max && (!isWhole || Number.isInteger(number))) return number;
 	const kind = isWhole ? 'whole number' : 'number';
 	const range = max === Infinity ? `of at least ${min}` : `from ${min} to ${max}`;
-	throw inputError(
-		item,
-		`'${label}' must be a ${kind} ${range}, but is ${showValue(value)}`,
-		advice,
-	);
+	throw new Refusal(`'${label}' must be a ${kind} ${range}, but is ${showValue(value)}`, advice);
 }
 
 /** Whether a value can be written as text: not a list, not an object, and not NaN or infinite. */
@@ -63,17 +57,16 @@ export function isScalar(value: unknown): boolean {
 /**
  * Refuses a value that is not a text. Numbers are, but not the true or false of a condition.
  *
- * @throws NodeOperationError that names the field
+ * @throws Refusal that names the field
  */
-export function assertScalar({ item, label, value }: EnteredValue): void {
+export function assertScalar({ label, value }: EnteredValue): void {
 	if (isScalar(value) && typeof value !== 'boolean') return;
 	const kind = Array.isArray(value)
 		? 'a list'
 		: typeof value === 'object'
 			? 'an object'
 			: String(value);
-	throw inputError(
-		item,
+	throw new Refusal(
 		`'${label}' must be text, but is ${kind}`,
 		`Check the expression in '${label}': it must return a single text, for example {{ $json.prompt }}.`,
 	);
@@ -100,27 +93,26 @@ export function toBoolean(value: unknown): boolean | undefined {
  * Reads a boolean, which may be text from an expression.
  *
  * @param advice the error's description
- * @throws NodeOperationError that names the field
+ * @throws Refusal that names the field
  */
-export function readBoolean({ item, label, value }: EnteredValue, advice: string): boolean {
+export function readBoolean({ label, value }: EnteredValue, advice: string): boolean {
 	const read = toBoolean(value);
 	if (read !== undefined) return read;
-	throw inputError(item, `'${label}' must be true or false, but is ${showValue(value)}`, advice);
+	throw new Refusal(`'${label}' must be true or false, but is ${showValue(value)}`, advice);
 }
 
 /**
  * Reads a choice from a list.
  *
- * @throws NodeOperationError that names the field and its choices
+ * @throws Refusal that names the field and its choices
  */
 export function readChoice<T extends string>(
-	{ item, label, value }: EnteredValue,
+	{ label, value }: EnteredValue,
 	choices: readonly T[],
 ): T {
 	const choice = choices.find((each) => each === value);
 	if (choice !== undefined) return choice;
-	throw inputError(
-		item,
+	throw new Refusal(
 		`'${label}' must be one of ${choices.join(', ')}, but is ${showValue(value)}`,
 		`Choose from the list, or make the expression in '${label}' return one of these values.`,
 	);
