@@ -10,7 +10,7 @@ import { fileOfBytes } from '../transport/upload';
 import { findBinaryImages } from './binaryImage';
 import { canBeChecked, checkLimits, uploadAs, type ImageRules } from './imageLimits';
 import type { InputImage, ItemContext } from './types';
-import { assertScalar, isUnset, readChoice, showValue } from './validators';
+import { readChoice, readText, showValue } from './validators';
 
 const INPUT_SOURCES = ['binary', 'url', 'text'] as const;
 
@@ -61,8 +61,7 @@ export async function resolveInputImages(
  * protection of the internal network.
  */
 function resolveUrlImage(item: ItemContext, value: unknown, rules: InputImageRules): InputImage {
-	if (!isUnset(value)) assertScalar({ label: 'Image URL', value });
-	const address = isUnset(value) ? '' : String(value).trim();
+	const address = readText({ label: 'Image URL', value });
 	if (DATA_URI_PREFIX.test(address)) return resolveTextImage('Image URL', address, rules);
 	if (!isWebAddress(address)) {
 		throw new Refusal(
@@ -148,10 +147,8 @@ function resolveTextImage(
 	value: unknown,
 	{ model, limits }: ImageRules,
 ): InputImage {
-	if (!isUnset(value)) assertScalar({ label, value });
-	const text = isUnset(value)
-		? ''
-		: joinLines(String(value).replace(DATA_URI_PREFIX, '').replace(LINE_BREAK, '').trim());
+	const entered = readText({ label, value });
+	const text = joinLines(entered.replace(DATA_URI_PREFIX, '').replace(LINE_BREAK, '').trim());
 	if (text === '') {
 		throw new Refusal(
 			`'${label}' is empty`,

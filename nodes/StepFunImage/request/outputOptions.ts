@@ -6,7 +6,7 @@ import type { ServerFormat } from '../catalogue/serverFormats';
 import { Refusal } from '../errors/nodeErrors';
 import { readIncludeInput } from './options';
 import type { ItemContext, OutputOptions } from './types';
-import { assertScalar, isUnset, readChoice, showValue } from './validators';
+import { isUnset, readChoice, readText, showValue } from './validators';
 
 /**
  * Reads how to return an item's images.
@@ -70,8 +70,7 @@ function readLinkLifetime(value: unknown = DEFAULT_LINK_LIFETIME): string {
 /** Reads the name of the binary field for an image. */
 export function readOutputField(value: unknown, output: Output): string {
 	if (!findOutput(output)?.hasFile) return FALLBACK_FIELD;
-	if (!isUnset(value)) assertScalar({ label: 'Put Output File in Field', value });
-	const field = isUnset(value) ? '' : String(value).trim();
+	const field = readText({ label: 'Put Output File in Field', value });
 	if (field === '') {
 		throw new Refusal(
 			"'Put Output File in Field' is empty",

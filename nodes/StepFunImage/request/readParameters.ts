@@ -23,7 +23,7 @@ import { findOperation, valueAt, type Routing } from './routing';
 import { assertOperation, encodeFields, expectedSize, randomSeed } from './serverFormat';
 import type { BodyFields, ImageRequest, InputImage, ItemContext, ItemRequests } from './types';
 import { assertNoUnresolvedExpressions } from './unresolvedExpressions';
-import { assertScalar, isUnset, toNumber } from './validators';
+import { readText, toNumber } from './validators';
 
 /**
  * Turns an item's parameters into valid requests, without sending anything.
@@ -115,10 +115,8 @@ export async function readImageRequests(
 function readModel({ model }: IDataObject): string {
 	const isLocator = typeof model === 'object' && model !== null && 'value' in model;
 	const value = isLocator ? model.value : model;
-	if (!isUnset(value)) {
-		assertScalar({ label: 'Model', value });
-		return String(value).trim();
-	}
+	const id = readText({ label: 'Model', value });
+	if (id !== '') return id;
 	throw new Refusal(
 		"'Model' is empty",
 		'Choose a model from the list, or check that the expression gives the ID of a model on this item.',
@@ -190,7 +188,7 @@ function mergeFields(body: BodyFields, additional: BodyFields): BodyFields {
 }
 
 function fileNameOf(
-	item: ItemContext,
+	{ itemIndex }: ItemContext,
 	{ fileName }: IDataObject,
 	fields: BodyFields,
 	inputImage: InputImage | undefined,
@@ -198,7 +196,6 @@ function fileNameOf(
 	const [subject, suffix] = inputImage
 		? [inputImage.fileName.replace(/\.[^.]*$/, ''), '-edited']
 		: [String(fields.prompt), ''];
-	if (isUnset(fileName)) return descriptiveName(subject, suffix, item.itemIndex);
-	assertScalar({ label: 'File Name', value: fileName });
-	return safeName(String(fileName)) ?? descriptiveName(subject, suffix, item.itemIndex);
+	const entered = readText({ label: 'File Name', value: fileName });
+	return safeName(entered) ?? descriptiveName(subject, suffix, itemIndex);
 }

@@ -72,6 +72,13 @@ export function assertScalar({ label, value }: EnteredValue): void {
 	);
 }
 
+/** Reads a text without the spaces around it; empty if the field is unset. Throws as `assertScalar` does. */
+export function readText(entered: EnteredValue): string {
+	if (isUnset(entered.value)) return '';
+	assertScalar(entered);
+	return String(entered.value).trim();
+}
+
 /** Converts a value to a number; `undefined` if it is neither a number nor the text of one. */
 export function toNumber(value: unknown): number | undefined {
 	if (typeof value !== 'number' && typeof value !== 'string') return undefined;
