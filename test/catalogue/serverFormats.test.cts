@@ -102,7 +102,6 @@ test('Servers differ in sizes, answers and edits', () => {
 		'localAi',
 	]);
 	expect(valuesWith(({ hasEdits }) => !hasEdits)).toEqual(['localAi']);
-	expect(valuesWith(({ echoesSeed }) => echoesSeed)).toEqual(['stepfun']);
 	expect(valuesWith(({ needsSeed }) => needsSeed)).toEqual(own);
 	expect(valuesWith(({ mayLackModels }) => mayLackModels)).toEqual([
 		'openai',

@@ -142,7 +142,7 @@ function formats(): string {
 			row('Seed, if you set none', ({ needsSeed }) =>
 				needsSeed ? 'the node sends a random one' : 'not sent',
 			),
-			row('Seed in the answer', ({ echoesSeed }) => (echoesSeed ? 'yes' : 'no')),
+			row('Seed in the answer', ({ value }) => (value === 'stepfun' ? 'yes' : 'no')),
 			row('`response_format`', ({ responseFormats }) =>
 				responseFormats.length > 0 ? code(responseFormats) : 'not sent',
 			),

@@ -12,8 +12,11 @@ export const SETTINGS = ['steps', 'cfg_scale', 'seed', 'negative_prompt', 'text_
 
 export type Setting = (typeof SETTINGS)[number];
 
-/** The fields of the body that carry a setting: several if models of the same server read different fields. */
-type SettingCarrier = readonly string[];
+/**
+ * The fields of the body for each setting: several if models of the same server read different fields. A path with dots
+ * names a nested object.
+ */
+type SettingFields = Partial<Record<Setting, readonly string[]>>;
 
 export interface ServerFormat {
 	value: 'stepfun' | 'openai' | 'vllmOmni' | 'sglang' | 'stableDiffusionCpp' | 'localAi';
@@ -21,15 +24,15 @@ export interface ServerFormat {
 	description: string;
 	/** StepFun writes some sizes with the height first; all other servers write the width first. */
 	sizeNotation: 'asModel' | 'widthFirst';
-	/** The fields for each setting. A missing setting cannot be sent. A path with dots names a nested object. */
-	settings: Partial<Record<Setting, SettingCarrier>>;
+	/** A missing setting cannot be sent. */
+	settings: SettingFields;
 	/** Settings that the node appends to the prompt, between two marks. */
 	promptSettings?: {
 		/** `json` appends an object with the settings, `text` appends the text of the only setting. */
 		as: 'json' | 'text';
 		before: string;
 		after: string;
-		settings: Partial<Record<Setting, SettingCarrier>>;
+		settings: SettingFields;
 	};
 	/** The values of `response_format` that the server accepts. If there are none, the node does not send the field. */
 	responseFormats: ReadonlyArray<'b64_json' | 'url'>;
@@ -37,8 +40,6 @@ export interface ServerFormat {
 	hasLinks: boolean;
 	/** Whether the server has an `/images/edits` that accepts multipart/form-data. */
 	hasEdits: boolean;
-	/** Whether the response contains the seed that the server used. */
-	echoesSeed: boolean;
 	/**
 	 * Whether the node must always send a seed, because the server uses the same one each time or does not return it.
 	 */
@@ -49,8 +50,29 @@ export interface ServerFormat {
 	mayLackModels: boolean;
 }
 
+/** What most servers other than StepFun's have in common. */
+const COMMON = {
+	sizeNotation: 'widthFirst',
+	responseFormats: ['b64_json', 'url'],
+	hasLinks: true,
+	hasEdits: true,
+	needsSeed: true,
+	concurrentRequests: 1,
+	mayLackModels: false,
+} as const;
+
+/** The names of the settings in Diffusers, which vLLM-Omni and SGLang use. */
+const DIFFUSERS_SETTINGS: SettingFields = {
+	steps: ['num_inference_steps'],
+	// NextStep reads the first, Qwen-Image the second, and each ignores the other.
+	cfg_scale: ['guidance_scale', 'true_cfg_scale'],
+	seed: ['seed'],
+	negative_prompt: ['negative_prompt'],
+};
+
 export const SERVER_FORMATS: readonly ServerFormat[] = [
 	{
+		...COMMON,
 		value: 'stepfun',
 		name: 'StepFun',
 		description: "A gateway that passes StepFun's own fields through",
@@ -62,73 +84,42 @@ export const SERVER_FORMATS: readonly ServerFormat[] = [
 			negative_prompt: ['negative_prompt'],
 			text_mode: ['text_mode'],
 		},
-		responseFormats: ['b64_json', 'url'],
-		hasLinks: true,
-		hasEdits: true,
-		echoesSeed: true,
 		needsSeed: false,
 		concurrentRequests: 5,
-		mayLackModels: false,
 	},
 	{
+		...COMMON,
 		value: 'openai',
 		name: 'OpenAI-Compatible',
 		description:
 			'OpenAI, LiteLLM, and other servers and relays. Sends the model, the prompt, the size and, if you set one, the seed. Put everything else into Additional Body Fields.',
-		sizeNotation: 'widthFirst',
 		settings: { seed: ['seed'] },
 		responseFormats: [],
-		hasLinks: true,
-		hasEdits: true,
-		echoesSeed: false,
 		needsSeed: false,
 		concurrentRequests: 5,
 		mayLackModels: true,
 	},
 	{
+		...COMMON,
 		value: 'vllmOmni',
 		name: 'vLLM-Omni',
 		description: "Serves StepFun's open NextStep-1.1, Qwen-Image and others",
-		sizeNotation: 'widthFirst',
-		settings: {
-			steps: ['num_inference_steps'],
-			// NextStep reads the first, Qwen-Image the second, and each ignores the other.
-			cfg_scale: ['guidance_scale', 'true_cfg_scale'],
-			seed: ['seed'],
-			negative_prompt: ['negative_prompt'],
-		},
+		settings: DIFFUSERS_SETTINGS,
 		responseFormats: ['b64_json'],
 		hasLinks: false,
-		hasEdits: true,
-		echoesSeed: false,
-		needsSeed: true,
-		concurrentRequests: 1,
-		mayLackModels: false,
 	},
 	{
+		...COMMON,
 		value: 'sglang',
 		name: 'SGLang',
 		description: 'SGLang Diffusion',
-		sizeNotation: 'widthFirst',
-		settings: {
-			steps: ['num_inference_steps'],
-			cfg_scale: ['guidance_scale', 'true_cfg_scale'],
-			seed: ['seed'],
-			negative_prompt: ['negative_prompt'],
-		},
-		responseFormats: ['b64_json', 'url'],
-		hasLinks: true,
-		hasEdits: true,
-		echoesSeed: false,
-		needsSeed: true,
-		concurrentRequests: 1,
-		mayLackModels: false,
+		settings: DIFFUSERS_SETTINGS,
 	},
 	{
+		...COMMON,
 		value: 'stableDiffusionCpp',
 		name: 'stable-diffusion.cpp',
 		description: 'The server of stable-diffusion.cpp, which generates one image at a time',
-		sizeNotation: 'widthFirst',
 		settings: {},
 		promptSettings: {
 			as: 'json',
@@ -144,17 +135,13 @@ export const SERVER_FORMATS: readonly ServerFormat[] = [
 		},
 		responseFormats: [],
 		hasLinks: false,
-		hasEdits: true,
-		echoesSeed: false,
-		needsSeed: true,
-		concurrentRequests: 1,
 		mayLackModels: true,
 	},
 	{
+		...COMMON,
 		value: 'localAi',
 		name: 'LocalAI',
 		description: 'LocalAI, which can generate images but not edit them',
-		sizeNotation: 'widthFirst',
 		settings: { steps: ['step'], seed: ['seed'] },
 		// LocalAI reads the text after this mark as the negative prompt.
 		promptSettings: {
@@ -163,13 +150,7 @@ export const SERVER_FORMATS: readonly ServerFormat[] = [
 			after: '',
 			settings: { negative_prompt: ['negative_prompt'] },
 		},
-		responseFormats: ['b64_json', 'url'],
-		hasLinks: true,
 		hasEdits: false,
-		echoesSeed: false,
-		needsSeed: true,
-		concurrentRequests: 1,
-		mayLackModels: false,
 	},
 ];
 
