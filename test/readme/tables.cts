@@ -109,7 +109,7 @@ function services(): string {
 }
 
 function outputs(): string {
-	const yes = (has: boolean) => (has ? 'yes' : '');
+	const yes = (has?: boolean) => (has ? 'yes' : '');
 	return table(
 		['Output', 'In an expression', 'File', "`url`, the service's link", "`link`, n8n's link"],
 		OUTPUTS.map(({ name, value, hasFile, hasUrl, hasN8nLink }) => [

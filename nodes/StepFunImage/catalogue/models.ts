@@ -111,6 +111,14 @@ const IMAGE_EDIT_2_SAMPLING = {
 	textMode: true,
 };
 
+const OLDER_SAMPLING = {
+	steps: { min: 1, max: 50, default: 50 },
+	cfgScale: { min: 1, max: 10, default: 6 },
+	seedZeroIsRandom: true,
+	maxPromptCharacters: 512,
+	textMode: false,
+};
+
 // StepFun writes the sizes of this model as height x width: `768x1360` is a landscape image.
 const IMAGE_EDIT_2_SIZES = sizes('height x width', [
 	[1024, 1024, '1:1'],
@@ -159,25 +167,15 @@ export const MODELS: readonly Model[] = [
 		pricePerImage: { cny: 0.1, usd: 0.02 },
 		operations: {
 			generate: {
+				...OLDER_SAMPLING,
 				sizes: LARGE_2X_SIZES,
-				steps: { min: 1, max: 50, default: 50 },
-				cfgScale: { min: 1, max: 10, default: 6 },
-				seedZeroIsRandom: true,
-				maxPromptCharacters: 512,
-				textMode: false,
 			},
 			imageToImage: {
+				...OLDER_SAMPLING,
 				sizes: LARGE_2X_SIZES,
 				steps: { min: 1, max: 100, default: 50 },
-				cfgScale: { min: 1, max: 10, default: 6 },
-				seedZeroIsRandom: true,
 				maxPromptCharacters: 1024,
-				textMode: false,
-				inputImage: {
-					maxSide: 2048,
-					maxBytes: 10 * 1024 * 1024,
-					formats: ['png', 'jpg'],
-				},
+				inputImage: { maxSide: 2048, maxBytes: 10 * 1024 * 1024, formats: ['png', 'jpg'] },
 				sourceWeight: { max: 1, default: 0.5 },
 			},
 		},
@@ -187,14 +185,11 @@ export const MODELS: readonly Model[] = [
 		description: 'Older editing model. StepFun no longer serves it; a server of your own may.',
 		operations: {
 			edit: {
+				...OLDER_SAMPLING,
 				sizes: EDIT_1X_SIZES,
 				defaultSize: EDIT_1X_SIZES[0],
 				sizeIsArea: true,
 				steps: { min: 1, max: 50, default: 28 },
-				cfgScale: { min: 1, max: 10, default: 6 },
-				seedZeroIsRandom: true,
-				maxPromptCharacters: 512,
-				textMode: false,
 				inputImage: {
 					minSide: 64,
 					maxSide: 4096,

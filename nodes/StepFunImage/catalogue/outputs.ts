@@ -3,11 +3,11 @@ interface OutputForm {
 	value: 'file' | 'url' | 'fileAndUrl' | 'fileAndN8nLink' | 'n8nLink';
 	description: string;
 	/** Whether the image goes into a binary field. */
-	hasFile: boolean;
+	hasFile?: boolean;
 	/** Whether the item contains the service's own link, which the node requests from the API. */
-	hasUrl: boolean;
+	hasUrl?: boolean;
 	/** Whether the item contains a link that n8n serves. */
-	hasN8nLink: boolean;
+	hasN8nLink?: boolean;
 }
 
 /** The choices of the Output field, in the order of the panel. */
@@ -17,8 +17,6 @@ export const OUTPUTS: readonly OutputForm[] = [
 		value: 'file',
 		description: 'Put the image into the item as binary data',
 		hasFile: true,
-		hasUrl: false,
-		hasN8nLink: false,
 	},
 	{
 		name: 'Image File and Temporary Link',
@@ -26,7 +24,6 @@ export const OUTPUTS: readonly OutputForm[] = [
 		description:
 			'Put the image into the item, along with a link that n8n serves and that opens without a login',
 		hasFile: true,
-		hasUrl: false,
 		hasN8nLink: true,
 	},
 	{
@@ -35,23 +32,18 @@ export const OUTPUTS: readonly OutputForm[] = [
 		description: "Put the image and the service's link to it into the item",
 		hasFile: true,
 		hasUrl: true,
-		hasN8nLink: false,
 	},
 	{
 		name: 'Image URL',
 		value: 'url',
 		description: "Put only the service's link into the item, without downloading the image",
-		hasFile: false,
 		hasUrl: true,
-		hasN8nLink: false,
 	},
 	{
 		name: 'Temporary Link',
 		value: 'n8nLink',
 		description:
 			'Keep the image in n8n, and put a link into the item that n8n serves and that opens without a login',
-		hasFile: false,
-		hasUrl: false,
 		hasN8nLink: true,
 	},
 ];
