@@ -202,14 +202,23 @@ export const MODELS: readonly Model[] = [
 	},
 ];
 
-/** The models that offer an operation, in the order of the catalogue. */
-export function modelsFor(
-	operation: Operation,
-): Array<Model & { capabilities: ModelCapabilities }> {
-	return MODELS.flatMap((model) => {
+/** A model and one of its operations. */
+export interface Offer extends Model {
+	operation: Operation;
+	capabilities: ModelCapabilities;
+}
+
+/** Each operation with each model that offers it. */
+export const OFFERS: readonly Offer[] = OPERATIONS.flatMap((operation) =>
+	MODELS.flatMap((model) => {
 		const capabilities = model.operations[operation];
-		return capabilities ? [{ ...model, capabilities }] : [];
-	});
+		return capabilities ? [{ ...model, operation, capabilities }] : [];
+	}),
+);
+
+/** The models that offer an operation, in the order of the catalogue. */
+export function modelsFor(operation: Operation): Offer[] {
+	return OFFERS.filter((offer) => offer.operation === operation);
 }
 
 /**

@@ -1,6 +1,6 @@
 import type { NodeHint } from 'n8n-workflow';
 
-import { MODELS, type Operation, type ModelCapabilities } from '../catalogue/models';
+import { OFFERS, type Offer } from '../catalogue/models';
 
 /**
  * Words in English or Chinese quotes. A straight quote opens only if no English letter or digit precedes it, so
@@ -9,20 +9,14 @@ import { MODELS, type Operation, type ModelCapabilities } from '../catalogue/mod
 const QUOTED_WORDS =
 	/(?<!\w)"[^"]+"(?!\w)|(?<!\w)'(?:[^']|\b'\b)+'(?!\w)|“[^”]+”|‘[^’]+’|「[^」]+」/;
 
-/** The operations of each model whose capabilities fit, as `operation model`. */
-function pairsWhere(fits: (capabilities: ModelCapabilities) => boolean): string[] {
-	return MODELS.flatMap(({ id, operations }) =>
-		(Object.keys(operations) as Operation[])
-			.filter((operation) => fits(operations[operation] as ModelCapabilities))
-			.map((operation) => `${operation} ${id}`),
-	);
-}
-
 /**
  * A display condition for n8n. The editor evaluates it for the first input item, and cannot resolve expressions in
  * other parameters before the previous nodes have run. If the condition throws, the hint stays hidden.
+ *
+ * @param fits whether the hint concerns a model
  */
-function condition(pairs: string[], body: string): string {
+function condition(fits: (offer: Offer) => boolean, body: string): string {
+	const pairs = OFFERS.filter(fits).map(({ operation, id }) => `${operation} ${id}`);
 	const applies = `${JSON.stringify(pairs)}.includes($parameter.operation + " " + $parameter.model)`;
 	return `={{ (() => { try { return ${applies} && ${body}; } catch (error) { return false; } })() }}`;
 }
@@ -52,7 +46,7 @@ export const hints: NodeHint[] = [
 		location: 'outputPane',
 		whenToDisplay: 'always',
 		displayCondition: condition(
-			pairsWhere(({ textMode }) => textMode),
+			({ capabilities }) => capabilities.textMode,
 			`!$rawParameter.options?.textMode && ${PROMPT_HAS_QUOTED_WORDS}`,
 		),
 	},
@@ -63,7 +57,7 @@ export const hints: NodeHint[] = [
 		location: 'outputPane',
 		whenToDisplay: 'always',
 		displayCondition: condition(
-			pairsWhere(({ sizes }) => !sizes),
+			({ capabilities }) => !capabilities.sizes,
 			'Boolean($rawParameter.size)',
 		),
 	},

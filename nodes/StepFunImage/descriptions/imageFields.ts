@@ -8,7 +8,7 @@ import { optionNotices } from './optionNotices';
 import { imageOptionsField } from './options';
 import { outputFields } from './output';
 import { showFor } from './showFor';
-import { sizeFields, sizeOfUnknownModel, unusedSizeFields } from './size';
+import { sizeFields } from './size';
 
 const promptField: INodeProperties = {
 	displayName: 'Prompt',
@@ -49,9 +49,7 @@ export const imageFields: INodeProperties[] = [
 	...inputImageFields('imageToImage'),
 	promptField,
 	sourceWeightField,
-	...OPERATIONS.flatMap(sizeFields),
-	sizeOfUnknownModel,
-	...unusedSizeFields,
+	...sizeFields,
 	...outputFields,
 	// Above the options that they concern, because a long list of options pushes them out of view.
 	...optionNotices,

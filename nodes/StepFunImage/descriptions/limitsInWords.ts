@@ -1,5 +1,7 @@
 import {
+	MODELS,
 	modelsFor,
+	OFFERS,
 	OPERATION_NAMES,
 	OPERATIONS,
 	type ModelCapabilities,
@@ -12,17 +14,30 @@ import {
  * @param limit returns the limit in words
  */
 export function limitsInWords(limit: (capabilities: ModelCapabilities) => string): string {
-	const operationsByLimit = new Map<string, string[]>();
-	for (const operation of OPERATIONS) {
-		const words = limit(modelsFor(operation)[0].capabilities);
-		operationsByLimit.set(words, [
-			...(operationsByLimit.get(words) ?? []),
-			OPERATION_NAMES[operation],
-		]);
-	}
-	const [[common]] = operationsByLimit;
-	if (operationsByLimit.size === 1) return common;
-	return [...operationsByLimit]
-		.map(([words, operations]) => `${words} for ${operations.join(' and ')}`)
+	const limits = OPERATIONS.map((operation) => ({
+		name: OPERATION_NAMES[operation],
+		words: limit(modelsFor(operation)[0].capabilities),
+	}));
+	const [common, ...others] = new Set(limits.map(({ words }) => words));
+	if (others.length === 0) return common;
+	return [common, ...others]
+		.map((words) => {
+			const names = limits.filter((each) => each.words === words).map(({ name }) => name);
+			return `${words} for ${names.join(' and ')}`;
+		})
 		.join(', ');
+}
+
+/** The values that the service uses if the request lacks a field: `8 for step-image-edit-2, 50 for step-2x-large`. */
+export function defaultsInWords(field: 'steps' | 'cfgScale'): string {
+	return MODELS.map(({ id, operations }) => {
+		const [capabilities] = Object.values(operations);
+		return `${capabilities[field].default} for ${id}`;
+	}).join(', ');
+}
+
+/** The IDs of the models with a capability. */
+export function modelsWith(capability: keyof ModelCapabilities): string {
+	const ids = OFFERS.filter(({ capabilities }) => capabilities[capability]).map(({ id }) => id);
+	return [...new Set(ids)].join(', ');
 }

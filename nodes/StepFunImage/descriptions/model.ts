@@ -6,18 +6,14 @@ import { modelIdsWhere, noticeFor, showFor } from './showFor';
 /**
  * Operations with the same default model share one field, so that the model stays when the user switches between them.
  */
-const operationsByDefault = new Map<string, Operation[]>();
-for (const operation of OPERATIONS) {
-	const [{ id }] = modelsFor(operation);
-	operationsByDefault.set(id, [...(operationsByDefault.get(id) ?? []), operation]);
-}
+const defaultOf = (operation: Operation) => modelsFor(operation)[0].id;
 
-const fields = [...operationsByDefault].map(
-	([recommended, operations]): INodeProperties => ({
+const fields = [...new Set(OPERATIONS.map(defaultOf))].map(
+	(recommended): INodeProperties => ({
 		displayName: 'Model',
 		name: 'model',
 		type: 'resourceLocator',
-		displayOptions: showFor(operations),
+		displayOptions: showFor(OPERATIONS.filter((each) => defaultOf(each) === recommended)),
 		required: true,
 		// In the form in which n8n stores it, so that n8n recognizes it as the default when the operation changes.
 		default: { __rl: true, mode: 'list', value: recommended },
@@ -48,14 +44,13 @@ const fields = [...operationsByDefault].map(
  * The field keeps a model that the new operation does not offer, in case the user switches back. The run refuses it.
  */
 const notices = OPERATIONS.flatMap((operation) =>
-	modelIdsWhere(operation, (capabilities) => capabilities === undefined).map(
-		(model): INodeProperties => ({
-			displayName: `${model} does not offer ${OPERATION_NAMES[operation]}. Choose another model, such as ${modelsFor(operation)[0].id}.`,
-			name: `modelNotice_${operation}_${model}`,
-			type: 'notice',
-			default: '',
-			displayOptions: noticeFor(operation, model),
-		}),
+	modelIdsWhere(operation, (capabilities) => capabilities === undefined).map((model) =>
+		noticeFor(
+			operation,
+			model,
+			'model',
+			`${model} does not offer ${OPERATION_NAMES[operation]}. Choose another model, such as ${defaultOf(operation)}.`,
+		),
 	),
 );
 

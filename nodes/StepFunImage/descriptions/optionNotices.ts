@@ -1,13 +1,6 @@
 import type { DisplayCondition, INodeProperties, NodeParameterValue } from 'n8n-workflow';
 
-import {
-	MODELS,
-	modelsFor,
-	OPERATIONS,
-	type Model,
-	type ModelCapabilities,
-	type Operation,
-} from '../catalogue/models';
+import { MODELS, OFFERS, type ModelCapabilities, type Offer } from '../catalogue/models';
 import { noticeFor } from './showFor';
 
 /** n8n shows a notice if all conditions of `show` apply and none of `hide`. */
@@ -15,7 +8,7 @@ type Conditions = Record<string, Array<NodeParameterValue | DisplayCondition>>;
 
 interface Notice {
 	/** The text for a model; `undefined` if the model needs no notice. */
-	text(model: Model & { capabilities: ModelCapabilities }): string | undefined;
+	text(offer: Offer): string | undefined;
 	show?: Conditions;
 	hide?(capabilities: ModelCapabilities): Conditions;
 }
@@ -72,27 +65,11 @@ const NOTICES: Record<string, Notice> = {
 	cfgScale: startValueNotice('CFG Scale', 'cfgScale'),
 };
 
-function noticesOf(operation: Operation): INodeProperties[] {
-	return modelsFor(operation).flatMap((model) =>
-		Object.entries(NOTICES).flatMap(([name, { text, show, hide }]): INodeProperties[] => {
-			const displayName = text(model);
-			if (displayName === undefined) return [];
-			const conditions = noticeFor(operation, model.id);
-			return [
-				{
-					displayName,
-					name: `${name}Notice_${operation}_${model.id}`,
-					type: 'notice',
-					default: '',
-					displayOptions: {
-						show: { ...conditions.show, ...show },
-						hide: { ...conditions.hide, ...hide?.(model.capabilities) },
-					},
-				},
-			];
-		}),
-	);
-}
-
 /** The notices about options that the chosen model does not support, or for which it has another default. */
-export const optionNotices: INodeProperties[] = OPERATIONS.flatMap(noticesOf);
+export const optionNotices: INodeProperties[] = OFFERS.flatMap((offer) =>
+	Object.entries(NOTICES).flatMap(([name, { text, show, hide }]) => {
+		const shown = text(offer);
+		const conditions = { show, hide: hide?.(offer.capabilities) };
+		return shown === undefined ? [] : noticeFor(offer.operation, offer.id, name, shown, conditions);
+	}),
+);

@@ -1,32 +1,11 @@
 import type { INodeProperties } from 'n8n-workflow';
 
 import { MAX_IMAGES_PER_INPUT, MAX_TRIES_LIMIT, RETRY_DEFAULTS } from '../catalogue/defaults';
-import {
-	MODELS,
-	modelsFor,
-	OPERATIONS,
-	SEED_RANGE,
-	type ModelCapabilities,
-} from '../catalogue/models';
-import { limitsInWords } from './limitsInWords';
+import { modelsFor, OPERATIONS, SEED_RANGE } from '../catalogue/models';
+import { defaultsInWords, limitsInWords, modelsWith } from './limitsInWords';
 import { showFor } from './showFor';
 
 const [{ capabilities: recommended }] = modelsFor('generate');
-
-/** The values that the service uses if the request lacks a field: `8 for step-image-edit-2, 50 for step-2x-large`. */
-function defaultsInWords(field: 'steps' | 'cfgScale'): string {
-	return MODELS.map(({ id, operations }) => {
-		const [capabilities] = Object.values(operations);
-		return `${capabilities[field].default} for ${id}`;
-	}).join(', ');
-}
-
-/** The IDs of the models with a capability. */
-function modelsWhere(has: (capabilities: ModelCapabilities) => unknown): string {
-	return MODELS.filter(({ operations }) => Object.values(operations).some(has))
-		.map(({ id }) => id)
-		.join(', ');
-}
 
 const defaultSteps = recommended.steps.default;
 const defaultCfgScale = recommended.cfgScale.default;
@@ -42,7 +21,7 @@ const CREATIVE_OPTIONS: INodeProperties[] = [
 		typeOptions: { rows: 2 },
 		default: '',
 		placeholder: 'e.g. blurry, watermark, extra fingers',
-		description: `What the image should not show. Of StepFun's models, only ${modelsWhere(({ negativePrompt }) => negativePrompt)} supports it, and only while CFG Scale is above ${ignoredAtCfgScale}.`,
+		description: `What the image should not show. Of StepFun's models, only ${modelsWith('negativePrompt')} supports it, and only while CFG Scale is above ${ignoredAtCfgScale}.`,
 		routing: { send: { type: 'body', property: 'negative_prompt' } },
 	},
 	{
@@ -50,7 +29,7 @@ const CREATIVE_OPTIONS: INodeProperties[] = [
 		name: 'textMode',
 		type: 'boolean',
 		default: true,
-		description: `Whether to optimize for lettering in the image. In the prompt, put quotes around the words that should appear. Only StepFun's ${modelsWhere(({ textMode }) => textMode)} supports it.`,
+		description: `Whether to optimize for lettering in the image. In the prompt, put quotes around the words that should appear. Only StepFun's ${modelsWith('textMode')} supports it.`,
 		routing: { send: { type: 'body', property: 'text_mode' } },
 	},
 	{
@@ -67,7 +46,7 @@ const CREATIVE_OPTIONS: INodeProperties[] = [
 		type: 'number',
 		typeOptions: { minValue: SEED_RANGE.min, maxValue: SEED_RANGE.max, numberPrecision: 0 },
 		default: 1,
-		description: `Starting value for the image, ${SEED_RANGE.min} to ${SEED_RANGE.max}. The same seed with the same settings gives a similar image. For ${modelsWhere(({ seedZeroIsRandom }) => seedZeroIsRandom)}, 0 means a random seed.`,
+		description: `Starting value for the image, ${SEED_RANGE.min} to ${SEED_RANGE.max}. The same seed with the same settings gives a similar image. For ${modelsWith('seedZeroIsRandom')}, 0 means a random seed.`,
 		routing: { send: { type: 'body', property: 'seed' } },
 	},
 	{

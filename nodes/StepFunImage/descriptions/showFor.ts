@@ -1,4 +1,4 @@
-import type { IDisplayOptions } from 'n8n-workflow';
+import type { IDisplayOptions, INodeProperties } from 'n8n-workflow';
 
 import { MODELS, type ModelCapabilities, type Operation } from '../catalogue/models';
 
@@ -21,14 +21,36 @@ export function showFor(
 }
 
 /**
- * The display condition of a notice about one model. n8n always shows a field whose condition in `show` meets an
+ * The display condition of a field for one model. n8n always shows a field whose condition in `show` meets an
  * expression, whatever its result is. The model is therefore in `hide`.
+ */
+export function showForModel(operation: Operation, model: string) {
+	return { ...showFor(operation), hide: { model: [{ _cnd: { not: model } }] } };
+}
+
+/**
+ * A notice about one model.
+ *
+ * @param conditions further conditions
  */
 export function noticeFor(
 	operation: Operation,
 	model: string,
-): Required<Pick<IDisplayOptions, 'show' | 'hide'>> {
-	return { ...showFor(operation), hide: { model: [{ _cnd: { not: model } }] } };
+	name: string,
+	displayName: string,
+	conditions: IDisplayOptions = {},
+): INodeProperties {
+	const { show, hide } = showForModel(operation, model);
+	return {
+		displayName,
+		name: `${name}Notice_${operation}_${model}`,
+		type: 'notice',
+		default: '',
+		displayOptions: {
+			show: { ...show, ...conditions.show },
+			hide: { ...hide, ...conditions.hide },
+		},
+	};
 }
 
 /**
