@@ -10,12 +10,12 @@ import {
 	toNodeError,
 	type NodeError,
 } from '../errors/nodeErrors';
-import { createParameterReader, createEventLoopYielder } from '../request/parameters';
 import type { ItemContext } from '../request/types';
 import { readCredential, type Credential } from '../transport/credential';
 import { wait } from '../transport/wait';
 import { createBalanceAction } from './balance';
 import { createImageAction } from './image';
+import { createParameterReader } from './parameters';
 import { forgetToolCall, triesOf, type Tries } from './retryOnFail';
 import {
 	createRunState,
@@ -111,11 +111,10 @@ async function prepareAll(
 	functions: IExecuteFunctions,
 	items: ItemContext[],
 	action: Action,
-	{ cancelSignal, summary }: RunState,
+	{ cancelSignal, summary, yieldToEventLoop }: RunState,
 ): Promise<PreparedItem[]> {
 	const readParameters = createParameterReader(functions);
 	const credentials = new Map<string, Credential>();
-	const yieldToEventLoop = createEventLoopYielder();
 	const limit = pLimit(MAX_CONCURRENT_PREPARATIONS);
 	const prepare = async (item: ItemContext): Promise<PreparedItem> => {
 		await yieldToEventLoop();
@@ -171,9 +170,8 @@ function imageLimitError(items: ItemContext[], prepared: PreparedItem[]): NodeEr
 async function sendAll(
 	items: ItemContext[],
 	prepared: PreparedItem[],
-	{ cancelSignal }: RunState,
+	{ cancelSignal, yieldToEventLoop }: RunState,
 ): Promise<ItemOutcome[]> {
-	const yieldToEventLoop = createEventLoopYielder();
 	const sent: Array<Promise<ItemOutcome>> = [];
 	const sendItem = async (index: number) => {
 		await yieldToEventLoop();
@@ -197,7 +195,7 @@ async function sendAll(
 /** The output items of all input items. A failure becomes an item if the workflow continues on errors, or is thrown. */
 async function collect(
 	outcomes: ItemOutcome[],
-	{ cancelSignal, stop, continueOnFail, costs }: RunState,
+	{ cancelSignal, stop, continueOnFail, costs, yieldToEventLoop }: RunState,
 ): Promise<INodeExecutionData[]> {
 	const allFailures = outcomes.flatMap(({ failures }) => failures);
 	if (allFailures.length > 0 && !continueOnFail) {
@@ -209,7 +207,6 @@ async function collect(
 		appendDiscardedImages(error, costs.length - charges);
 		throw error;
 	}
-	const yieldToEventLoop = createEventLoopYielder();
 	const items: INodeExecutionData[] = [];
 	for (const { results, failures } of outcomes) {
 		await yieldToEventLoop();

@@ -7,12 +7,12 @@ import type {
 import pLimit, { type LimitFunction } from 'p-limit';
 
 import type { NodeError } from '../errors/nodeErrors';
-import { createEventLoopYielder } from '../request/parameters';
 import { readRouting } from '../request/routing';
 import type { ItemContext } from '../request/types';
 import type { Credential } from '../transport/credential';
 import { memoize } from './memoize';
 import type { Cost } from './outputItems';
+import { createEventLoopYielder } from './parameters';
 import type { Tries } from './retryOnFail';
 import { createSummary } from './summary';
 
@@ -91,6 +91,7 @@ export function createRunState(
 	return {
 		tries,
 		cancelSignal,
+		yieldToEventLoop,
 		stop,
 		scopeOf,
 		/**
