@@ -1,7 +1,7 @@
 import { RequestFailure } from '../../nodes/StepFunImage/errors/requestFailure';
+import { parseRetryAfter } from '../../nodes/StepFunImage/transport/response';
 import {
 	backoffDelay,
-	parseRetryAfter,
 	retry,
 	type Attempt,
 	type RetryPolicy,

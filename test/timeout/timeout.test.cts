@@ -2,7 +2,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises';
 
-import { withTimeout } from '../../nodes/StepFunImage/transport/send';
+import { withTimeout } from '../../nodes/StepFunImage/transport/timeLimits';
 
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;

@@ -4,8 +4,8 @@ import { RequestFailure } from '../errors/requestFailure';
 import { truncate } from '../errors/truncate';
 import type { Credential } from '../transport/credential';
 import { assertOk, readAll, readChunks, type ByteStream } from '../transport/response';
-import { sendWithKey, withTimeout } from '../transport/send';
-import type { Timeouts } from '../transport/timeLimits';
+import { sendWithKey } from '../transport/send';
+import { withTimeout, type Timeouts } from '../transport/timeLimits';
 
 const NOT_JSON = {};
 

@@ -12,8 +12,13 @@ import { toRequestFailure } from '../transport/networkFailure';
 import { rateLimiterFor } from '../transport/rateLimiter';
 import { assertOk, headerText, readChunks, type ByteStream } from '../transport/response';
 import { retry, type Attempt } from '../transport/retry';
-import { sendWithKey, withTimeout } from '../transport/send';
-import { toServerTimeout, toStorageTimeout, type Progress } from '../transport/timeLimits';
+import { sendWithKey } from '../transport/send';
+import {
+	toServerTimeout,
+	toStorageTimeout,
+	withTimeout,
+	type Progress,
+} from '../transport/timeLimits';
 import type { UploadFile } from '../transport/upload';
 import { logFailure, store, type ImageTask } from './imageTask';
 import { estimateCost, type ImageResult } from './outputItems';

@@ -2,8 +2,8 @@ import type { IExecuteFunctions, IHttpRequestOptions, IN8nHttpFullResponse } fro
 
 import { authorizationHeaders, type Credential } from './credential';
 import { assertOk, readAll, readChunks, type ByteStream } from './response';
-import { STREAM_RESPONSE, withTimeout } from './send';
-import type { Timeouts, ToTimeoutError } from './timeLimits';
+import { STREAM_RESPONSE } from './send';
+import { withTimeout, type Timeouts, type ToTimeoutError } from './timeLimits';
 
 /** Statuses with which a server may require the key for a result. */
 const KEY_REQUIRED_STATUSES = new Set([401, 403]);

@@ -3,7 +3,6 @@ import type { IExecuteFunctions, IN8nHttpFullResponse } from 'n8n-workflow';
 import { RequestFailure } from '../errors/requestFailure';
 import { errorCodes, errorText } from './errorText';
 import { toRequestFailure } from './networkFailure';
-import { parseRetryAfter } from './retry';
 import { toServerTimeout, type Progress, type ToTimeoutError } from './timeLimits';
 
 /** The kind of stream that n8n's helpers give and take. */
@@ -108,4 +107,19 @@ async function readBeginning(stream: ByteStream): Promise<string> {
 /** The text of a header; `undefined` if it is missing or empty. */
 export function headerText(header: unknown): string | undefined {
 	return typeof header === 'string' && header !== '' ? header : undefined;
+}
+
+/**
+ * Reads a `Retry-After` header in either of its forms (RFC 9110, 10.2.3).
+ *
+ * @param value seconds, or an HTTP date
+ * @param now the current time, in milliseconds since 1970
+ * @returns milliseconds to wait. `undefined` if the header is absent, unreadable or not in the future: servers that
+ * round down send 0 while they are still busy.
+ */
+export function parseRetryAfter(value: unknown, now = Date.now()): number | undefined {
+	if (typeof value !== 'string' || value.trim() === '') return undefined;
+	const seconds = Number(value);
+	const wait = Number.isFinite(seconds) ? seconds * 1000 : Date.parse(value) - now;
+	return wait > 0 ? wait : undefined;
 }

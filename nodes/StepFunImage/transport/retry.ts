@@ -120,18 +120,3 @@ export function backoffDelay(failures: number, random = Math.random()): number {
 	const ceiling = Math.min(MAX_DELAY_MS, FIRST_DELAY_MS * 2 ** (failures - 1));
 	return ceiling * (0.5 + random / 2);
 }
-
-/**
- * Reads a `Retry-After` header in either of its forms (RFC 9110, 10.2.3).
- *
- * @param value seconds, or an HTTP date
- * @param now the current time, in milliseconds since 1970
- * @returns milliseconds to wait. `undefined` if the header is absent, unreadable or not in the future: servers that
- * round down send 0 while they are still busy.
- */
-export function parseRetryAfter(value: unknown, now = Date.now()): number | undefined {
-	if (typeof value !== 'string' || value.trim() === '') return undefined;
-	const seconds = Number(value);
-	const wait = Number.isFinite(seconds) ? seconds * 1000 : Date.parse(value) - now;
-	return wait > 0 ? wait : undefined;
-}

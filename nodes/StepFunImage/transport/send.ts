@@ -7,9 +7,8 @@ import type {
 } from 'n8n-workflow';
 
 import { CREDENTIAL_TYPE, type Credential } from './credential';
-import { toRequestFailure } from './networkFailure';
 import type { ByteStream } from './response';
-import { toServerTimeout, withinLimits, type Progress, type Timeouts } from './timeLimits';
+import type { Progress } from './timeLimits';
 import { openUpload, type Form, type Upload } from './upload';
 
 /** A request to the API, which is sent with the key. */
@@ -90,23 +89,4 @@ function endWithAnswer(upload: Upload, { statusCode, body }: IN8nHttpFullRespons
 	const stream = body as ByteStream & { closed?: boolean };
 	if (stream.closed) upload.close();
 	else stream.once('close', upload.close);
-}
-
-/**
- * Runs a task that uses the network with limits on its time, and turns its errors into RequestFailures.
- *
- * @throws RequestFailure, the task's timeout error, or the signal's reason
- */
-export async function withTimeout<T>(
-	timeouts: Timeouts,
-	signal: AbortSignal,
-	task: (signal: AbortSignal, progress: Progress) => Promise<T>,
-): Promise<T> {
-	return await withinLimits(timeouts, signal, toServerTimeout, async (timedSignal, progress) => {
-		try {
-			return await task(timedSignal, progress);
-		} catch (error) {
-			throw toRequestFailure(error);
-		}
-	});
 }

@@ -1,4 +1,5 @@
 import { RequestFailure } from '../errors/requestFailure';
+import { toRequestFailure } from './networkFailure';
 import { wait } from './wait';
 
 /** How long a request may take, in milliseconds. */
@@ -98,4 +99,23 @@ export async function withinLimits<T>(
 		// Closes the connection of an answer that the task refused, which the server may still be sending.
 		ended.abort();
 	}
+}
+
+/**
+ * Runs a task that uses the network with limits on its time, and turns its errors into RequestFailures.
+ *
+ * @throws RequestFailure, the task's timeout error, or the signal's reason
+ */
+export async function withTimeout<T>(
+	timeouts: Timeouts,
+	signal: AbortSignal,
+	task: (signal: AbortSignal, progress: Progress) => Promise<T>,
+): Promise<T> {
+	return await withinLimits(timeouts, signal, toServerTimeout, async (timedSignal, progress) => {
+		try {
+			return await task(timedSignal, progress);
+		} catch (error) {
+			throw toRequestFailure(error);
+		}
+	});
 }

@@ -4,7 +4,7 @@ import { createStartLog } from './startLog';
 /** A cap on `Retry-After`, so that one answer cannot block an account for a day. */
 export const MAX_COOLDOWN_MS = 600_000;
 /** A limit per minute may allow another request at any time, so the limiter probes at least this often. */
-const MAX_PROBE_DELAY_MS = 5_000;
+const MAX_BACKOFF_MS = 5_000;
 /**
  * The time between the first requests of an account, so that an unexpectedly low limit refuses one of them, not all.
  */
@@ -70,7 +70,7 @@ export function createCooldown(windowMs: number) {
 		/** Waits as long as `Retry-After` requests, or longer after each refusal. */
 		backOff(now: number, retryAfterMs: number | undefined): void {
 			const delay =
-				retryAfterMs ?? Math.min(MAX_PROBE_DELAY_MS, backoffDelay(Math.max(1, refusals)) / 2);
+				retryAfterMs ?? Math.min(MAX_BACKOFF_MS, backoffDelay(Math.max(1, refusals)) / 2);
 			const resumesAt = now + Math.min(MAX_COOLDOWN_MS, delay);
 			const endsWithMinute =
 				retryAfterMs === undefined && now < minuteEndsAt && minuteEndsAt < resumesAt;
