@@ -5,10 +5,10 @@ import { RequestFailure } from '../errors/requestFailure';
 import { readImageRequests } from '../request/readParameters';
 import { valueAt, type Routing } from '../request/routing';
 import type { ItemContext, ItemRequests } from '../request/types';
+import { estimateCost } from './costs';
 import { downloadImage } from './downloadImage';
 import { endWithError, isPassedOn, log, scopesOf, type ImageTask } from './imageTask';
 import {
-	estimateCost,
 	findDifference,
 	toItems,
 	toModeratedResult,

@@ -1,21 +1,14 @@
 import type { IBinaryKeyData, IDataObject, INodeExecutionData } from 'n8n-workflow';
 
-import { findModel } from '../catalogue/models';
 import { findOutput } from '../catalogue/outputs';
-import { currencyOf } from '../catalogue/services';
 import type { RequestFailure } from '../errors/requestFailure';
 import type { ImageResponse } from '../image/responseReader';
 import type { StoredImage } from '../image/store';
 import type { ImageRequest, IncludeInput, ItemContext, OutputOptions } from '../request/types';
+import { estimateCost } from './costs';
 
 /** Larger numbers are milliseconds: as seconds, they would be after the year 5138. */
 const MAX_SECONDS = 1e11;
-
-/** An amount of money, such as 0.02 CNY. */
-export interface Cost {
-	amount: number;
-	currency: string;
-}
 
 /** The result of a successful request. */
 export interface ImageResult {
@@ -130,16 +123,6 @@ function toIsoDate(seconds: number): string | null {
 	const isInMilliseconds = seconds > MAX_SECONDS;
 	const date = new Date(isInMilliseconds ? seconds : seconds * 1000);
 	return Number.isNaN(date.getTime()) ? null : date.toISOString();
-}
-
-/** The catalogue's price of an image; `undefined` for a subscription, or a server whose prices are not known. */
-export function estimateCost({
-	model,
-	credential,
-}: Pick<ImageRequest, 'model' | 'credential'>): Cost | undefined {
-	const currency = currencyOf(credential.baseUrl);
-	const amount = currency && findModel(model)?.pricePerImage?.[currency];
-	return amount ? { amount, currency: currency.toUpperCase() } : undefined;
 }
 
 /**

@@ -20,8 +20,9 @@ import {
 	type Progress,
 } from '../transport/timeLimits';
 import type { UploadFile } from '../transport/upload';
+import { estimateCost } from './costs';
 import { logFailure, store, type ImageTask } from './imageTask';
-import { estimateCost, type ImageResult } from './outputItems';
+import type { ImageResult } from './outputItems';
 
 /** After so long, an error may be that of a proxy that stopped waiting while the image was made. */
 const LATE_ANSWER_MS = 10_000;

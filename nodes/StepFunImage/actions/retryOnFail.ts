@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto';
 import type { IExecuteFunctions, INodeExecutionData } from 'n8n-workflow';
 
 import type { RequestFailure } from '../errors/requestFailure';
-import type { Cost, ImageResult } from './outputItems';
+import type { Cost } from './costs';
+import type { ImageResult } from './outputItems';
 
 /** A charged answer that a retry would not change: an image, a link to one, or a failure. */
 export type PaidAnswer = ImageResult | RequestFailure;

@@ -14,6 +14,7 @@ import type { ItemContext } from '../request/types';
 import { readCredential, type Credential } from '../transport/credential';
 import { wait } from '../transport/wait';
 import { createBalanceAction } from './balance';
+import { describeCosts } from './costs';
 import { createImageAction } from './image';
 import { createParameterReader } from './parameters';
 import { forgetToolCall, triesOf, type Tries } from './retryOnFail';
@@ -24,7 +25,7 @@ import {
 	type PreparedItem,
 	type RunState,
 } from './runState';
-import { addSummaryHint, describeCosts } from './summary';
+import { addSummaryHint } from './summary';
 
 /** Limits how many files the preparation of a large run opens at once. */
 const MAX_CONCURRENT_PREPARATIONS = 8;

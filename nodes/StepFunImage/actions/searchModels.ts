@@ -1,12 +1,13 @@
-import type {
-	ILoadOptionsFunctions,
-	INodeListSearchItems,
-	INodeListSearchResult,
+import {
+	NodeApiError,
+	type ILoadOptionsFunctions,
+	type INodeListSearchItems,
+	type INodeListSearchResult,
 } from 'n8n-workflow';
 
 import { findModel, modelsFor, type Model, type Operation } from '../catalogue/models';
 import { currencyOf, isWebAddress, SERVICES, type Currency } from '../catalogue/services';
-import { listError, requestError } from '../errors/nodeErrors';
+import { requestError } from '../errors/nodeErrors';
 import { RequestFailure } from '../errors/requestFailure';
 import { CREDENTIAL_TYPE, parseCredential, type Credential } from '../transport/credential';
 import { getJson } from './getJson';
@@ -77,8 +78,11 @@ async function listServer(
 ): Promise<INodeListSearchItems[]> {
 	const node = functions.getNode();
 	const { baseUrl, redactor } = credential;
+	// The editor shows only the description of a NodeApiError, and removes all dashes from a message, so only the
+	// description may contain the name of a host or a model.
 	const fail = (reason: string, httpCode?: string): never => {
-		throw listError(node, NO_LIST, `${reason}. ${NO_LIST_ADVICE}`, httpCode);
+		const shown = { message: NO_LIST, description: `${reason}. ${NO_LIST_ADVICE}` };
+		throw new NodeApiError(node, shown, { ...shown, httpCode });
 	};
 	if (!isWebAddress(baseUrl)) fail("The credential's 'Base URL' is not a web address");
 	try {

@@ -1,6 +1,6 @@
 import type { IExecuteFunctions, NodeExecutionHint } from 'n8n-workflow';
 
-import type { Cost } from './outputItems';
+import { describeCosts, type Cost } from './costs';
 
 /** The sentence for each count that is not 0, in this order. */
 const SENTENCES = {
@@ -53,20 +53,6 @@ export function addSummaryHint(
 		location: 'outputPane',
 	};
 	functions.addExecutionHints(hint);
-}
-
-/**
- * Adds up amounts of money by currency, such as `0.06 CNY`.
- *
- * @param costs one for each image; `undefined` if it is not known
- */
-export function describeCosts(costs: Array<Cost | undefined>): string {
-	const sums = new Map<string, number>();
-	for (const cost of costs) {
-		if (cost) sums.set(cost.currency, (sums.get(cost.currency) ?? 0) + cost.amount);
-	}
-	// Rounds off the error of floating-point sums.
-	return [...sums].map(([currency, sum]) => `${Number(sum.toFixed(6))} ${currency}`).join(' and ');
 }
 
 function images(count: number): string {

@@ -109,23 +109,6 @@ export function requestError(
 	return error;
 }
 
-/**
- * The error for a list in the panel that could not be loaded. The editor shows only the description of a NodeApiError,
- * and removes all dashes from a message, so only the description may contain the name of a host or a model.
- *
- * @param message what is missing, without dashes
- * @param description why, and what to do about it
- * @param httpCode the server's status, if it answered
- */
-export function listError(
-	node: INode,
-	message: string,
-	description: string,
-	httpCode?: string,
-): NodeApiError {
-	return new NodeApiError(node, { message, description }, { message, description, httpCode });
-}
-
 function redactFailure(failure: RequestFailure, redactor: Redactor): RequestFailure {
 	const entries = Object.entries(failure.details).map(([name, value]: [string, unknown]) => {
 		if (value instanceof RequestFailure) return [name, redactFailure(value, redactor)];
