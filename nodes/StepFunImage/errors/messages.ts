@@ -28,14 +28,17 @@ export interface Message {
 interface Facts extends FailedRequest {
 	failure: RequestFailure;
 	details: FailureDetails;
-	/** A colon and the server's own message, or an empty text. */
-	serverText: string;
 	host: string;
 }
 
 type Text = string | ((facts: Facts) => string);
 
-type Entry = Record<'message' | 'description', Text>;
+interface Entry {
+	message: Text;
+	/** What follows the message after a colon; the server's own text unless an entry says otherwise. */
+	quoted?(details: FailureDetails): string | undefined;
+	description: Text;
+}
 
 /** StepFun's message for an image that it could not process, in most cases because of its size. */
 const IMAGE_NOT_RECEIVED = '消息获取失败';
@@ -72,7 +75,7 @@ const chargeNotice = ({ failure, details, image }: Facts) => {
 
 const BY_KIND: Record<Exclude<FailureKind, 'status'>, Entry> = {
 	connection: {
-		message: ({ host, serverText }) => `The connection to ${host} failed${serverText}`,
+		message: ({ host }) => `The connection to ${host} failed`,
 		description: ({ failure, details, image }) =>
 			`Check Service and Base URL in the StepFun API credential, and that this n8n can reach the address.${
 				!image || (failure.wasNeverConnected && details.earlierCharge)
@@ -83,7 +86,7 @@ const BY_KIND: Record<Exclude<FailureKind, 'status'>, Entry> = {
 			}`,
 	},
 	blocked: {
-		message: ({ host, serverText }) => `n8n refuses to open ${host}${serverText}`,
+		message: ({ host }) => `n8n refuses to open ${host}`,
 		description: BLOCKED_ADVICE,
 	},
 	timeout: {
@@ -95,37 +98,39 @@ const BY_KIND: Record<Exclude<FailureKind, 'status'>, Entry> = {
 		),
 	},
 	truncated: {
-		message: ({ details, image }) =>
-			`The ${image ? 'image was made, but' : 'balance'} did not arrive completely: ${details.text}`,
+		message: byRequest(
+			'The image was made, but did not arrive completely',
+			'The balance did not arrive completely',
+		),
 		description: ({ image }) =>
 			`${image ? 'The answer is incomplete, and the image has been charged. ' : ''}Run this item again. If it happens often, check whether a proxy between n8n and the service limits the time or the size of answers.`,
 	},
 	badCompression: {
-		message: ({ serverText }) => `The answer arrived, but could not be decompressed${serverText}`,
+		message: 'The answer arrived, but could not be decompressed',
 		description: ({ image }) =>
 			`The answer does not match its Content-Encoding.${image ? ' The image has been charged.' : ''} Check whether a proxy between n8n and the service changes answers.`,
 	},
 	invalidJson: {
-		message: ({ details }) =>
-			`The server answered, but not as an image API${quote(readable(details.text))}`,
+		message: 'The server answered, but not as an image API',
+		quoted: readable,
 		description: (facts) =>
 			`The answer is not JSON. Check the Base URL in the StepFun API credential; it usually ends in /v1. The answer may also come from a proxy or a login page in between.${chargeNotice(facts)}`,
 	},
 	noBalance: {
-		message: ({ details }) =>
-			`The server's answer contains no balance${quote(readable(details.text))}`,
+		message: "The server's answer contains no balance",
+		quoted: readable,
 		description:
 			"The field 'balance' is missing or is not a number. Not every region and server reports the balance; check Service and Base URL in the StepFun API credential.",
 	},
 	noImage: {
-		message: ({ details: { taskId }, serverText }) =>
+		message: ({ details: { taskId } }) =>
 			taskId === undefined
-				? `The service answered without an image${serverText}`
-				: `The service started a task instead of answering with an image${serverText}`,
+				? 'The service answered without an image'
+				: 'The service started a task instead of answering with an image',
 		description: (facts) =>
 			facts.details.taskId !== undefined
 				? 'The image may have been charged. The node does not wait for tasks: get the result with HTTP Request nodes, or use another model or server, which answers with the image.'
-				: `${facts.serverText === '' ? `The answer is ${facts.details.beginning}. ` : ''}It reported success, so the image may have been charged. Run this item again; if it happens each time, ${SUPPORT_ADVICE(facts)}.`,
+				: `${facts.details.text ? '' : `The answer is ${facts.details.beginning}. `}It reported success, so the image may have been charged. Run this item again; if it happens each time, ${SUPPORT_ADVICE(facts)}.`,
 	},
 	contentFiltered: {
 		message: 'The image was made, but stopped by moderation (content_filtered)',
@@ -133,25 +138,26 @@ const BY_KIND: Record<Exclude<FailureKind, 'status'>, Entry> = {
 			`Change the prompt${image?.hasInputImage ? ' or the input image' : ''} and run this item again. The image has been charged; the same request would be stopped again.`,
 	},
 	notAnImage: {
-		message: ({ details }) =>
-			`The answer contains something that is not an image${quote(readable(details.text))}`,
+		message: 'The answer contains something that is not an image',
+		quoted: readable,
 		description: (facts) =>
 			`The service reported success, so the image may have been charged. Run this item again; if it happens each time, ${SUPPORT_ADVICE(facts)}.`,
 	},
 	tooLarge: {
 		message: ({ details }) => details.text ?? '',
+		quoted: () => undefined,
 		description:
 			'The node stopped reading to protect this n8n. The image may have been charged. Check that the Base URL in the StepFun API credential is the address of an image API.',
 	},
 	download: {
-		message: ({ details }) =>
-			`The image was made, but could not be downloaded: ${explainDownload(details)}`,
+		message: 'The image was made, but could not be downloaded',
+		quoted: explainDownload,
 		description: ({ details }) =>
 			`The image has been charged and is still at ${details.url} for as long as the link is valid. ${downloadAdvice(details)}`,
 	},
 	inputDownload: {
-		message: ({ details }) =>
-			`The image at 'Image URL' could not be downloaded: ${explainDownload(details)}`,
+		message: "The image at 'Image URL' could not be downloaded",
+		quoted: explainDownload,
 		description: ({ details }) =>
 			`${
 				details.reason?.kind === 'blocked'
@@ -160,7 +166,7 @@ const BY_KIND: Record<Exclude<FailureKind, 'status'>, Entry> = {
 			}${details.earlierCharge ? '' : ' Nothing was sent to the image service for this image.'}`,
 	},
 	storage: {
-		message: ({ serverText }) => `The image arrived, but n8n could not store it${serverText}`,
+		message: 'The image arrived, but n8n could not store it',
 		description: ({ details }) =>
 			`Check the free space and the settings of n8n's binary data storage. The image has been charged.${
 				details.url ? ` It is still at ${details.url} for as long as the link is valid.` : ''
@@ -170,63 +176,60 @@ const BY_KIND: Record<Exclude<FailureKind, 'status'>, Entry> = {
 
 const BY_STATUS: Record<number, Entry> = {
 	400: {
-		message: ({ serverText }) => `The service refused the request${serverText}`,
+		message: 'The service refused the request',
 		description: byRequest(
 			"Check the fields that the message names, that 'Model' is one of this server's models, and that this key may use it.",
 			'Check Service and Base URL in the StepFun API credential.',
 		),
 	},
 	401: {
-		message: ({ serverText }) => `The API key was not accepted${serverText}`,
+		message: 'The API key was not accepted',
 		description: byService(
 			'Check the API Key in the StepFun API credential, and that Service is the platform that issued it: keys of platform.stepfun.com and platform.stepfun.ai are not interchangeable.',
 			'Check the API Key and the Headers in the StepFun API credential.',
 		),
 	},
 	402: {
-		message: ({ serverText }) => `The account's balance is used up${serverText}`,
+		message: "The account's balance is used up",
 		description: byService(
 			"Top up the account on StepFun's platform, then run the remaining items again.",
 			"Top up the account with the server's provider, then run the remaining items again.",
 		),
 	},
 	403: {
-		message: ({ serverText, image }) =>
-			`This key may not use ${image ? 'the model or ' : ''}the endpoint${serverText}`,
+		message: ({ image }) => `This key may not use ${image ? 'the model or ' : ''}the endpoint`,
 		description: byService(
 			'Check on the platform what the key and the account are allowed to use.',
 			'Check what this key may use on the server.',
 		),
 	},
 	404: {
-		message: ({ path, baseUrl, serverText }) => `There is no ${path} at ${baseUrl}${serverText}`,
+		message: ({ path, baseUrl }) => `There is no ${path} at ${baseUrl}`,
 		description: (facts) =>
 			`${facts.image ? '' : 'Not every region and server reports the balance. '}Check Service and Base URL in the StepFun API credential; the Base URL usually ends in /v1.${pauseNotice(facts)}`,
 	},
 	408: {
-		message: ({ serverText }) => `The service took too long and gave up${serverText}`,
+		message: 'The service took too long and gave up',
 		description: (facts) =>
 			`Run this item again later${facts.image ? ', or use fewer steps' : ''}.${chargeNotice(facts)}`,
 	},
 	413: {
-		message: ({ serverText }) =>
-			`The image is too large for the server, or for a proxy in front of it${serverText}`,
+		message: 'The image is too large for the server, or for a proxy in front of it',
 		description:
 			"Resize the image before this node, for example with n8n's Edit Image node, or raise the limit of the proxy (client_max_body_size in nginx).",
 	},
 	429: {
-		message: ({ serverText }) =>
-			`Too many requests: the account was still at its limit after waiting${serverText}`,
+		message: 'Too many requests: the account was still at its limit after waiting',
 		description: ({ image }) =>
 			`Lower 'Concurrent Requests' or set 'Requests per Minute' in the StepFun API credential to what your tier allows,${image ? " raise 'Give Up After (Seconds)' under Options," : ''} or check whether other programs use the same account.`,
 	},
 	451: {
-		message: ({ serverText }) => `Moderation refused the request${serverText}`,
+		message: 'Moderation refused the request',
 		description: ({ image }) =>
 			`Change the prompt${image?.hasInputImage ? ' or the input image' : ''}. The same request would be refused again, so the node does not repeat it.`,
 	},
 	503: {
-		message: ({ serverText }) => `The service is overloaded or out of service${serverText}`,
+		message: 'The service is overloaded or out of service',
 		description: (facts) => `Run this item again later.${chargeNotice(facts)}${pauseNotice(facts)}`,
 	},
 };
@@ -240,16 +243,14 @@ BY_STATUS[504] = BY_STATUS[524] = {
 
 /** The 404 of a server that has the endpoint, but not the model. */
 const UNKNOWN_MODEL: Entry = {
-	message: ({ image, serverText }) =>
-		`The server does not have the model ${image?.model}${serverText}`,
+	message: ({ image }) => `The server does not have the model ${image?.model}`,
 	description: (facts) =>
 		`Choose one of the server's models in 'Model', or select 'By ID' and enter its ID.${pauseNotice(facts)}`,
 };
 
 /** StepFun's 400 for an image that it could not process. StepFun's own message does not give the reason. */
 const IMAGE_TOO_LARGE: Entry = {
-	message: ({ serverText }) =>
-		`The service could not process the input image, most likely because it is too large${serverText}`,
+	message: 'The service could not process the input image, most likely because it is too large',
 	description: ({ image }) => {
 		const maxSide =
 			image && findModel(image.model)?.operations[image.operation]?.inputImage?.maxSide;
@@ -258,20 +259,19 @@ const IMAGE_TOO_LARGE: Entry = {
 };
 
 const REDIRECT: Entry = {
-	message: ({ details }) => `The server redirects to another address${quote(details.location)}`,
+	message: 'The server redirects to another address',
+	quoted: ({ location }) => location,
 	description:
 		'The node does not follow redirects, so that the key stays with the address you entered. If the new address is right, enter it as Base URL in the StepFun API credential.',
 };
 
 const SERVER_FAILED: Entry = {
-	message: ({ details, serverText }) =>
-		`The service failed with status ${details.status}${serverText}`,
+	message: ({ details }) => `The service failed with status ${details.status}`,
 	description: (facts) => `Run this item again later.${chargeNotice(facts)}`,
 };
 
 const REFUSED: Entry = {
-	message: ({ details, serverText }) =>
-		`The service refused the request with status ${details.status}${serverText}`,
+	message: ({ details }) => `The service refused the request with status ${details.status}`,
 	description: 'Check the Base URL in the StepFun API credential and the fields of the node.',
 };
 
@@ -284,12 +284,12 @@ export function explainFailure(request: FailedRequest, failure: RequestFailure):
 		...request,
 		failure,
 		details,
-		serverText: quote(details.text),
 		host: hostOf(request.baseUrl),
 	};
-	const { message, description } =
+	const { message, quoted, description }: Entry =
 		failure.kind === 'status' ? entryOfStatus(facts) : BY_KIND[failure.kind];
 	const fill = (text: Text) => (typeof text === 'string' ? text : text(facts));
+	const happened = fill(message) + quote(quoted ? quoted(details) : details.text);
 	const { tries = 1, earlierCharge, wasNotSent } = details;
 	const references = referencesOf(details);
 	// The failure is that of another request, which may have been charged.
@@ -301,8 +301,8 @@ export function explainFailure(request: FailedRequest, failure: RequestFailure):
 	return {
 		message:
 			othersCharge === 'yes'
-				? `Not sent, because the requests of this account kept failing. The last of them: ${fill(message)}`
-				: fill(message),
+				? `Not sent, because the requests of this account kept failing. The last of them: ${happened}`
+				: happened,
 		advice,
 		description: [
 			advice,
@@ -349,7 +349,7 @@ function explainDownload({ url = '', reason }: FailureDetails): string {
 		blocked: `n8n refuses to open ${hostOf(url)}${serverText}`,
 		timeout: `${hostOf(url)} did not send the whole file within ${seconds} seconds`,
 		badCompression: `${hostOf(url)} sent something that could not be decompressed${serverText}`,
-		notAnImage: `${hostOf(url)} sent something that is not an image${quote(readable(text))}`,
+		notAnImage: `${hostOf(url)} sent something that is not an image${quote(readable(reason.details))}`,
 	};
 	return texts[reason.kind] ?? text;
 }
@@ -364,8 +364,8 @@ function quote(text = ''): string {
 	return text === '' ? '' : `: ${text}`;
 }
 
-/** Shortens a text and removes HTML tags from it. */
-function readable(text = ''): string {
+/** A text that is shortened, and without HTML tags. */
+function readable({ text = '' }: FailureDetails): string {
 	const words = text
 		.slice(0, 4_000)
 		.replace(/<[^<>]*>/g, ' ')
