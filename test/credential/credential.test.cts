@@ -68,7 +68,7 @@ describe('Credential: the connection test', () => {
 			expect(await testLocal({ apiKey })).toEqual({
 				status: 'Error',
 				message:
-					'The API key was not accepted. Copy it again, and check the headers that the server requires.',
+					'The API key was not accepted. Check the API Key and the Headers in the StepFun API credential.',
 			});
 			expect(server.requests.map(({ status }) => status)).toContain(401);
 		},
@@ -77,8 +77,7 @@ describe('Credential: the connection test', () => {
 	test('The connection test says that there is no API at a wrong path', async () => {
 		expect(await testLocal({ baseUrl: `${server.origin}/api` })).toEqual({
 			status: 'Error',
-			message:
-				'The server answers, but it has no /models at this address. Check Service and Base URL; the Base URL usually ends in /v1.',
+			message: `There is no /models at ${server.origin}/api. Check Service and Base URL in the StepFun API credential; the Base URL usually ends in /v1.`,
 		});
 	});
 
@@ -86,7 +85,7 @@ describe('Credential: the connection test', () => {
 		server.setFaults([{ when: { path: '/models' }, fault: { status: 403 } }]);
 		expect(await testLocal()).toEqual({
 			status: 'Error',
-			message: 'The API key is valid, but it is not allowed to use this service.',
+			message: 'This key may not use the endpoint. Check what this key may use on the server.',
 		});
 	});
 
@@ -103,12 +102,11 @@ describe('Credential: the connection test', () => {
 		});
 	});
 
-	test('The connection test shows the status of a server that fails', async () => {
+	test('The connection test says that a server is out of service', async () => {
 		server.setFaults([{ when: { path: '/models' }, fault: { status: 503 } }]);
 		expect(await testLocal()).toEqual({
 			status: 'Error',
-			message:
-				'The server answers with an error (HTTP 503). Check Service and Base URL, or try again later.',
+			message: 'The service is overloaded or out of service. Try again later.',
 		});
 	});
 
@@ -117,7 +115,7 @@ describe('Credential: the connection test', () => {
 		await other.close();
 		expect(await testLocal({ baseUrl: other.url })).toEqual({
 			status: 'Error',
-			message: `${new URL(other.url).host} refuses the connection. Check that the server is running, and the port in the Base URL. If n8n runs in Docker, localhost is its own container.`,
+			message: `${new URL(other.url).host} refuses the connection. Check that the server is running, and the port in the Base URL in the StepFun API credential. If n8n runs in Docker, localhost is its own container.`,
 		});
 	});
 

@@ -318,7 +318,7 @@ describe('Failures: connections', () => {
 			new RegExp(`^The connection to 127\\.0\\.0\\.1:${port} failed: .*ECONNREFUSED`),
 		);
 		expect(error?.description).toContain(
-			'Check Service and Base URL in the StepFun API credential',
+			`127.0.0.1:${port} refuses the connection. Check that the server is running, and the port in the Base URL`,
 		);
 		expect(error?.httpCode ?? null).toBeNull();
 		server = await startStepFunServer();
@@ -329,6 +329,7 @@ describe('Failures: connections', () => {
 			credential: { baseUrl: 'http://no-such-host.invalid/v1' },
 		});
 		expect(error?.message).toMatch(/^The connection to no-such-host\.invalid failed: /);
+		expect(error?.description).toMatch(/^There is no host named no-such-host\.invalid\. Check/);
 	});
 
 	test.each<[string, Fault]>([

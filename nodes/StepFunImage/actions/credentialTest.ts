@@ -5,38 +5,21 @@ import {
 	type INodeCredentialTestResult,
 } from 'n8n-workflow';
 
-import { isStepFunHost, isWebAddress } from '../catalogue/services';
+import { isWebAddress } from '../catalogue/services';
+import { explainFailure } from '../errors/messages';
+import { RequestFailure } from '../errors/requestFailure';
 import { findCredentialProblem } from '../request/credentialRules';
 import { authorizationHeaders, parseCredential, type Credential } from '../transport/credential';
 import { toRequestFailure } from '../transport/networkFailure';
 
 const TIMEOUT_MS = 15_000;
 
+const MODELS_PATH = '/models';
+
 interface TestResponse {
 	statusCode: number;
 	body: unknown;
 }
-
-/** The message for a failed connection by Node.js's error code. `{host}` stands for the server's host. */
-const CONNECTION_FAILURES: Array<[RegExp, string]> = [
-	[/ENOTFOUND|EAI_AGAIN/, 'There is no host named {host}. Check the Base URL.'],
-	[
-		/ECONNREFUSED/,
-		'{host} refuses the connection. Check that the server is running, and the port in the Base URL. If n8n runs in Docker, localhost is its own container.',
-	],
-	[
-		/ETIMEDOUT|ECONNABORTED|EHOSTUNREACH|ENETUNREACH/,
-		'{host} does not answer. Check the Base URL, and that this n8n can reach the server.',
-	],
-	[
-		/CERT|SELF_SIGNED|UNABLE_TO_VERIFY/,
-		"The SSL certificate of {host} cannot be verified. Turn on 'Ignore SSL Issues (Insecure)' if the server is your own.",
-	],
-	[
-		/EPROTO|ERR_SSL|wrong version number/,
-		'{host} does not support HTTPS. Try the Base URL with http://.',
-	],
-];
 
 /**
  * Tests a credential when the user saves it, by requesting the list of models, which is free.
@@ -64,7 +47,7 @@ export async function testStepFunApi(
 	try {
 		return toTestResult(credential, await requestModels(this, credential));
 	} catch (error) {
-		return failed(explainConnection(error, new URL(baseUrl).host));
+		return failed(explain(credential, toRequestFailure(error)));
 	}
 }
 
@@ -76,7 +59,7 @@ async function requestModels(
 	// The only request helper that n8n provides for credential tests.
 	return (await helpers.request({
 		method: 'GET',
-		uri: `${baseUrl}/models${query}`,
+		uri: `${baseUrl}${MODELS_PATH}${query}`,
 		headers: { Accept: 'application/json', ...authorizationHeaders(credential) },
 		rejectUnauthorized: !ignoreSslIssues,
 		// A redirect could carry the key to another host.
@@ -88,30 +71,13 @@ async function requestModels(
 }
 
 function toTestResult(
-	{ baseUrl, format }: Credential,
-	{ statusCode, body }: TestResponse,
+	credential: Credential,
+	{ statusCode: status, body }: TestResponse,
 ): INodeCredentialTestResult {
-	const failures: Record<number, string> = {
-		401: isStepFunHost(baseUrl)
-			? 'The API key was not accepted. Copy it again, and check that Service is the platform that issued it: keys of platform.stepfun.com and platform.stepfun.ai are not interchangeable.'
-			: 'The API key was not accepted. Copy it again, and check the headers that the server requires.',
-		403: 'The API key is valid, but it is not allowed to use this service.',
-		404: 'The server answers, but it has no /models at this address. Check Service and Base URL; the Base URL usually ends in /v1.',
-	};
-	if (statusCode === 404 && format.mayLackModels) {
+	if (status === 404 && credential.format.mayLackModels) {
 		return passed('The server answers. It has no list of models, so the API key was not tested.');
 	}
-	if (statusCode in failures) return failed(failures[statusCode]);
-	if (statusCode >= 400) {
-		return failed(
-			`The server answers with an error (HTTP ${statusCode}). Check Service and Base URL, or try again later.`,
-		);
-	}
-	if (statusCode >= 300) {
-		return failed(
-			'The server redirects to another address. If that address is right, enter it as Base URL.',
-		);
-	}
+	if (status >= 300) return failed(explain(credential, new RequestFailure('status', { status })));
 	return isModelList(body)
 		? passed('Connection successful!')
 		: failed(
@@ -119,20 +85,18 @@ function toTestResult(
 			);
 }
 
+/** What failed and what to do, for the credential's dialog. The message of a failed connection contains codes. */
+function explain({ baseUrl, redactor }: Credential, failure: RequestFailure): string {
+	const { message, description } = explainFailure({ baseUrl, path: MODELS_PATH }, failure);
+	// There is no item yet.
+	const advice = description.replace('Run this item again', 'Try again');
+	return redactor.link(failure.kind === 'connection' ? advice : `${message}. ${advice}`);
+}
+
 function isModelList(body: unknown): boolean {
 	const answer =
 		typeof body === 'string' ? jsonParse<unknown>(body, { fallbackValue: null }) : body;
 	return Array.isArray((answer as { data?: unknown } | null)?.data);
-}
-
-function explainConnection(error: unknown, host: string): string {
-	const { code = '', text = '' } = toRequestFailure(error).details;
-	const [, sentence] =
-		CONNECTION_FAILURES.find(([pattern]) => pattern.test(`${code} ${text}`)) ?? [];
-	return (sentence ?? 'The connection to {host} failed. Check Service and Base URL.').replace(
-		'{host}',
-		host,
-	);
 }
 
 function passed(message: string): INodeCredentialTestResult {

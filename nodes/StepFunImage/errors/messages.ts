@@ -61,6 +61,34 @@ const byRequest =
 	({ image }: Facts) =>
 		image ? forImage : forBalance;
 
+/** Why a connection failed, by Node.js's code or text. `{host}` stands for the server's host. */
+const CONNECTION_ADVICE: Array<[RegExp, string]> = [
+	[
+		/ENOTFOUND|EAI_AGAIN/,
+		'There is no host named {host}. Check the Base URL in the StepFun API credential.',
+	],
+	[
+		/ECONNREFUSED/,
+		'{host} refuses the connection. Check that the server is running, and the port in the Base URL in the StepFun API credential. If n8n runs in Docker, localhost is its own container.',
+	],
+	[
+		/ETIMEDOUT|ECONNABORTED|EHOSTUNREACH|ENETUNREACH/,
+		'{host} does not answer. Check the Base URL in the StepFun API credential, and that this n8n can reach the server.',
+	],
+	[
+		/CERT|SELF_SIGNED|UNABLE_TO_VERIFY/,
+		"The SSL certificate of {host} cannot be verified. Turn on 'Ignore SSL Issues (Insecure)' in the StepFun API credential if the server is your own.",
+	],
+	[
+		/EPROTO|ERR_SSL|wrong version number/,
+		'{host} does not support HTTPS. Try the Base URL with http://.',
+	],
+	[
+		/(?:)/,
+		'Check Service and Base URL in the StepFun API credential, and that this n8n can reach the address.',
+	],
+];
+
 const SUPPORT_ADVICE = byService('send the IDs to StepFun', "check the server's log");
 
 const pauseNotice = ({ baseUrl, image }: Facts) =>
@@ -76,14 +104,16 @@ const chargeNotice = ({ failure, details, image }: Facts) => {
 const BY_KIND: Record<Exclude<FailureKind, 'status'>, Entry> = {
 	connection: {
 		message: ({ host }) => `The connection to ${host} failed`,
-		description: ({ failure, details, image }) =>
-			`Check Service and Base URL in the StepFun API credential, and that this n8n can reach the address.${
-				!image || (failure.wasNeverConnected && details.earlierCharge)
+		description: ({ failure, details: { code, text, earlierCharge }, host, image }) => {
+			const [, advice = ''] =
+				CONNECTION_ADVICE.find(([pattern]) => pattern.test(`${code} ${text}`)) ?? [];
+			const charge = !failure.wasNeverConnected
+				? ' If the connection broke after the request was sent, the image may have been charged.'
+				: earlierCharge
 					? ''
-					: failure.wasNeverConnected
-						? ' The request was not sent, so nothing was charged.'
-						: ' If the connection broke after the request was sent, the image may have been charged.'
-			}`,
+					: ' The request was not sent, so nothing was charged.';
+			return advice.replace('{host}', host) + (image ? charge : '');
+		},
 	},
 	blocked: {
 		message: ({ host }) => `n8n refuses to open ${host}`,
@@ -100,7 +130,7 @@ const BY_KIND: Record<Exclude<FailureKind, 'status'>, Entry> = {
 	truncated: {
 		message: byRequest(
 			'The image was made, but did not arrive completely',
-			'The balance did not arrive completely',
+			'The answer did not arrive completely',
 		),
 		description: ({ image }) =>
 			`${image ? 'The answer is incomplete, and the image has been charged. ' : ''}Run this item again. If it happens often, check whether a proxy between n8n and the service limits the time or the size of answers.`,
@@ -206,7 +236,7 @@ const BY_STATUS: Record<number, Entry> = {
 	404: {
 		message: ({ path, baseUrl }) => `There is no ${path} at ${baseUrl}`,
 		description: (facts) =>
-			`${facts.image ? '' : 'Not every region and server reports the balance. '}Check Service and Base URL in the StepFun API credential; the Base URL usually ends in /v1.${pauseNotice(facts)}`,
+			`${facts.path !== '/accounts' ? '' : 'Not every region and server reports the balance. '}Check Service and Base URL in the StepFun API credential; the Base URL usually ends in /v1.${pauseNotice(facts)}`,
 	},
 	408: {
 		message: 'The service took too long and gave up',
