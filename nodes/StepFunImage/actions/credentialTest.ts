@@ -42,7 +42,7 @@ export async function testStepFunApi(
 	}
 	const problem = findCredentialProblem(credential);
 	if (problem) {
-		return failed(`${problem.message}: ${problem.advice}`);
+		return failed(`${problem.message}: ${problem.description}`);
 	}
 	try {
 		return toTestResult(credential, await requestModels(this, credential));

@@ -11,67 +11,60 @@ const HEADER_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 /** Headers that the node or the HTTP client sets. */
 const RESERVED_HEADERS = /^(content-length|content-type|host|transfer-encoding|connection)$/i;
 
-/** Why a credential cannot be used for a request, and what to do about it. It names the field, but not its value. */
-export interface CredentialProblem {
-	message: string;
-	/** Continues "Open the StepFun API credential and". */
-	advice: string;
-}
-
-/** Finds what keeps a credential from being used for a request. */
-export function findCredentialProblem(credential: Credential): CredentialProblem | undefined {
+/**
+ * Finds what keeps a credential from being used for a request.
+ *
+ * @returns names the field, but not its value; the description continues "Open the StepFun API credential and"
+ */
+export function findCredentialProblem(credential: Credential): Refusal | undefined {
 	const { apiKey, baseUrl, isCustom, headers, fields } = credential;
 	if (!isWebAddress(baseUrl)) {
-		return {
-			message: "The credential's 'Base URL' is not a web address",
-			advice:
-				'enter an address that starts with https:// or http://, such as https://images.example.com/v1.',
-		};
+		return new Refusal(
+			"The credential's 'Base URL' is not a web address",
+			'enter an address that starts with https:// or http://, such as https://images.example.com/v1.',
+		);
 	}
 	const { username, password } = new URL(baseUrl);
 	if (username !== '' || password !== '') {
-		return {
-			message:
-				"The credential's 'Base URL' contains a user name or a password, which would replace the API key",
-			advice:
-				"remove them from the address. If the server needs such a login, add it as a header named Authorization under 'Headers'.",
-		};
+		return new Refusal(
+			"The credential's 'Base URL' contains a user name or a password, which would replace the API key",
+			"remove them from the address. If the server needs such a login, add it as a header named Authorization under 'Headers'.",
+		);
 	}
 	if (apiKey === '' && !isCustom) {
-		return { message: "The credential's 'API Key' is empty", advice: 'enter the key.' };
+		return new Refusal("The credential's 'API Key' is empty", 'enter the key.');
 	}
 	if (!HEADER_VALUE.test(apiKey)) {
-		return {
-			message: "The credential's 'API Key' contains a character that cannot be sent",
-			advice: 'copy the key again; it should contain only letters, digits and punctuation.',
-		};
+		return new Refusal(
+			"The credential's 'API Key' contains a character that cannot be sent",
+			'copy the key again; it should contain only letters, digits and punctuation.',
+		);
 	}
 	if (isCustom && !isServerFormat(fields.apiFormat)) {
-		return {
-			message: `The credential's 'API Format' is ${isUnset(fields.apiFormat) ? 'empty' : `${showValue(fields.apiFormat)}, which does not exist`}`,
-			advice: `choose one from the list, or make the expression return ${SERVER_FORMATS.map(({ value }) => value).join(', ')}.`,
-		};
+		return new Refusal(
+			`The credential's 'API Format' is ${isUnset(fields.apiFormat) ? 'empty' : `${showValue(fields.apiFormat)}, which does not exist`}`,
+			`choose one from the list, or make the expression return ${SERVER_FORMATS.map(({ value }) => value).join(', ')}.`,
+		);
 	}
 	const names = headers.map(({ name }) => name.toLowerCase());
 	for (const { name, value } of headers) {
 		if (names.indexOf(name.toLowerCase()) !== names.lastIndexOf(name.toLowerCase())) {
-			return {
-				message: `The credential contains the header '${name.slice(0, 60)}' several times`,
-				advice: 'keep one of them. It may contain several values, separated by commas.',
-			};
+			return new Refusal(
+				`The credential contains the header '${name.slice(0, 60)}' several times`,
+				'keep one of them. It may contain several values, separated by commas.',
+			);
 		}
 		if (!HEADER_NAME.test(name) || RESERVED_HEADERS.test(name)) {
-			return {
-				message: `The header '${name.slice(0, 60)}' of the credential cannot be sent`,
-				advice:
-					'correct its name. It may contain letters, digits and hyphens, and must not be a header that the node sets itself.',
-			};
+			return new Refusal(
+				`The header '${name.slice(0, 60)}' of the credential cannot be sent`,
+				'correct its name. It may contain letters, digits and hyphens, and must not be a header that the node sets itself.',
+			);
 		}
 		if (!HEADER_VALUE.test(value)) {
-			return {
-				message: `The value of the header '${name}' of the credential contains a character that cannot be sent`,
-				advice: 'copy the value again.',
-			};
+			return new Refusal(
+				`The value of the header '${name}' of the credential contains a character that cannot be sent`,
+				'copy the value again.',
+			);
 		}
 	}
 	return undefined;
@@ -85,5 +78,5 @@ export function findCredentialProblem(credential: Credential): CredentialProblem
 export function assertCredential(credential: Credential): void {
 	const problem = findCredentialProblem(credential);
 	if (!problem) return;
-	throw new Refusal(problem.message, `Open the StepFun API credential and ${problem.advice}`);
+	throw new Refusal(problem.message, `Open the StepFun API credential and ${problem.description}`);
 }
