@@ -95,21 +95,16 @@ export function createJsonImageScanner() {
 	};
 
 	const scanString = (chunk: Buffer, start: number): number => {
-		let position = start;
-		while (position < chunk.length) {
-			const byte = chunk[position++];
-			if (escaped) escaped = false;
-			else if (byte === BACKSLASH) escaped = true;
-			else if (byte === QUOTE) {
-				state = 'structure';
-				break;
-			}
-			if (lastString.length <= MAX_KEY_BYTES) lastString.push(byte);
-		}
-		const end = state === 'structure' ? position - 1 : position;
-		appendText(chunk.subarray(start, end));
-		append(chunk.subarray(end, position));
-		return position;
+		const quote = endOfText(chunk, start, escaped);
+		const end = quote ?? chunk.length;
+		escaped = quote === undefined && isEscaped(chunk, end, start, escaped);
+		const text = chunk.subarray(start, end);
+		lastString.push(...text.subarray(0, Math.max(0, MAX_KEY_BYTES + 1 - lastString.length)));
+		appendText(text);
+		if (quote === undefined) return end;
+		state = 'structure';
+		append(chunk.subarray(quote, quote + 1));
+		return quote + 1;
 	};
 
 	/** If a link starts like an image, it is one, and the decoder gets the start that has been read. */
@@ -150,24 +145,9 @@ export function createJsonImageScanner() {
 		if (state === 'image') decoder?.decode(text);
 	};
 
-	/** The position of the next quote that is not part of an escape sequence, where the image's text ends. */
-	const endOfImageText = (chunk: Buffer, start: number): number | undefined => {
-		let quote = chunk.indexOf(QUOTE, start);
-		while (quote !== -1) {
-			let backslashes = 0;
-			while (quote - backslashes > start && chunk[quote - backslashes - 1] === BACKSLASH) {
-				backslashes++;
-			}
-			if (quote - backslashes === start && escape === '\\') backslashes++;
-			if (backslashes % 2 === 0) return quote;
-			quote = chunk.indexOf(QUOTE, quote + 1);
-		}
-		return undefined;
-	};
-
 	const scanImage = (chunk: Buffer, start: number): number => {
 		decoder ??= createDecoder();
-		const quote = endOfImageText(chunk, start);
+		const quote = endOfText(chunk, start, escape === '\\');
 		const inside = chunk.subarray(start, quote);
 		if (escape === '' && !inside.includes(BACKSLASH)) decode(inside);
 		else {
@@ -212,6 +192,26 @@ export function tooLarge(): RequestFailure {
 	return new RequestFailure('tooLarge', {
 		text: 'The answer is far larger than any valid answer of this API',
 	});
+}
+
+/**
+ * Whether a byte belongs to an escape sequence that starts right before it.
+ *
+ * @param startIsEscaped whether the same is true of the byte at `start`
+ */
+function isEscaped(chunk: Buffer, at: number, start: number, startIsEscaped: boolean): boolean {
+	let first = at;
+	while (first > start && chunk[first - 1] === BACKSLASH) first--;
+	return (at - first + (first === start && startIsEscaped ? 1 : 0)) % 2 === 1;
+}
+
+/** The position of the quote that ends a text. */
+function endOfText(chunk: Buffer, start: number, startIsEscaped: boolean): number | undefined {
+	let quote = chunk.indexOf(QUOTE, start);
+	while (quote !== -1 && isEscaped(chunk, quote, start, startIsEscaped)) {
+		quote = chunk.indexOf(QUOTE, quote + 1);
+	}
+	return quote === -1 ? undefined : quote;
 }
 
 /** Decodes a key; `undefined` if it is too long to be relevant. */
