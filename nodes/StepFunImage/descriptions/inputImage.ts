@@ -18,9 +18,6 @@ export function inputImageFields(operation: Operation): INodeProperties[] {
 	const accepted = formats
 		? formats.map((format) => IMAGE_FORMATS[format].name).join(' or ')
 		: 'PNG, JPEG and WebP are safe choices';
-	const showForSource = (source: 'binary' | 'url' | 'text'): INodeProperties['displayOptions'] => ({
-		show: { ...showFor(operation).show, inputSource: [source] },
-	});
 	const [inputSource, ...rest]: INodeProperties[] = [
 		{
 			displayName: 'Input Image From',
@@ -55,7 +52,7 @@ export function inputImageFields(operation: Operation): INodeProperties[] {
 			default: 'data',
 			placeholder: 'e.g. data',
 			hint: 'The name of the input binary field containing the image. For several images, separate the names with commas, or enter * for all images of the item.',
-			displayOptions: showForSource('binary'),
+			displayOptions: showFor(operation, { inputSource: ['binary'] }),
 		},
 		{
 			displayName: 'Image URL',
@@ -66,7 +63,7 @@ export function inputImageFields(operation: Operation): INodeProperties[] {
 			placeholder: 'e.g. https://example.com/shoe.jpg',
 			description:
 				'Address of the image. It must open without a login. The node does not send the API key to it.',
-			displayOptions: showForSource('url'),
+			displayOptions: showFor(operation, { inputSource: ['url'] }),
 		},
 		{
 			displayName: 'Base64 Text',
@@ -76,7 +73,7 @@ export function inputImageFields(operation: Operation): INodeProperties[] {
 			default: '',
 			placeholder: 'e.g. data:image/png;base64,iVBORw0KGgo',
 			description: 'The image as Base64 text or as a data URI',
-			displayOptions: showForSource('text'),
+			displayOptions: showFor(operation, { inputSource: ['text'] }),
 		},
 	];
 	return [

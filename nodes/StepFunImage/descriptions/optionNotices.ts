@@ -1,11 +1,9 @@
-import type { DisplayCondition, INodeProperties, NodeParameterValue } from 'n8n-workflow';
+import type { INodeProperties, NodeParameterValue } from 'n8n-workflow';
 
 import { MODELS, OFFERS, type ModelCapabilities, type Offer } from '../catalogue/models';
-import { noticeFor } from './showFor';
+import { noticeFor, type Conditions } from './showFor';
 
 /** n8n shows a notice if all conditions of `show` apply and none of `hide`. */
-type Conditions = Record<string, Array<NodeParameterValue | DisplayCondition>>;
-
 interface Notice {
 	/** The text for a model; `undefined` if the model needs no notice. */
 	text(offer: Offer): string | undefined;

@@ -25,9 +25,7 @@ const [output, ...rest]: INodeProperties[] = [
 		default: FALLBACK_FIELD,
 		placeholder: 'e.g. data',
 		hint: 'The name of the output binary field to put the image in',
-		displayOptions: {
-			show: { ...showFor(OPERATIONS).show, output: outputsWith('hasFile') },
-		},
+		displayOptions: showFor(OPERATIONS, { output: outputsWith('hasFile') }),
 	},
 	{
 		displayName: 'Link Lifetime',
@@ -37,7 +35,7 @@ const [output, ...rest]: INodeProperties[] = [
 		default: DEFAULT_LINK_LIFETIME,
 		description:
 			"How long the link works. It stops working earlier if n8n deletes the execution's data: by default after 14 days or 10,000 executions, or soon after the run if the workflow's settings say not to save it.",
-		displayOptions: { show: { ...showFor(OPERATIONS).show, output: outputsWith('hasN8nLink') } },
+		displayOptions: showFor(OPERATIONS, { output: outputsWith('hasN8nLink') }),
 	},
 ];
 

@@ -2,54 +2,49 @@ import type { IDisplayOptions, INodeProperties } from 'n8n-workflow';
 
 import { MODELS, type ModelCapabilities, type Operation } from '../catalogue/models';
 
+export type Conditions = NonNullable<IDisplayOptions['show']>;
+
 /**
- * The display condition of a field for some operations and models.
+ * The display condition of a field for some operations.
  *
- * @param models the IDs of the models; without them, the field is shown for all models
+ * @param conditions further conditions
  */
 export function showFor(
 	operations: Operation | readonly Operation[],
-	models?: readonly string[],
-): { show: Record<string, string[]> } {
-	return {
-		show: {
-			resource: ['image'],
-			operation: [operations].flat(),
-			...(models ? { model: [...models] } : {}),
-		},
-	};
+	conditions?: Conditions,
+): { show: Conditions } {
+	return { show: { resource: ['image'], operation: [operations].flat(), ...conditions } };
 }
 
 /**
  * The display condition of a field for one model. n8n always shows a field whose condition in `show` meets an
  * expression, whatever its result is. The model is therefore in `hide`.
- */
-export function showForModel(operation: Operation, model: string) {
-	return { ...showFor(operation), hide: { model: [{ _cnd: { not: model } }] } };
-}
-
-/**
- * A notice about one model.
  *
  * @param conditions further conditions
  */
+export function showForModel(
+	operation: Operation,
+	model: string,
+	conditions: IDisplayOptions = {},
+): IDisplayOptions {
+	const { show, hide } = conditions;
+	return { ...showFor(operation, show), hide: { model: [{ _cnd: { not: model } }], ...hide } };
+}
+
+/** A notice about one model. */
 export function noticeFor(
 	operation: Operation,
 	model: string,
 	name: string,
 	displayName: string,
-	conditions: IDisplayOptions = {},
+	conditions?: IDisplayOptions,
 ): INodeProperties {
-	const { show, hide } = showForModel(operation, model);
 	return {
 		displayName,
 		name: `${name}Notice_${operation}_${model}`,
 		type: 'notice',
 		default: '',
-		displayOptions: {
-			show: { ...show, ...conditions.show },
-			hide: { ...hide, ...conditions.hide },
-		},
+		displayOptions: showForModel(operation, model, conditions),
 	};
 }
 

@@ -59,7 +59,7 @@ export const toolDescriptionFields: INodeProperties[] = [
 		return {
 			...field,
 			default: text,
-			displayOptions: { show: { ...showFor(operation).show, '@tool': [true] } },
+			displayOptions: showFor(operation, { '@tool': [true] }),
 		};
 	}),
 	{
