@@ -4,9 +4,7 @@ import {
 	type ICredentialTestFunctions,
 	type IExecuteFunctions,
 	type ILoadOptionsFunctions,
-	type INodeCredentialTestResult,
 	type INodeExecutionData,
-	type INodeListSearchResult,
 	type INodeProperties,
 	type INodeType,
 	type INodeTypeDescription,
@@ -64,28 +62,19 @@ export class StepFunImage implements INodeType {
 
 	methods = {
 		credentialTest: {
-			async testStepFunApi(
-				this: ICredentialTestFunctions,
-				credential: ICredentialsDecrypted,
-			): Promise<INodeCredentialTestResult> {
-				const { testStepFunApi } = await loadActions();
-				return await testStepFunApi.call(this, credential);
+			async testStepFunApi(this: ICredentialTestFunctions, credential: ICredentialsDecrypted) {
+				return await (await loadActions()).testStepFunApi.call(this, credential);
 			},
 		},
 		listSearch: {
-			async searchModels(
-				this: ILoadOptionsFunctions,
-				filter?: string,
-			): Promise<INodeListSearchResult> {
-				const { searchModels } = await loadActions();
-				return await searchModels.call(this, filter);
+			async searchModels(this: ILoadOptionsFunctions, filter?: string) {
+				return await (await loadActions()).searchModels.call(this, filter);
 			},
 		},
 	};
 
 	/** The properties define what is sent: each field by its `routing.send`, each operation by its `routing.request`. */
 	async execute(this: IExecuteFunctions): Promise<INodeExecutionData[][]> {
-		const { run } = await loadActions();
-		return await run(this, properties);
+		return await (await loadActions()).run(this, properties);
 	}
 }
