@@ -103,3 +103,12 @@ export function resolveLink(link: string, baseUrl: string): string | undefined {
 export function hostOf(url: string): string {
 	return URL.canParse(url) ? new URL(url).host : url;
 }
+
+/** Decodes a part of an address; the text itself if its encoding is invalid. */
+export function decodeUrl(part: string): string {
+	try {
+		return decodeURIComponent(part);
+	} catch {
+		return part;
+	}
+}

@@ -1,6 +1,6 @@
 import type { IDataObject } from 'n8n-workflow';
 
-import { isWebAddress } from '../catalogue/services';
+import { decodeUrl, isWebAddress } from '../catalogue/services';
 import { Refusal } from '../errors/nodeErrors';
 import { RequestFailure } from '../errors/requestFailure';
 import { isWholeBase64, measureBase64, measureImage } from '../image/measure';
@@ -71,7 +71,8 @@ function resolveUrlImage(item: ItemContext, value: unknown, rules: InputImageRul
 	}
 	const { pathname, href, host } = new URL(address);
 	const shownUrl = withoutLogin(href);
-	const fileName = decodePath(pathname).split('/').at(-1) || 'image';
+	// Object stores also encode the slashes before the name of a file.
+	const fileName = decodeUrl(pathname).split('/').at(-1) || 'image';
 	const { model, limits, timeouts, ignoreSslIssues } = rules;
 	return {
 		fileName,
@@ -107,15 +108,6 @@ function resolveUrlImage(item: ItemContext, value: unknown, rules: InputImageRul
 
 function withoutLogin(address: string): string {
 	return address.replace(/^(\w+:\/\/)?[^/?#]*@/, '$1');
-}
-
-/** Decodes the path of a URL. Object stores also encode the slashes before the name of a file. */
-function decodePath(path: string): string {
-	try {
-		return decodeURIComponent(path);
-	} catch {
-		return path;
-	}
 }
 
 /**

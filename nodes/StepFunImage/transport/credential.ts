@@ -3,7 +3,7 @@ import type { ICredentialDataDecryptedObject, IExecuteFunctions } from 'n8n-work
 
 import { ACCOUNT_DEFAULTS } from '../catalogue/defaults';
 import { findServerFormat, STEPFUN_FORMAT, type ServerFormat } from '../catalogue/serverFormats';
-import { CUSTOM_SERVICE, hostOf } from '../catalogue/services';
+import { CUSTOM_SERVICE, decodeUrl, hostOf } from '../catalogue/services';
 import type { Redactor } from '../errors/nodeErrors';
 import type { AccountLimits } from './rateLimiter';
 import { createRedactor } from './redact';
@@ -173,11 +173,5 @@ function secretsIn(query: string): string[] {
 }
 
 function passwordIn(url: string): string {
-	if (!URL.canParse(url)) return '';
-	const { password } = new URL(url);
-	try {
-		return decodeURIComponent(password);
-	} catch {
-		return password;
-	}
+	return URL.canParse(url) ? decodeUrl(new URL(url).password) : '';
 }
