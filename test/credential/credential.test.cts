@@ -135,6 +135,13 @@ describe('Credential: the connection test', () => {
 		expect(message).toContain('does not support HTTPS');
 	});
 
+	test('The connection test does not take an address without a version for right, if it has no list of models', async () => {
+		expect(await testLocal({ apiFormat: 'openai', baseUrl: server.origin })).toMatchObject({
+			status: 'Error',
+			message: expect.stringContaining('the Base URL usually ends in /v1'),
+		});
+	});
+
 	test('The connection test of a server that may lack a list of models passes without one', async () => {
 		server.setFaults([{ when: { path: '/models' }, fault: { status: 404 } }]);
 		expect(await testLocal({ apiFormat: 'openai' })).toEqual({

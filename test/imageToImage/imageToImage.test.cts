@@ -56,7 +56,6 @@ test.each([1_000_000, 1_000_001, 1_000_002])(
 	async (size) => {
 		const { error, bytes } = await runWith(await pngOfBytes(size), {
 			prompt: 'Ein Stuhl, "größer"',
-			options: { additionalBodyFields: '{ "source_url": "https://example.com/other.png" }' },
 		});
 		expect(error?.message).toBeUndefined();
 		expect(server.requests[0].json).toMatchObject({

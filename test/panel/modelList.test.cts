@@ -124,6 +124,8 @@ describe("Model list: a server of one's own", () => {
 			['a', 'b'],
 		],
 		['[{ "id": "flux" }]', ['flux']],
+		// n8n would evaluate the first one.
+		['[{ "id": "={{ 1 + 1 }}" }, { "id": "flux=2" }]', ['flux=2']],
 	])('The answer %s gives the models %j', async (body, expected) => {
 		answer(200, body);
 		expect(await names(custom(hostile.url))).toEqual(expected);

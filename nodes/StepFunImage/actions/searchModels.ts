@@ -115,7 +115,8 @@ function readIds(answer: unknown): string[] {
 	const entries = Array.isArray(answer) ? answer : (answer as { data?: unknown }).data;
 	const ids = (Array.isArray(entries) ? entries : [])
 		.map((entry: unknown) => (entry as { id?: unknown } | null)?.id)
-		.filter((id): id is string => typeof id === 'string' && id.trim() !== '')
+		// n8n would evaluate an ID that starts with an equals sign, as an expression.
+		.filter((id): id is string => typeof id === 'string' && /^\s*[^\s=]/.test(id))
 		// Each ID is searched for secrets, which takes longer in longer texts.
 		.filter(({ length }) => length <= MAX_ID_CHARACTERS);
 	return [...new Set(ids)].sort();

@@ -36,14 +36,14 @@ const NOTICES: Record<string, Notice> = {
 		text: ({ id, capabilities }) =>
 			capabilities.negativePrompt
 				? undefined
-				: `${id} does not support negative prompts, so the node refuses the run. Remove the option, or choose another model.`,
+				: `${id} does not support negative prompts. Remove the option, or choose another model.`,
 		show: HAS_NEGATIVE_PROMPT,
 	},
 	textMode: {
 		text: ({ id, capabilities }) =>
 			capabilities.textMode
 				? undefined
-				: `${id} does not support text mode, so the node refuses the run. Turn the option off, or choose another model.`,
+				: `${id} does not support text mode. Turn the option off, or choose another model.`,
 		hide: () => ({ '/options.textMode': isNot(true) }),
 	},
 	ignoredNegativePrompt: {

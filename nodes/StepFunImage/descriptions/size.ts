@@ -64,9 +64,9 @@ const unusedFields = OPERATIONS.flatMap((operation) =>
 		(model): INodeProperties => ({
 			...field,
 			type: 'string',
-			hint: 'Not used: with this model, the result has the size of the input image',
+			hint: 'Not used by StepFun: with this model, the result has the size of the input image',
 			description:
-				'This model does not use it, because the result has the size of the input image. The value is kept for other models and operations.',
+				'StepFun ignores it for this model, because the result has the size of the input image. The value is kept for other models and operations.',
 			displayOptions: showForModel(operation, model),
 		}),
 	),

@@ -55,12 +55,12 @@ export function isScalar(value: unknown): boolean {
 }
 
 /**
- * Refuses a value that is not a text. Numbers are, but not the true or false of a condition.
+ * Refuses a value that cannot be written as text, and the false of a condition that is not met.
  *
  * @throws Refusal that names the field
  */
 export function assertScalar({ label, value }: EnteredValue): void {
-	if (isScalar(value) && typeof value !== 'boolean') return;
+	if (isScalar(value) && value !== false) return;
 	const kind = Array.isArray(value)
 		? 'a list'
 		: typeof value === 'object'
