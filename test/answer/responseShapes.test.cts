@@ -84,6 +84,10 @@ describe('a link that was paid for counts, wherever it stands', () => {
 		expect((await read(events.join('\r\n'))).response).toMatchObject({ url: link, seed: 8 });
 	});
 
+	test('but a text that starts like an event is no stream of events', async () => {
+		expect((await failureFrom('id: 5 is wrong'))?.kind).toBe('invalidJson');
+	});
+
 	test('and the links after the first one are kept too', async () => {
 		const links = ['https://res.example/1', 'https://res.example/2', '/3'];
 		const { response } = await read(JSON.stringify({ data: links.map((url) => ({ url })) }));

@@ -203,8 +203,11 @@ type Entry = Record<string, unknown>;
 /** Joins the events of a stream (the HTML standard's "server-sent events"), which some servers send without being asked. */
 function joinEvents(text: string): string {
 	if (!/^\s*(event|data|id|retry)?:/.test(text)) return text;
-	const events = text.split(/\r?\n/).map((line) => line.replace(/^data:\s*/, ''));
-	return `[${events.filter((event) => event.startsWith('{')).join(',')}]`;
+	const events = text
+		.split(/\r?\n/)
+		.map((line) => line.replace(/^data:\s*/, ''))
+		.filter((event) => event.startsWith('{'));
+	return events.length > 0 ? `[${events.join(',')}]` : text;
 }
 
 /** The results in an answer, each as an object. Some servers return a link without an object around it. */
