@@ -112,7 +112,7 @@ async function shootCredential(
 	await shoot('credential-wrong-key', /The API key was not accepted/);
 	await editor.fill('apiKey', apiKey);
 	await editor.fill('baseUrl', new URL(baseUrl).origin);
-	await shoot('credential-wrong-address', /no \/models at this address/);
+	await shoot('credential-wrong-address', /There is no \/models at http/);
 	await editor.fill('baseUrl', baseUrl);
 	await shoot('credential', /Connection tested successfully/);
 }

@@ -35,7 +35,7 @@ export async function createCredential(session: Session): Promise<void> {
 	await editor.fill('baseUrl', server.origin);
 	const wrongAddressVerdict = await save('credential-wrong-address');
 	match(wrongAddressVerdict, /Couldn.t connect/);
-	match(wrongAddressVerdict, /The server answers, but it has no \/models at this address/);
+	match(wrongAddressVerdict, /There is no \/models at http/);
 	match(wrongAddressVerdict, /usually ends in \/v1/);
 
 	await editor.fill('baseUrl', server.url);

@@ -58,7 +58,7 @@ export async function checkModels(
 		if (listed.includes(id)) await editor.chooseModel(id);
 		strictEqual(await editor.readModel(), id);
 		const hasSizes = capabilities.sizes !== undefined;
-		const isUnused = await editor.panel.getByText('Not used: with this model').isVisible();
+		const isUnused = await editor.panel.getByText('Not used by StepFun').isVisible();
 		strictEqual(isUnused, !hasSizes, `${id} takes a Size, or none, wrongly`);
 		const sizes = hasSizes ? await editor.readChoices('size') : [];
 		if (hasSizes) deepStrictEqual(sizes, sizesOf(capabilities));
