@@ -99,7 +99,8 @@ describe('Edit: an image from a URL', () => {
 		);
 		expect(error?.message).toBeUndefined();
 		const prompts = server.requests.map(({ fields }) => fields?.prompt);
-		expect(prompts.slice(3, 5)).toEqual(['Row 3.', 'Row 3.']);
+		expect(prompts).toHaveLength(21);
+		expect(prompts.lastIndexOf('Row 3.')).toBeLessThan(10);
 	});
 
 	test.each([

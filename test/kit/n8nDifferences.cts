@@ -31,6 +31,9 @@ export const RESOLVES_ITEMS_APART = Number(n8nCorePackage.version.split('.')[0])
 /** Whether n8n names the required field that was never filled in; n8n 1.x says only that there are issues. */
 export const NAMES_EMPTY_FIELDS = RESOLVES_ITEMS_APART;
 
+/** Whether what has arrived of a download is read before its broken connection is noticed. */
+export const READS_BROKEN_DOWNLOADS = RESOLVES_ITEMS_APART;
+
 /** Whether n8n lets a node's fields ask if it is a tool, and names and describes the tool itself. */
 export const KNOWS_TOOLS = 'getToolDescriptionForNode' in NodeHelpers;
 

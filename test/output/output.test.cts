@@ -2,7 +2,7 @@ import type { IBinaryData } from 'n8n-workflow';
 import sharp from 'sharp';
 
 import { inputImage, itemWithFile } from '../kit/images.cts';
-import { COMBINES_BINARY } from '../kit/n8nDifferences.cts';
+import { COMBINES_BINARY, READS_BROKEN_DOWNLOADS } from '../kit/n8nDifferences.cts';
 import { bytesOf } from '../kit/runNode.cts';
 import {
 	startStepFunServer,
@@ -277,13 +277,16 @@ describe('Output: the download of Image File and URL fails', () => {
 		},
 	);
 
-	test('A whole picture is kept although the server announced more', async () => {
-		server.setResultFaults([{ fault: { wrongContentLength: 1000 } }]);
-		const { error, items } = await runGenerate(server, atOnce);
-		expect(error?.message).toBeUndefined();
-		expect((await bytesOf(items[0].binary?.data)).equals(server.sentImages[0])).toBe(true);
-		expect(server.resultRequests).toHaveLength(1);
-	});
+	(READS_BROKEN_DOWNLOADS ? test : test.skip)(
+		'A whole picture is kept although the server announced more',
+		async () => {
+			server.setResultFaults([{ fault: { wrongContentLength: 1000 } }]);
+			const { error, items } = await runGenerate(server, atOnce);
+			expect(error?.message).toBeUndefined();
+			expect((await bytesOf(items[0].binary?.data)).equals(server.sentImages[0])).toBe(true);
+			expect(server.resultRequests).toHaveLength(1);
+		},
+	);
 
 	test('A failed download of the only image of a run does not mention other lost images', async () => {
 		server.setResultFaults([{ fault: { status: 404 } }]);
