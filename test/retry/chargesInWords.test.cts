@@ -1,5 +1,7 @@
+import type { ServerResponse } from 'node:http';
 import { Container } from '@n8n/di';
 import { BinaryDataService } from 'n8n-core';
+import type { INodeParameters } from 'n8n-workflow';
 
 import { answerWith, startHostileServer, type HostileServer } from '../kit/hostileServer.cts';
 import { inputImage, itemWithFile, pngOfBytes } from '../kit/images.cts';
@@ -62,40 +64,39 @@ test('Retry On Fail buys nothing more once a row has failed for good', async () 
 
 const CUT_ONCE = { faults: [{ times: 1, fault: { cutBody: true as const } }] };
 
-test('Input image gone (404) after a charged try', async () => {
-	await start(CUT_ONCE);
+/** Edits an image from a URL, whose host sends it once and something else afterwards. */
+async function editFromUrl(
+	afterwards: (response: ServerResponse) => void,
+	options: INodeParameters = {},
+) {
 	const picture = await inputImage(64, 64);
-	let n = 0;
-	const files = await startHostileServer(
-		(_request, response) =>
-			void (n++ === 0 ? response.end(picture) : response.writeHead(404).end()),
-	);
+	let downloads = 0;
+	const files = await startHostileServer((_request, response) => {
+		if (downloads++ === 0) response.end(picture);
+		else afterwards(response);
+	});
 	const { items } = await runEdit(
 		server,
 		[{ json: {} }],
-		{ inputSource: 'url', inputUrl: `${files.origin}/1` },
-		{ credential: { apiKey }, onError: CONTINUE },
-	);
-	await files.close();
-	expect(textOf(items[0])).not.toContain('Nothing was sent');
-});
-
-test('Input image is a page after a charged try', async () => {
-	await start(CUT_ONCE);
-	const picture = await inputImage(64, 64);
-	let n = 0;
-	const files = await startHostileServer(
-		(_request, response) => void (n++ === 0 ? response.end(picture) : response.end('login')),
-	);
-	const { items } = await runEdit(
-		server,
-		[{ json: {} }],
-		{ inputSource: 'url', inputUrl: `${files.origin}/1` },
+		{ inputSource: 'url', inputUrl: `${files.origin}/1`, options },
 		{ credential: { apiKey }, onError: CONTINUE },
 	);
 	await files.close();
 	expect(server.billed).toHaveLength(1);
-	expect(textOf(items[0])).toContain('charged');
+	return items;
+}
+
+test('Input image gone (404) after a charged try', async () => {
+	await start(CUT_ONCE);
+	const [failed] = await editFromUrl((response) => response.writeHead(404).end());
+	expect(textOf(failed)).toContain('An earlier try was charged.');
+	expect(textOf(failed)).not.toContain('Nothing was sent');
+});
+
+test('Input image is a page after a charged try', async () => {
+	await start(CUT_ONCE);
+	const [failed] = await editFromUrl((response) => response.end('login'));
+	expect(textOf(failed)).toContain('An earlier try was charged.');
 });
 
 test('Stored input image cannot be read after a charged try', async () => {
@@ -140,21 +141,11 @@ test('The server is gone after a charged try', async () => {
 
 test('The input image of the second of two images fails', async () => {
 	await start({});
-	const picture = await inputImage(64, 64);
-	let n = 0;
-	const files = await startHostileServer(
-		(_request, response) =>
-			void (n++ === 0 ? response.end(picture) : response.writeHead(404).end()),
-	);
-	const { items } = await runEdit(
-		server,
-		[{ json: {} }],
-		{ inputSource: 'url', inputUrl: `${files.origin}/1`, options: { numberOfImages: 2 } },
-		{ credential: { apiKey }, onError: CONTINUE },
-	);
-	await files.close();
-	expect(server.billed).toHaveLength(1);
-	expect(textOf(items[1])).not.toContain('Nothing was sent to the image service for this item');
+	const [made, failed] = await editFromUrl((response) => response.writeHead(404).end(), {
+		numberOfImages: 2,
+	});
+	expect(made.json.finishReason).toBe('success');
+	expect(textOf(failed)).toContain('Nothing was sent to the image service for this image.');
 });
 
 test.each([

@@ -5,7 +5,7 @@ import {
 	type INodeCredentialTestResult,
 } from 'n8n-workflow';
 
-import { isWebAddress } from '../catalogue/services';
+import { isWebAddress, MODELS_PATH } from '../catalogue/services';
 import { explainFailure } from '../errors/messages';
 import { RequestFailure } from '../errors/requestFailure';
 import { findCredentialProblem } from '../request/credentialRules';
@@ -13,8 +13,6 @@ import { authorizationHeaders, parseCredential, type Credential } from '../trans
 import { toRequestFailure } from '../transport/networkFailure';
 
 const TIMEOUT_MS = 15_000;
-
-const MODELS_PATH = '/models';
 
 /** A version as part of an address, such as `/v1` or `/v1beta`. */
 const VERSION_IN_PATH = /\/v\d/;

@@ -6,13 +6,17 @@ import {
 } from 'n8n-workflow';
 
 import { findModel, modelsFor, type Model, type Operation } from '../catalogue/models';
-import { currencyOf, isWebAddress, SERVICES, type Currency } from '../catalogue/services';
+import {
+	currencyOf,
+	isWebAddress,
+	MODELS_PATH,
+	SERVICES,
+	type Currency,
+} from '../catalogue/services';
 import { requestError } from '../errors/nodeErrors';
 import { RequestFailure } from '../errors/requestFailure';
 import { CREDENTIAL_TYPE, parseCredential, type Credential } from '../transport/credential';
 import { getJson } from './getJson';
-
-const MODELS_PATH = '/models';
 
 const LIMITS = {
 	/** Short, because the user waits for the list. */

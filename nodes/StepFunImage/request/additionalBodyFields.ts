@@ -1,18 +1,13 @@
 import { jsonParse, type IDataObject } from 'n8n-workflow';
 
 import type { Operation } from '../catalogue/models';
-import { inputError } from '../errors/nodeErrors';
-import type { BodyFields, ItemContext } from './types';
+import { Refusal } from '../errors/nodeErrors';
+import { IMAGE_FIELDS } from './body';
+import type { BodyFields } from './types';
 import { isUnset, showValue, toBoolean, toNumber } from './validators';
 
 /** The names under which servers take the number of images for one request. */
 const NUMBER_OF_IMAGES = ['n', 'batch_size', 'num_images', 'num_images_per_prompt', 'num_outputs'];
-
-/** The field in which an operation sends the input image. */
-const IMAGE_FIELDS: Partial<Record<Operation, string>> = {
-	edit: 'image',
-	imageToImage: 'source_url',
-};
 
 const VALUE_ADVICE =
 	'Correct its value, remove the field, or check that the expression finds the value on this item.';
@@ -20,11 +15,10 @@ const VALUE_ADVICE =
 /**
  * Reads the user's own fields for the body. A field that is null removes the node's field of the same name.
  *
- * @throws NodeOperationError for anything but an object, for values that JSON cannot express, and for fields with which
+ * @throws Refusal for anything but an object, for values that JSON cannot express, and for fields with which
  * the user would pay for images that the node does not return
  */
 export function readAdditionalBodyFields(
-	item: ItemContext,
 	{ additionalBodyFields }: IDataObject,
 	operation: Operation,
 ): BodyFields {
@@ -34,8 +28,7 @@ export function readAdditionalBodyFields(
 			? jsonParse<unknown>(additionalBodyFields, { fallbackValue: null })
 			: additionalBodyFields;
 	if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) {
-		throw inputError(
-			item,
+		throw new Refusal(
 			"'Additional Body Fields' is not a JSON object",
 			`Write an object such as { "num_inference_steps": 20 }, with the names in double quotes. The current value is ${showValue(parsed ?? additionalBodyFields)}.`,
 		);
@@ -43,7 +36,7 @@ export function readAdditionalBodyFields(
 	const entries = Object.entries(parsed).filter(([, value]) => value !== undefined);
 	for (const [name, value] of entries) {
 		const [problem, advice] = findProblem(name, value, operation) ?? [];
-		if (problem) throw inputError(item, `'Additional Body Fields' ${problem}`, advice as string);
+		if (problem) throw new Refusal(`'Additional Body Fields' ${problem}`, advice as string);
 	}
 	return Object.fromEntries(entries) as BodyFields;
 }
@@ -65,7 +58,7 @@ function findProblem(
 			'The node reads a single answer, so you would pay for an image without getting it. Remove stream.',
 		];
 	}
-	if (name === IMAGE_FIELDS[operation] && value !== null) {
+	if (operation !== 'generate' && name === IMAGE_FIELDS[operation] && value !== null) {
 		return [
 			`contains the input image, ${name}`,
 			`The node sends the image in this field itself. Remove ${name}, and choose the image with 'Input Image From'.`,

@@ -4,6 +4,12 @@ import type { Progress } from '../transport/timeLimits';
 import { readUpload, type UploadFile } from '../transport/upload';
 import type { BodyFields } from './types';
 
+/** The field in which an operation sends the input image. */
+export const IMAGE_FIELDS = {
+	edit: 'image',
+	imageToImage: 'source_url',
+} satisfies Partial<Record<Operation, string>>;
+
 /**
  * The body of one request: JSON for Generate, multipart/form-data with the image for Edit, JSON with the
  * image as a data URI for Image to Image.
@@ -19,7 +25,7 @@ export async function encodeBody(
 ): Promise<Pick<ApiRequest, 'json' | 'form'>> {
 	if (!image) return { json: fields };
 	return operation === 'edit'
-		? { form: { fields: toText(fields), fileField: 'image', file: image } }
+		? { form: { fields: toText(fields), fileField: IMAGE_FIELDS.edit, file: image } }
 		: { json: await jsonWithImage(fields, image, progress) };
 }
 
@@ -32,8 +38,8 @@ async function jsonWithImage(
 	file: UploadFile,
 	progress: Progress,
 ): Promise<Buffer> {
-	const others = JSON.stringify({ ...fields, source_url: undefined });
-	const start = `${others.slice(0, -1)},"source_url":"data:${file.mimeType};base64,`;
+	const others = JSON.stringify({ ...fields, [IMAGE_FIELDS.imageToImage]: undefined });
+	const start = `${others.slice(0, -1)},"${IMAGE_FIELDS.imageToImage}":"data:${file.mimeType};base64,`;
 	const end = '"}';
 	const startBytes = Buffer.byteLength(start);
 	const body = Buffer.allocUnsafe(startBytes + 4 * Math.ceil(file.size / 3) + end.length);

@@ -53,7 +53,7 @@ export async function readImageRequests(
 		format.sizeNotation === 'asModel' ? findCapabilities(model, operation) : undefined;
 	const outputOptions = readOutputOptions(item, parameters, options, format);
 	const { output, severalImagesAs } = outputOptions;
-	const additionalFields = readAdditionalBodyFields(item, options, operation);
+	const additionalFields = readAdditionalBodyFields(options, operation);
 	const values = routing.fields.map((field) => ({ field, value: valueAt(parameters, field.path) }));
 	const fields: BodyFields = {
 		...readBodyFields(values, operation, model, capabilities),
