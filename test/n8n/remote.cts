@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { writeFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { jsonParse, type IConnections, type INode, type INodeExecutionData } from 'n8n-workflow';
@@ -63,8 +63,8 @@ async function whileAnsweredWith(status: number, call: () => Promise<unknown>): 
 
 /**
  * Runs workflows in an n8n through its public API alone. That API can neither start a workflow from its manual trigger
- * nor hand over a file, so the copy of a workflow that runs there starts from a webhook and takes its pictures along in
- * the execution's data.
+ * nor hand over a file, so the copy of a workflow that runs there starts from a webhook, holds the files that it reads,
+ * and takes its pictures along in the execution's data.
  *
  * @param cleanUp receives functions that remove the workflows and credentials
  * @throws when the address or the key is wrong, or the node is not installed there
@@ -143,7 +143,7 @@ export async function connectRemote(
 			const { id } = await callApi<{ id: string }>(
 				'POST',
 				'/workflows',
-				forPublicApi(workflow, path),
+				forPublicApi(workflow, path, await readFiles(filesFolder)),
 			);
 			cleanUp(() => removeWorkflow(id));
 			await callApi('POST', `/workflows/${id}/activate`);
@@ -158,12 +158,32 @@ export async function connectRemote(
 	};
 }
 
-const WRITE_TYPE = 'n8n-nodes-base.readWriteFile';
+const FILES_TYPE = 'n8n-nodes-base.readWriteFile';
 const PICTURES_OF = 'Pictures of ';
 const BASE64_FIELD = 'pictureAsBase64';
 
+interface InputFile {
+	fileName: string;
+	base64: string;
+}
+
+/** The files in a folder and its subfolders, in the order of their paths. */
+async function readFiles(folder: string): Promise<InputFile[]> {
+	const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+	const paths = entries
+		.filter((entry) => entry.isFile())
+		.map(({ parentPath, name }) => join(parentPath, name))
+		.sort();
+	return await Promise.all(
+		paths.map(async (path) => ({
+			fileName: basename(path),
+			base64: await readFile(path, 'base64'),
+		})),
+	);
+}
+
 /** The same workflow, to be run through the public API. */
-function forPublicApi(workflow: WorkflowFile, path: string) {
+function forPublicApi(workflow: WorkflowFile, path: string, inputFiles: InputFile[]) {
 	const { name, nodes, connections, settings } = workflow;
 	const trigger = findTrigger(workflow);
 	const makers = nodes.filter(({ type }) => type === NODE_TYPE);
@@ -178,7 +198,9 @@ function forPublicApi(workflow: WorkflowFile, path: string) {
 	}
 	const replaced = nodes.map((node) => {
 		if (node === trigger) return { ...node, ...startFromWebhook(path) };
-		return node.type === WRITE_TYPE ? { ...node, ...nameFileOnly(node) } : node;
+		if (node.type !== FILES_TYPE) return node;
+		const isWriting = node.parameters.operation === 'write';
+		return { ...node, ...(isWriting ? nameFileOnly(node) : holdFiles(inputFiles)) };
 	});
 	return {
 		name,
@@ -211,6 +233,19 @@ function nameFileOnly({ parameters }: INode): Partial<INode> {
 			includeOtherFields: true,
 			options: { stripBinary: false },
 		},
+	};
+}
+
+/** Instead of reading files from a disk on which this machine may not put them: items that bring them along. */
+function holdFiles(files: InputFile[]): Partial<INode> {
+	const items = files.map(({ fileName, base64 }) => ({
+		json: { fileName },
+		binary: { data: { data: base64, fileName, mimeType: 'application/octet-stream' } },
+	}));
+	return {
+		type: 'n8n-nodes-base.code',
+		typeVersion: 2,
+		parameters: { jsCode: `return ${JSON.stringify(items)};` },
 	};
 }
 
