@@ -7,25 +7,22 @@ const MAX_ENVELOPE_BYTES = 1024 * 1024;
 const MAX_KEPT_TEXT_BYTES = 64 * 1024;
 const MAX_TEXT_BYTES = 64 * 1024 * 1024;
 
-const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
-const COLON = 0x3a;
+const [QUOTE, BACKSLASH, COLON] = Buffer.from('"\\:');
+const WHITE_SPACE = new Set(Buffer.from(' \n\r\t'));
 
 /** The field for an image as Base64. */
 const IMAGE_KEY = 'b64_json';
 /** The field for a link. Some servers put the image itself there. */
 const LINK_KEY = 'url';
-/**
- * How an image starts where a link may be: as a data URI, or as the Base64 text of a PNG, JPEG or WebP. In lower case.
- */
+/** How an image starts where a link may be: as a data URI, or as the Base64 of a PNG, JPEG or WebP. In lower case. */
 const IMAGE_STARTS = ['data:', 'ivborw0kggo', '/9j/', 'uklgr'];
 /** The longest form of the relevant keys, with each character as an escape such as `\u0062`. */
-const MAX_KEY_BYTES = IMAGE_KEY.length * 6;
+const MAX_KEY_CHARACTERS = IMAGE_KEY.length * 6;
 /** The beginning of an escape sequence at the end of a text. */
 const INCOMPLETE_ESCAPE = /(?<!\\)(?:\\\\)*(\\(?:u[0-9a-fA-F]{0,3})?)$/;
 
-const isWhiteSpace = (byte: number) =>
-	byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
+/** Takes a piece of a text. It may overwrite the piece. */
+type TakePiece = (piece: Buffer, isLast: boolean) => void;
 
 /**
  * Creates a scanner for the JSON of an answer while it arrives. It decodes the Base64 text of the image chunk by chunk,
@@ -38,20 +35,15 @@ export function createJsonImageScanner() {
 	let imageBytes: Buffer[] = [];
 	let decoder: ReturnType<typeof base64Decoder> | undefined;
 	let isEmpty = true;
-	const createDecoder = () =>
-		base64Decoder((bytes) => {
-			isEmpty = false;
-			imageBytes.push(bytes);
-		});
-
-	let state: 'structure' | 'string' | 'link' | 'image' | 'anotherImage' = 'structure';
-	/** The last string, which is a key if a colon follows. */
-	let lastString: number[] = [];
+	/** Takes the current text; `undefined` between texts. */
+	let take: TakePiece | undefined;
+	/** How much of the current text has been taken. */
+	let takenBytes = 0;
+	/** The beginning of the last text, which is a key if a colon follows. */
+	let head = '';
 	let key: string | undefined;
-	/** How much of the current string has been read, if it is not an image. */
-	let textBytes = 0;
-	let escaped = false;
-	/** An incomplete escape sequence at the end of a chunk of the image text. */
+	let isEscapedNext = false;
+	/** An incomplete escape sequence at the end of a piece of the image. */
 	let escape = '';
 
 	const append = (part: Buffer) => {
@@ -64,119 +56,94 @@ export function createJsonImageScanner() {
 		envelopeBytes = bytes;
 	};
 
-	const stateOfString = (name: string | undefined): typeof state => {
-		if (name === IMAGE_KEY) return decoder ? 'anotherImage' : 'image';
+	const takeText: TakePiece = (text) => {
+		append(text.subarray(0, Math.max(0, MAX_KEPT_TEXT_BYTES - takenBytes)));
+		if (takenBytes + text.length > MAX_TEXT_BYTES) throw tooLarge();
+	};
+
+	const takeImage: TakePiece = (piece, isLast) => {
+		if (escape === '' && !piece.includes(BACKSLASH)) decoder?.decode(piece);
+		else {
+			// Decodes all escapes of a piece at once, because some servers write one every few characters.
+			const text = escape + piece.toString('latin1');
+			escape = isLast ? '' : (INCOMPLETE_ESCAPE.exec(text)?.[1] ?? '');
+			const complete = text.slice(0, text.length - escape.length);
+			decoder?.decode(unescapeImageText(complete.replace(/[\r\n\t]+/g, '')));
+		}
+		if (!isLast) return;
+		decoder?.end();
+		// An empty text is not an image, so the image may still follow.
+		if (isEmpty) decoder = undefined;
+	};
+
+	/** Only the first image is decoded. */
+	const takeNextImage = (): TakePiece => {
+		if (decoder) return () => undefined;
+		decoder = base64Decoder((bytes) => {
+			isEmpty = false;
+			imageBytes.push(bytes);
+		});
+		return takeImage;
+	};
+
+	/** Takes a text that is a link, or an image if it starts like one. */
+	const takeLink: TakePiece = (piece, isLast) => {
+		const start = head.toLowerCase();
+		const isImage = IMAGE_STARTS.some((each) => start.startsWith(each));
+		const isUndecided = !isImage && IMAGE_STARTS.some((each) => each.startsWith(start));
+		if (isUndecided && !isLast) return;
+		take = isImage ? takeNextImage() : takeText;
+		take(Buffer.from(head.slice(0, takenBytes), 'latin1'), false);
+		take(piece, isLast);
+	};
+
+	const startText = () => {
+		const isImage = key === IMAGE_KEY;
 		// A text without a key is a key itself, or part of a list, which may consist of links.
-		return name === LINK_KEY || name === undefined ? 'link' : 'string';
+		const mayBeLink = key === LINK_KEY || key === undefined;
+		take = isImage ? takeNextImage() : mayBeLink ? takeLink : takeText;
+		takenBytes = 0;
+		head = '';
+		key = undefined;
 	};
 
 	const scanStructure = (chunk: Buffer, start: number): number => {
 		let position = start;
-		while (position < chunk.length) {
+		while (position < chunk.length && !take) {
 			const byte = chunk[position++];
-			if (byte === QUOTE) {
-				state = stateOfString(key);
-				key = undefined;
-				lastString = [];
-				textBytes = 0;
-				break;
-			}
-			if (byte === COLON) key = decodeKey(lastString);
-			else if (!isWhiteSpace(byte)) key = undefined;
+			if (byte === QUOTE) startText();
+			else if (byte === COLON) key = decodeKey(head);
+			else if (!WHITE_SPACE.has(byte)) key = undefined;
 		}
 		append(chunk.subarray(start, position));
 		return position;
 	};
 
-	const appendText = (text: Buffer) => {
-		append(text.subarray(0, Math.max(0, MAX_KEPT_TEXT_BYTES - textBytes)));
-		textBytes += text.length;
-		if (textBytes > MAX_TEXT_BYTES) throw tooLarge();
-	};
-
-	const scanString = (chunk: Buffer, start: number): number => {
-		const quote = endOfText(chunk, start, escaped);
+	const scanText = (chunk: Buffer, start: number): number => {
+		const quote = endOfText(chunk, start, isEscapedNext);
 		const end = quote ?? chunk.length;
-		escaped = quote === undefined && isEscaped(chunk, end, start, escaped);
-		const text = chunk.subarray(start, end);
-		lastString.push(...text.subarray(0, Math.max(0, MAX_KEY_BYTES + 1 - lastString.length)));
-		appendText(text);
+		isEscapedNext = quote === undefined && isEscaped(chunk, end, start, isEscapedNext);
+		const piece = chunk.subarray(start, end);
+		head += piece.toString('latin1', 0, MAX_KEY_CHARACTERS + 1 - head.length);
+		take?.(piece, quote !== undefined);
+		takenBytes += piece.length;
 		if (quote === undefined) return end;
-		state = 'structure';
-		append(chunk.subarray(quote, quote + 1));
-		return quote + 1;
-	};
-
-	/** If a link starts like an image, it is one, and the decoder gets the start that has been read. */
-	const scanLink = (chunk: Buffer, start: number): number => {
-		let position = start;
-		while (position < chunk.length) {
-			const read = String.fromCharCode(...lastString, chunk[position]).toLowerCase();
-			const imageStart = IMAGE_STARTS.find((each) => each.startsWith(read));
-			if (imageStart === undefined) {
-				append(Buffer.from(lastString));
-				state = 'string';
-				break;
-			}
-			lastString.push(chunk[position++]);
-			if (read !== imageStart) continue;
-			state = decoder ? 'anotherImage' : 'image';
-			if (decoder) break;
-			decoder = createDecoder();
-			decoder.decode(Buffer.from(lastString));
-			break;
-		}
-		return position;
-	};
-
-	const endImageString = (position: number) => {
-		if (state === 'image') {
-			decoder?.end();
-			// An empty text is not an image, so the image may still follow.
-			if (isEmpty) decoder = undefined;
-		}
-		state = 'structure';
-		lastString = [];
+		take = undefined;
 		append(Buffer.from('"'));
-		return position;
-	};
-
-	const decode = (text: Buffer) => {
-		if (state === 'image') decoder?.decode(text);
-	};
-
-	const scanImage = (chunk: Buffer, start: number): number => {
-		decoder ??= createDecoder();
-		const quote = endOfText(chunk, start, escape === '\\');
-		const inside = chunk.subarray(start, quote);
-		if (escape === '' && !inside.includes(BACKSLASH)) decode(inside);
-		else {
-			// Decodes all escapes of a chunk at once, because some servers write one every few characters.
-			const text = escape + inside.toString('latin1');
-			escape = quote === undefined ? (INCOMPLETE_ESCAPE.exec(text)?.[1] ?? '') : '';
-			const complete = text.slice(0, text.length - escape.length);
-			decode(Buffer.from(unescapeImageText(complete.replace(/[\r\n\t]+/g, '')), 'latin1'));
-		}
-		return quote === undefined ? chunk.length : endImageString(quote + 1);
-	};
-
-	const scanners = {
-		structure: scanStructure,
-		string: scanString,
-		link: scanLink,
-		image: scanImage,
-		anotherImage: scanImage,
+		return quote + 1;
 	};
 
 	return {
 		/** Scans the next piece of the answer, and decodes the image into the piece's own memory. */
 		scan(chunk: Buffer) {
 			let position = 0;
-			while (position < chunk.length) position = scanners[state](chunk, position);
+			while (position < chunk.length) {
+				position = (take ? scanText : scanStructure)(chunk, position);
+			}
 		},
 		hasImageBytes: () => imageBytes.length > 0,
 		/** Whether the image has arrived, including its closing quote. */
-		imageIsComplete: () => decoder !== undefined && state !== 'image',
+		imageIsComplete: () => decoder !== undefined && take !== takeImage,
 		takeImageBytes() {
 			const taken = imageBytes;
 			imageBytes = [];
@@ -215,15 +182,14 @@ function endOfText(chunk: Buffer, start: number, startIsEscaped: boolean): numbe
 }
 
 /** Decodes a key; `undefined` if it is too long to be relevant. */
-function decodeKey(bytes: number[]): string | undefined {
-	if (bytes.length > MAX_KEY_BYTES) return undefined;
-	const raw = String.fromCharCode(...bytes);
+function decodeKey(raw: string): string | undefined {
+	if (raw.length > MAX_KEY_CHARACTERS) return undefined;
 	return raw.includes('\\') ? unescapeJson(raw) : raw;
 }
 
-function unescapeImageText(raw: string): string {
+function unescapeImageText(raw: string): Buffer {
 	const text = unescapeJson(raw);
-	if (text !== undefined) return text;
+	if (text !== undefined) return Buffer.from(text, 'latin1');
 	throw new RequestFailure('invalidJson', {
 		text: `The answer has an invalid escape: ${raw.slice(0, 100)}`,
 	});
