@@ -12,10 +12,6 @@ const MIN_MATCH_LENGTH = 16;
 /** A shorter beginning of a secret at the point where a text was truncated reveals nothing. */
 const MIN_CUT_LENGTH = 4;
 
-/** A character that is encoded for a URL, JSON or HTML. */
-const SPELLED_CHARACTER =
-	/%([0-9a-f]{2})|\\u([0-9a-f]{4})|\\x([0-9a-f]{2})|\\(["'\\/])|&#x([0-9a-f]{1,6});|&#(\d{1,7});|&(amp|lt|gt|quot|apos|sol|plus|equals|num|colon|period|lowbar|commat);/gi;
-
 const NAMED_ENTITIES: Record<string, string> = {
 	amp: '&',
 	lt: '<',
@@ -32,10 +28,13 @@ const NAMED_ENTITIES: Record<string, string> = {
 	commat: '@',
 };
 
-/** A decoded text, and the position of each of its characters in the original text. */
+/** A character that is encoded for a URL, JSON or HTML, or any other character. */
+const SPELLED_CHARACTER =
+	/%([0-9a-f]{2})|\\u([0-9a-f]{4})|\\x([0-9a-f]{2})|\\(["'\\/])|&#x([0-9a-f]{1,6});|&#(\d{1,7});|&(amp|lt|gt|quot|apos|sol|plus|equals|num|colon|period|lowbar|commat);|[^]/gi;
+
+/** A decoded text, and the position of each of its characters, and of its end, in the original text. */
 interface ReadText {
 	text: string;
-	/** Has one more entry than there are characters, for the end of the text. */
 	positions: number[];
 }
 
@@ -54,8 +53,8 @@ export function createRedactor(secrets: string[], headerValues: string[]): Redac
 }
 
 function createRedaction(values: string[]): (text: string) => string {
-	const partsByLength = new Map<number, Set<string>>();
 	const spellings = new Set(values.map((value) => value.trim()).flatMap(spellingsOf));
+	const partsByLength = new Map<number, Set<string>>();
 	for (const spelling of spellings) {
 		const length = Math.min(MIN_MATCH_LENGTH, spelling.length);
 		const parts = partsByLength.get(length) ?? new Set();
@@ -64,49 +63,55 @@ function createRedaction(values: string[]): (text: string) => string {
 		}
 		partsByLength.set(length, parts);
 	}
-	if (partsByLength.size === 0) return (text) => text;
+	if (spellings.size === 0) return (text) => text;
 
 	return (text) => {
-		const original: ReadText = {
-			text,
-			positions: Array.from({ length: text.length + 1 }, (_, at) => at),
+		/** Whether each character is part of a secret. */
+		const isSecret = new Array<boolean>(text.length).fill(false);
+		const markParts = ({ text: read, positions }: ReadText) => {
+			const lowerCase = toLowerCase(read);
+			for (const [length, parts] of partsByLength) {
+				for (let start = 0; start + length <= lowerCase.length; start++) {
+					const isPart = parts.has(lowerCase.slice(start, start + length));
+					if (isPart) isSecret.fill(true, positions[start], positions[start + length]);
+				}
+			}
 		};
-		const decoded = decodeSpellings(original);
-		const ranges = [original, decoded, decodeSpellings(decoded)].flatMap((read) =>
-			findParts(read, partsByLength),
-		);
-		return replaceRanges(text, [...ranges, ...findCutParts(text, spellings)]);
+		const original = { text, positions: [...isSecret.keys(), text.length] };
+		const decoded = decode(original);
+		[original, decoded, decode(decoded)].forEach(markParts);
+
+		// A truncated text may end with the beginning of a secret.
+		const end = text.endsWith(CUT_MARK) ? text.length - CUT_MARK.length : 0;
+		const beforeCut = toLowerCase(text.slice(0, end));
+		for (const spelling of spellings) {
+			for (let length = MIN_CUT_LENGTH; length < spelling.length; length++) {
+				if (beforeCut.endsWith(spelling.slice(0, length))) isSecret.fill(true, end - length, end);
+			}
+		}
+		return text.replace(/[^]/g, (character, at: number) => {
+			if (!isSecret[at]) return character;
+			return isSecret[at - 1] ? '' : MARK;
+		});
 	};
 }
 
-/** Finds parts of secrets in a decoded text, and returns their positions in the original text. */
-function findParts(
-	{ text, positions }: ReadText,
-	partsByLength: Map<number, Set<string>>,
-): Array<[start: number, end: number]> {
-	const lowerCase = toLowerCase(text);
-	const ranges: Array<[number, number]> = [];
-	for (const [length, parts] of partsByLength) {
-		for (let start = 0; start + length <= lowerCase.length; start++) {
-			if (parts.has(lowerCase.slice(start, start + length))) {
-				ranges.push([positions[start], positions[start + length]]);
-			}
-		}
-	}
-	return ranges;
+function decode({ text, positions }: ReadText): ReadText {
+	const matches = [...text.matchAll(SPELLED_CHARACTER)];
+	return {
+		text: matches.map(characterOf).join(''),
+		positions: [...matches.map(({ index }) => positions[index]), positions[text.length]],
+	};
 }
 
-/** Finds the beginning of a secret at the end of a truncated text. */
-function findCutParts(text: string, spellings: Set<string>): Array<[start: number, end: number]> {
-	if (!text.endsWith(CUT_MARK)) return [];
-	const end = text.length - CUT_MARK.length;
-	const lowerCase = toLowerCase(text.slice(0, end));
-	return [...spellings].flatMap((spelling): Array<[number, number]> => {
-		for (let length = spelling.length - 1; length >= MIN_CUT_LENGTH; length--) {
-			if (lowerCase.endsWith(spelling.slice(0, length))) return [[end - length, end]];
-		}
-		return [];
-	});
+/** The character that one match of `SPELLED_CHARACTER` stands for. */
+function characterOf(match: RegExpExecArray): string {
+	const [spelling, percent, unicode, byte, escaped, hexadecimal, decimal, name] = match;
+	if (name !== undefined) return NAMED_ENTITIES[name.toLowerCase()];
+	const digits = percent ?? unicode ?? byte ?? hexadecimal;
+	if (digits === undefined && decimal === undefined) return escaped ?? spelling;
+	const code = digits === undefined ? Number(decimal) : parseInt(digits, 16);
+	return String.fromCharCode(Math.min(code, 0xffff));
 }
 
 /** Converts only ASCII letters, so that no character changes its length. */
@@ -114,46 +119,7 @@ function toLowerCase(text: string): string {
 	return text.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
 }
 
-function replaceRanges(text: string, ranges: Array<[start: number, end: number]>): string {
-	let kept = '';
-	let position = 0;
-	for (const [start, end] of ranges.sort(([a], [b]) => a - b)) {
-		if (start > position || (start === position && !kept.endsWith(MARK))) {
-			kept += text.slice(position, start) + MARK;
-		}
-		position = Math.max(position, end);
-	}
-	return kept + text.slice(position);
-}
-
-function decodeSpellings({ text, positions }: ReadText): ReadText {
-	let decoded = '';
-	const decodedPositions: number[] = [];
-	const append = (part: string, from: number) => {
-		decoded += part;
-		for (let index = 0; index < part.length; index++)
-			decodedPositions.push(positions[from + index]);
-	};
-	let position = 0;
-	for (const match of text.matchAll(SPELLED_CHARACTER)) {
-		append(text.slice(position, match.index), position);
-		const [spelling, percent, unicode, byte, escaped, hexadecimal, decimal, name] = match;
-		const code = parseInt(percent ?? unicode ?? byte ?? hexadecimal ?? '', 16) || Number(decimal);
-		const character =
-			escaped ??
-			(name === undefined
-				? String.fromCharCode(Math.min(code || 0, 0xffff))
-				: NAMED_ENTITIES[name.toLowerCase()]);
-		decoded += character;
-		decodedPositions.push(positions[match.index]);
-		position = match.index + spelling.length;
-	}
-	append(text.slice(position), position);
-	decodedPositions.push(positions[text.length]);
-	return { text: decoded, positions: decodedPositions };
-}
-
-/** The encodings of a secret that `decodeSpellings` does not decode, in lower case. */
+/** The encodings of a secret that `decode` does not decode, in lower case. */
 function spellingsOf(secret: string): string[] {
 	if (secret.length < MIN_SECRET_LENGTH) return [];
 	return [
