@@ -71,45 +71,38 @@ export function inspectImage(header: Buffer) {
 }
 
 /**
- * Reads an image's format and size without decoding it.
+ * Reads an image's format and size, and only as much of it as necessary.
  *
- * @param bytes the whole file
+ * @param image the whole file, or its Base64 text without white space
  * @returns `undefined` if this is not a raster image
  */
-export function measureImage(bytes: Buffer): MeasuredImage | undefined {
-	return measurePieces(bytes.length, (start, end) => bytes.subarray(start, end));
+export function measureImage(image: Buffer | string): MeasuredImage | undefined {
+	return inspectPieces(image, (inspector) => inspector.sizeMayFollow())?.measured();
 }
 
 /**
- * Reads the format and size of an image in Base64, and decodes only as much of the text as necessary.
+ * Whether an image is complete.
  *
- * @param text without white space
+ * @param base64 without white space
  */
-export function measureBase64(text: string): MeasuredImage | undefined {
-	return measurePieces(text.length, (start, end) => Buffer.from(text.slice(start, end), 'base64'));
+export function isWholeBase64(base64: string): boolean {
+	return inspectPieces(base64, () => true)?.isWhole() === true;
 }
 
-/**
- * Whether an image in Base64 is complete.
- *
- * @param text without white space
- */
-export function isWholeBase64(text: string): boolean {
-	const pieceAt = (at: number) => Buffer.from(text.slice(at, at + PIECE_LENGTH), 'base64');
+function inspectPieces(
+	image: Buffer | string,
+	goesOn: (inspector: ImageInspector) => boolean,
+): ImageInspector | undefined {
+	const pieceAt = (at: number) =>
+		typeof image === 'string'
+			? Buffer.from(image.slice(at, at + PIECE_LENGTH), 'base64')
+			: image.subarray(at, at + PIECE_LENGTH);
 	const inspector = inspectImage(pieceAt(0));
-	for (let at = PIECE_LENGTH; at < text.length; at += PIECE_LENGTH) inspector?.write(pieceAt(at));
-	return inspector?.isWhole() === true;
-}
-
-function measurePieces(
-	length: number,
-	pieceOf: (start: number, end: number) => Buffer,
-): MeasuredImage | undefined {
-	const inspector = inspectImage(pieceOf(0, PIECE_LENGTH));
-	for (let at = PIECE_LENGTH; at < length && inspector?.sizeMayFollow(); at += PIECE_LENGTH) {
-		inspector.write(pieceOf(at, at + PIECE_LENGTH));
+	for (let at = PIECE_LENGTH; inspector && at < image.length; at += PIECE_LENGTH) {
+		if (!goesOn(inspector)) break;
+		inspector.write(pieceAt(at));
 	}
-	return inspector?.measured();
+	return inspector;
 }
 
 /**

@@ -2,7 +2,7 @@ import type { IBinaryData } from 'n8n-workflow';
 
 import { Refusal } from '../errors/nodeErrors';
 import { truncate } from '../errors/truncate';
-import { inspectImage, measureBase64, readHeader } from '../image/measure';
+import { inspectImage, measureImage, readHeader } from '../image/measure';
 import { fileOfBytes, UPLOAD_CHUNK_BYTES } from '../transport/upload';
 import { canBeChecked, checkLimits, uploadAs, type ImageRules } from './imageLimits';
 import type { InputImage, ItemContext } from './types';
@@ -164,7 +164,7 @@ function filesOf(item: ItemContext): Map<string, IBinaryData> {
 
 /** Reads only as much of a file as is necessary to find the size of the image. */
 async function inspectFile(item: ItemContext, { id, data }: IBinaryData) {
-	if (!id) return { bytes: Buffer.byteLength(data, 'base64'), image: measureBase64(data) };
+	if (!id) return { bytes: Buffer.byteLength(data, 'base64'), image: measureImage(data) };
 	const { helpers } = item.functions;
 	const { fileSize: bytes } = await helpers.getBinaryMetadata(id);
 	if (bytes === 0) return { bytes };

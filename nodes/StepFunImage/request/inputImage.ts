@@ -3,7 +3,7 @@ import type { IDataObject } from 'n8n-workflow';
 import { decodeUrl, isWebAddress } from '../catalogue/services';
 import { Refusal } from '../errors/nodeErrors';
 import { RequestFailure } from '../errors/requestFailure';
-import { isWholeBase64, measureBase64, measureImage } from '../image/measure';
+import { isWholeBase64, measureImage } from '../image/measure';
 import { downloadBytes } from '../transport/download';
 import type { Timeouts } from '../transport/timeLimits';
 import { fileOfBytes } from '../transport/upload';
@@ -147,7 +147,7 @@ function resolveTextImage(
 			'Make the expression return the field that contains the image as Base64 text or as a data URI.',
 		);
 	}
-	const image = measureBase64(text);
+	const image = measureImage(text);
 	if (!canBeChecked(image, limits)) {
 		throw new Refusal(
 			`'${label}' does not contain an image that can be edited`,
