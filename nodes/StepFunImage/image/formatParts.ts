@@ -4,21 +4,22 @@ import type { PartialFile, PartReading } from './partReader';
 /** Called with the size of the image when a part contains it. */
 type OnSize = (width: number, height: number) => void;
 
+type ReadParts = (file: PartialFile, onSize: OnSize) => PartReading;
+
 /**
- * Reads the parts of each format up to the end of the image. Data after the end does not matter. Reading also ends at
- * an unknown part, because an image counts as complete unless something shows that it is not.
+ * Reads the parts of each format up to the end of the image. Reading also ends at an unknown part, because an image
+ * counts as complete unless something shows that it is not.
  */
-export const FORMAT_PARTS: Record<ImageFormat, (file: PartialFile, onSize: OnSize) => PartReading> =
-	{
-		png: readPng,
-		jpg: readJpeg,
-		gif: readGif,
-		webp: readWebp,
-		bmp: readBmp,
-		tiff: readTiff,
-		heif: readIsoMedia,
-		avif: readIsoMedia,
-	};
+export const FORMAT_PARTS: Record<ImageFormat, ReadParts> = {
+	png: readPng,
+	jpg: readJpeg,
+	gif: readGif,
+	webp: readWebp,
+	bmp: readBmp,
+	tiff: readTiff,
+	heif: readIsoMedia,
+	avif: readIsoMedia,
+};
 
 const textAt = (part: Buffer, at: number) => part.toString('latin1', at, at + 4);
 
@@ -172,11 +173,7 @@ const BIG_TIFF = 43;
 const TIFF_WIDTH = 256;
 const TIFF_HEIGHT = 257;
 /** The bytes of a value of the types SHORT, LONG and LONG8. Other types are not valid for a size. */
-const TIFF_VALUE_BYTES = new Map([
-	[3, 2],
-	[4, 4],
-	[16, 8],
-]);
+const TIFF_VALUE_BYTES: Partial<Record<number, number>> = { 3: 2, 4: 4, 16: 8 };
 
 /** TIFF 6.0, section 2, and BigTIFF: the header contains only the position of the directory. */
 function* readTiff(file: PartialFile, onSize: OnSize): PartReading {
@@ -200,7 +197,7 @@ function* readTiff(file: PartialFile, onSize: OnSize): PartReading {
 		const entry = file.from(yield 4 + 2 * offsetBytes);
 		const tag = numberAt(entry, 0, 2);
 		if (tag === TIFF_WIDTH || tag === TIFF_HEIGHT) {
-			const bytes = TIFF_VALUE_BYTES.get(numberAt(entry, 2, 2));
+			const bytes = TIFF_VALUE_BYTES[numberAt(entry, 2, 2)];
 			const value = bytes ? numberAt(entry, 4 + offsetBytes, Math.min(bytes, offsetBytes)) : 0;
 			if (tag === TIFF_WIDTH) width = value;
 			else height = value;
@@ -210,13 +207,10 @@ function* readTiff(file: PartialFile, onSize: OnSize): PartReading {
 	}
 }
 
-/** Boxes that describe images, and boxes that contain them. */
-const DESCRIBING_BOXES = new Set(['meta', 'moov', 'mini']);
-const DATA_BOXES = new Set(['mdat', 'mini']);
-/** Other boxes that a file may contain. */
-const OTHER_BOXES = new Set(
-	'ftyp styp free skip wide uuid pdin sidx ssix moof mfra prft imda etyp'.split(' '),
-);
+/** Boxes that describe images, boxes that contain them, and others that a file may contain. */
+const DESCRIBING_BOX = /^(meta|moov|mini)$/;
+const DATA_BOX = /^(mdat|mini)$/;
+const OTHER_BOX = /^(ftyp|styp|free|skip|wide|uuid|pdin|sidx|ssix|moof|mfra|prft|imda|etyp)$/;
 const BOX_HEAD_BYTES = 8;
 const LONG_BOX_HEAD_BYTES = 16;
 /** A box with this length has its real length in the 64 bits after its name. */
@@ -237,11 +231,11 @@ function* readIsoMedia(file: PartialFile, onSize: OnSize): PartReading {
 		const length = isLong
 			? Number(file.from(yield headBytes).readBigUInt64BE(BOX_HEAD_BYTES))
 			: box.readUInt32BE(0);
-		const isKnown = DESCRIBING_BOXES.has(name) || DATA_BOXES.has(name) || OTHER_BOXES.has(name);
+		const isRelevant = DESCRIBING_BOX.test(name) || DATA_BOX.test(name);
 		// A length of 0 means up to the end of the file, which is unknown.
-		if (!isKnown || length < headBytes) return;
-		hasDescription ||= DESCRIBING_BOXES.has(name);
-		hasData ||= DATA_BOXES.has(name);
+		if (!(isRelevant || OTHER_BOX.test(name)) || length < headBytes) return;
+		hasDescription ||= DESCRIBING_BOX.test(name);
+		hasData ||= DATA_BOX.test(name);
 		const end = file.position + length;
 		if (name === 'meta') {
 			file.position += headBytes + META_FLAGS_BYTES;
@@ -268,8 +262,9 @@ function* readInnerBoxes(
 	[wanted, ...path]: string[],
 ): Generator<number, boolean, number> {
 	let hasData = false;
-	const sizes: Array<[width: number, height: number]> = [];
-	while (file.position + BOX_HEAD_BYTES <= end && sizes.length <= MAX_SIZES) {
+	let sizes = 0;
+	let [width, height] = [0, 0];
+	while (file.position + BOX_HEAD_BYTES <= end && sizes <= MAX_SIZES) {
 		const box = file.from(yield BOX_HEAD_BYTES);
 		const name = textAt(box, 4);
 		const length = box.readUInt32BE(0);
@@ -280,14 +275,13 @@ function* readInnerBoxes(
 			file.position += BOX_HEAD_BYTES;
 			yield* readInnerBoxes(file, onSize, next, path);
 		} else if (name === wanted) {
-			const size = file.from(yield 20);
-			sizes.push([size.readUInt32BE(12), size.readUInt32BE(16)]);
+			const box = file.from(yield 20);
+			const size = [box.readUInt32BE(12), box.readUInt32BE(16)];
+			if (size[0] * size[1] > width * height) [width, height] = size;
+			sizes++;
 		}
 		file.position = next;
 	}
-	sizes.sort(
-		([width, height], [otherWidth, otherHeight]) => otherWidth * otherHeight - width * height,
-	);
-	if (sizes.length > 0 && sizes.length <= MAX_SIZES) onSize(...sizes[0]);
+	if (sizes > 0 && sizes <= MAX_SIZES) onSize(width, height);
 	return hasData;
 }
