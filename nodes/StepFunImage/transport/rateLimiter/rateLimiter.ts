@@ -3,23 +3,9 @@ import { systemClock } from '../retry';
 import { createAdaptiveConcurrency } from './adaptiveConcurrency';
 import { createCooldown } from './cooldown';
 import { createCredentialLimits, type LimitSet } from './credentialLimits';
-import { createOutage } from './outage';
 import { createTaskQueue, type ScheduleOptions } from './taskQueue';
 
-/** Limits the requests of one account. Everything in this process that uses the account's key shares it. */
-export interface RateLimiter {
-	/**
-	 * Runs a task when the account allows another request, and adapts the limits to its outcome.
-	 *
-	 * @throws the task's error, the signal's reason, or the last RequestFailure of an account that has had no success
-	 * for too long
-	 */
-	schedule<T>(task: () => Promise<T>, options: ScheduleOptions): Promise<T>;
-	/** The maximum number of concurrent requests at present. */
-	currentConcurrency(): number;
-	/** Whether no request is in flight or waiting. */
-	isIdle(): boolean;
-}
+export type RateLimiter = ReturnType<typeof createRateLimiter>;
 
 interface StartedTask {
 	at: number;
@@ -33,19 +19,16 @@ interface StartedTask {
 const MINUTE_MS = 60_000;
 
 /**
- * Creates the rate limiter of an account. All times are monotonic, so changes of the system time have no effect.
+ * Creates the rate limiter of an account, which everything in this process that uses the account's key shares.
  *
  * @param windowMs the length of the "minute" of `requestsPerMinute`; tests shorten it
  */
-export function createRateLimiter(windowMs = MINUTE_MS, clock = systemClock): RateLimiter {
-	const { now, sleep } = clock;
+export function createRateLimiter(windowMs = MINUTE_MS, { now, sleep } = systemClock) {
 	const queue = createTaskQueue(() => wakeAt(Infinity));
 	const limits = createCredentialLimits(windowMs);
 	const concurrency = createAdaptiveConcurrency();
 	const cooldown = createCooldown(windowMs);
-	const outage = createOutage();
 	let inFlight = 0;
-	let lastStartAt = -Infinity;
 	let lastAnsweredAt = -Infinity;
 	let timer = { at: Infinity, controller: new AbortController() };
 	/** Set while the account has failures without a success: since when, and the last failure, for unsent requests. */
@@ -53,14 +36,11 @@ export function createRateLimiter(windowMs = MINUTE_MS, clock = systemClock): Ra
 
 	const currentConcurrency = () => Math.min(limits.maxConcurrency(), concurrency.learned());
 	const isIdle = () => inFlight === 0 && queue.size() === 0;
-	const resumesAt = () => Math.max(cooldown.until(), outage.nextProbeAt());
 
 	/** When the account allows another request; `Infinity` if one must end first. */
 	const allowsAt = (): number => {
-		if (inFlight >= (outage.isDown() ? 1 : currentConcurrency())) return Infinity;
-		return inFlight === 0
-			? resumesAt()
-			: Math.max(resumesAt(), lastStartAt + cooldown.startIntervalMs());
+		if (inFlight >= (cooldown.isDown() ? 1 : currentConcurrency())) return Infinity;
+		return cooldown.nextStartAt(inFlight);
 	};
 
 	const startTasks = () => {
@@ -69,7 +49,7 @@ export function createRateLimiter(windowMs = MINUTE_MS, clock = systemClock): Ra
 			let checkAt = allowsAt();
 			if (checkAt > at) return wakeAt(checkAt);
 			checkAt = Infinity;
-			const task = queue.take((options) => {
+			const task = queue.next((options) => {
 				const startsAt = limits.allowsAt(options.limits);
 				checkAt = Math.min(checkAt, startsAt);
 				return startsAt <= at;
@@ -96,17 +76,13 @@ export function createRateLimiter(windowMs = MINUTE_MS, clock = systemClock): Ra
 		);
 	};
 
-	const startTask = (limitSet: LimitSet): StartedTask => {
+	const runTask = async <T>(task: () => Promise<T>, limitSet: LimitSet): Promise<T> => {
 		const at = now();
 		inFlight++;
 		limitSet.inFlight++;
-		lastStartAt = at;
 		cooldown.countStart(at);
-		return { at, inFlight, limitSet, waitedForWindow: limits.countStart(limitSet, at) };
-	};
-
-	const runTask = async <T>(task: () => Promise<T>, limitSet: LimitSet): Promise<T> => {
-		const started = startTask(limitSet);
+		const waitedForWindow = limits.countStart(limitSet, at);
+		const started = { at, inFlight, limitSet, waitedForWindow };
 		let startNext = startTasks;
 		try {
 			const result = await task();
@@ -129,7 +105,6 @@ export function createRateLimiter(windowMs = MINUTE_MS, clock = systemClock): Ra
 	const onAnswered = (started: StartedTask) => {
 		failing = undefined;
 		lastAnsweredAt = now();
-		outage.onAnswered();
 		cooldown.onAnswered();
 		concurrency.onAccepted(started, limits.maxConcurrency());
 	};
@@ -145,7 +120,7 @@ export function createRateLimiter(windowMs = MINUTE_MS, clock = systemClock): Ra
 		};
 		const { retryAfterMs } = failure.details;
 		if (failure.details.status === 429) onThrottled(started, retryAfterMs);
-		else if (failure.isUnavailable) outage.onUnavailable(now(), retryAfterMs);
+		else if (failure.isUnavailable) cooldown.onUnavailable(now(), retryAfterMs);
 		queue.rejectOverdue(lastingFailure);
 	};
 
@@ -176,21 +151,25 @@ export function createRateLimiter(windowMs = MINUTE_MS, clock = systemClock): Ra
 	): RequestFailure | undefined => {
 		if (!failing) return undefined;
 		const since = Math.max(failing.since, waitsSince);
-		return Math.max(now(), resumesAt()) - since > maxElapsedMs ? failing.unsent : undefined;
-	};
-
-	/** A new run tests the service itself. It waits no longer than its own Give Up After. */
-	const resetFailures = ({ maxElapsedMs }: ScheduleOptions) => {
-		failing = undefined;
-		outage.probeSoon(now());
-		cooldown.shortenTo(now() + maxElapsedMs);
+		return Math.max(now(), cooldown.nextStartAt(0)) - since > maxElapsedMs
+			? failing.unsent
+			: undefined;
 	};
 
 	return {
-		async schedule(task, options) {
+		/**
+		 * Runs a task when the account allows another request, and adapts the limits to its outcome.
+		 *
+		 * @throws the task's error, the signal's reason, or the last RequestFailure of an account that has had no success
+		 * for too long
+		 */
+		async schedule<T>(task: () => Promise<T>, options: ScheduleOptions): Promise<T> {
 			options.signal.throwIfAborted();
 			// A new request on an idle account gets a fresh start; a retry does not.
-			if (!options.isRetry && isIdle()) resetFailures(options);
+			if (!options.isRetry && isIdle()) {
+				failing = undefined;
+				cooldown.onNewRun(now(), options.maxElapsedMs);
+			}
 			const failure = options.isRetry ? lastingFailure(options) : undefined;
 			if (failure) throw failure;
 			const limitSet = limits.setOf(options.limits);
@@ -202,7 +181,9 @@ export function createRateLimiter(windowMs = MINUTE_MS, clock = systemClock): Ra
 			startTasks();
 			return await result;
 		},
+		/** The maximum number of concurrent requests at present. */
 		currentConcurrency,
+		/** Whether no request is in flight or waiting. */
 		isIdle,
 	};
 }

@@ -6,14 +6,11 @@ export type StartLog = ReturnType<typeof createStartLog>;
  * @param keepMs how long a time is kept at least
  */
 export function createStartLog(keepMs: number) {
-	let starts: number[] = [];
-	let pruneAtLength = 100;
+	const starts: number[] = [];
 	return {
 		add(at: number): void {
 			starts.push(at);
-			if (starts.length < pruneAtLength) return;
-			starts = starts.filter((start) => start >= at - keepMs);
-			pruneAtLength = 2 * starts.length + 100;
+			while (starts[0] < at - keepMs) starts.shift();
 		},
 		remove(at: number): void {
 			const index = starts.lastIndexOf(at);

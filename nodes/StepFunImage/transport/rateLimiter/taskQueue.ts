@@ -1,5 +1,3 @@
-import Queue from 'yocto-queue';
-
 import type { AccountLimits } from './credentialLimits';
 
 export interface ScheduleOptions {
@@ -23,22 +21,19 @@ interface QueuedTask {
 }
 
 /**
- * The waiting tasks of an account. Each operation takes constant time.
+ * The waiting tasks of an account.
  *
  * @param onEmpty called when no task waits any more
  */
 export function createTaskQueue(onEmpty: () => void) {
-	/** Two queues for each run: its retries, and its other tasks. The first run has the next turn. */
-	const runs = new Map<object, Array<Queue<QueuedTask>>>();
+	/** The tasks of each run: its retries, and its other tasks. The first run has the next turn. */
+	const runs = new Map<object, Array<Set<QueuedTask>>>();
 	let size = 0;
 
-	/** The queue whose head is the next task; `undefined` if none waits. */
-	const nextQueue = (queues: Array<Queue<QueuedTask>>) =>
-		queues.find((queue) => {
-			// An aborted task stays in its queue until its turn, because removing it from the middle takes long.
-			while (queue.peek()?.options.signal.aborted) queue.dequeue();
-			return queue.size > 0;
-		});
+	function* inOrder([retries, others]: Array<Set<QueuedTask>>): Generator<QueuedTask, undefined> {
+		yield* retries;
+		yield* others;
+	}
 
 	return {
 		size: () => size,
@@ -50,42 +45,43 @@ export function createTaskQueue(onEmpty: () => void) {
 		 */
 		async add<T>(options: ScheduleOptions, waitsSince: number, run: () => Promise<T>): Promise<T> {
 			const { run: id, signal, isRetry } = options;
-			const queues = runs.get(id) ?? [new Queue(), new Queue()];
-			runs.set(id, queues);
+			const tasks = runs.get(id) ?? [new Set(), new Set()];
+			const queue = tasks[isRetry ? 0 : 1];
+			runs.set(id, tasks);
 			size++;
 			return await new Promise((resolve, reject) => {
-				const leave = () => {
+				const end = (settle: () => void) => {
 					signal.removeEventListener('abort', abort);
+					queue.delete(task);
 					size--;
-					if (size > 0) return;
-					// A run is not kept in memory any longer than its requests wait.
-					runs.clear();
-					onEmpty();
+					if (size === 0) {
+						// A run is not kept in memory any longer than its requests wait.
+						runs.clear();
+						onEmpty();
+					}
+					settle();
 				};
-				const rejectWith = (reason: unknown) => {
-					leave();
-					reject(reason as Error);
+				const task: QueuedTask = {
+					options,
+					waitsSince,
+					start: () => end(() => resolve(run())),
+					reject: (reason) => end(() => reject(reason as Error)),
 				};
-				const abort = () => rejectWith(signal.reason);
-				const start = () => {
-					leave();
-					resolve(run());
-				};
+				const abort = () => task.reject(signal.reason);
 				signal.addEventListener('abort', abort);
-				queues[isRetry ? 0 : 1].enqueue({ options, waitsSince, start, reject: rejectWith });
+				queue.add(task);
 			});
 		},
 
-		/** Takes the first task that may start. Its run gets its next turn after the other waiting runs. */
-		take(mayStart: (options: ScheduleOptions) => boolean): QueuedTask | undefined {
-			for (const [id, queues] of runs) {
-				const queue = nextQueue(queues);
-				const task = queue?.peek();
+		/** Finds the first task that may start. Its run gets its next turn after the other waiting runs. */
+		next(mayStart: (options: ScheduleOptions) => boolean): QueuedTask | undefined {
+			for (const [id, tasks] of runs) {
+				const task = inOrder(tasks).next().value;
 				if (task && !mayStart(task.options)) continue;
 				runs.delete(id);
 				if (!task) continue;
-				runs.set(id, queues);
-				return queue?.dequeue();
+				runs.set(id, tasks);
+				return task;
 			}
 			return undefined;
 		},
@@ -94,12 +90,10 @@ export function createTaskQueue(onEmpty: () => void) {
 		rejectOverdue(
 			errorFor: (options: ScheduleOptions, waitsSince: number) => Error | undefined,
 		): void {
-			for (const queues of runs.values()) {
-				for (let queue = nextQueue(queues); queue; queue = nextQueue(queues)) {
-					const task = queue.peek();
-					const error = task && errorFor(task.options, task.waitsSince);
+			for (const tasks of runs.values()) {
+				for (const task of inOrder(tasks)) {
+					const error = errorFor(task.options, task.waitsSince);
 					if (!error) break;
-					queue.dequeue();
 					task.reject(error);
 				}
 			}
