@@ -10,11 +10,11 @@ import { assertCredential } from '../request/credentialRules';
 import { readIncludeInput } from '../request/options';
 import { findOperation } from '../request/routing';
 import type { Credential } from '../transport/credential';
-import { rateLimiterFor } from '../transport/rateLimiter';
 import { retry } from '../transport/retry';
 import { getJson } from './getJson';
 import { memoize } from './memoize';
 import { mergeInput } from './outputItems';
+import { schedule } from './requestImage';
 import type { Action, RunState } from './runState';
 
 const { timeoutSeconds, maxTries, giveUpAfterSeconds } = RETRY_DEFAULTS;
@@ -38,23 +38,12 @@ export function createBalanceAction(functions: IExecuteFunctions, state: RunStat
 
 	const requestAccount = memoize(async (credential: Credential): Promise<IDataObject> => {
 		const signal = state.signalOf([]);
-		const { result } = await retry(
-			async ({ number, onStart }) =>
-				await rateLimiterFor(credential.accountId).schedule(
-					async () => {
-						onStart();
-						return await readAccount(functions, credential, path, signal);
-					},
-					{
-						limits: credential.limits,
-						run: state,
-						isRetry: number > 1,
-						maxElapsedMs: POLICY.maxElapsedMs,
-						signal,
-					},
-				),
-			{ policy: POLICY, signal },
-		);
+		const task = { request: { credential, retryPolicy: POLICY }, state, signal };
+		const send = async () => await readAccount(functions, credential, path, signal);
+		const { result } = await retry(async (attempt) => await schedule(task, attempt, send), {
+			policy: POLICY,
+			signal,
+		});
 		return result;
 	});
 

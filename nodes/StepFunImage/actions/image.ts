@@ -1,4 +1,4 @@
-import type { IDataObject } from 'n8n-workflow';
+import type { IDataObject, INodeExecutionData } from 'n8n-workflow';
 
 import { appendEarlierCharge } from '../errors/nodeErrors';
 import { RequestFailure } from '../errors/requestFailure';
@@ -14,7 +14,6 @@ import {
 	toModeratedResult,
 	toResult,
 	type ImageResult,
-	type RequestResult,
 } from './outputItems';
 import { requestImage } from './requestImage';
 import { requestKey, type PaidAnswer } from './retryOnFail';
@@ -76,35 +75,27 @@ async function makeImages(
 	const options = { ...outputOptions, isMultiImage: requests.length > 1 };
 	return {
 		results: toItems(item, results, options),
-		failures: outcomes.filter((outcome) => 'error' in outcome),
+		failures: outcomes.filter((outcome): outcome is ItemFailure => !('json' in outcome)),
 	};
 }
 
 /** Makes one image: requests it, or takes what an earlier try has paid for, and downloads it if the answer is a link. */
-async function makeImage(task: ImageTask): Promise<RequestResult | ItemFailure> {
+async function makeImage(task: ImageTask): Promise<INodeExecutionData | ItemFailure> {
 	const { item, request, outputOptions, state, key, signal } = task;
-	const { summary, tries } = state;
-	const { answers } = tries;
+	const { answers, max } = state.tries;
 	/** Keeps an answer for the next try; without Retry On Fail there is none. */
 	const remember = (answer: PaidAnswer) => {
-		if (tries.max === 1) return;
-		answers.set(key, answer);
-		const isCharged = !(answer instanceof RequestFailure) || answer.charge === 'yes';
-		if (isCharged) tries.keptCosts.set(key, estimateCost(request));
+		if (max > 1) answers.set(key, answer);
 	};
-	state.keys.add(key);
-	let charges = 0;
+	const earlier = answers.get(key);
+	const wasCharged = earlier instanceof RequestFailure ? earlier.charge === 'yes' : earlier;
+	let charges = wasCharged ? 1 : 0;
 	const onCharged = () => {
 		charges++;
 		state.costs.push(estimateCost(request));
 	};
 	try {
-		const earlier = answers.get(key);
-		if (earlier instanceof RequestFailure) {
-			if (earlier.charge === 'yes') onCharged();
-			throw earlier;
-		}
-		if (earlier) onCharged();
+		if (earlier instanceof RequestFailure) throw earlier;
 		let result = earlier ?? (await requestImage(task, onCharged));
 		remember(result);
 		const { url } = result.response;
@@ -119,7 +110,7 @@ async function makeImage(task: ImageTask): Promise<RequestResult | ItemFailure> 
 		const failure = error instanceof RequestFailure ? error : undefined;
 		const isLasting = failure && failure.charge !== 'no' && !failure.retryable;
 		if (isLasting && !answers.has(key)) remember(failure);
-		summary[failure?.isModerated ? 'moderated' : 'failed']++;
+		state.summary[failure?.isModerated ? 'moderated' : 'failed']++;
 		if (failure && isPassedOn(task, failure)) return toModeratedResult(request, failure);
 		const retryable = !(answers.get(key) instanceof RequestFailure);
 		const toItemFailure = () => {

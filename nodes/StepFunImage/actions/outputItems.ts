@@ -20,19 +20,13 @@ export interface ImageResult {
 	tries: number;
 }
 
-/** One request's part of an output item. */
-export interface RequestResult {
-	json: IDataObject;
-	binary?: IBinaryKeyData;
-}
-
 /** Turns the result of a successful request into its part of an output item. */
 export function toResult(
 	{ functions, isTool }: ItemContext,
 	request: ImageRequest,
 	result: ImageResult,
 	{ output, linkLifetime }: OutputOptions,
-): RequestResult {
+): INodeExecutionData {
 	const { response, traceId, tries } = result;
 	const { redactor } = request.credential;
 	const { hasFile = false, hasN8nLink: wantsN8nLink = false } = findOutput(output) ?? {};
@@ -129,7 +123,10 @@ function toIsoDate(seconds: number): string | null {
  * Turns a moderated request into its part of an output item, so that the workflow can branch on `finishReason`:
  * `content_filtered` if an image was made and withheld, `refused` if none was made.
  */
-export function toModeratedResult(request: ImageRequest, failure: RequestFailure): RequestResult {
+export function toModeratedResult(
+	request: ImageRequest,
+	failure: RequestFailure,
+): INodeExecutionData {
 	const { details, kind } = failure;
 	const wasMade = kind === 'contentFiltered';
 	return {
@@ -151,11 +148,11 @@ export function toModeratedResult(request: ImageRequest, failure: RequestFailure
  */
 export function toItems(
 	item: ItemContext,
-	results: RequestResult[],
+	results: INodeExecutionData[],
 	options: OutputOptions & { isMultiImage: boolean },
 ): INodeExecutionData[] {
 	if (results.length === 0) return [];
-	const toItem = (result: RequestResult) => mergeInput(item, options.includeInput, result);
+	const toItem = (result: INodeExecutionData) => mergeInput(item, options.includeInput, result);
 	if (options.severalImagesAs === 'items' || !options.isMultiImage) return results.map(toItem);
 
 	return [
@@ -179,7 +176,7 @@ export function toItems(
 export function mergeInput(
 	{ itemIndex, input }: ItemContext,
 	includeInput: IncludeInput,
-	{ json, binary }: RequestResult,
+	{ json, binary }: INodeExecutionData,
 ): INodeExecutionData {
 	const files = { ...(includeInput === 'jsonAndFiles' ? input.binary : {}), ...binary };
 	return {

@@ -20,12 +20,16 @@ import {
 	type Progress,
 } from '../transport/timeLimits';
 import type { UploadFile } from '../transport/upload';
-import { estimateCost } from './costs';
 import { logFailure, store, type ImageTask } from './imageTask';
 import type { ImageResult } from './outputItems';
 
 /** After so long, an error may be that of a proxy that stopped waiting while the image was made. */
 const LATE_ANSWER_MS = 10_000;
+
+/** What the rate limiter needs of a task. */
+interface ScheduledTask extends Pick<ImageTask, 'state' | 'signal'> {
+	request: Pick<ImageRequest, 'credential' | 'retryPolicy'>;
+}
 
 /** The answer to one try. */
 type Answer = Omit<ImageResult, 'tries'>;
@@ -42,17 +46,13 @@ export async function requestImage(task: ImageTask, onCharged: () => void): Prom
 		async (attempt) =>
 			request.inputImage?.isRemote
 				? await fetchAndSchedule(task, attempt)
-				: await schedule(task, attempt),
+				: await schedule(task, attempt, async () => await send(task, attempt)),
 		{
 			policy: request.retryPolicy,
 			signal,
 			onFailure: (failure, triesSoFar, delayMs) => {
 				if (failure.isThrottled && !failure.details.wasNotSent) state.summary.throttled++;
-				if (failure.charge === 'yes') {
-					onCharged();
-					// An answer that a retry would not change is kept for the next try, and counted there.
-					if (failure.retryable) state.tries.lostCosts.push(estimateCost(request));
-				}
+				if (failure.charge === 'yes') onCharged();
 				logFailure(task, failure, triesSoFar, delayMs);
 			},
 		},
@@ -81,36 +81,37 @@ async function fetchAndSchedule(task: ImageTask, attempt: Attempt): Promise<Answ
 			attempt.onStart();
 			release();
 		};
-		const answer = schedule(task, { ...attempt, onStart }, image);
+		const answer = schedule(
+			task,
+			{ ...attempt, onStart },
+			async () => await send(task, attempt, image),
+		);
 		await Promise.race([started, answer.catch(() => undefined)]);
 		return { sent: answer };
 	});
 	return await sent;
 }
 
-/**
- * Sends a request once the account's limits allow it.
- *
- * @param image the input image, if it has been downloaded
- */
-async function schedule(task: ImageTask, attempt: Attempt, image?: UploadFile): Promise<Answer> {
-	const { request, state, signal } = task;
-	const { credential, retryPolicy } = request;
-	return await rateLimiterFor(credential.accountId).schedule(
-		async () => {
-			attempt.onStart();
-			return await send(task, attempt, image);
-		},
-		{
-			limits: credential.limits,
-			run: state,
-			isRetry: attempt.number > 1,
-			maxElapsedMs: retryPolicy.maxElapsedMs,
-			signal,
-		},
-	);
+/** Sends a request once the account's limits allow it. */
+export async function schedule<T>(
+	{ request: { credential, retryPolicy }, state, signal }: ScheduledTask,
+	{ number, onStart }: Attempt,
+	sendOnce: () => Promise<T>,
+): Promise<T> {
+	const options = {
+		limits: credential.limits,
+		run: state,
+		isRetry: number > 1,
+		maxElapsedMs: retryPolicy.maxElapsedMs,
+		signal,
+	};
+	return await rateLimiterFor(credential.accountId).schedule(async () => {
+		onStart();
+		return await sendOnce();
+	}, options);
 }
 
+/** @param fetched the input image, if it has been downloaded */
 async function send(task: ImageTask, { lastPaid }: Attempt, fetched?: UploadFile): Promise<Answer> {
 	const { item, request, state } = task;
 	const { operation, method, path, credential, inputImage, timeouts } = request;

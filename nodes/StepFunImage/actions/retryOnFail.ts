@@ -4,6 +4,7 @@ import type { IExecuteFunctions, INodeExecutionData } from 'n8n-workflow';
 import type { RequestFailure } from '../errors/requestFailure';
 import type { Cost } from './costs';
 import type { ImageResult } from './outputItems';
+import { createSummary, type RunSummary } from './summary';
 
 /** A charged answer that a retry would not change: an image, a link to one, or a failure. */
 export type PaidAnswer = ImageResult | RequestFailure;
@@ -12,17 +13,15 @@ export type PaidAnswer = ImageResult | RequestFailure;
 export interface Tries {
 	/** The charged answers of the tries so far, by `requestKey`. */
 	answers: Map<string, PaidAnswer>;
-	/** The costs of the charged ones among these answers, by the same keys; `undefined` if not known. */
-	keptCosts: Map<string, Cost | undefined>;
-	/** The costs of the images that were charged in the tries so far and never arrived; `undefined` if not known. */
-	lostCosts: Array<Cost | undefined>;
+	/** The cost of each image that the service charged in the tries so far; `undefined` if it is not known. */
+	costs: Array<Cost | undefined>;
+	/** What happened in the last try. */
+	summary: RunSummary;
 	started: number;
 	max: number;
 	waitMs: number;
 	/** The output of the last try. n8n runs the node once more if the first output item looks like a failure. */
 	output?: INodeExecutionData[][];
-	/** Adds the hint about the last try. n8n shows only the hints of its own last try. */
-	addHint?: (functions: IExecuteFunctions) => void;
 }
 
 /** By an object that n8n passes to each try, and releases when the node is done. */
@@ -60,7 +59,7 @@ function runOf(functions: IExecuteFunctions, isTool: boolean): object {
 }
 
 function createTries(max: number, waitMs: number): Tries {
-	return { answers: new Map(), keptCosts: new Map(), lostCosts: [], started: 0, max, waitMs };
+	return { answers: new Map(), costs: [], summary: createSummary(), started: 0, max, waitMs };
 }
 
 /**

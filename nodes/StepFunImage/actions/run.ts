@@ -25,7 +25,7 @@ import {
 	type PreparedItem,
 	type RunState,
 } from './runState';
-import { addSummaryHint } from './summary';
+import { addSummaryHint, createSummary } from './summary';
 
 /** Limits how many files the preparation of a large run opens at once. */
 const MAX_CONCURRENT_PREPARATIONS = 8;
@@ -45,6 +45,7 @@ export async function run(
 	const tries = triesOf(functions, isTool);
 	while (tries.output === undefined) {
 		tries.started++;
+		tries.summary = createSummary();
 		const state = createRunState(functions, properties, tries);
 		const { items, retryable } = await runOnce(functions, isTool, state);
 		// If the workflow continues on errors, n8n's Retry On Fail looks only at the first item, so the node retries
@@ -52,10 +53,10 @@ export async function run(
 		if (retryable && tries.started < tries.max && (await canWait(tries, state))) continue;
 		tries.output = [items];
 		tries.answers.clear();
-		tries.addHint = (ofLastTry) => addSummaryHint(ofLastTry, state);
 	}
 	if (isTool) forgetToolCall(functions);
-	else tries.addHint?.(functions);
+	// n8n shows only the hints of its own last try.
+	else addSummaryHint(functions, tries);
 	return tries.output;
 }
 
@@ -98,10 +99,6 @@ async function runOnce(
 	}
 	if (refusal) throw refusal;
 	const outcomes = await sendAll(items, prepared, state);
-	// What an earlier try paid for is lost if an expression has changed since then.
-	for (const [key, cost] of state.tries.keptCosts) {
-		if (!state.keys.has(key)) state.costs.push(cost);
-	}
 	return {
 		items: await collect(outcomes, state),
 		retryable: outcomes.some(({ failures }) => failures.some(({ retryable }) => retryable)),
@@ -174,22 +171,17 @@ async function sendAll(
 	{ cancelSignal, yieldToEventLoop }: RunState,
 ): Promise<ItemOutcome[]> {
 	const sent: Array<Promise<ItemOutcome>> = [];
-	const sendItem = async (index: number) => {
+	// Those that fail again come first, so that nothing is bought for a run that they stop.
+	const failsAgain = (index: number) => Number(prepared[index].hasFailed === true);
+	for (const index of [...prepared.keys()].sort((a, b) => failsAgain(b) - failsAgain(a))) {
 		await yieldToEventLoop();
 		const { send, refusal } = prepared[index];
 		const item = items[index];
-		const toFailure = (error: unknown): ItemOutcome => ({
-			results: [],
-			failures: [
-				{ item, error: toShownError(item, error, cancelSignal), charges: 0, retryable: !refusal },
-			],
+		sent[index] = send().catch((thrown: unknown): ItemOutcome => {
+			const error = toShownError(item, thrown, cancelSignal);
+			return { results: [], failures: [{ item, error, charges: 0, retryable: !refusal }] };
 		});
-		sent[index] = send().catch(toFailure);
-	};
-	const indexes = [...prepared.keys()];
-	// Those that fail again come first, so that nothing is bought for a run that they stop.
-	for (const index of indexes.filter((each) => prepared[each].hasFailed)) await sendItem(index);
-	for (const index of indexes.filter((each) => !prepared[each].hasFailed)) await sendItem(index);
+	}
 	return await Promise.all(sent);
 }
 

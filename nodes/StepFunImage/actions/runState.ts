@@ -14,7 +14,6 @@ import type { Cost } from './costs';
 import { memoize } from './memoize';
 import { createEventLoopYielder } from './parameters';
 import type { Tries } from './retryOnFail';
-import { createSummary } from './summary';
 
 /** The concurrent downloads of one run. */
 const MAX_CONCURRENT_DOWNLOADS = 5;
@@ -118,14 +117,7 @@ export function createRunState(
 		 * a slow one do not hold up the others.
 		 */
 		inputImagesOf: memoize<string, LimitFunction>(() => pLimit(MAX_CONCURRENT_INPUT_IMAGES)),
-		/** The keys of the requests of this run, among those of all tries. */
-		keys: new Set<string>(),
-		/** The counts for the hint at the end of the run. */
-		summary: createSummary(),
-		/**
-		 * The cost of each image that the service charged for this run; `undefined` if it is not known. Items may have
-		 * different models.
-		 */
-		costs: [...tries.lostCosts],
+		summary: tries.summary,
+		costs: tries.costs,
 	};
 }
