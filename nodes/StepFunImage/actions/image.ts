@@ -2,9 +2,9 @@ import type { IDataObject, INodeExecutionData } from 'n8n-workflow';
 
 import { appendEarlierCharge } from '../errors/nodeErrors';
 import { RequestFailure } from '../errors/requestFailure';
-import { readImageRequests } from '../request/readParameters';
+import { readImageRequests, type ItemRequests } from '../request/readParameters';
 import { valueAt, type Routing } from '../request/routing';
-import type { ItemContext, ItemRequests } from '../request/types';
+import type { ItemContext } from '../request/types';
 import { estimateCost } from './costs';
 import { downloadImage } from './downloadImage';
 import { endWithError, isPassedOn, log, scopesOf, type ImageTask } from './imageTask';

@@ -7,7 +7,8 @@ import {
 } from '../errors/nodeErrors';
 import { RequestFailure } from '../errors/requestFailure';
 import { storeImage, type StoredImage } from '../image/store';
-import type { ImageRequest, ItemContext, OutputOptions } from '../request/types';
+import type { OutputOptions } from '../request/options';
+import type { ImageRequest, ItemContext } from '../request/types';
 import { rateLimiterFor } from '../transport/rateLimiter';
 import type { ByteStream } from '../transport/response';
 import type { RunState } from './runState';

@@ -4,7 +4,8 @@ import { findOutput } from '../catalogue/outputs';
 import type { RequestFailure } from '../errors/requestFailure';
 import type { ImageResponse } from '../image/responseReader';
 import type { StoredImage } from '../image/store';
-import type { ImageRequest, IncludeInput, ItemContext, OutputOptions } from '../request/types';
+import type { IncludeInput, OutputOptions } from '../request/options';
+import type { ImageRequest, ItemContext } from '../request/types';
 import { estimateCost } from './costs';
 
 /** Larger numbers are milliseconds: as seconds, they would be after the year 5138. */

@@ -34,48 +34,40 @@ export function readAdditionalBodyFields(
 		);
 	}
 	const entries = Object.entries(parsed).filter(([, value]) => value !== undefined);
-	for (const [name, value] of entries) {
-		const [problem, advice] = findProblem(name, value, operation) ?? [];
-		if (problem) throw new Refusal(`'Additional Body Fields' ${problem}`, advice as string);
-	}
+	for (const [name, value] of entries) assertSendable(name, value, operation);
 	return Object.fromEntries(entries) as BodyFields;
 }
 
-function findProblem(
-	name: string,
-	value: unknown,
-	operation: Operation,
-): [problem: string, advice: string] | undefined {
+function assertSendable(name: string, value: unknown, operation: Operation): void {
+	const refuse = (problem: string, advice: string) => {
+		throw new Refusal(`'Additional Body Fields' ${problem}`, advice);
+	};
 	if (NUMBER_OF_IMAGES.includes(name) && (toNumber(value) ?? 1) > 1) {
-		return [
+		refuse(
 			`asks for several images with ${name}`,
 			`The node takes one image from each answer, so you would pay for the others without getting them. Remove ${name}, and set 'Number of Images' under Options instead.`,
-		];
+		);
 	}
 	if (name === 'stream' && toBoolean(value) === true) {
-		return [
+		refuse(
 			'asks for a stream of events with stream',
 			'The node reads a single answer, so you would pay for an image without getting it. Remove stream.',
-		];
+		);
 	}
 	if (operation !== 'generate' && name === IMAGE_FIELDS[operation] && value !== null) {
-		return [
+		refuse(
 			`contains the input image, ${name}`,
 			`The node sends the image in this field itself. Remove ${name}, and choose the image with 'Input Image From'.`,
-		];
+		);
 	}
 	if (name === 'prompt' && value !== null && isUnset(value)) {
-		return ['sets prompt to an empty text', VALUE_ADVICE];
+		refuse('sets prompt to an empty text', VALUE_ADVICE);
 	}
-	const number = findInexpressibleNumber(value);
-	return number === undefined ? undefined : [`sets ${name} to ${number}`, VALUE_ADVICE];
-}
-
-/** NaN or an infinite number anywhere in a value, which would be sent as null. */
-function findInexpressibleNumber(value: unknown): number | undefined {
-	if (typeof value === 'number') return Number.isFinite(value) ? undefined : value;
-	if (typeof value !== 'object' || value === null) return undefined;
-	return Object.values(value)
-		.map(findInexpressibleNumber)
-		.find((each) => each !== undefined);
+	JSON.stringify(value, (_name, inner: unknown) => {
+		// JSON would contain null instead.
+		if (typeof inner === 'number' && !Number.isFinite(inner)) {
+			refuse(`sets ${name} to ${inner}`, VALUE_ADVICE);
+		}
+		return inner;
+	});
 }

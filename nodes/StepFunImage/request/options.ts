@@ -1,11 +1,24 @@
 import type { IDataObject } from 'n8n-workflow';
 
-import { MAX_IMAGES_PER_INPUT, RETRY_DEFAULTS } from '../catalogue/defaults';
+import {
+	DEFAULT_LINK_LIFETIME,
+	FALLBACK_FIELD,
+	MAX_IMAGES_PER_INPUT,
+	RETRY_DEFAULTS,
+} from '../catalogue/defaults';
+import { findOutput, OUTPUTS, type Output } from '../catalogue/outputs';
 import type { ServerFormat } from '../catalogue/serverFormats';
-import type { RetryPolicy } from '../transport/retry';
-import type { Timeouts } from '../transport/timeLimits';
-import type { IncludeInput } from './types';
-import { isUnset, readBoolean, readNumber, type NumberLimits } from './validators';
+import { Refusal } from '../errors/nodeErrors';
+import type { ItemContext } from './types';
+import {
+	isUnset,
+	readBoolean,
+	readChoice,
+	readNumber,
+	readText,
+	showValue,
+	type NumberLimits,
+} from './validators';
 
 /** The longest delay of a Node.js timer, almost 25 days. A longer one becomes one millisecond. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
@@ -15,69 +28,47 @@ const TOTAL_PER_SILENCE = 10;
 
 const { maxTries, timeoutSeconds, giveUpAfterSeconds } = RETRY_DEFAULTS;
 
-/** An option that is a number. */
-interface NumberOption extends NumberLimits {
-	label: string;
-	/** The value if the option is unset. */
-	unset: number;
-	/** What this value does, if not just `to use` it. */
-	effect?: string;
-}
-
-const NUMBER_OPTIONS = {
-	numberOfImages: {
-		label: 'Number of Images',
-		unset: 1,
-		effect: 'to make one',
-		min: 1,
-		max: MAX_IMAGES_PER_INPUT,
-		isWhole: true,
-	},
-	maxImagesPerRun: {
-		label: 'Max Images per Run',
-		unset: Infinity,
-		effect: 'for no limit',
-		min: 1,
-		isWhole: true,
-	},
-	maxTries: { label: 'Max Tries', unset: maxTries, min: 1, isWhole: true },
-	timeout: { label: 'Timeout (Seconds)', unset: timeoutSeconds, min: 0.1 },
-	giveUpAfter: { label: 'Give Up After (Seconds)', unset: giveUpAfterSeconds, min: 0 },
-} satisfies Record<string, NumberOption>;
+const COUNT: NumberLimits = { min: 1, isWhole: true };
 
 /**
- * Reads an option that is a number.
+ * Reads the options that limit an item's requests: their number, how long they may take, and how often each is tried.
  *
  * @throws Refusal that names the option and its range
  */
-export function readNumberOption(options: IDataObject, name: keyof typeof NUMBER_OPTIONS): number {
-	const {
-		label,
-		unset,
+export function readLimits(options: IDataObject, format: ServerFormat) {
+	/** @param unset the value without the option, and `effect` what it does */
+	const number = (
+		name: string,
+		label: string,
+		limits: NumberLimits,
+		unset: number,
 		effect = `to use ${unset}`,
-		...limits
-	}: NumberOption = NUMBER_OPTIONS[name];
-	const value = options[name];
-	if (isUnset(value)) return unset;
-	const advice = `Change '${label}', or remove the option ${effect}.`;
-	return readNumber({ label, value }, limits, advice);
-}
-
-/** Reads how long a request may take, and how many times it is tried. */
-export function readRequestLimits(
-	options: IDataObject,
-	format: ServerFormat,
-): { timeouts: Timeouts; retryPolicy: RetryPolicy } {
-	const seconds = readNumberOption(options, 'timeout');
+	) => {
+		const value = options[name];
+		const advice = `Change '${label}', or remove the option ${effect}.`;
+		return isUnset(value) ? unset : readNumber({ label, value }, limits, advice);
+	};
+	const imagesPerInput = { ...COUNT, max: MAX_IMAGES_PER_INPUT };
+	const timeout = number('timeout', 'Timeout (Seconds)', { min: 0.1 }, timeoutSeconds);
+	const giveUp = number('giveUpAfter', 'Give Up After (Seconds)', { min: 0 }, giveUpAfterSeconds);
 	return {
+		count: number('numberOfImages', 'Number of Images', imagesPerInput, 1, 'to make one'),
+		/** The maximum for the whole run. */
+		maxImagesPerRun: number(
+			'maxImagesPerRun',
+			'Max Images per Run',
+			COUNT,
+			Infinity,
+			'for no limit',
+		),
 		timeouts: {
-			silenceMs: toMilliseconds(seconds),
-			totalMs: toMilliseconds(seconds * TOTAL_PER_SILENCE),
+			silenceMs: toMilliseconds(timeout),
+			totalMs: toMilliseconds(timeout * TOTAL_PER_SILENCE),
 		},
 		retryPolicy: {
-			maxTries: readNumberOption(options, 'maxTries'),
+			maxTries: number('maxTries', 'Max Tries', COUNT, maxTries),
 			// Limits the waits between tries too, so it must not exceed a timer's longest delay.
-			maxElapsedMs: toMilliseconds(readNumberOption(options, 'giveUpAfter')),
+			maxElapsedMs: toMilliseconds(giveUp),
 			// Other servers continue with an image after the client has disconnected, so a retry only lengthens their
 			// queue.
 			maxPaidRetries: format.value === 'stepfun' ? 1 : 0,
@@ -85,28 +76,107 @@ export function readRequestLimits(
 	};
 }
 
-/** Converts seconds to the milliseconds of a timer, which has a longest delay. */
 function toMilliseconds(seconds: number): number {
 	return Math.min(Math.round(seconds * 1000), MAX_TIMER_MS);
 }
 
+/** How to return an item's images. */
+export type OutputOptions = ReturnType<typeof readOutputOptions>;
+
 /**
- * Which parts of the input an output item keeps.
+ * Reads how to return an item's images.
  *
- * @param options the option's value may be text from an expression
+ * @throws Refusal if the server or this n8n cannot return them so
+ */
+export function readOutputOptions(
+	item: ItemContext,
+	parameters: IDataObject,
+	options: IDataObject,
+	format: ServerFormat,
+) {
+	const { severalImagesAs, whenModerated } = options;
+	return {
+		output: readOutput(item, parameters.output, format),
+		// A tool's input is the agent's own call.
+		includeInput: readIncludeInput(options, item.isTool ? 'nothing' : 'json'),
+		severalImagesAs: readOption('Several Images As', severalImagesAs, ['items', 'fields']),
+		whenModerated: readOption('When Moderated', whenModerated, ['fail', 'passOn']),
+		/** How long a link served by n8n stays valid, in the syntax of n8n's helper. */
+		linkLifetime: readLinkLifetime(parameters.linkLifetime),
+	};
+}
+
+/** Which parts of an input item its output items keep. */
+export type IncludeInput = 'nothing' | 'json' | 'jsonAndFiles';
+
+/**
+ * Reads which parts of the input an output item keeps.
+ *
  * @param unset the result without the option
- * @throws Refusal if it is neither true nor false
+ * @throws Refusal if the option is neither true nor false
  */
 export function readIncludeInput(
-	{ includeInputFields }: IDataObject,
+	{ includeInputFields: value }: IDataObject,
 	unset: IncludeInput,
 ): IncludeInput {
-	if (isUnset(includeInputFields)) return unset;
+	if (isUnset(value)) return unset;
 	const label = 'Include Input Fields';
-	return readBoolean(
-		{ label, value: includeInputFields },
-		`Change '${label}', or remove the option.`,
-	)
-		? 'jsonAndFiles'
-		: 'nothing';
+	const keepsAll = readBoolean({ label, value }, `Change '${label}', or remove the option.`);
+	return keepsAll ? 'jsonAndFiles' : 'nothing';
+}
+
+/** Reads a choice; without the option, the first one applies. */
+function readOption<T extends string>(label: string, value: unknown, choices: readonly T[]): T {
+	return isUnset(value) ? choices[0] : readChoice({ label, value }, choices);
+}
+
+function readOutput(item: ItemContext, value: unknown, format: ServerFormat): Output {
+	const choices = OUTPUTS.map((each) => each.value);
+	const output = readChoice({ label: 'Output', value }, choices);
+	const { name, hasUrl, hasN8nLink } = { ...findOutput(output) };
+	if (hasUrl && !format.hasLinks) {
+		// An agent's tool returns links by default. If the server has none, n8n can serve them.
+		if (item.isTool) return 'n8nLink';
+		throw new Refusal(
+			`'Output' is '${name}', but ${format.name} servers give no links`,
+			"Choose 'Image File', or 'Temporary Link' for a link that n8n serves.",
+		);
+	}
+	// n8n 1.85 has no such helper.
+	if (hasN8nLink && !('createBinarySignedUrl' in item.functions.helpers)) {
+		throw new Refusal(
+			"'Temporary Link' needs a newer n8n",
+			'This n8n cannot serve links to its files. Update n8n, or choose another Output.',
+		);
+	}
+	return output;
+}
+
+/** Reads how long a link stays valid: a number above 0 and a unit, in the syntax of n8n's helper. */
+function readLinkLifetime(value: unknown = DEFAULT_LINK_LIFETIME): string {
+	const lifetime = String(value).trim();
+	if (/^[1-9]\d{0,5} (minute|hour|day|week)s?$/.test(lifetime)) return lifetime;
+	throw new Refusal(
+		`'Link Lifetime' must be a time such as 1 hour or 7 days, but is ${showValue(value)}`,
+		'Choose from the list, or make the expression return a number followed by minutes, hours, days or weeks.',
+	);
+}
+
+/** Reads the name of the binary field for an image. */
+export function readOutputField(value: unknown, output: Output): string {
+	if (!findOutput(output)?.hasFile) return FALLBACK_FIELD;
+	const field = readText({ label: 'Put Output File in Field', value });
+	if (field === '') {
+		throw new Refusal(
+			"'Put Output File in Field' is empty",
+			'Enter a name for the binary field of the image, such as data.',
+		);
+	}
+	if (field === '__proto__') {
+		throw new Refusal(
+			"'Put Output File in Field' must not be __proto__",
+			'JavaScript cannot store a field of this name. Enter another one, such as data.',
+		);
+	}
+	return field;
 }

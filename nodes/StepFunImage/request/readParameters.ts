@@ -17,13 +17,14 @@ import { readAdditionalBodyFields } from './additionalBodyFields';
 import { readBodyFields } from './bodyFields';
 import { assertCredential } from './credentialRules';
 import { resolveInputImages } from './inputImage';
-import { readNumberOption, readRequestLimits } from './options';
-import { readOutputField, readOutputOptions } from './outputOptions';
+import { readLimits, readOutputField, readOutputOptions } from './options';
 import { findOperation, valueAt, type Routing } from './routing';
 import { assertOperation, encodeFields, expectedSize, randomSeed } from './serverFormat';
-import type { BodyFields, ImageRequest, InputImage, ItemContext, ItemRequests } from './types';
-import { assertNoUnresolvedExpressions } from './unresolvedExpressions';
+import type { BodyFields, ImageRequest, InputImage, ItemContext } from './types';
 import { readText, toNumber } from './validators';
+
+/** The requests of an item, and what belongs to all of them. */
+export type ItemRequests = Awaited<ReturnType<typeof readImageRequests>>;
 
 /**
  * Turns an item's parameters into valid requests, without sending anything.
@@ -31,6 +32,7 @@ import { readText, toNumber } from './validators';
  * @param parameters the node's parameters for this item
  * @param routing the API's fields and paths, from the node's properties
  * @param cancelSignal aborts when the user stops the execution
+ * @returns one request for each image: all variations of the first input image, then those of the next
  * @throws Refusal for invalid parameters
  */
 export async function readImageRequests(
@@ -39,12 +41,12 @@ export async function readImageRequests(
 	routing: Routing,
 	credential: Credential,
 	cancelSignal: AbortSignal,
-): Promise<ItemRequests> {
+) {
 	const operation = parameters.operation as Operation;
 	const options = (parameters.options ?? {}) as IDataObject;
 	const { format, ignoreSslIssues } = credential;
 
-	assertNoUnresolvedExpressions(item);
+	assertNoUnresolvedExpressions(item, routing);
 	assertCredential(credential);
 	assertOperation(format, operation);
 	const model = readModel(parameters);
@@ -65,8 +67,7 @@ export async function readImageRequests(
 		delete additionalFields.prompt;
 	}
 	const outputField = readOutputField(parameters.outputField, output);
-	const { timeouts, retryPolicy } = readRequestLimits(options, format);
-	const count = readNumberOption(options, 'numberOfImages');
+	const { count, maxImagesPerRun, timeouts, retryPolicy } = readLimits(options, format);
 	const rules = { model, limits: capabilities?.inputImage, timeouts, ignoreSslIssues };
 	const inputImages =
 		operation === 'generate'
@@ -77,7 +78,7 @@ export async function readImageRequests(
 					(seconds) => unreadableImage(` within ${seconds} seconds`),
 					async () => await resolveInputImages(item, parameters, rules),
 				);
-	assertSeeds(fields.seed, additionalFields.seed, count, capabilities);
+	if (count > 1) assertSeeds(fields.seed, additionalFields.seed, count, capabilities);
 	const isMultiImage = inputImages.length * count > 1;
 
 	const requests = inputImages.flatMap((inputImage, imageIndex) => {
@@ -107,15 +108,34 @@ export async function readImageRequests(
 			};
 		});
 	});
-	const maxImagesPerRun = readNumberOption(options, 'maxImagesPerRun');
 	return { requests, outputOptions, maxImagesPerRun };
 }
 
-/** Reads the Model field, which is a resource locator. Older workflows contain the ID as text. */
+/**
+ * Refuses an expression in a field that is set to Fixed. n8n would not resolve it, and the image would be generated
+ * from the braces.
+ */
+function assertNoUnresolvedExpressions({ node }: ItemContext, { textFields }: Routing): void {
+	for (const { label, path } of textFields) {
+		const value = valueOfLocator(valueAt(node.parameters, path));
+		if (typeof value !== 'string' || value.startsWith('=')) continue;
+		const start = value.indexOf('{{');
+		const end = value.indexOf('}}', start);
+		if (start === -1 || end === -1) continue;
+		throw new Refusal(
+			`'${label}' contains ${value.slice(start, Math.min(end + 2, start + 60))}, which n8n does not resolve because the field is set to Fixed`,
+			`Switch the field to Expression: hover over '${label}' and select Expression.`,
+		);
+	}
+}
+
+/** The value of a resource locator such as Model. Older workflows contain the value itself. */
+function valueOfLocator(field: unknown): unknown {
+	return typeof field === 'object' && field !== null && 'value' in field ? field.value : field;
+}
+
 function readModel({ model }: IDataObject): string {
-	const isLocator = typeof model === 'object' && model !== null && 'value' in model;
-	const value = isLocator ? model.value : model;
-	const id = readText({ label: 'Model', value });
+	const id = readText({ label: 'Model', value: valueOfLocator(model) });
 	if (id !== '') return id;
 	throw new Refusal(
 		"'Model' is empty",
@@ -165,7 +185,6 @@ function assertSeeds(
 	count: number,
 	capabilities: ModelCapabilities | undefined,
 ): void {
-	if (count === 1) return;
 	const last = SEED_RANGE.max - (count - 1);
 	if (capabilities && typeof seed === 'number' && seed > last) {
 		throw new Refusal(

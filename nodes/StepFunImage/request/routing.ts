@@ -5,68 +5,69 @@ import type {
 	INodePropertyOptions,
 } from 'n8n-workflow';
 
-/** A field of the node that sets a field of the API. */
-export interface RoutedField {
+/** A field of the panel. */
+interface Field {
 	/** The path of the value in the parameters: the field's name, after that of its collection if it is in one. */
 	path: string[];
+	label: string;
+}
+
+/** A field of the panel that sets a field of the API. */
+export interface RoutedField extends Field {
 	/** The field of the API. */
 	apiField: string;
-	/** The label in the panel. */
-	label: string;
 	type: INodeProperties['type'];
 	isRequired: boolean;
 }
 
 /** The method and path that the node's properties declare for an operation. */
-export interface RoutedOperation {
+interface RoutedOperation {
 	method: IHttpRequestMethods;
 	path: string;
 }
 
-export interface Routing {
-	fields: RoutedField[];
-	/** By resource and operation, such as `image generate`. */
-	operations: Map<string, RoutedOperation>;
-}
+export type Routing = ReturnType<typeof readRouting>;
+
+/** The types of the fields that contain text. */
+const TEXT_TYPES = ['string', 'json', 'resourceLocator'];
 
 /**
  * Reads the routing from the node's own properties: each field declares the field of the API that it sets
  * (`routing.send`), and each operation its method and path (`routing.request`).
  *
- * @param properties the properties of the node's description
+ * @returns the fields with routing, the user's texts, and the operations by resource and name, such as
+ * `image generate`
  */
-export function readRouting(properties: INodeProperties[]): Routing {
+export function readRouting(properties: INodeProperties[]) {
 	const fields = new Map<string, RoutedField>();
-	const operations: Routing['operations'] = new Map();
-	const addField = (property: INodeProperties, path: RoutedField['path']) => {
-		const apiField = property.routing?.send?.property;
-		if (property.routing?.send?.type !== 'body' || apiField === undefined) return;
+	const textFields: Field[] = [];
+	const operations = new Map<string, RoutedOperation>();
+	const addField = (property: INodeProperties, ...path: string[]) => {
+		const { displayName: label, type, required, routing } = property;
+		// An agent may read braces in the description of its tool.
+		const isForUser = property.name !== 'toolDescription';
+		if (isForUser && TEXT_TYPES.includes(type)) textFields.push({ path, label });
+		const { type: place, property: apiField } = routing?.send ?? {};
+		if (place !== 'body' || apiField === undefined) return;
 		// The panel has several variants of some fields, for models with different limits.
-		fields.set(path.join('.'), {
-			path,
-			apiField,
-			label: property.displayName,
-			type: property.type,
-			isRequired: property.required === true,
-		});
+		fields.set(path.join('.'), { path, label, apiField, type, isRequired: required === true });
 	};
 
 	for (const property of properties) {
-		addField(property, [property.name]);
-		if (property.type === 'collection') {
-			for (const field of property.options as INodeProperties[]) {
-				addField(field, [property.name, field.name]);
-			}
+		const { name, type, options = [], displayOptions } = property;
+		addField(property, name);
+		if (type === 'collection') {
+			for (const field of options as INodeProperties[]) addField(field, name, field.name);
 		}
-		if (property.name !== 'operation') continue;
-		const [resource] = property.displayOptions?.show?.resource ?? [];
-		for (const { value, routing } of property.options as INodePropertyOptions[]) {
+		if (name !== 'operation') continue;
+		const [resource] = displayOptions?.show?.resource ?? [];
+		for (const { value, routing } of options as INodePropertyOptions[]) {
 			const { method, url } = routing?.request ?? {};
 			if (method === undefined || typeof url !== 'string') continue;
 			operations.set(`${String(resource)} ${value}`, { method, path: url });
 		}
 	}
-	return { fields: [...fields.values()], operations };
+	return { fields: [...fields.values()], textFields, operations };
 }
 
 /** Finds an operation by its resource and name, such as `image generate`. */

@@ -1,7 +1,6 @@
 import type { IExecuteFunctions, IHttpRequestMethods, INodeExecutionData } from 'n8n-workflow';
 
 import type { Operation } from '../catalogue/models';
-import type { Output } from '../catalogue/outputs';
 import type { ErrorContext } from '../errors/nodeErrors';
 import type { Credential } from '../transport/credential';
 import type { RetryPolicy } from '../transport/retry';
@@ -16,19 +15,6 @@ export interface ItemContext extends ErrorContext {
 
 /** The fields of a request except the input image, keyed by the API's names. */
 export type BodyFields = Record<string, unknown>;
-
-/** Which parts of an input item its output items keep. */
-export type IncludeInput = 'nothing' | 'json' | 'jsonAndFiles';
-
-/** How to return an item's images. */
-export interface OutputOptions {
-	output: Output;
-	includeInput: IncludeInput;
-	severalImagesAs: 'items' | 'fields';
-	whenModerated: 'fail' | 'passOn';
-	/** How long a link served by n8n stays valid, in the syntax of n8n's helper. */
-	linkLifetime: string;
-}
 
 /** An input image that has not been prepared yet. It is in n8n's store, at a URL, or in the item as Base64 text. */
 export interface InputImage {
@@ -73,13 +59,4 @@ export interface ImageRequest {
 	variation?: number;
 	timeouts: Timeouts;
 	retryPolicy: RetryPolicy;
-}
-
-/** The requests of an item. */
-export interface ItemRequests {
-	/** One for each image: all variations of the first input image, then those of the next. */
-	requests: ImageRequest[];
-	outputOptions: OutputOptions;
-	/** The user's limit on the images of the whole run; `Infinity` without one. */
-	maxImagesPerRun: number;
 }
