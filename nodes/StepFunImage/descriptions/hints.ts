@@ -10,15 +10,21 @@ const QUOTED_WORDS =
 	/(?<!\w)"[^"]+"(?!\w)|(?<!\w)'(?:[^']|\b'\b)+'(?!\w)|“[^”]+”|‘[^’]+’|「[^」]+」/;
 
 /**
- * A display condition for n8n. The editor evaluates it for the first input item, and cannot resolve expressions in
- * other parameters before the previous nodes have run. If the condition throws, the hint stays hidden.
+ * A hint above the node's output. The editor evaluates its condition for the first input item, and cannot resolve
+ * expressions in other parameters before the previous nodes have run. If the condition throws, the hint stays hidden.
  *
  * @param fits whether the hint concerns a model
  */
-function condition(fits: (offer: Offer) => boolean, body: string): string {
+function hint(message: string, fits: (offer: Offer) => boolean, condition: string): NodeHint {
 	const pairs = OFFERS.filter(fits).map(({ operation, id }) => `${operation} ${id}`);
 	const applies = `${JSON.stringify(pairs)}.includes($parameter.operation + " " + $parameter.model)`;
-	return `={{ (() => { try { return ${applies} && ${body}; } catch (error) { return false; } })() }}`;
+	return {
+		message,
+		type: 'info',
+		location: 'outputPane',
+		whenToDisplay: 'always',
+		displayCondition: `={{ (() => { try { return ${applies} && ${condition}; } catch (error) { return false; } })() }}`,
+	};
 }
 
 /** Longer than any valid prompt. Searching a longer text for pairs of quotes would only slow the editor down. */
@@ -37,28 +43,16 @@ const PROMPT_HAS_QUOTED_WORDS = [
 	'})',
 ].join(' ');
 
-/** The hints above the node's output about settings that the user most likely did not intend. */
-export const hints: NodeHint[] = [
-	{
-		message:
-			'The prompt has words in quotes. If they should appear in the image, add <strong>Text Mode</strong> under Options.',
-		type: 'info',
-		location: 'outputPane',
-		whenToDisplay: 'always',
-		displayCondition: condition(
-			({ capabilities }) => capabilities.textMode,
-			`!$rawParameter.options?.textMode && ${PROMPT_HAS_QUOTED_WORDS}`,
-		),
-	},
-	{
-		message:
-			'<strong>Size</strong> has no effect with this model: the result has the size of the input image.',
-		type: 'info',
-		location: 'outputPane',
-		whenToDisplay: 'always',
-		displayCondition: condition(
-			({ capabilities }) => !capabilities.sizes,
-			'Boolean($rawParameter.size)',
-		),
-	},
+/** The hints about settings that the user most likely did not intend. */
+export const hints = [
+	hint(
+		'The prompt has words in quotes. If they should appear in the image, add <strong>Text Mode</strong> under Options.',
+		({ capabilities }) => capabilities.textMode,
+		`!$rawParameter.options?.textMode && ${PROMPT_HAS_QUOTED_WORDS}`,
+	),
+	hint(
+		'<strong>Size</strong> has no effect with this model: the result has the size of the input image.',
+		({ capabilities }) => !capabilities.sizes,
+		'Boolean($rawParameter.size)',
+	),
 ];

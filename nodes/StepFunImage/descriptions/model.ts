@@ -1,7 +1,13 @@
 import type { INodeProperties } from 'n8n-workflow';
 
-import { modelsFor, OPERATION_NAMES, OPERATIONS, type Operation } from '../catalogue/models';
-import { modelIdsWhere, noticeFor, showFor } from './showFor';
+import {
+	MODELS,
+	modelsFor,
+	OPERATION_NAMES,
+	OPERATIONS,
+	type Operation,
+} from '../catalogue/models';
+import { noticeFor, showFor } from './showFor';
 
 /**
  * Operations with the same default model share one field, so that the model stays when the user switches between them.
@@ -44,14 +50,10 @@ const fields = [...new Set(OPERATIONS.map(defaultOf))].map(
  * The field keeps a model that the new operation does not offer, in case the user switches back. The run refuses it.
  */
 const notices = OPERATIONS.flatMap((operation) =>
-	modelIdsWhere(operation, (capabilities) => capabilities === undefined).map((model) =>
-		noticeFor(
-			operation,
-			model,
-			'model',
-			`${model} does not offer ${OPERATION_NAMES[operation]}. Choose another model, such as ${defaultOf(operation)}.`,
-		),
-	),
+	MODELS.filter(({ operations }) => !operations[operation]).map(({ id }) => {
+		const text = `${id} does not offer ${OPERATION_NAMES[operation]}. Choose another model, such as ${defaultOf(operation)}.`;
+		return noticeFor({ operation, id }, 'model', text);
+	}),
 );
 
 /** The Model field, and the notices for models that the chosen operation does not offer. */

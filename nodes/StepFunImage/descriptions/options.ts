@@ -6,10 +6,8 @@ import { defaultsInWords, limitsInWords, modelsWith } from './limitsInWords';
 import { showFor } from './showFor';
 
 const [{ capabilities: recommended }] = modelsFor('generate');
-
 const defaultSteps = recommended.steps.default;
 const defaultCfgScale = recommended.cfgScale.default;
-const ignoredAtCfgScale = recommended.negativePrompt?.ignoredAtCfgScale;
 
 // No model hides an entry of Options, because n8n deletes the value of a hidden entry when the model or the operation
 // changes. The run refuses options that the model does not support before it sends anything.
@@ -21,7 +19,7 @@ const CREATIVE_OPTIONS: INodeProperties[] = [
 		typeOptions: { rows: 2 },
 		default: '',
 		placeholder: 'e.g. blurry, watermark, extra fingers',
-		description: `What the image should not show. Of StepFun's models, only ${modelsWith('negativePrompt')} supports it, and only while CFG Scale is above ${ignoredAtCfgScale}.`,
+		description: `What the image should not show. Of StepFun's models, only ${modelsWith('negativePrompt')} supports it, and only while CFG Scale is above ${recommended.negativePrompt?.ignoredAtCfgScale}.`,
 		routing: { send: { type: 'body', property: 'negative_prompt' } },
 	},
 	{
@@ -179,9 +177,6 @@ const RUN_OPTIONS: INodeProperties[] = [
 	},
 ];
 
-/** The Options of the image operations in three groups: the image, the output, and the limits of a run. */
-const IMAGE_OPTIONS = [...CREATIVE_OPTIONS, ...OUTPUT_OPTIONS, ...RUN_OPTIONS];
-
 const field = {
 	displayName: 'Options',
 	name: 'options',
@@ -190,10 +185,11 @@ const field = {
 	default: {},
 } as const;
 
+/** The Options of the image operations. */
 export const imageOptionsField: INodeProperties = {
 	...field,
 	displayOptions: showFor(OPERATIONS),
-	options: IMAGE_OPTIONS,
+	options: [...CREATIVE_OPTIONS, ...OUTPUT_OPTIONS, ...RUN_OPTIONS],
 };
 
 /** The Options of Get Balance. */

@@ -1,14 +1,10 @@
 import type { IDisplayOptions, INodeProperties } from 'n8n-workflow';
 
-import { MODELS, type ModelCapabilities, type Operation } from '../catalogue/models';
+import type { Operation } from '../catalogue/models';
 
-export type Conditions = NonNullable<IDisplayOptions['show']>;
+type Conditions = NonNullable<IDisplayOptions['show']>;
 
-/**
- * The display condition of a field for some operations.
- *
- * @param conditions further conditions
- */
+/** The display condition of a field for some operations, besides other conditions. */
 export function showFor(
 	operations: Operation | readonly Operation[],
 	conditions?: Conditions,
@@ -17,45 +13,29 @@ export function showFor(
 }
 
 /**
- * The display condition of a field for one model. n8n always shows a field whose condition in `show` meets an
- * expression, whatever its result is. The model is therefore in `hide`.
- *
- * @param conditions further conditions
+ * The display condition of a field for one model, besides other conditions. n8n always shows a field whose condition in
+ * `show` meets an expression, whatever its result is. The model is therefore in `hide`.
  */
 export function showForModel(
 	operation: Operation,
 	model: string,
-	conditions: IDisplayOptions = {},
+	{ show, hide }: IDisplayOptions = {},
 ): IDisplayOptions {
-	const { show, hide } = conditions;
 	return { ...showFor(operation, show), hide: { model: [{ _cnd: { not: model } }], ...hide } };
 }
 
-/** A notice about one model. */
+/** A notice about one operation of one model. */
 export function noticeFor(
-	operation: Operation,
-	model: string,
+	{ operation, id }: { operation: Operation; id: string },
 	name: string,
 	displayName: string,
 	conditions?: IDisplayOptions,
 ): INodeProperties {
 	return {
 		displayName,
-		name: `${name}Notice_${operation}_${model}`,
+		name: `${name}Notice_${operation}_${id}`,
 		type: 'notice',
 		default: '',
-		displayOptions: showForModel(operation, model, conditions),
+		displayOptions: showForModel(operation, id, conditions),
 	};
-}
-
-/**
- * The IDs of the models whose capabilities for an operation fit.
- *
- * @param fits receives `undefined` for a model that does not offer the operation
- */
-export function modelIdsWhere(
-	operation: Operation,
-	fits: (capabilities: ModelCapabilities | undefined) => boolean,
-): string[] {
-	return MODELS.filter(({ operations }) => fits(operations[operation])).map(({ id }) => id);
 }
