@@ -195,3 +195,28 @@ test('An answer that is not HTTP is not asked for again', async () => {
 	expect(error?.message).toContain('Parse Error');
 	expect(server.requests).toHaveLength(1);
 });
+
+test.each([
+	[
+		'a withheld image',
+		answerWith('', { data: [{ finish_reason: 'content_filtered' }] }),
+		/content_filtered/,
+	],
+	['no image', answerWith('', { data: [] }), /without an image/],
+	['a task', JSON.stringify({ task_id: 'task-7' }), /started a task/],
+	['an error', JSON.stringify({ error: { message: 'out of memory' } }), /out of memory/],
+])(
+	'Whole JSON with %s is not asked for again, whatever its connection does then',
+	async (...given) => {
+		const [, body, message] = given;
+		for (const end of ['broken', 'without an end']) {
+			server.attackWith((_request, response) => {
+				response.writeHead(200, { 'Content-Length': body.length + 5 });
+				response.write(body, () => end === 'broken' && setTimeout(() => response.destroy(), 50));
+			});
+			const { error } = await runGenerate(server, { options: { timeout: 1 } });
+			expect(error?.message).toMatch(message);
+			expect(server.requests).toHaveLength(1);
+		}
+	},
+);

@@ -115,13 +115,19 @@ export async function readHeader(
 ): Promise<{ header: Buffer; bytes: AsyncIterable<Buffer> }> {
 	const chunks = file[Symbol.asyncIterator]();
 	let header: Buffer = Buffer.alloc(0);
-	while (header.length < SIGNATURE_BYTES) {
-		const next = await chunks.next();
-		if (next.done) break;
-		header = header.length === 0 ? next.value : Buffer.concat([header, next.value]);
+	let failure: { error: unknown } | undefined;
+	try {
+		while (header.length < SIGNATURE_BYTES) {
+			const next = await chunks.next();
+			if (next.done) break;
+			header = header.length === 0 ? next.value : Buffer.concat([header, next.value]);
+		}
+	} catch (error) {
+		failure = { error };
 	}
 	async function* all(): AsyncGenerator<Buffer> {
 		if (header.length > 0) yield header;
+		if (failure) throw failure.error as Error;
 		for (let next = await chunks.next(); !next.done; next = await chunks.next()) yield next.value;
 	}
 	return { header, bytes: all() };

@@ -53,8 +53,10 @@ export async function readResponse<Stored>(
 	const readChunk = async (): Promise<boolean> => {
 		if (isBroken) return false;
 		const next = await chunks.next().catch((error: unknown) => {
-			// A broken connection does not matter after a complete image, or a complete link to one.
-			const isPaidFor = scanner.imageIsComplete() || hasLink(scanner.envelope());
+			// A broken connection does not matter after a complete image, a complete link to one, or complete JSON.
+			const envelope = scanner.envelope();
+			const isPaidFor =
+				scanner.imageIsComplete() || hasLink(envelope) || isObject(parseJson(envelope)?.value);
 			if (!(error instanceof RequestFailure) || !isPaidFor) throw error as Error;
 			isBroken = true;
 			return { done: true as const, value: undefined };
@@ -213,16 +215,14 @@ function joinEvents(text: string): string {
 /** The results in an answer, each as an object. Some servers return a link without an object around it. */
 function entriesOf(value: unknown, depth = 0): Entry[] {
 	if (typeof value === 'string') return /^(https?:\/)?\//i.test(value) ? [{ url: value }] : [];
-	if (typeof value !== 'object' || value === null || depth > MAX_RESULT_DEPTH) return [];
+	if (!isObject(value) || depth > MAX_RESULT_DEPTH) return [];
 	if (Array.isArray(value)) return value.flatMap((each) => entriesOf(each, depth + 1));
-	const object = value as Record<string, unknown>;
-	const entriesIn = (names: string[]) =>
-		names.flatMap((name) => entriesOf(object[name], depth + 1));
+	const entriesIn = (names: string[]) => names.flatMap((name) => entriesOf(value[name], depth + 1));
 	const results = entriesIn(RESULT_FIELDS);
 	if (results.length > 0) return results;
-	const hasOwnImage = typeof object.url === 'string' || typeof object.b64_json === 'string';
+	const hasOwnImage = typeof value.url === 'string' || typeof value.b64_json === 'string';
 	const images = hasOwnImage ? [] : entriesIn(IMAGE_FIELDS);
-	return images.length > 0 ? images : [object];
+	return images.length > 0 ? images : [value];
 }
 
 /**
@@ -283,8 +283,12 @@ function repairJson(text: string): string {
 	return text.replace(/(?<![\s,\0])[\s,\0]+$/, '') + closing.reverse().join('');
 }
 
+function isObject(value: unknown): value is Record<string, unknown> {
+	return typeof value === 'object' && value !== null;
+}
+
 function asObject(value: unknown): Record<string, unknown> {
-	return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
+	return isObject(value) ? value : {};
 }
 
 function asText(value: unknown): string | undefined {

@@ -44,7 +44,11 @@ export async function storeImage(
 ): Promise<StoredImage> {
 	const { header, bytes: chunks } = await readHeader(bytes);
 	const inspector = inspectImage(header);
-	if (!inspector) throw new RequestFailure('notAnImage', { text: printable(header) });
+	if (!inspector) {
+		// Throws if the connection broke after so few bytes.
+		for await (const chunk of chunks) if (chunk !== header) break;
+		throw new RequestFailure('notAnImage', { text: printable(header) });
+	}
 	const hash = withDigest ? createHash('sha256') : undefined;
 	let fileSize = 0;
 

@@ -91,8 +91,8 @@ export async function withinLimits<T>(
 		return await Promise.race([task(ended.signal, progress), watchTime()]);
 	} catch (error) {
 		signal.throwIfAborted();
-		// The task's own error follows from the abort.
-		ended.signal.throwIfAborted();
+		// The task's own error follows from the abort, unless it is about an answer that arrived whole.
+		if (!(error instanceof RequestFailure) || error.retryable) ended.signal.throwIfAborted();
 		throw error as Error;
 	} finally {
 		watch.abort();
