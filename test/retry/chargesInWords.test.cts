@@ -123,6 +123,19 @@ test('Stored input image cannot be read after a charged try', async () => {
 	expect(textOf(items[0])).toContain('An earlier try was charged.');
 });
 
+test.each(['continueRegularOutput', 'stopWorkflow'] as const)(
+	'The image of the try after a charged one cannot be downloaded (%s)',
+	async (onError) => {
+		await start(CUT_ONCE);
+		server.setResultFaults([{ fault: { status: 403 } }]);
+		const { items, error } = await runGenerate(server, {}, { onError, credential: { apiKey } });
+		expect(server.billed).toHaveLength(2);
+		const text = error?.description ?? textOf(items[0]);
+		expect(text).toContain('The image has been charged and is still at');
+		expect(text).toContain('An earlier try was charged.');
+	},
+);
+
 test('The server is gone after a charged try', async () => {
 	const png = await inputImage(40, 30, 'png');
 	const hostile: HostileServer = await startHostileServer((_request, response) => {

@@ -1,4 +1,4 @@
-import { RequestFailure } from '../errors/requestFailure';
+import { RequestFailure, type Charge } from '../errors/requestFailure';
 import type { StoredImage } from '../image/store';
 import { download } from '../transport/download';
 import { retry, type Attempt } from '../transport/retry';
@@ -9,9 +9,14 @@ import { logFailure, store, type ImageTask } from './imageTask';
  * Downloads a finished image, with retries, but without ever requesting the image again.
  *
  * @param url the link from the answer
+ * @param earlierCharge whether a try before that answer was charged
  * @throws RequestFailure of kind `download`, or `storage` when n8n could not keep the image
  */
-export async function downloadImage(task: ImageTask, url: string): Promise<StoredImage> {
+export async function downloadImage(
+	task: ImageTask,
+	url: string,
+	earlierCharge?: Charge,
+): Promise<StoredImage> {
 	const { state, signal, request } = task;
 	try {
 		const { result } = await retry(
@@ -30,8 +35,8 @@ export async function downloadImage(task: ImageTask, url: string): Promise<Store
 		if (!(error instanceof RequestFailure)) throw error as Error;
 		const { tries } = error.details;
 		throw error.kind === 'storage'
-			? error.with({ url })
-			: new RequestFailure('download', { url, reason: error, tries });
+			? error.with({ url, earlierCharge })
+			: new RequestFailure('download', { url, reason: error, tries, earlierCharge });
 	}
 }
 

@@ -1,7 +1,7 @@
 import type { IBinaryKeyData, IDataObject, INodeExecutionData } from 'n8n-workflow';
 
 import { findOutput } from '../catalogue/outputs';
-import type { RequestFailure } from '../errors/requestFailure';
+import type { Charge, RequestFailure } from '../errors/requestFailure';
 import type { ImageResponse } from '../image/responseReader';
 import type { StoredImage } from '../image/store';
 import type { IncludeInput, OutputOptions } from '../request/options';
@@ -19,6 +19,8 @@ export interface ImageResult {
 	traceId?: string;
 	/** How many times the request was sent. */
 	tries: number;
+	/** Whether a try before the last one was charged. */
+	earlierCharge?: Charge;
 }
 
 /** Turns the result of a successful request into its part of an output item. */

@@ -42,7 +42,7 @@ type Answer = Omit<ImageResult, 'tries'>;
  */
 export async function requestImage(task: ImageTask, onCharged: () => void): Promise<ImageResult> {
 	const { request, state, signal } = task;
-	const { result, tries } = await retry(
+	const { result, ...tried } = await retry(
 		async (attempt) =>
 			request.inputImage?.isRemote
 				? await fetchAndSchedule(task, attempt)
@@ -58,7 +58,7 @@ export async function requestImage(task: ImageTask, onCharged: () => void): Prom
 		},
 	);
 	onCharged();
-	return { ...result, tries };
+	return { ...result, ...tried };
 }
 
 /**

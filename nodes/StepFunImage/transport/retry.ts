@@ -1,4 +1,4 @@
-import { RequestFailure } from '../errors/requestFailure';
+import { RequestFailure, type Charge } from '../errors/requestFailure';
 import { wait } from './wait';
 
 const FIRST_DELAY_MS = 1_000;
@@ -52,21 +52,21 @@ export interface Attempt {
  * Repeats a request until it succeeds, fails for good, or the policy ends it.
  *
  * @param send sends the request once
- * @returns the result of `send`, and the number of tries
+ * @returns the result of `send`, the number of tries, and whether one that failed was charged
  * @throws the last RequestFailure with the number of tries, any other error of `send`, or the signal's reason. If the
  * signal ends the retries after a try that may have been charged, it throws that failure, because the request was sent.
  */
 export async function retry<T>(
 	send: (attempt: Attempt) => Promise<T>,
 	{ policy, signal, clock = systemClock, usesRateLimiter = true, onFailure }: RetryOptions,
-): Promise<{ result: T; tries: number }> {
+): Promise<{ result: T; tries: number; earlierCharge?: Charge }> {
 	let startedAt: number | undefined;
 	/** Counts the failures so far, without 429s, and those that may have been charged. */
 	let failures = 0;
 	let paid = 0;
 	let lastPaid: RequestFailure | undefined;
 	/** Of the failures so far; a certain charge counts more than a possible one. */
-	let charge: RequestFailure['charge'] = 'no';
+	let earlierCharge: Charge | undefined;
 	let delayMs = 0;
 
 	const onStart = () => {
@@ -76,7 +76,8 @@ export async function retry<T>(
 	for (let tries = 1; ; tries++) {
 		try {
 			if (delayMs > 0) await clock.sleep(delayMs, signal);
-			return { result: await send({ number: tries, lastPaid, onStart }), tries };
+			const result = await send({ number: tries, lastPaid, onStart });
+			return { result, tries, earlierCharge };
 		} catch (error) {
 			if (!(error instanceof RequestFailure)) {
 				if (error !== signal.reason || !lastPaid) throw error as Error;
@@ -84,18 +85,12 @@ export async function retry<T>(
 			}
 			const limiterWaits = usesRateLimiter && error.isThrottled;
 			const isPaid = error.charge !== 'no';
-			const earlierCharge = charge === 'no' ? undefined : charge;
 			if (!limiterWaits) failures++;
-			if (isPaid) {
-				paid++;
-				lastPaid = error;
-				if (charge !== 'yes') charge = error.charge;
-			}
 			delayMs = limiterWaits ? 0 : (error.details.retryAfterMs ?? backoffDelay(failures));
 			const isFinal =
 				!error.retryable ||
 				(!limiterWaits && failures >= policy.maxTries) ||
-				(isPaid && paid > policy.maxPaidRetries) ||
+				(isPaid && paid >= policy.maxPaidRetries) ||
 				clock.now() - (startedAt ?? clock.now()) + delayMs > policy.maxElapsedMs;
 			onFailure?.(error, tries, isFinal ? undefined : delayMs);
 			if (isFinal) {
@@ -103,6 +98,11 @@ export async function retry<T>(
 					tries: error.details.wasNotSent ? tries - 1 : tries,
 					earlierCharge,
 				});
+			}
+			if (isPaid) {
+				paid++;
+				lastPaid = error;
+				if (earlierCharge !== 'yes') earlierCharge = error.charge;
 			}
 		}
 	}
