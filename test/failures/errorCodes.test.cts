@@ -27,6 +27,15 @@ describe('Moderation', () => {
 		],
 		['DashScope', 400, { code: 'DataInspectionFailed', message: 'no' }],
 		['a relay', 403, { error: { type: 'content_filter', message: 'no' } }],
+		["Ark's risk control", 400, { error: { code: 'OutputImageRiskDetection', message: 'no' } }],
+		['Zhipu', 400, { error: { code: '1301', message: 'no' } }],
+		[
+			"new-api's list of words",
+			400,
+			{ error: { code: 'sensitive_words_detected', message: 'no' } },
+		],
+		['Gemini behind new-api', 400, { error: { code: 'prompt_blocked', message: 'no' } }],
+		['Pollinations', 422, { error: { code: 'content_policy_violation', message: 'no' } }],
 	])('of %s passes on if the user wants it', async (_service, status, body) => {
 		answerWith(status, body);
 		const { items, error } = await runGenerate(
@@ -75,6 +84,12 @@ describe('Nothing left to pay with', () => {
 		['OpenAI', 400, { error: { code: 'billing_hard_limit_reached' } }, 1],
 		['new-api', 403, { error: { code: 'insufficient_user_quota' } }, 1],
 		['DashScope', 400, { code: 'Arrearage' }, 1],
+		['Volcengine Ark', 403, { error: { code: 'AccountOverdueError' } }, 1],
+		['Volcengine Ark', 403, { error: { code: 'OperationDenied.ServiceOverdue' } }, 1],
+		["new-api's key", 403, { error: { code: 'pre_consume_token_quota_failed' } }, 1],
+		["one-api's key", 403, { error: { code: 'insufficient_token_quota' } }, 1],
+		['LiteLLM', 400, { error: { type: 'budget_exceeded', code: '400' } }, 1],
+		['a newer LiteLLM', 429, { error: { type: 'budget_exceeded', code: '429' } }, 19],
 	])('as %s says it with %i, ends the run', async (_service, status, body, most) => {
 		answerWith(status, body);
 		const { items } = await runGenerate(

@@ -41,11 +41,11 @@ const UNAVAILABLE_STATUSES = new Set([502, 503, 521, 522, 523]);
 
 /** The codes with which services other than StepFun report that moderation stopped a request. */
 const MODERATION_CODE =
-	/moderation|content_?(policy|filter)|sensitive_?content|data_?inspection|responsible_?ai|safety/i;
+	/moderation|content_?(policy|filter)|sensitive_?(content|words)|prompt_blocked|risk_?detection|data_?inspection|responsible_?ai|safety|^1301$/i;
 
 /** The codes with which services report that nothing is left to pay with, some of them with status 429. */
 const CREDIT_CODE =
-	/^(insufficient(_user)?_(quota|balance)|exceeded_current_quota_error|billing_hard_limit_reached|arrearage|1113)$/i;
+	/^(insufficient(_user|_token)?_(quota|balance)|pre_consume_token_quota_failed|budget_exceeded|exceeded_current_quota_error|billing_hard_limit_reached|arrearage|AccountOverdueError|OperationDenied\.ServiceOverdue|1113)$/i;
 
 /** Statuses of a proxy that stopped waiting for the server, which may still finish the image. */
 const PROXY_TIMEOUT_STATUSES = new Set([504, 520, 524]);
@@ -188,11 +188,11 @@ export class RequestFailure extends Error {
 
 	/** Whether moderation refused the request (451) or withheld the image. */
 	get isModerated(): boolean {
-		const { status } = this.details;
+		const { status = 0 } = this.details;
 		return (
 			this.kind === 'contentFiltered' ||
 			status === 451 ||
-			((status === 400 || status === 403) && this.hasCode(MODERATION_CODE))
+			([400, 403, 422].includes(status) && this.hasCode(MODERATION_CODE))
 		);
 	}
 
