@@ -1,5 +1,6 @@
 import { startHostileServer, type HostileServer } from '../kit/hostileServer.cts';
-import { runGenerate } from '../kit/localRuns.cts';
+import { inputImage, itemWithFile } from '../kit/images.cts';
+import { runEdit, runGenerate } from '../kit/localRuns.cts';
 
 // Services other than StepFun say in codes of their own what StepFun says with a status.
 
@@ -183,4 +184,28 @@ test('A 404 for a model that the server does not have names the model, not the a
 		'The server does not have the model step-image-edit-2: model "step-image-edit-2" not found',
 	);
 	expect(error?.description).toContain("Choose one of the server's models in 'Model'");
+});
+
+test.each<[number, object]>([
+	[405, { detail: 'Method Not Allowed' }],
+	[501, { error: { message: 'API not implemented', code: 'api_not_implemented' } }],
+])('A %i says, as a 404 does, that the server lacks the endpoint', async (status, body) => {
+	answerWith(status, body);
+	const { error } = await runGenerate(server, {}, { credential: credential() });
+	expect(error?.message).toMatch(/^There is no \/images\/generations at http:.+: (Method|API) /);
+	expect(error?.description).toContain('Check Service and Base URL');
+});
+
+test('An edit that a server lacks says that not every server can edit', async () => {
+	answerWith(501, { error: { message: 'API not implemented' } });
+	const item = await itemWithFile(await inputImage(64, 64));
+	const { error } = await runEdit(server, [item], {}, { credential: credential() });
+	expect(error?.description).toMatch(/^Not every server can edit images\./);
+});
+
+test('A 422, with which FastAPI refuses a field, leads to the fields, not to the address', async () => {
+	answerWith(422, { detail: [{ loc: ['body', 'size'], msg: 'Size not supported' }] });
+	const { error } = await runGenerate(server, {}, { credential: credential() });
+	expect(error?.message).toBe('The service refused the request: size: Size not supported');
+	expect(error?.description).toMatch(/^Check the fields that the message names/);
 });

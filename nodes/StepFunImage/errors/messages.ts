@@ -204,6 +204,12 @@ const BY_KIND: Record<Exclude<FailureKind, 'status'>, Entry> = {
 	},
 };
 
+/** What to know first about the endpoints that a server may lack. */
+const OPTIONAL_ENDPOINTS: Record<string, string> = {
+	'/accounts': 'Not every region and server reports the balance. ',
+	'/images/edits': 'Not every server can edit images. ',
+};
+
 const BY_STATUS: Record<number, Entry> = {
 	400: {
 		message: 'The service refused the request',
@@ -236,7 +242,7 @@ const BY_STATUS: Record<number, Entry> = {
 	404: {
 		message: ({ path, baseUrl }) => `There is no ${path} at ${baseUrl}`,
 		description: (facts) =>
-			`${facts.path !== '/accounts' ? '' : 'Not every region and server reports the balance. '}Check Service and Base URL in the StepFun API credential; the Base URL usually ends in /v1.${pauseNotice(facts)}`,
+			`${OPTIONAL_ENDPOINTS[facts.path] ?? ''}Check Service and Base URL in the StepFun API credential; the Base URL usually ends in /v1.${pauseNotice(facts)}`,
 	},
 	408: {
 		message: 'The service took too long and gave up',
@@ -270,6 +276,11 @@ BY_STATUS[504] = BY_STATUS[524] = {
 		'Run this item again later.',
 	),
 };
+
+// Frameworks and relays answer so instead of with 404: for a path that accepts only other methods, and one without code.
+BY_STATUS[405] = BY_STATUS[501] = BY_STATUS[404];
+// FastAPI's status for fields that it refuses.
+BY_STATUS[422] = BY_STATUS[400];
 
 /** The 404 of a server that has the endpoint, but not the model. */
 const UNKNOWN_MODEL: Entry = {
