@@ -144,6 +144,21 @@ test('moderation shows although the input image is beside it', async () => {
 	expect(response.finishReason).toBe('content_filtered');
 });
 
+test.each([{}, { url: '' }, { url: '/withheld.png' }])(
+	'an image that xAI withheld by its own flag counts as moderated, with %j beside the flag',
+	async (image) => {
+		const { response } = await read(
+			JSON.stringify({ data: [{ ...image, respect_moderation: false }] }),
+		);
+		expect(response.finishReason).toBe('content_filtered');
+	},
+);
+
+test('an image that xAI let pass is not moderated', async () => {
+	const entry = { url: 'https://res.example/1.png', respect_moderation: true };
+	expect((await read(JSON.stringify({ data: [entry] }))).response.finishReason).toBeUndefined();
+});
+
 describe('an image is not lost for what stands before it', () => {
 	test.each([
 		['an empty image', `{"data":[{"b64_json":""},{"b64_json":"${base64}"}]}`],

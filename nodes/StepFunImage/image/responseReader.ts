@@ -183,7 +183,9 @@ function parseEnvelope(text: string, hasImage: boolean): ImageResponse {
 		id: asShownText(answer.id),
 		created: asNumber(answer.created),
 		seed: asNumber(entry.seed) ?? asNumber(answer.seed),
-		finishReason: asShownText(entry.finish_reason),
+		// xAI withholds an image with a flag of its own.
+		finishReason:
+			entry.respect_moderation === false ? 'content_filtered' : asShownText(entry.finish_reason),
 		url: linkOf(entry),
 		others: others.length > 0 ? others.map(linkOf) : undefined,
 		taskId: [answer, ...entries]
