@@ -142,6 +142,17 @@ describe('Credential: the connection test', () => {
 		});
 	});
 
+	test('The connection test takes a list of models without an object around it, as Together sends it', async () => {
+		const body = '[{"id":"black-forest-labs/FLUX.1-schnell","type":"image"}]';
+		server.setFaults([{ when: { path: '/models' }, fault: { status: 200, body } }]);
+		expect(await testLocal()).toEqual({ status: 'OK', message: 'Connection successful!' });
+	});
+
+	test('The connection test takes the version of an address from its query, as Azure wants it there', async () => {
+		const baseUrl = `${server.origin}/openai/deployments/image?api-version=2025-04-01-preview`;
+		expect((await testLocal({ apiFormat: 'openai', baseUrl })).status).toBe('OK');
+	});
+
 	test('The connection test of a server that may lack a list of models passes without one', async () => {
 		server.setFaults([{ when: { path: '/models' }, fault: { status: 404 } }]);
 		expect(await testLocal({ apiFormat: 'openai' })).toEqual({

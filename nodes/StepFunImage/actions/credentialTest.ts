@@ -11,11 +11,12 @@ import { RequestFailure } from '../errors/requestFailure';
 import { findCredentialProblem } from '../request/credentialRules';
 import { authorizationHeaders, parseCredential, type Credential } from '../transport/credential';
 import { toRequestFailure } from '../transport/networkFailure';
+import { modelEntries } from './searchModels';
 
 const TIMEOUT_MS = 15_000;
 
-/** A version as part of an address, such as `/v1` or `/v1beta`. */
-const VERSION_IN_PATH = /\/v\d/;
+/** A version in an address, such as `/v1`, `/v1beta`, or Azure's `?api-version=2025-04-01-preview`. */
+const VERSION = /\/v\d|[?&]api-version=/;
 
 interface TestResponse {
 	statusCode: number;
@@ -79,12 +80,12 @@ function toTestResult(
 	if (
 		status === 404 &&
 		credential.format.mayLackModels &&
-		VERSION_IN_PATH.test(credential.baseUrl)
+		VERSION.test(credential.baseUrl + credential.query)
 	) {
 		return passed('The server answers. It has no list of models, so the API key was not tested.');
 	}
 	if (status >= 300) return failed(explain(credential, new RequestFailure('status', { status })));
-	return isModelList(body)
+	return modelEntries(parse(body))
 		? passed('Connection successful!')
 		: failed(
 				'The server answers, but not as an image API: there is no list of models at this address. Check the Base URL; it usually ends in /v1.',
@@ -99,10 +100,8 @@ function explain({ baseUrl, redactor }: Credential, failure: RequestFailure): st
 	return redactor.link(failure.kind === 'connection' ? advice : `${message}. ${advice}`);
 }
 
-function isModelList(body: unknown): boolean {
-	const answer =
-		typeof body === 'string' ? jsonParse<unknown>(body, { fallbackValue: null }) : body;
-	return Array.isArray((answer as { data?: unknown } | null)?.data);
+function parse(body: unknown): unknown {
+	return typeof body === 'string' ? jsonParse<unknown>(body, { fallbackValue: null }) : body;
 }
 
 function passed(message: string): INodeCredentialTestResult {

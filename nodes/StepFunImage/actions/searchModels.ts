@@ -114,10 +114,17 @@ async function listServer(
 	}
 }
 
-/** Reads OpenAI's form of the list, `{ "data": [{ "id": … }] }`, or the bare array that some servers send. */
+/**
+ * The entries of a list of models, in OpenAI's form, `{ "data": [{ "id": … }] }`, or as the bare array that some servers
+ * send; `undefined` if the answer is neither.
+ */
+export function modelEntries(answer: unknown): unknown[] | undefined {
+	const entries = Array.isArray(answer) ? answer : (answer as { data?: unknown } | null)?.data;
+	return Array.isArray(entries) ? entries : undefined;
+}
+
 function readIds(answer: unknown): string[] {
-	const entries = Array.isArray(answer) ? answer : (answer as { data?: unknown }).data;
-	const ids = (Array.isArray(entries) ? entries : [])
+	const ids = (modelEntries(answer) ?? [])
 		.map((entry: unknown) => (entry as { id?: unknown } | null)?.id)
 		// n8n would evaluate an ID that starts with an equals sign, as an expression.
 		.filter((id): id is string => typeof id === 'string' && /^\s*[^\s=]/.test(id))
