@@ -100,14 +100,17 @@ describe('Body fields of a model of the catalogue', () => {
 });
 
 describe('A prompt', () => {
-	test.each([undefined, null, '', ' '])('may not be %j', (prompt) => {
-		expect(() => read({ prompt })).toThrow(
-			refusal(
-				"'Prompt' is empty",
-				'Write what the image should show. If the prompt comes from an expression, check that the field exists on this item.',
-			),
-		);
-	});
+	test.each([undefined, null, '', ' ', '\u200b', '\u200e\u200f \u0000'])(
+		'may not be %j',
+		(prompt) => {
+			expect(() => read({ prompt })).toThrow(
+				refusal(
+					"'Prompt' is empty",
+					'Write what the image should show. If the prompt comes from an expression, check that the field exists on this item.',
+				),
+			);
+		},
+	);
 
 	test.each([
 		[['shoe'], 'a list'],

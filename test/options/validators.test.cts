@@ -14,6 +14,9 @@ test.each([
 	[null, true],
 	['', true],
 	[' \n', true],
+	// A zero-width space, a mark for the direction of text, and a control character.
+	['\u200b\u200f \u0000', true],
+	['👩\u200d🎨', false],
 	['x', false],
 	[0, false],
 	[false, false],

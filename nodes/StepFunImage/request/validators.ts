@@ -9,10 +9,13 @@ export interface EnteredValue {
 	value: unknown;
 }
 
+/** Neither white space nor a character without a shape, such as a zero-width space. */
+const VISIBLE = /[^\s\p{Cc}\p{Default_Ignorable_Code_Point}]/u;
+
 /** Whether a field is empty, or its expression returned nothing for this item. */
 export function isUnset(value: unknown): boolean {
 	return (
-		value === undefined || value === null || (typeof value === 'string' && value.trim() === '')
+		value === undefined || value === null || (typeof value === 'string' && !VISIBLE.test(value))
 	);
 }
 
