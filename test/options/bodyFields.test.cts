@@ -31,7 +31,7 @@ function read(
 			...FIELDS[apiField],
 			apiField,
 			path: [apiField] as [string],
-			isRequired: apiField === 'prompt',
+			isRequired: ['prompt', 'source_weight'].includes(apiField),
 		},
 		value,
 	}));
@@ -119,7 +119,7 @@ describe('A prompt', () => {
 		expect(() => read({ prompt })).toThrow(
 			refusal(
 				`'Prompt' must be text, but is ${what}`,
-				"Check the expression in 'Prompt': it must return a single text, for example {{ $json.prompt }}.",
+				"Check the expression in 'Prompt': it must return a single text.",
 			),
 		);
 	});
@@ -239,8 +239,12 @@ describe('A source weight', () => {
 				'Use a small number such as 0.1 to keep close to the source.',
 			),
 		);
+		// The field is not an option, so it cannot be removed.
 		expect(() => readWeight(1.1)).toThrow(
-			"'Source Weight' must be a number from 0 to 1, but is 1.1",
+			refusal(
+				"'Source Weight' must be a number from 0 to 1, but is 1.1",
+				"Change 'Source Weight'.",
+			),
 		);
 		expect(() => readWeight(-0.1)).toThrow('must be a number from 0 to 1');
 	});
@@ -296,7 +300,7 @@ describe('Body fields of a model that the catalogue does not know', () => {
 		[{ prompt: { a: 1 } }, "'Prompt' must be text, but is an object"],
 		[{ prompt: ['a'] }, "'Prompt' must be text, but is a list"],
 		[{ negative_prompt: NaN }, "'Negative Prompt' must be text, but is NaN"],
-		[{ text_mode: {} }, "'Text Mode' must be text, but is an object"],
+		[{ text_mode: {} }, "'Text Mode' must be true or false, but is {}"],
 	])('are refused where no server could read them: %j', (values, message) => {
 		expect(() => read(values, 'our-own-model')).toThrow(refusal(message));
 	});

@@ -29,7 +29,7 @@ export interface RoutedValue {
 }
 
 /** A value to check against the capabilities of a model. */
-interface CheckedValue extends EnteredValue {
+interface CheckedValue extends EnteredValue, Pick<RoutedField, 'isRequired'> {
 	operation: Operation;
 	model: string;
 	capabilities: ModelCapabilities;
@@ -38,8 +38,12 @@ interface CheckedValue extends EnteredValue {
 /** Returns the value to send, or `undefined` to send none. Throws if the API would refuse the value. */
 type Validator = (checked: CheckedValue) => unknown;
 
-const adviceFor = ({ label, model }: CheckedValue) =>
-	`Change '${label}', or remove the option to use the default of ${model}.`;
+/** Only options can be removed. */
+const advise = ({ label, isRequired }: Pick<RoutedField, 'label' | 'isRequired'>, effect: string) =>
+	`Change '${label}'${isRequired ? '' : `, or remove the option ${effect}`}.`;
+
+const adviceFor = (checked: CheckedValue) =>
+	advise(checked, `to use the default of ${checked.model}`);
 
 const number =
 	(limitsOf: (capabilities: ModelCapabilities) => NumberLimits) => (checked: CheckedValue) =>
@@ -106,6 +110,7 @@ export function readBodyFields(
 		const validated = validate
 			? validate({
 					...entered,
+					isRequired,
 					operation,
 					model,
 					capabilities: capabilities as ModelCapabilities,
@@ -127,19 +132,21 @@ function emptyPrompt({ label }: EnteredValue): Error {
  * Converts a value to the declared type of its field, because "8" and 8 differ in JSON. Other texts in such fields,
  * such as "auto", may have a meaning on the server; values that no server understands are refused.
  */
-function toDeclaredType({ type }: RoutedField, entered: EnteredValue): unknown {
+function toDeclaredType(field: RoutedField, entered: EnteredValue): unknown {
+	const { label, type } = field;
 	const { value } = entered;
-	if (type === 'number') {
-		if (typeof value !== 'boolean' && isScalar(value)) return toNumber(value) ?? value;
-		throw new Refusal(
-			`'${entered.label}' must be a number, but is ${showValue(value)}`,
-			`Change '${entered.label}', or remove the option to leave it to the server.`,
-		);
+	if (type !== 'number' && type !== 'boolean') {
+		assertScalar(entered);
+		return type === 'string' ? String(value) : value;
 	}
-	if (type === 'boolean' && typeof value === 'boolean') return value;
-	assertScalar(entered);
-	if (type === 'boolean') return toBoolean(value) ?? value;
-	return type === 'string' ? String(value) : value;
+	const isNumber = type === 'number';
+	if (isScalar(value) && !(isNumber && typeof value === 'boolean')) {
+		return (isNumber ? toNumber(value) : toBoolean(value)) ?? value;
+	}
+	throw new Refusal(
+		`'${label}' must be ${isNumber ? 'a number' : 'true or false'}, but is ${showValue(value)}`,
+		advise(field, 'to leave it to the server'),
+	);
 }
 
 /**

@@ -71,7 +71,7 @@ export function assertScalar({ label, value }: EnteredValue): void {
 			: String(value);
 	throw new Refusal(
 		`'${label}' must be text, but is ${kind}`,
-		`Check the expression in '${label}': it must return a single text, for example {{ $json.prompt }}.`,
+		`Check the expression in '${label}': it must return a single text.`,
 	);
 }
 
