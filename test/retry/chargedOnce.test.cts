@@ -220,3 +220,39 @@ test.each([
 		}
 	},
 );
+
+test.each<[string, (image: string) => string]>([
+	['text', () => Buffer.from('not stored').toString('base64')],
+	['half of the image', (image) => image.slice(0, image.length >> 1)],
+	['invalid Base64', (image) => `${image.slice(0, 100)}%%%%`],
+])('The link beside %s instead of an image leads to the image', async (_what, spoil) => {
+	const spoiled = spoil(png.toString('base64'));
+	const url = `${server.origin}/image.png`;
+	for (const data of [
+		[{ b64_json: spoiled, url }],
+		[{ url, b64_json: spoiled }],
+		[{ b64_json: spoiled }, { url }],
+	]) {
+		server.attackWith((request, response) => {
+			response.end(request.url === '/image.png' ? png : JSON.stringify({ id: 'id', data }));
+		});
+		const { items, error } = await runGenerate(server);
+		expect(error?.message).toBeUndefined();
+		expect((await bytesOf(items[0].binary?.data)).equals(png)).toBe(true);
+		expect(server.requests).toHaveLength(2);
+	}
+});
+
+test('A link before an image that breaks off leads to the image', async () => {
+	server.attackWith((request, response) => {
+		if (request.url === '/image.png') return void response.end(png);
+		const data = [{ url: `${server.origin}/image.png`, b64_json: png.toString('base64') }];
+		const body = JSON.stringify({ id: 'id', data });
+		response.writeHead(200, { 'Content-Length': body.length });
+		response.write(body.slice(0, -60), () => setTimeout(() => response.destroy(), 50));
+	});
+	const { items, error } = await runGenerate(server);
+	expect(error?.message).toBeUndefined();
+	expect((await bytesOf(items[0].binary?.data)).equals(png)).toBe(true);
+	expect(server.requests).toHaveLength(2);
+});

@@ -33,6 +33,7 @@ export function createJsonImageScanner() {
 	let envelope = Buffer.alloc(4096);
 	let envelopeBytes = 0;
 	let imageBytes: Buffer[] = [];
+	let failure: Error | undefined;
 	let decoder: ReturnType<typeof base64Decoder> | undefined;
 	let isEmpty = true;
 	/** Takes the current text; `undefined` between texts. */
@@ -61,7 +62,9 @@ export function createJsonImageScanner() {
 		if (takenBytes + text.length > MAX_TEXT_BYTES) throw tooLarge();
 	};
 
-	const takeImage: TakePiece = (piece, isLast) => {
+	const skip: TakePiece = () => undefined;
+
+	const decodeImage: TakePiece = (piece, isLast) => {
 		if (escape === '' && !piece.includes(BACKSLASH)) decoder?.decode(piece);
 		else {
 			// Decodes all escapes of a piece at once, because some servers write one every few characters.
@@ -76,9 +79,19 @@ export function createJsonImageScanner() {
 		if (isEmpty) decoder = undefined;
 	};
 
+	/** Keeps a failure for the reader of the image, and scans on, because a link to the image may follow. */
+	const takeImage: TakePiece = (piece, isLast) => {
+		try {
+			decodeImage(piece, isLast);
+		} catch (error) {
+			failure = error as Error;
+			take = skip;
+		}
+	};
+
 	/** Only the first image is decoded. */
 	const takeNextImage = (): TakePiece => {
-		if (decoder) return () => undefined;
+		if (decoder) return skip;
 		decoder = base64Decoder((bytes) => {
 			isEmpty = false;
 			imageBytes.push(bytes);
@@ -141,10 +154,15 @@ export function createJsonImageScanner() {
 				position = (take ? scanText : scanStructure)(chunk, position);
 			}
 		},
-		hasImageBytes: () => imageBytes.length > 0,
+		/** Whether there is something to take, which may be the failure of the image. */
+		hasImageBytes: () => imageBytes.length > 0 || failure !== undefined,
 		/** Whether the image has arrived, including its closing quote. */
 		imageIsComplete: () => decoder !== undefined && take !== takeImage,
+		/** @throws RequestFailure once if the text of the image is invalid */
 		takeImageBytes() {
+			const thrown = failure;
+			failure = undefined;
+			if (thrown) throw thrown;
 			const taken = imageBytes;
 			imageBytes = [];
 			return taken;

@@ -1,4 +1,4 @@
-import { RequestFailure } from '../errors/requestFailure';
+import { RequestFailure, type FailureKind } from '../errors/requestFailure';
 import { truncate } from '../errors/truncate';
 import { errorTextIn } from '../transport/errorText';
 import { createJsonImageScanner, tooLarge } from './jsonImageScanner';
@@ -20,6 +20,9 @@ export interface ImageResponse {
 
 /** Enough for the largest image as Base64, with line breaks or escaped slashes. */
 const MAX_RESPONSE_BYTES = 400 * 1024 * 1024;
+
+/** How an image fails that is useless although n8n's storage works. */
+const USELESS_KINDS: FailureKind[] = ['notAnImage', 'truncated'];
 
 /** Texts from an answer are limited, because they are searched for secrets, which takes longer in longer texts. */
 const MAX_LINK_CHARACTERS = 16 * 1024;
@@ -92,7 +95,7 @@ export async function readResponse<Stored>(
 	const readRejected = async (): Promise<ImageResponse | undefined> => {
 		try {
 			while (await readChunk()) scanner.takeImageBytes();
-			return parse();
+			return parseEnvelope(scanner.envelope(), false);
 		} catch (error) {
 			// An endless answer is the more important failure.
 			if (error instanceof RequestFailure && error.kind === 'tooLarge') throw error as Error;
@@ -106,10 +109,11 @@ export async function readResponse<Stored>(
 			image = { stored: await storeImage(imageBytes()) };
 		} catch (error) {
 			const rejection = toRejection(error, isValidated);
-			if (rejection.kind !== 'notAnImage') throw rejection;
-			// Reads the rest of the answer, for its ID, only if the answer is at fault.
+			if (!USELESS_KINDS.includes(rejection.kind)) throw rejection;
+			// Reads the rest of the answer, for its ID and a link to the image, only if the answer is at fault.
 			const response = await readRejected();
 			if (response) validate(response);
+			if (response?.url) return { response, beginning: '' };
 			throw rejection.with({ id: response?.id });
 		}
 	} while (await readChunk());
