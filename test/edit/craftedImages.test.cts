@@ -1,14 +1,11 @@
 import { box, heifHead, heifSize } from '../kit/craftedImages.cts';
 import { inputImage } from '../kit/images.cts';
-import { inspectImage, measureImage } from '../../nodes/StepFunImage/image/measure';
+import { inspectImage, isWholeBase64, measureImage } from '../../nodes/StepFunImage/image/measure';
 
 const MEGABYTE = 1024 * 1024;
 
-/**
- * While a file is measured, nothing else runs in n8n's process. These take a fraction of a second, and took minutes;
- * the bound leaves room for a busy machine.
- */
-const LONGEST_STANDSTILL_MS = 5_000;
+/** Measuring these takes a fraction of a second, and took minutes. The bound leaves room for a busy machine. */
+const LONGEST_READING_MS = 5_000;
 
 /** A TIFF whose directory continues to the end of the file. */
 function endlessTiff(entry: number[], bytes = MEGABYTE): Buffer {
@@ -56,30 +53,58 @@ describe('a file that is made to keep the reader of its size busy', () => {
 			'JPEG of 64 MB',
 			() => Buffer.concat([Buffer.from([0xff, 0xd8]), Buffer.alloc(64 * MEGABYTE, 1)]),
 		],
-	])('%s does not make n8n stand still', (_name, make) => {
+	])('%s is measured in a short time', async (_name, make) => {
 		const file = make();
 		const startedAt = performance.now();
-		measureImage(file);
-		expect(performance.now() - startedAt).toBeLessThan(LONGEST_STANDSTILL_MS);
+		await measureImage(file);
+		expect(performance.now() - startedAt).toBeLessThan(LONGEST_READING_MS);
 	});
 });
 
-test('the size of a HEIF photo and its preview is read', () => {
+describe('other work of n8n gets its turns', () => {
+	/** A JPEG without a size, whose bytes are all to be looked at. */
+	const jpeg = Buffer.alloc(24 * MEGABYTE, Buffer.from([0xff, 0]));
+	jpeg.set([0xff, 0xd8, 0xff]);
+
+	test.each<[string, () => Promise<unknown>]>([
+		['a file is measured', async () => await measureImage(jpeg)],
+		['Base64 text is measured', async () => await measureImage(jpeg.toString('base64'))],
+		[
+			'the end of Base64 text is searched',
+			async () => await isWholeBase64(jpeg.toString('base64')),
+		],
+	])('while %s', async (_what, read) => {
+		let turns = 0;
+		const timer = setInterval(() => turns++, 1);
+		await read();
+		clearInterval(timer);
+		expect(turns).toBeGreaterThan(2);
+	});
+});
+
+test('the size of a HEIF photo and its preview is read', async () => {
 	const properties = Buffer.concat([heifSize(4032, 3024), heifSize(320, 240)]);
-	expect(measureImage(heifHead(properties))).toEqual({ format: 'heif', width: 4032, height: 3024 });
+	expect(await measureImage(heifHead(properties))).toEqual({
+		format: 'heif',
+		width: 4032,
+		height: 3024,
+	});
 	// Phones store the size of the photo's tiles first.
 	const tiled = heifHead(Buffer.concat([heifSize(512, 512), properties]));
-	expect(measureImage(tiled)).toEqual({ format: 'heif', width: 4032, height: 3024 });
+	expect(await measureImage(tiled)).toEqual({ format: 'heif', width: 4032, height: 3024 });
 });
 
 test('a view into a larger buffer is read no further than its end', async () => {
 	const picture = await inputImage(120, 90);
 	const surrounded = Buffer.concat([Buffer.alloc(100, 1), picture, Buffer.alloc(100, 1)]);
-	expect(measureImage(surrounded.subarray(100, 100 + picture.length))).toMatchObject({
+	expect(await measureImage(surrounded.subarray(100, 100 + picture.length))).toMatchObject({
 		width: 120,
 		height: 90,
 	});
-	expect(measureImage(surrounded.subarray(100, 118))).toMatchObject({ width: null, height: null });
+	expect(await measureImage(surrounded.subarray(100, 118))).toMatchObject({
+		width: null,
+		height: null,
+	});
 });
 
 describe('an image whose parts never end', () => {

@@ -10,9 +10,9 @@ import type { NodeError } from '../errors/nodeErrors';
 import { readRouting } from '../request/routing';
 import type { ItemContext } from '../request/types';
 import type { Credential } from '../transport/credential';
+import { createEventLoopYielder } from '../transport/wait';
 import type { Cost } from './costs';
 import { memoize } from './memoize';
-import { createEventLoopYielder } from './parameters';
 import type { Tries } from './retryOnFail';
 
 /** The concurrent downloads of one run. */

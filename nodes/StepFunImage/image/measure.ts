@@ -1,4 +1,5 @@
 import type { ImageFormat } from '../catalogue/imageFormats';
+import { createEventLoopYielder } from '../transport/wait';
 import { FORMAT_PARTS } from './formatParts';
 import { createPartReader } from './partReader';
 import { formatOf, SIGNATURE_BYTES } from './signature';
@@ -21,7 +22,7 @@ const MAX_SIZE_POSITIONS: Partial<Record<ImageFormat, number>> = {
 };
 
 /**
- * How many parts are searched for the size, because the search blocks the event loop. A photo has a few hundred parts.
+ * How many parts are searched for the size, because a crafted file may have millions. A photo has a few hundred.
  */
 const MAX_MEASURED_PARTS = 200_000;
 
@@ -76,8 +77,9 @@ export function inspectImage(header: Buffer) {
  * @param image the whole file, or its Base64 text without white space
  * @returns `undefined` if this is not a raster image
  */
-export function measureImage(image: Buffer | string): MeasuredImage | undefined {
-	return inspectPieces(image, (inspector) => inspector.sizeMayFollow())?.measured();
+export async function measureImage(image: Buffer | string): Promise<MeasuredImage | undefined> {
+	const inspector = await inspectPieces(image, (each) => each.sizeMayFollow());
+	return inspector?.measured();
 }
 
 /**
@@ -85,14 +87,17 @@ export function measureImage(image: Buffer | string): MeasuredImage | undefined 
  *
  * @param base64 without white space
  */
-export function isWholeBase64(base64: string): boolean {
-	return inspectPieces(base64, () => true)?.isWhole() === true;
+export async function isWholeBase64(base64: string): Promise<boolean> {
+	const inspector = await inspectPieces(base64, () => true);
+	return inspector?.isWhole() === true;
 }
 
-function inspectPieces(
+/** Inspects an image piece by piece, and yields to the event loop in between. */
+async function inspectPieces(
 	image: Buffer | string,
 	goesOn: (inspector: ImageInspector) => boolean,
-): ImageInspector | undefined {
+): Promise<ImageInspector | undefined> {
+	const yieldToEventLoop = createEventLoopYielder();
 	const pieceAt = (at: number) =>
 		typeof image === 'string'
 			? Buffer.from(image.slice(at, at + PIECE_LENGTH), 'base64')
@@ -100,6 +105,7 @@ function inspectPieces(
 	const inspector = inspectImage(pieceAt(0));
 	for (let at = PIECE_LENGTH; inspector && at < image.length; at += PIECE_LENGTH) {
 		if (!goesOn(inspector)) break;
+		await yieldToEventLoop();
 		inspector.write(pieceAt(at));
 	}
 	return inspector;

@@ -164,7 +164,7 @@ function filesOf(item: ItemContext): Map<string, IBinaryData> {
 
 /** Reads only as much of a file as is necessary to find the size of the image. */
 async function inspectFile(item: ItemContext, { id, data }: IBinaryData) {
-	if (!id) return { bytes: Buffer.byteLength(data, 'base64'), image: measureImage(data) };
+	if (!id) return { bytes: Buffer.byteLength(data, 'base64'), image: await measureImage(data) };
 	const { helpers } = item.functions;
 	const { fileSize: bytes } = await helpers.getBinaryMetadata(id);
 	if (bytes === 0) return { bytes };

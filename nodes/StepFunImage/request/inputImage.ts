@@ -48,9 +48,9 @@ export async function resolveInputImages(
 	const entered = { label: 'Input Image From', value: inputSource };
 	switch (readChoice(entered, INPUT_SOURCES)) {
 		case 'url':
-			return [resolveUrlImage(item, inputUrl, rules)];
+			return [await resolveUrlImage(item, inputUrl, rules)];
 		case 'text':
-			return [resolveTextImage('Base64 Text', inputText, rules)];
+			return [await resolveTextImage('Base64 Text', inputText, rules)];
 		default:
 			return await findBinaryImages(item, binaryPropertyName, rules);
 	}
@@ -60,9 +60,13 @@ export async function resolveInputImages(
  * Creates an input image from a URL. n8n downloads it right before the item's request, without the API key and with its
  * protection of the internal network.
  */
-function resolveUrlImage(item: ItemContext, value: unknown, rules: InputImageRules): InputImage {
+async function resolveUrlImage(
+	item: ItemContext,
+	value: unknown,
+	rules: InputImageRules,
+): Promise<InputImage> {
 	const address = readText({ label: 'Image URL', value });
-	if (DATA_URI_PREFIX.test(address)) return resolveTextImage('Image URL', address, rules);
+	if (DATA_URI_PREFIX.test(address)) return await resolveTextImage('Image URL', address, rules);
 	if (!isWebAddress(address)) {
 		throw new Refusal(
 			`'Image URL' must be an address that starts with https:// or http://, but is ${address === '' ? 'empty' : showValue(withoutLogin(address))}`,
@@ -93,7 +97,7 @@ function resolveUrlImage(item: ItemContext, value: unknown, rules: InputImageRul
 					`${host} sent a file without content. Open the address in a browser to see what it is.`,
 				);
 			}
-			const image = measureImage(bytes);
+			const image = await measureImage(bytes);
 			if (!canBeChecked(image, limits)) {
 				throw new Refusal(
 					"The file at 'Image URL' is not an image that can be edited",
@@ -134,11 +138,11 @@ function isBase64(text: string): boolean {
 }
 
 /** Creates an input image from Base64 text or a data URI in the item. */
-function resolveTextImage(
+async function resolveTextImage(
 	label: string,
 	value: unknown,
 	{ model, limits }: ImageRules,
-): InputImage {
+): Promise<InputImage> {
 	const entered = readText({ label, value });
 	const text = joinLines(entered.replace(DATA_URI_PREFIX, '').replace(LINE_BREAK, '').trim());
 	if (text === '') {
@@ -147,7 +151,7 @@ function resolveTextImage(
 			'Make the expression return the field that contains the image as Base64 text or as a data URI.',
 		);
 	}
-	const image = measureImage(text);
+	const image = await measureImage(text);
 	if (!canBeChecked(image, limits)) {
 		throw new Refusal(
 			`'${label}' does not contain an image that can be edited`,
@@ -161,7 +165,7 @@ function resolveTextImage(
 			'It contains the beginning of an image, but also characters or a length that Base64 cannot have. The text was changed on its way, for example by a form or a URL. Use a binary field or a URL for the image instead.',
 		);
 	}
-	if (!isWholeBase64(text)) {
+	if (!(await isWholeBase64(text))) {
 		throw new Refusal(
 			`'${label}' breaks off in the middle of the image`,
 			'The text was cut off. Spreadsheets and databases, for example, limit the length of texts. Use a binary field or a URL for the image instead.',
