@@ -35,6 +35,18 @@ describe('Refusals of Generate', () => {
 			'Write what the image should show.',
 		],
 		[
+			'a prompt of invisible characters',
+			{ prompt: '\u200b\u200e' },
+			"'Prompt' is empty",
+			'Write what the image should show.',
+		],
+		[
+			'an operation that does not exist',
+			{ operation: 'upscale' },
+			"'Operation' must be one of generate, edit, imageToImage, but is upscale",
+			'Choose from the list',
+		],
+		[
 			'a prompt from a field that does not exist',
 			{ prompt: '={{ $json.prompt }}' },
 			"'Prompt' is empty",

@@ -3,6 +3,7 @@ import type { IDataObject } from 'n8n-workflow';
 import {
 	findModel,
 	OPERATION_NAMES,
+	OPERATIONS,
 	SEED_RANGE,
 	type ModelCapabilities,
 	type Operation,
@@ -21,7 +22,7 @@ import { readLimits, readOutputField, readOutputOptions } from './options';
 import { findOperation, valueAt, type Routing } from './routing';
 import { assertOperation, encodeFields, expectedSize, randomSeed } from './serverFormat';
 import type { BodyFields, ImageRequest, InputImage, ItemContext } from './types';
-import { readText, toNumber } from './validators';
+import { readChoice, readText, toNumber } from './validators';
 
 /** The requests of an item, and what belongs to all of them. */
 export type ItemRequests = Awaited<ReturnType<typeof readImageRequests>>;
@@ -42,7 +43,7 @@ export async function readImageRequests(
 	credential: Credential,
 	cancelSignal: AbortSignal,
 ) {
-	const operation = parameters.operation as Operation;
+	const operation = readChoice({ label: 'Operation', value: parameters.operation }, OPERATIONS);
 	const options = (parameters.options ?? {}) as IDataObject;
 	const { format, ignoreSslIssues } = credential;
 
