@@ -20,7 +20,7 @@ export interface StoredImage {
 	digest?: string;
 }
 
-/** How reading fails if the connection breaks, or if nothing arrives for too long. */
+/** How reading fails if nothing more arrives. */
 const BROKEN_KINDS: FailureKind[] = ['truncated', 'connection', 'timeout'];
 
 /** Far larger than any model's images; guards against endless responses. */
@@ -30,7 +30,7 @@ const MAX_IMAGE_BYTES = 256 * 1024 * 1024;
  * Streams an image into n8n's binary store, and determines its format and size on the way.
  *
  * @param bytes the image
- * @param source the stream that the bytes come from, whose class n8n's store accepts
+ * @param source a stream of n8n, whose class n8n's store accepts
  * @param baseName the file's name without extension
  * @param withDigest whether to compute the digest
  * @throws RequestFailure of kind `notAnImage`, `truncated` or `tooLarge`; nothing is stored then
@@ -75,40 +75,18 @@ export async function storeImage(
 
 	const { mimeType, extension } = IMAGE_FORMATS[inspector.format];
 	const fileName = `${baseName}.${extension}`;
-	const binaryData = await storeBinary(
-		functions,
-		streamLike(source, checkedImage(inspector)),
-		fileName,
-		mimeType,
-	);
-	const { width, height } = inspector.measured();
-	return { binaryData, width, height, mimeType, fileName, fileSize, digest: hash?.digest('hex') };
-}
-
-async function storeBinary(
-	functions: IExecuteFunctions,
-	stream: ByteStream,
-	fileName: string,
-	mimeType: string,
-): Promise<IBinaryData> {
-	try {
-		return await functions.helpers.prepareBinaryData(stream, fileName, mimeType);
-	} catch (error) {
-		throw error instanceof RequestFailure
-			? error
-			: new RequestFailure('storage', { text: (error as Error).message });
-	}
-}
-
-/**
- * Creates a Node.js stream of the given bytes. n8n's store accepts only Node.js streams, but verified packages must not
- * import `stream`, so the class comes from a stream of n8n.
- */
-function streamLike(source: ByteStream, bytes: AsyncIterable<Buffer>): ByteStream {
+	// n8n's store accepts only Node.js streams, but verified packages must not import `stream`.
 	const { from } = source.constructor as unknown as {
 		from(bytes: AsyncIterable<Buffer>): ByteStream;
 	};
-	return from(bytes);
+	const binaryData = await functions.helpers
+		.prepareBinaryData(from(checkedImage(inspector)), fileName, mimeType)
+		.catch((error: Error) => {
+			if (error instanceof RequestFailure) throw error;
+			throw new RequestFailure('storage', { text: error.message });
+		});
+	const { width, height } = inspector.measured();
+	return { binaryData, width, height, mimeType, fileName, fileSize, digest: hash?.digest('hex') };
 }
 
 function printable(bytes: Buffer): string {
