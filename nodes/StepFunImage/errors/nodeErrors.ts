@@ -17,13 +17,16 @@ export interface ErrorContext {
 	isTool: boolean;
 }
 
+/** The same, without an index for an error of the whole run. */
+type RunContext = Omit<ErrorContext, 'itemIndex'> & Partial<ErrorContext>;
+
 /** Removes a credential's secrets from texts that are shown. */
 export interface Redactor {
 	/** For texts from a server. */
 	text(text: string): string;
 	/**
-	 * For links, and for the node's own texts that contain links. It keeps the values of custom headers, because a
-	 * value such as the name of an organization can be part of a link, which would not work without it.
+	 * For links, and texts of the node that contain links. It keeps the values of custom headers, because a link may
+	 * contain the name of an organization, for example, and would not work without it.
 	 */
 	link(link: string): string;
 }
@@ -50,21 +53,24 @@ export class Refusal extends Error {
 	}
 }
 
-/**
- * The error for a refusal.
- *
- * @param context without an itemIndex if the whole run is refused
- */
+/** The error for a refusal. */
 export function inputError(
-	context: Omit<ErrorContext, 'itemIndex'> & Partial<Pick<ErrorContext, 'itemIndex'>>,
+	context: RunContext,
 	message: string,
 	description: string,
 ): NodeOperationError {
-	const { node, itemIndex } = context;
-	const error = new NodeOperationError(node, message, { description, itemIndex, level: 'warning' });
+	const error = operationError(context, message, description);
 	// n8n replaces a message that contains an error code such as ENOENT, even if the code is part of a prompt.
 	error.message = messageFor(context, message, description);
 	return error;
+}
+
+function operationError(
+	{ node, itemIndex }: RunContext,
+	message: string,
+	description?: string,
+): NodeOperationError {
+	return new NodeOperationError(node, message, { description, itemIndex, level: 'warning' });
 }
 
 /**
@@ -79,11 +85,7 @@ export function unreadableImage(detail: string): Refusal {
 	);
 }
 
-/**
- * Turns a failed request into the error that the user reads. Failures are redacted only here.
- *
- * @returns an error with message, description, itemIndex and, if the service answered, httpCode
- */
+/** Turns a failed request into the error that the user reads. Failures are redacted only here. */
 export function requestError(
 	context: ErrorContext,
 	request: FailedRequest,
@@ -119,26 +121,16 @@ function redactFailure(failure: RequestFailure, redactor: Redactor): RequestFail
 }
 
 /** The error of an item that was in progress when the user stopped the execution. */
-export function canceledError({ node, itemIndex }: ErrorContext): NodeOperationError {
-	return new NodeOperationError(node, 'The execution was canceled', {
-		itemIndex,
-		level: 'warning',
-	});
+export function canceledError(context: ErrorContext): NodeOperationError {
+	return operationError(context, 'The execution was canceled');
 }
 
 /** The error of an item that was not sent because an earlier failure of the run would repeat. */
-export function notSentError(
-	{ node, itemIndex }: ErrorContext,
-	cause: NodeError,
-): NodeOperationError {
-	return new NodeOperationError(
-		node,
+export function notSentError(context: ErrorContext, cause: NodeError): NodeOperationError {
+	return operationError(
+		context,
 		`Not sent, because an earlier request of this run failed and this one would fail in the same way: ${cause.message}`,
-		{
-			description: adviceOf.get(cause) ?? cause.description ?? undefined,
-			itemIndex,
-			level: 'warning',
-		},
+		adviceOf.get(cause) ?? cause.description ?? undefined,
 	);
 }
 
@@ -146,17 +138,14 @@ export function notSentError(
 export function toNodeError(context: ErrorContext, error: unknown): NodeError {
 	const { node, itemIndex } = context;
 	if (error instanceof Refusal) return inputError(context, error.message, error.description);
-	return error instanceof NodeApiError || error instanceof NodeOperationError
-		? error
-		: new NodeOperationError(node, error as Error, { itemIndex });
+	const isShown = error instanceof NodeApiError || error instanceof NodeOperationError;
+	return isShown ? error : new NodeOperationError(node, error as Error, { itemIndex });
 }
 
 /**
- * The output item for a failed item when the workflow continues. n8n recognizes it by these fields of its JSON. If the
- * item contained the error itself, n8n would keep only the message.
- *
- * For the error output, the fields are error and message: n8n before 2.37 recognizes only items with exactly these two
- * fields, and sends all others to the normal output.
+ * The output item for a failed item when the workflow continues. n8n recognizes it by these fields of its JSON, and
+ * n8n before 2.37 sends it to the error output only if they are exactly error and message. If the item contained the
+ * error itself, n8n would keep only the message.
  */
 export function errorItem({ node, itemIndex }: ErrorContext, error: NodeError): INodeExecutionData {
 	const details = {
@@ -168,7 +157,7 @@ export function errorItem({ node, itemIndex }: ErrorContext, error: NodeError): 
 }
 
 /**
- * Adds to an error how many other images the run paid for, which n8n discards when the node stops.
+ * Adds to an error how many images n8n discards when the node stops.
  *
  * @param discarded images that were made and charged, not counting that of the failed request
  */
@@ -188,11 +177,10 @@ export function appendEarlierCharge(error: NodeError): void {
 }
 
 /**
- * Adds the number of the first refused row to its error, followed by the other refused rows and their errors.
+ * Adds the number of the first refused row to its error, and the other refused rows with their errors.
  *
  * @param row starts at 1
  * @param rows the number of all rows
- * @param others the other refused rows
  */
 export function appendRefusedRows(
 	error: NodeError,
@@ -200,26 +188,20 @@ export function appendRefusedRows(
 	rows: number,
 	others: Array<{ row: number; error: NodeError }>,
 ): void {
-	const shown = others.slice(0, MAX_SHOWN_ROWS);
-	const listed = shown.map((other) => `row ${other.row}, ${other.error.message}`).join('; ');
-	const hidden = others.length - shown.length;
-	const rest =
-		others.length === 0
-			? ''
-			: ` ${others.length} more ${others.length === 1 ? 'row' : 'rows'}: ${listed}${hidden > 0 ? `; and ${hidden} more` : ''}.`;
 	// Keeps the index out of the editor, which counts items from 0 and would append "[item 1]" to a message about row 2.
 	Object.defineProperty(error.context, 'itemIndex', { enumerable: false });
-	error.message = `Row ${row} of ${rows}: ${error.message}${rest === '' || error.message.endsWith('.') ? '' : '.'}${rest}`;
+	error.message = `Row ${row} of ${rows}: ${error.message}`;
+	if (others.length === 0) return;
+	const listed = others
+		.slice(0, MAX_SHOWN_ROWS)
+		.map((other) => `row ${other.row}, ${other.error.message}`);
+	const hidden = others.length - listed.length;
+	if (hidden > 0) listed.push(`and ${hidden} more`);
+	const more = `${others.length} more ${others.length === 1 ? 'row' : 'rows'}`;
+	error.message = `${error.message.replace(/\.$/, '')}. ${more}: ${listed.join('; ')}.`;
 }
 
-/**
- * The message for the user or for an AI agent. n8n shows an agent only the message, so for a tool the message includes
- * the description.
- */
-function messageFor(
-	{ isTool }: Pick<ErrorContext, 'isTool'>,
-	message: string,
-	description: string,
-): string {
+/** The message, with the description for an AI agent, to which n8n shows only the message. */
+function messageFor({ isTool }: RunContext, message: string, description: string): string {
 	return isTool ? `${message.replace(/\.$/, '')}. ${description}` : message;
 }
