@@ -11,30 +11,18 @@
 import type { ImageFormat } from './imageFormats';
 import type { Currency } from './services';
 
-export const OPERATIONS = ['generate', 'edit', 'imageToImage'] as const;
-
-export type Operation = (typeof OPERATIONS)[number];
-
-/** The names of the operations in the panel. */
-export const OPERATION_NAMES: Record<Operation, string> = {
+/** The operations on images, with their names in the panel. */
+export const OPERATION_NAMES = {
 	generate: 'Generate',
 	edit: 'Edit',
 	imageToImage: 'Image to Image',
 };
 
-export type Orientation = 'Square' | 'Landscape' | 'Portrait';
+export type Operation = keyof typeof OPERATION_NAMES;
 
-export interface ImageSize {
-	/** Width of the image in pixels. */
-	width: number;
-	/** Height of the image in pixels. */
-	height: number;
-	orientation: Orientation;
-	/** The common name of the aspect ratio, such as 16:9. The actual ratio may differ slightly. */
-	ratio: string;
-	/** The value of the API's `size` field for this size. */
-	apiValue: string;
-}
+export const OPERATIONS = Object.keys(OPERATION_NAMES) as Operation[];
+
+export type ImageSize = ReturnType<typeof sizes>[number];
 
 export interface NumberRange {
 	min: number;
@@ -87,12 +75,14 @@ export interface Model {
 /** The range of seeds is the same for all models. Without a seed, the service chooses one at random. */
 export const SEED_RANGE = { min: 0, max: 2_147_483_647 };
 
-type SizeNotation = 'height x width' | 'width x height';
-
+/**
+ * @param notation the order in the API's `size` field
+ * @param entries in pixels, with the common name of the aspect ratio, from which the actual ratio may differ slightly
+ */
 function sizes(
-	notation: SizeNotation,
+	notation: 'height x width' | 'width x height',
 	entries: ReadonlyArray<[width: number, height: number, ratio: string]>,
-): ImageSize[] {
+) {
 	return entries.map(([width, height, ratio]) => ({
 		width,
 		height,
@@ -221,11 +211,7 @@ export function modelsFor(operation: Operation): Offer[] {
 	return OFFERS.filter((offer) => offer.operation === operation);
 }
 
-/**
- * Finds a model in the catalogue. Returns `undefined` for other models, such as those of the user's own server.
- *
- * @param id the model's ID as the API spells it
- */
+/** Finds a model by its ID; `undefined` for other models, such as those of the user's own server. */
 export function findModel(id: string): Model | undefined {
 	return MODELS.find((model) => model.id === id);
 }

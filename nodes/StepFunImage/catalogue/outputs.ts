@@ -50,11 +50,7 @@ export const OUTPUTS: readonly OutputForm[] = [
 
 export type Output = OutputForm['value'];
 
-/**
- * The values of the outputs that have a property.
- *
- * @param property such as `hasFile`
- */
+/** The values of the outputs that have a property, such as `hasFile`. */
 export function outputsWith(property: 'hasFile' | 'hasUrl' | 'hasN8nLink'): Output[] {
 	return OUTPUTS.filter((output) => output[property]).map(({ value }) => value);
 }

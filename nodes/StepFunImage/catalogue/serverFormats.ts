@@ -40,9 +40,7 @@ export interface ServerFormat {
 	hasLinks: boolean;
 	/** Whether the server has an `/images/edits` that accepts multipart/form-data. */
 	hasEdits: boolean;
-	/**
-	 * Whether the node must always send a seed, because the server uses the same one each time or does not return it.
-	 */
+	/** Whether the node must send a seed, because the server uses the same one each time or does not return it. */
 	needsSeed: boolean;
 	/** How many requests the server processes at once by default. The credential can override it. */
 	concurrentRequests: number;
@@ -162,11 +160,7 @@ export function isServerFormat(value: unknown): boolean {
 	return value === undefined || SERVER_FORMATS.some((format) => format.value === value);
 }
 
-/**
- * Finds the format of a credential. An unknown value gives StepFun's own format.
- *
- * @param value the credential's field
- */
+/** Finds the format of a credential by its field. An unknown value gives StepFun's own format. */
 export function findServerFormat(value: unknown): ServerFormat {
 	return SERVER_FORMATS.find((format) => format.value === value) ?? STEPFUN_FORMAT;
 }

@@ -45,52 +45,32 @@ export const MODELS_PATH = '/models';
 /** The value of the credential's Service field for a gateway or the user's own server. */
 export const CUSTOM_SERVICE = 'custom';
 
-/**
- * Whether an address belongs to StepFun itself, so that StepFun's announcements apply.
- *
- * @param url an absolute URL
- */
+/** Whether an address belongs to StepFun itself, so that StepFun's announcements apply. */
 export function isStepFunHost(url: string): boolean {
 	return SERVICES.some((service) => new URL(service.baseUrl).host === hostOf(url));
 }
 
-/**
- * The currency in which an address charges by the image. `undefined` for a subscription, or a server whose prices are
- * not known.
- *
- * @param url the API's base URL
- */
+/** The currency in which a Base URL charges by the image; `undefined` for a subscription, or if it is not known. */
 export function currencyOf(url: string): Currency | undefined {
-	const service = SERVICES.find(({ baseUrl }) => baseUrl === url);
-	return service?.currency;
+	return SERVICES.find(({ baseUrl }) => baseUrl === url)?.currency;
 }
 
 /**
- * The currency of the account's balance at an address. `undefined` if it is not known: StepFun's international
+ * The currency of the account's balance at a Base URL. `undefined` if it is not known: StepFun's international
  * documentation shows the amounts without a currency.
- *
- * @param url the API's base URL
  */
 export function balanceCurrencyOf(url: string): Currency | undefined {
 	return hostOf(url) === 'api.stepfun.com' ? 'cny' : undefined;
 }
 
-/**
- * Whether a text is an absolute HTTP or HTTPS address.
- *
- * @param text the user's input or part of a response
- */
+/** Whether a text is an absolute HTTP or HTTPS address. */
 export function isWebAddress(text: string): boolean {
 	return /^https?:\/\/./i.test(text) && URL.canParse(text);
 }
 
 /**
- * The absolute address of a result. A link may be absolute, or leave out the scheme or the host of the API's own
- * server.
- *
- * @param link the link in the response
- * @param baseUrl the API's address
- * @returns `undefined` if the link is neither
+ * The absolute address of a result; `undefined` for a text that is no link. A link may leave out the scheme or the host
+ * of the API's own server.
  */
 export function resolveLink(link: string, baseUrl: string): string | undefined {
 	const address = link.trim();

@@ -4,7 +4,7 @@ import { Refusal } from '../errors/nodeErrors';
 import { truncate } from '../errors/truncate';
 import { inspectImage, measureImage, readHeader } from '../image/measure';
 import { fileOfBytes, UPLOAD_CHUNK_BYTES } from '../transport/upload';
-import { canBeChecked, checkLimits, uploadAs, type ImageRules } from './imageLimits';
+import { canBeChecked, toUpload, type ImageRules } from './imageLimits';
 import type { InputImage, ItemContext } from './types';
 
 /** The input for all images of an item. */
@@ -25,17 +25,15 @@ export async function findBinaryImages(
 	source: unknown,
 	rules: ImageRules,
 ): Promise<InputImage[]> {
-	if (typeof source === 'object' && source !== null && !Array.isArray(source)) {
-		return [await inspectBinaryField(item, source as IBinaryData, rules)];
-	}
+	const isFile = typeof source === 'object' && source !== null && !Array.isArray(source);
+	const files = isFile ? [source as IBinaryData] : await fieldNames(item, String(source ?? ''));
 	const images: InputImage[] = [];
-	for (const name of await fieldNames(item, String(source ?? '').trim())) {
-		images.push(await inspectBinaryField(item, name, rules));
-	}
+	for (const file of files) images.push(await inspectBinaryField(item, file, rules));
 	return images;
 }
 
-async function fieldNames(item: ItemContext, names: string): Promise<string[]> {
+async function fieldNames(item: ItemContext, entered: string): Promise<string[]> {
+	const names = entered.trim();
 	// The common case, without a search of the item's JSON.
 	if (Object.hasOwn(item.input.binary ?? {}, names)) return [names];
 	const files = filesOf(item);
@@ -70,7 +68,7 @@ async function isImage(item: ItemContext, file: IBinaryData): Promise<boolean> {
 async function inspectBinaryField(
 	item: ItemContext,
 	source: string | IBinaryData,
-	{ model, limits }: ImageRules,
+	rules: ImageRules,
 ): Promise<InputImage> {
 	const binaryData = findBinaryData(item, source);
 	const name = typeof source === 'string' ? source : 'Input Data Field Name';
@@ -86,16 +84,14 @@ async function inspectBinaryField(
 			'Check that the previous node loads the file that it puts into this field.',
 		);
 	}
-	if (!canBeChecked(image, limits)) {
+	if (!canBeChecked(image, rules.limits)) {
 		throw new Refusal(
 			`The file in '${name}' is not an image that can be edited`,
 			`It claims to be ${binaryData.mimeType}, but its content is not a PNG, JPEG, WebP or other raster image. Check what the previous node puts into this field.`,
 		);
 	}
-	checkLimits(name, image, bytes, model, limits);
-
 	const { id, data, fileName } = binaryData;
-	const file = uploadAs(image, fileName);
+	const file = toUpload(name, image, bytes, rules, fileName);
 	const { helpers } = item.functions;
 	return {
 		fileName: file.name,

@@ -3,11 +3,9 @@ import type { InputImageLimits } from '../catalogue/models';
 import { Refusal, unreadableImage } from '../errors/nodeErrors';
 import type { MeasuredImage } from '../image/measure';
 
-/** The rules for an input image. */
+/** The rules for an input image: its model's ID and limits. Without limits, only the format is checked. */
 export interface ImageRules {
-	/** The model's ID, for messages. */
 	model: string;
-	/** The model's limits; without them, only the format is checked. */
 	limits: InputImageLimits | undefined;
 }
 
@@ -23,12 +21,10 @@ export function canBeChecked(
 }
 
 /**
- * Checks an image against the limits of a model.
+ * Checks an image against the limits of a model. Without limits, every image passes.
  *
  * @param name the image's name in messages
  * @param bytes the size of its file
- * @param model the model's ID, for messages
- * @param limits the model's limits; without them, every image passes
  * @throws Refusal that names the limit
  */
 export function checkLimits(
@@ -73,9 +69,22 @@ export function checkLimits(
 	}
 }
 
-/** How an image is uploaded: with the type of its content, not of its metadata. */
-export function uploadAs({ format }: MeasuredImage, fileName?: string) {
-	const { mimeType, extension } = IMAGE_FORMATS[format];
+/**
+ * Checks an image, and returns how it is uploaded: with the type of its content, not of its metadata.
+ *
+ * @param name the image's name in messages
+ * @param bytes the size of its file
+ * @throws Refusal that names the limit of the model that the image exceeds
+ */
+export function toUpload(
+	name: string,
+	image: MeasuredImage,
+	bytes: number,
+	{ model, limits }: ImageRules,
+	fileName?: string,
+) {
+	checkLimits(name, image, bytes, model, limits);
+	const { mimeType, extension } = IMAGE_FORMATS[image.format];
 	return {
 		// A form would send a file without a name as text.
 		name: String(fileName || `image.${extension}`),

@@ -8,15 +8,14 @@ import { downloadBytes } from '../transport/download';
 import type { Timeouts } from '../transport/timeLimits';
 import { fileOfBytes } from '../transport/upload';
 import { findBinaryImages } from './binaryImage';
-import { canBeChecked, checkLimits, uploadAs, type ImageRules } from './imageLimits';
+import { canBeChecked, toUpload, type ImageRules } from './imageLimits';
 import type { InputImage, ItemContext } from './types';
 import { readChoice, readText, showValue } from './validators';
 
 const INPUT_SOURCES = ['binary', 'url', 'text'] as const;
 
 /** The rules for an input image, and for its download. */
-export interface InputImageRules extends ImageRules {
-	/** How long a download may take. */
+interface InputImageRules extends ImageRules {
 	timeouts: Timeouts;
 	ignoreSslIssues: boolean;
 }
@@ -77,7 +76,7 @@ async function resolveUrlImage(
 	const shownUrl = withoutLogin(href);
 	// Object stores also encode the slashes before the name of a file.
 	const fileName = decodeUrl(pathname).split('/').at(-1) || 'image';
-	const { model, limits, timeouts, ignoreSslIssues } = rules;
+	const { limits, timeouts, ignoreSslIssues } = rules;
 	return {
 		fileName,
 		isRemote: true,
@@ -104,8 +103,7 @@ async function resolveUrlImage(
 					`${host} sent something that is not a PNG, JPEG, WebP or other raster image. Open the address in a browser to see what it is.`,
 				);
 			}
-			checkLimits('Image URL', image, bytes.length, model, limits);
-			return fileOfBytes(bytes, uploadAs(image, fileName));
+			return fileOfBytes(bytes, toUpload('Image URL', image, bytes.length, rules, fileName));
 		},
 	};
 }
@@ -141,7 +139,7 @@ function isBase64(text: string): boolean {
 async function resolveTextImage(
 	label: string,
 	value: unknown,
-	{ model, limits }: ImageRules,
+	rules: ImageRules,
 ): Promise<InputImage> {
 	const entered = readText({ label, value });
 	const text = joinLines(entered.replace(DATA_URI_PREFIX, '').replace(LINE_BREAK, '').trim());
@@ -152,7 +150,7 @@ async function resolveTextImage(
 		);
 	}
 	const image = await measureImage(text);
-	if (!canBeChecked(image, limits)) {
+	if (!canBeChecked(image, rules.limits)) {
 		throw new Refusal(
 			`'${label}' does not contain an image that can be edited`,
 			'The text is not the Base64 of a PNG, JPEG, WebP or other raster image. Check that it was not cut off.',
@@ -171,8 +169,7 @@ async function resolveTextImage(
 			'The text was cut off. Spreadsheets and databases, for example, limit the length of texts. Use a binary field or a URL for the image instead.',
 		);
 	}
-	checkLimits(label, image, Buffer.byteLength(text, 'base64'), model, limits);
-	const file = uploadAs(image);
+	const file = toUpload(label, image, Buffer.byteLength(text, 'base64'), rules);
 	return {
 		fileName: file.name,
 		isRemote: false,
