@@ -1,5 +1,5 @@
 import { toResult } from '../../nodes/StepFunImage/actions/outputItems';
-import type { ImageRequest } from '../../nodes/StepFunImage/request/types';
+import type { ImageRequest } from '../../nodes/StepFunImage/request/readParameters';
 import { parseCredential } from '../../nodes/StepFunImage/transport/credential';
 
 // StepFun's own addresses are out of reach for a test, so the result is made without a request.

@@ -1,6 +1,6 @@
 import { findModel } from '../catalogue/models';
 import { currencyOf } from '../catalogue/services';
-import type { ImageRequest } from '../request/types';
+import type { ImageRequest } from '../request/readParameters';
 
 /** An amount of money, such as 0.02 CNY. */
 export interface Cost {
@@ -18,11 +18,7 @@ export function estimateCost({
 	return amount ? { amount, currency: currency.toUpperCase() } : undefined;
 }
 
-/**
- * Adds up amounts of money by currency, such as `0.06 CNY`.
- *
- * @param costs one for each image; `undefined` if it is not known
- */
+/** Adds up amounts of money by currency, such as `0.06 CNY`, without those that are not known. */
 export function describeCosts(costs: Array<Cost | undefined>): string {
 	const sums = new Map<string, number>();
 	for (const cost of costs) {

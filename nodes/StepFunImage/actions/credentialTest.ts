@@ -23,11 +23,7 @@ interface TestResponse {
 	body: unknown;
 }
 
-/**
- * Tests a credential when the user saves it, by requesting the list of models, which is free.
- *
- * @returns the result, with a sentence that n8n shows in the credential's dialog
- */
+/** Tests a credential when the user saves it, by requesting the list of models, which is free. */
 export async function testStepFunApi(
 	this: ICredentialTestFunctions,
 	{ data = {} }: ICredentialsDecrypted,

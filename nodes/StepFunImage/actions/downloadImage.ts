@@ -17,15 +17,38 @@ export async function downloadImage(
 	url: string,
 	earlierCharge?: Charge,
 ): Promise<StoredImage> {
-	const { state, signal, request } = task;
+	const { item, request, state } = task;
+	const { credential, retryPolicy, timeouts } = request;
+	// The image is paid for. If the workflow continues on errors, another item's failure must not stop the download.
+	const signal = state.continueOnFail ? state.signalOf([]) : task.signal;
+	const file = {
+		functions: item.functions,
+		url,
+		owner: credential,
+		timeouts,
+		ignoreSslIssues: credential.ignoreSslIssues,
+		signal: state.cancelSignal,
+		toReaderTimeout: toStorageTimeout,
+	};
+	const downloadOnce = async ({ number, onStart }: Attempt) => {
+		// n8n discards the image anyway; Retry On Fail downloads it later.
+		signal.throwIfAborted();
+		onStart();
+		try {
+			return await download(file, async (bytes, stream) => await store(task, bytes, stream));
+		} catch (error) {
+			// A link may start to work only a moment after the service returned it.
+			const isEarly =
+				number === 1 && error instanceof RequestFailure && error.details.status === 404;
+			throw isEarly ? error.with({ retryable: true }) : error;
+		}
+	};
 	try {
 		const { result } = await retry(
-			async (attempt) => await state.downloads(async () => await downloadOnce(task, url, attempt)),
+			async (attempt) => await state.downloads(downloadOnce, attempt),
 			{
-				policy: { ...request.retryPolicy, maxPaidRetries: Infinity },
-				// The image is paid for. If the workflow continues on errors, another item's failure must not stop the
-				// download.
-				signal: state.continueOnFail ? state.signalOf([]) : signal,
+				policy: { ...retryPolicy, maxPaidRetries: Infinity },
+				signal,
 				usesRateLimiter: false,
 				onFailure: (failure, tries, delayMs) => logFailure(task, failure, tries, delayMs),
 			},
@@ -37,33 +60,5 @@ export async function downloadImage(
 		throw error.kind === 'storage'
 			? error.with({ url, earlierCharge })
 			: new RequestFailure('download', { url, reason: error, tries, earlierCharge });
-	}
-}
-
-async function downloadOnce(
-	task: ImageTask,
-	url: string,
-	{ number, onStart }: Attempt,
-): Promise<StoredImage> {
-	const { item, request, state, signal } = task;
-	// n8n discards the image anyway; Retry On Fail downloads it later.
-	if (!state.continueOnFail) signal.throwIfAborted();
-	onStart();
-	const { timeouts, credential } = request;
-	const file = {
-		functions: item.functions,
-		url,
-		owner: credential,
-		timeouts,
-		ignoreSslIssues: credential.ignoreSslIssues,
-		signal: state.cancelSignal,
-		toReaderTimeout: toStorageTimeout,
-	};
-	try {
-		return await download(file, async (bytes, stream) => await store(task, bytes, stream));
-	} catch (error) {
-		// A link may start to work only a moment after the service returned it.
-		const isEarly = number === 1 && error instanceof RequestFailure && error.details.status === 404;
-		throw isEarly ? error.with({ retryable: true }) : error;
 	}
 }

@@ -17,9 +17,8 @@ interface Limits {
 }
 
 /**
- * Requests a JSON answer with the key.
+ * Requests a JSON answer with the key, and returns it parsed and as text.
  *
- * @returns the parsed answer, and its text
  * @throws RequestFailure, of kind `invalidJson` for an answer that is not JSON, or the signal's reason
  */
 export async function getJson(

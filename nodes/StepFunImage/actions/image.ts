@@ -26,10 +26,8 @@ export function createImageAction(state: RunState): Action {
 		const planned = await readImageRequests(item, parameters, routing, credential, cancelSignal);
 		const { requests, maxImagesPerRun } = planned;
 		// Computed once per item, because the parameters may contain an image as Base64 text.
-		const key = requestKey(tries, item.itemIndex, [
-			credential.scopeId,
-			sentParameters(parameters, routing),
-		]);
+		const sent = [credential.scopeId, ...sentParameters(parameters, routing)];
+		const key = requestKey(tries, item.itemIndex, sent);
 		return {
 			send: async () => await makeImages(item, planned, state, key),
 			images: requests.length,
@@ -46,13 +44,9 @@ export function createImageAction(state: RunState): Action {
 function sentParameters(parameters: IDataObject, { fields }: Routing): unknown[] {
 	const { operation, output, inputSource, inputUrl, inputText, binaryPropertyName } = parameters;
 	const { numberOfImages, additionalBodyFields } = (parameters.options ?? {}) as IDataObject;
-	return [
-		operation,
-		output,
-		fields.map(({ path }) => valueAt(parameters, path)),
-		[inputSource, inputUrl, inputText, binaryPropertyName],
-		[numberOfImages, additionalBodyFields],
-	];
+	const inputImage = [inputSource, inputUrl, inputText, binaryPropertyName];
+	const values = fields.map(({ path }) => valueAt(parameters, path));
+	return [operation, output, inputImage, values, numberOfImages, additionalBodyFields];
 }
 
 /** Makes the images of an item, and returns its output items. */

@@ -8,7 +8,8 @@ import {
 import { RequestFailure } from '../errors/requestFailure';
 import { storeImage, type StoredImage } from '../image/store';
 import type { OutputOptions } from '../request/options';
-import type { ImageRequest, ItemContext } from '../request/types';
+import type { ImageRequest } from '../request/readParameters';
+import type { ItemContext } from '../request/types';
 import { rateLimiterFor } from '../transport/rateLimiter';
 import type { ByteStream } from '../transport/response';
 import type { RunState } from './runState';
@@ -43,11 +44,7 @@ export function scopesOf(request: ImageRequest): string[] {
 	return Object.values(SCOPES).map((scopeOf) => scopeOf(request));
 }
 
-/**
- * Ends a task with an error, and aborts the requests that the error makes pointless.
- *
- * @returns the error that the user reads
- */
+/** Turns an error of a task into the one that the user reads, and aborts the requests that it makes pointless. */
 export function endWithError(task: ImageTask, error: unknown): NodeError {
 	const { item, request, state, signal } = task;
 	// The failure of another request has ended this one.
@@ -80,11 +77,7 @@ export function isPassedOn({ outputOptions }: ImageTask, failure: RequestFailure
 	return failure.isModerated && outputOptions.whenModerated === 'passOn';
 }
 
-/**
- * Streams an image into n8n's store.
- *
- * @param source the stream that the bytes come from
- */
+/** Streams an image into n8n's store. */
 export async function store(
 	{ item, request: { fileName, variation } }: ImageTask,
 	bytes: AsyncIterable<Buffer>,

@@ -5,7 +5,8 @@ import type { Charge, RequestFailure } from '../errors/requestFailure';
 import type { ImageResponse } from '../image/responseReader';
 import type { StoredImage } from '../image/store';
 import type { IncludeInput, OutputOptions } from '../request/options';
-import type { ImageRequest, ItemContext } from '../request/types';
+import type { ImageRequest } from '../request/readParameters';
+import type { ItemContext } from '../request/types';
 import { estimateCost } from './costs';
 
 /** Larger numbers are milliseconds: as seconds, they would be after the year 5138. */
@@ -75,11 +76,7 @@ export function toResult(
 	};
 }
 
-/**
- * The JSON of an answer: what was asked for, what came back, and the IDs that StepFun's support asks for.
- *
- * @param details what came back; `undefined` leaves a field out
- */
+/** The JSON of an answer: what was asked for, what came back, and the IDs that StepFun's support asks for. */
 function describeAnswer(
 	{ prompt, model, variation, credential }: ImageRequest,
 	{ tries = 1, id, traceId }: { tries?: number; id?: string; traceId?: string },
@@ -91,11 +88,7 @@ function describeAnswer(
 	return Object.fromEntries(Object.entries(json).filter(([, value]) => value !== undefined));
 }
 
-/**
- * Compares the size and the seed of an image with the request.
- *
- * @returns the requested values as fields of the item; `undefined` where nothing differs
- */
+/** The requested size and seed of an image as fields of its item, where they differ from what came. */
 export function findDifference(
 	{ expectedSize, seed }: ImageRequest,
 	{ image, response }: Pick<ImageResult, 'image' | 'response'>,
@@ -145,7 +138,6 @@ export function toModeratedResult(
 /**
  * The output items of one input item.
  *
- * @param results the results of the item's successful requests, in order
  * @param options.isMultiImage whether the item made several requests. The shape of a combined item then stays the same
  * if only one of them succeeds.
  */
@@ -171,11 +163,7 @@ export function toItems(
 	];
 }
 
-/**
- * An output item: a result, and the included parts of the input.
- *
- * @param result its fields replace fields of the input with the same name
- */
+/** An output item: a result, and the included parts of the input, whose fields it replaces. */
 export function mergeInput(
 	{ itemIndex, input }: ItemContext,
 	includeInput: IncludeInput,

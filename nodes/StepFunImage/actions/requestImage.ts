@@ -7,7 +7,7 @@ import { readHeader } from '../image/measure';
 import { readImage, readResponse, type ImageResponse } from '../image/responseReader';
 import { formatOf } from '../image/signature';
 import { encodeBody } from '../request/body';
-import type { ImageRequest } from '../request/types';
+import type { ImageRequest } from '../request/readParameters';
 import { toRequestFailure } from '../transport/networkFailure';
 import { rateLimiterFor } from '../transport/rateLimiter';
 import { assertOk, headerText, readChunks, type ByteStream } from '../transport/response';

@@ -63,10 +63,8 @@ function createTries(max: number, waitMs: number): Tries {
 }
 
 /**
- * Identifies an item's requests across the tries of a run. If a part of them changes between tries, such as a prompt
- * with a random number, so does the key.
- *
- * @param inputs everything that the requests depend on, besides the item's index
+ * Identifies an item's requests across the tries of a run. If one of the `inputs` on which the requests depend changes
+ * between tries, such as a prompt with a random number, so does the key.
  */
 export function requestKey({ max }: Tries, itemIndex: number, inputs: unknown[]): string {
 	if (max === 1) return String(itemIndex);

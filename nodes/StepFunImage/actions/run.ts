@@ -33,7 +33,6 @@ const MAX_CONCURRENT_PREPARATIONS = 8;
 /**
  * Runs the node: reads and checks all items, then sends their requests as the account allows.
  *
- * @param properties the properties of the node's description, which define the requests
  * @returns the items of the node's only output
  * @throws NodeOperationError for refused input and NodeApiError for a failed request, if the workflow stops on errors
  */

@@ -21,10 +21,8 @@ const MAX_CONCURRENT_DOWNLOADS = 5;
 const MAX_CONCURRENT_INPUT_IMAGES = 8;
 
 /**
- * Reads and checks the parameters of an item. Sending is a separate step, so that all items are checked before anything
- * is sent.
- *
- * @throws Refusal for invalid parameters
+ * Reads and checks the parameters of an item, and throws a Refusal for invalid ones. Sending is a separate step, so that
+ * all items are checked before anything is sent.
  */
 export type Action = (
 	item: ItemContext,
@@ -66,11 +64,7 @@ export interface ItemFailure {
 
 export type RunState = ReturnType<typeof createRunState>;
 
-/**
- * The state that all items of a run share.
- *
- * @param tries the state that this run shares with the other tries of n8n's Retry On Fail
- */
+/** The state that all items of a run share. */
 export function createRunState(
 	functions: IExecuteFunctions,
 	properties: INodeProperties[],
@@ -94,10 +88,8 @@ export function createRunState(
 		stop,
 		scopeOf,
 		/**
-		 * Creates a signal for one request. Each request gets its own, because Node.js warns about many listeners on a
-		 * shared signal.
-		 *
-		 * @param scopes the request's scopes, besides the run
+		 * A signal for one request, which the failure of one of its scopes or of the run aborts. Each request gets its own,
+		 * because Node.js warns about many listeners on a shared signal.
 		 */
 		signalOf: (scopes: string[]) =>
 			AbortSignal.any([cancelSignal, stop.signal, ...scopes.map((name) => scopeOf(name).signal)]),

@@ -37,10 +37,7 @@ const CURRENCY_SIGNS: Record<Currency, string> = { cny: '¥', usd: '$' };
 
 /**
  * The entries of the Model field's list: the catalogue's models with their prices for StepFun's services, and the
- * server's own models for all other servers.
- *
- * @param filter the text in the list's search field
- * @throws NodeApiError that explains why there is no list
+ * server's own models for all other servers. Throws a NodeApiError that explains why there is no list.
  */
 export async function searchModels(
 	this: ILoadOptionsFunctions,

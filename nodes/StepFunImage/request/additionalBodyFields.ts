@@ -13,10 +13,8 @@ const VALUE_ADVICE =
 	'Correct its value, remove the field, or check that the expression finds the value on this item.';
 
 /**
- * Reads the user's own fields for the body. A field that is null removes the node's field of the same name.
- *
- * @throws Refusal for anything but an object, for values that JSON cannot express, and for fields with which
- * the user would pay for images that the node does not return
+ * Reads the user's own fields for the body. A field that is null removes the node's field of the same name. Refuses what
+ * JSON cannot express, and fields with which the user would pay for images that the node does not return.
  */
 export function readAdditionalBodyFields(
 	{ additionalBodyFields }: IDataObject,

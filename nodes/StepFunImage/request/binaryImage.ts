@@ -14,7 +14,7 @@ const ALL_IMAGES = '*';
 const UNKNOWN_TYPE = /^((application|binary)\/octet-stream)?$/;
 
 /**
- * Finds the images in an item's binary fields, and checks each one against a model's limits by reading only its header.
+ * Finds the images in an item's binary fields, and checks them against a model's limits by reading only their headers.
  *
  * @param source a field's name, several names separated by commas, `*` for all images of the item, or a list of names
  * or a file from an expression

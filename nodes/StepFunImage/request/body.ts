@@ -11,10 +11,9 @@ export const IMAGE_FIELDS = {
 } satisfies Partial<Record<Operation, string>>;
 
 /**
- * The body of one request: JSON for Generate, multipart/form-data with the image for Edit, JSON with the
- * image as a data URI for Image to Image.
+ * The body of one request: JSON for Generate, multipart/form-data with the image for Edit, JSON with the image as a data
+ * URI for Image to Image.
  *
- * @param image the image to send with the fields, if the operation has one
  * @param progress learns what reading the image waits for
  */
 export async function encodeBody(

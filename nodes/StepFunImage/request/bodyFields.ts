@@ -86,9 +86,7 @@ const VALIDATORS: Record<string, Validator> = {
  * Turns the user's values into the fields to send: converts texts from expressions to numbers and booleans, leaves out
  * unset fields, writes the size in the model's notation, and refuses what the API would refuse.
  *
- * @param values the fields that the node's properties declare, with their values
- * @param model the model's ID
- * @param capabilities the model's entry in the catalogue for the operation; without it, nothing is refused
+ * @param capabilities what the model can do in this operation; without it, nothing is refused
  * @throws Refusal that names the field by its label
  */
 export function readBodyFields(

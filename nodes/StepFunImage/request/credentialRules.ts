@@ -12,9 +12,8 @@ const HEADER_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 const RESERVED_HEADERS = /^(content-length|content-type|host|transfer-encoding|connection)$/i;
 
 /**
- * Finds what keeps a credential from being used for a request.
- *
- * @returns names the field, but not its value; the description continues "Open the StepFun API credential and"
+ * Finds what keeps a credential from being used. The refusal names the field, but not its value; its description
+ * continues "Open the StepFun API credential and".
  */
 export function findCredentialProblem(credential: Credential): Refusal | undefined {
 	const { apiKey, baseUrl, isCustom, headers, fields } = credential;
@@ -70,11 +69,7 @@ export function findCredentialProblem(credential: Credential): Refusal | undefin
 	return undefined;
 }
 
-/**
- * Refuses a credential that cannot be used for a request.
- *
- * @throws Refusal that names the field of the credential, but not its value
- */
+/** Refuses a credential that cannot be used. Names the field, but not its value. */
 export function assertCredential(credential: Credential): void {
 	const problem = findCredentialProblem(credential);
 	if (!problem) return;

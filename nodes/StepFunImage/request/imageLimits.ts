@@ -21,11 +21,10 @@ export function canBeChecked(
 }
 
 /**
- * Checks an image against the limits of a model. Without limits, every image passes.
+ * Refuses an image that exceeds a limit of the model.
  *
  * @param name the image's name in messages
  * @param bytes the size of its file
- * @throws Refusal that names the limit
  */
 export function checkLimits(
 	name: string,
@@ -69,13 +68,7 @@ export function checkLimits(
 	}
 }
 
-/**
- * Checks an image, and returns how it is uploaded: with the type of its content, not of its metadata.
- *
- * @param name the image's name in messages
- * @param bytes the size of its file
- * @throws Refusal that names the limit of the model that the image exceeds
- */
+/** Checks the limits of an image, and returns how to upload it: with the type of its content, not of its metadata. */
 export function toUpload(
 	name: string,
 	image: MeasuredImage,

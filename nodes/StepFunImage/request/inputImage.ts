@@ -32,12 +32,7 @@ const NOT_BASE64 = /[^\w+/-]/;
 /** For models without their own limit: more than any image of 4096 × 4096 pixels needs. */
 const MAX_DOWNLOAD_BYTES = 64 * 1024 * 1024;
 
-/**
- * Finds the input images of an item, and checks them as far as possible without reading them.
- *
- * @param parameters the node's parameters for this item
- * @throws Refusal if an image is missing, is not an image, or exceeds a limit
- */
+/** Finds the input images of an item, and checks them as far as possible without reading them. Throws a Refusal. */
 export async function resolveInputImages(
 	item: ItemContext,
 	parameters: IDataObject,

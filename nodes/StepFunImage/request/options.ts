@@ -30,11 +30,7 @@ const { maxTries, timeoutSeconds, giveUpAfterSeconds } = RETRY_DEFAULTS;
 
 const COUNT: NumberLimits = { min: 1, isWhole: true };
 
-/**
- * Reads the options that limit an item's requests: their number, how long they may take, and how often each is tried.
- *
- * @throws Refusal that names the option and its range
- */
+/** Reads the limits of an item's requests: their number, how long they may take, and how often each is tried. */
 export function readLimits(options: IDataObject, format: ServerFormat) {
 	/** @param unset the value without the option, and `effect` what it does */
 	const number = (
@@ -83,11 +79,7 @@ function toMilliseconds(seconds: number): number {
 /** How to return an item's images. */
 export type OutputOptions = ReturnType<typeof readOutputOptions>;
 
-/**
- * Reads how to return an item's images.
- *
- * @throws Refusal if the server or this n8n cannot return them so
- */
+/** Reads how to return an item's images. Refuses what the server or this n8n cannot do. */
 export function readOutputOptions(
 	item: ItemContext,
 	parameters: IDataObject,
@@ -109,12 +101,7 @@ export function readOutputOptions(
 /** Which parts of an input item its output items keep. */
 export type IncludeInput = 'nothing' | 'json' | 'jsonAndFiles';
 
-/**
- * Reads which parts of the input an output item keeps.
- *
- * @param unset the result without the option
- * @throws Refusal if the option is neither true nor false
- */
+/** Reads which parts of the input an output item keeps; `unset` without the option. */
 export function readIncludeInput(
 	{ includeInputFields: value }: IDataObject,
 	unset: IncludeInput,

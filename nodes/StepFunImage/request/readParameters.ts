@@ -21,17 +21,18 @@ import { resolveInputImages } from './inputImage';
 import { readLimits, readOutputField, readOutputOptions } from './options';
 import { findOperation, valueAt, type Routing } from './routing';
 import { assertOperation, encodeFields, expectedSize, randomSeed } from './serverFormat';
-import type { BodyFields, ImageRequest, InputImage, ItemContext } from './types';
+import type { BodyFields, InputImage, ItemContext } from './types';
 import { readChoice, readText, toNumber } from './validators';
 
 /** The requests of an item, and what belongs to all of them. */
 export type ItemRequests = Awaited<ReturnType<typeof readImageRequests>>;
 
+/** A valid request for one image. It stays small while it waits, unless the item contains the input image as text. */
+export type ImageRequest = ItemRequests['requests'][number];
+
 /**
  * Turns an item's parameters into valid requests, without sending anything.
  *
- * @param parameters the node's parameters for this item
- * @param routing the API's fields and paths, from the node's properties
  * @param cancelSignal aborts when the user stops the execution
  * @returns one request for each image: all variations of the first input image, then those of the next
  * @throws Refusal for invalid parameters
@@ -84,7 +85,7 @@ export async function readImageRequests(
 
 	const requests = inputImages.flatMap((inputImage, imageIndex) => {
 		const fileName = fileNameOf(item, options, fields, inputImage);
-		return Array.from({ length: count }, (_, variation): ImageRequest => {
+		return Array.from({ length: count }, (_, variation) => {
 			const number = imageIndex * count + variation + 1;
 			const seed = seedOf(fields.seed, variation, format, capabilities);
 			const encoded = encodeFields(format, { ...fields, seed }, routing.fields);
@@ -94,16 +95,20 @@ export async function readImageRequests(
 				...findOperation(routing, `image ${operation}`),
 				credential,
 				model: typeof body.model === 'string' ? body.model : model,
+				/** Without the settings that the prompt in the body may contain. */
 				prompt: String(fields.prompt ?? ''),
 				// If the prompt carries the seed, the body has no field for it.
 				seed: format.settings.seed ? toNumber(body.seed) : toNumber(seed),
 				expectedSize: expectedSize(format, model, operation, body.size),
+				/** The body without the input image, in the server's own names. */
 				fields: body,
 				inputImage,
 				outputField:
 					isMultiImage && severalImagesAs === 'fields' ? `${outputField}_${number}` : outputField,
+				/** Without extension. */
 				fileName: isMultiImage ? `${fileName}-${number}` : fileName,
-				...(isMultiImage ? { variation: number } : {}),
+				/** The number of the image among the item's several images. */
+				variation: isMultiImage ? number : undefined,
 				timeouts,
 				retryPolicy,
 			};

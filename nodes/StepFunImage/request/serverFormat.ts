@@ -10,11 +10,7 @@ const MAX_RANDOM_SEED = 2 ** 31;
 
 const isSetting = (name: string): name is Setting => (SETTINGS as readonly string[]).includes(name);
 
-/**
- * Refuses an operation that a server does not offer.
- *
- * @throws Refusal that names the operation and the format
- */
+/** Refuses an operation that a server does not offer. */
 export function assertOperation(format: ServerFormat, operation: Operation): void {
 	const isMissing =
 		(operation === 'edit' && !format.hasEdits) ||
@@ -27,8 +23,7 @@ export function assertOperation(format: ServerFormat, operation: Operation): voi
 }
 
 /**
- * Converts the fields of a request from StepFun's names to those of the server's format. It never drops a setting
- * silently.
+ * Converts the fields of a request from StepFun's names to those of the server. It never drops a setting silently.
  *
  * @param fields keyed by StepFun's names; `undefined` leaves a field out
  * @param labels the fields' labels, for messages
@@ -72,12 +67,7 @@ export function randomSeed({ needsSeed }: ServerFormat): number | undefined {
 	return needsSeed ? Math.floor(Math.random() * MAX_RANDOM_SEED) : undefined;
 }
 
-/**
- * The expected size of an image, if it is known.
- *
- * @param size the `size` in the request
- * @returns `undefined` if the size only sets the area, cannot be parsed, or is unset
- */
+/** The expected size of an image; `undefined` if the `size` in the request only sets the area or says nothing. */
 export function expectedSize(
 	format: ServerFormat,
 	model: string,

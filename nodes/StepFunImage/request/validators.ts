@@ -34,12 +34,7 @@ export interface NumberLimits {
 	isWhole?: boolean;
 }
 
-/**
- * Reads a number, which may be text from an expression. Refuses booleans, lists and objects.
- *
- * @param advice the error's description
- * @throws Refusal that names the field and its range
- */
+/** Reads a number, which may be text from an expression. Refuses anything else; `advice` is what to do about it. */
 export function readNumber(
 	{ label, value }: EnteredValue,
 	{ min, max = Infinity, isWhole }: NumberLimits,
@@ -57,11 +52,7 @@ export function isScalar(value: unknown): boolean {
 	return typeof value !== 'object' && (typeof value !== 'number' || Number.isFinite(value));
 }
 
-/**
- * Refuses a value that cannot be written as text, and the false of a condition that is not met.
- *
- * @throws Refusal that names the field
- */
+/** Refuses a value that cannot be written as text, and the false of a condition that is not met. */
 export function assertScalar({ label, value }: EnteredValue): void {
 	if (isScalar(value) && value !== false) return;
 	const kind = Array.isArray(value)
@@ -99,23 +90,14 @@ export function toBoolean(value: unknown): boolean | undefined {
 	return result.valid ? Boolean(result.newValue) : undefined;
 }
 
-/**
- * Reads a boolean, which may be text from an expression.
- *
- * @param advice the error's description
- * @throws Refusal that names the field
- */
+/** Reads a boolean, which may be text from an expression. Refuses anything else; `advice` is what to do about it. */
 export function readBoolean({ label, value }: EnteredValue, advice: string): boolean {
 	const read = toBoolean(value);
 	if (read !== undefined) return read;
 	throw new Refusal(`'${label}' must be true or false, but is ${showValue(value)}`, advice);
 }
 
-/**
- * Reads a choice from a list.
- *
- * @throws Refusal that names the field and its choices
- */
+/** Reads a choice from a list. Refuses anything else. */
 export function readChoice<T extends string>(
 	{ label, value }: EnteredValue,
 	choices: readonly T[],
