@@ -18,11 +18,6 @@ const TIMEOUT_MS = 15_000;
 /** A version in an address, such as `/v1`, `/v1beta`, or Azure's `?api-version=2025-04-01-preview`. */
 const VERSION = /\/v\d|[?&]api-version=/;
 
-interface TestResponse {
-	statusCode: number;
-	body: unknown;
-}
-
 /** Tests a credential when the user saves it, by requesting the list of models, which is free. */
 export async function testStepFunApi(
 	this: ICredentialTestFunctions,
@@ -39,11 +34,9 @@ export async function testStepFunApi(
 		);
 	}
 	const problem = findCredentialProblem(credential);
-	if (problem) {
-		return failed(`${problem.message}: ${problem.description}`);
-	}
+	if (problem) return failed(`${problem.message}: ${problem.description}`);
 	try {
-		return toTestResult(credential, await requestModels(this, credential));
+		return await requestModels(this, credential);
 	} catch (error) {
 		return failed(explain(credential, toRequestFailure(error)));
 	}
@@ -52,10 +45,10 @@ export async function testStepFunApi(
 async function requestModels(
 	{ helpers }: ICredentialTestFunctions,
 	credential: Credential,
-): Promise<TestResponse> {
-	const { baseUrl, query, ignoreSslIssues } = credential;
+): Promise<INodeCredentialTestResult> {
+	const { baseUrl, query, ignoreSslIssues, format } = credential;
 	// The only request helper that n8n provides for credential tests.
-	return (await helpers.request({
+	const { statusCode: status, body } = (await helpers.request({
 		method: 'GET',
 		uri: `${baseUrl}${MODELS_PATH}${query}`,
 		headers: { Accept: 'application/json', ...authorizationHeaders(credential) },
@@ -65,22 +58,12 @@ async function requestModels(
 		simple: false,
 		resolveWithFullResponse: true,
 		timeout: TIMEOUT_MS,
-	})) as TestResponse;
-}
-
-function toTestResult(
-	credential: Credential,
-	{ statusCode: status, body }: TestResponse,
-): INodeCredentialTestResult {
+	})) as { statusCode: number; body: unknown };
 	// n8n shows nothing but its own words for success, so an address without a version is not taken for right.
-	if (
-		status === 404 &&
-		credential.format.mayLackModels &&
-		VERSION.test(credential.baseUrl + credential.query)
-	) {
+	if (status === 404 && format.mayLackModels && VERSION.test(baseUrl + query)) {
 		return passed('The server answers. It has no list of models, so the API key was not tested.');
 	}
-	if (status >= 300) return failed(explain(credential, new RequestFailure('status', { status })));
+	if (status >= 300) throw new RequestFailure('status', { status });
 	return modelEntries(parse(body))
 		? passed('Connection successful!')
 		: failed(

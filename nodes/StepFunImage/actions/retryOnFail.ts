@@ -39,12 +39,9 @@ export function triesOf(functions: IExecuteFunctions, isTool: boolean): Tries {
 	const { retryOnFail, maxTries, waitBetweenTries } = functions.getNode();
 	if (retryOnFail !== true) return createTries(1, 0);
 	const run = runOf(functions, isTool);
-	const tries =
-		triesOfRun.get(run) ??
-		createTries(
-			Math.min(TRIES.max, Math.max(TRIES.min, maxTries || TRIES.default)),
-			Math.min(WAIT_MS.max, Math.max(0, waitBetweenTries || WAIT_MS.default)),
-		);
+	const max = Math.min(TRIES.max, Math.max(TRIES.min, maxTries || TRIES.default));
+	const waitMs = Math.min(WAIT_MS.max, Math.max(0, waitBetweenTries || WAIT_MS.default));
+	const tries = triesOfRun.get(run) ?? createTries(max, waitMs);
 	triesOfRun.set(run, tries);
 	return tries;
 }

@@ -5,7 +5,7 @@ import {
 	type INodeListSearchResult,
 } from 'n8n-workflow';
 
-import { findModel, modelsFor, type Model, type Operation } from '../catalogue/models';
+import { findModel, modelsFor, type Operation } from '../catalogue/models';
 import {
 	currencyOf,
 	isWebAddress,
@@ -58,18 +58,11 @@ export async function searchModels(
 function listCatalogue(operation: Operation, { baseUrl }: Credential): INodeListSearchItems[] {
 	const currency = currencyOf(baseUrl);
 	return modelsFor(operation).map(({ id, description, pricePerImage }) => {
-		const price = priceOf(pricePerImage, currency);
-		return {
-			// n8n 2.40 does not show descriptions in this list, so the name contains the price too.
-			name: price === undefined ? id : `${id} (${price} per image)`,
-			value: id,
-			description: price === undefined ? description : `${description} ${price} per image.`,
-		};
+		if (!pricePerImage || !currency) return { name: id, value: id, description };
+		const price = `${CURRENCY_SIGNS[currency]}${pricePerImage[currency]} per image`;
+		// n8n 2.40 does not show descriptions in this list, so the name contains the price too.
+		return { name: `${id} (${price})`, value: id, description: `${description} ${price}.` };
 	});
-}
-
-function priceOf(pricePerImage: Model['pricePerImage'], currency: Currency | undefined) {
-	return pricePerImage && currency && `${CURRENCY_SIGNS[currency]}${pricePerImage[currency]}`;
 }
 
 async function listServer(

@@ -99,42 +99,31 @@ export function readBodyFields(
 	for (const { field, value } of values) {
 		const { apiField, label, isRequired } = field;
 		if (apiField === 'model') continue;
-		const validate =
-			capabilities && Object.hasOwn(VALIDATORS, apiField) ? VALIDATORS[apiField] : undefined;
-		const entered = { label, value };
 		// Without a prompt, any server would make, and charge, a meaningless image.
-		if (isUnset(value) && apiField === 'prompt') throw emptyPrompt(entered);
-		if (isUnset(value) && !(validate && isRequired)) continue;
-		const validated = validate
-			? validate({
-					...entered,
-					isRequired,
-					operation,
-					model,
-					capabilities: capabilities as ModelCapabilities,
-				})
-			: toDeclaredType(field, entered);
+		if (isUnset(value) && apiField === 'prompt') {
+			throw new Refusal(
+				`'${label}' is empty`,
+				'Write what the image should show. If the prompt comes from an expression, check that the field exists on this item.',
+			);
+		}
+		const isChecked = capabilities && Object.hasOwn(VALIDATORS, apiField);
+		if (isUnset(value) && !(isChecked && isRequired)) continue;
+		const validated = isChecked
+			? VALIDATORS[apiField]({ label, value, isRequired, operation, model, capabilities })
+			: toDeclaredType(field, value);
 		if (validated !== undefined) fields[apiField] = validated;
 	}
 	return fields;
-}
-
-function emptyPrompt({ label }: EnteredValue): Error {
-	return new Refusal(
-		`'${label}' is empty`,
-		'Write what the image should show. If the prompt comes from an expression, check that the field exists on this item.',
-	);
 }
 
 /**
  * Converts a value to the declared type of its field, because "8" and 8 differ in JSON. Other texts in such fields,
  * such as "auto", may have a meaning on the server; values that no server understands are refused.
  */
-function toDeclaredType(field: RoutedField, entered: EnteredValue): unknown {
+function toDeclaredType(field: RoutedField, value: unknown): unknown {
 	const { label, type } = field;
-	const { value } = entered;
 	if (type !== 'number' && type !== 'boolean') {
-		assertScalar(entered);
+		assertScalar({ label, value });
 		return type === 'string' ? String(value) : value;
 	}
 	const isNumber = type === 'number';
