@@ -49,7 +49,6 @@ function sentParameters(parameters: IDataObject, { fields }: Routing): unknown[]
 	return [operation, output, inputImage, values, numberOfImages, additionalBodyFields];
 }
 
-/** Makes the images of an item, and returns its output items. */
 async function makeImages(
 	item: ItemContext,
 	{ requests, outputOptions }: ItemRequests,

@@ -25,9 +25,7 @@ export const MAX_IMAGES_PER_INPUT = 20;
 /** The highest value of 'Max Tries' that the panel accepts. */
 export const MAX_TRIES_LIMIT = 20;
 
-/**
- * The default binary field for images. It also receives images that arrive as files although the user asked for links.
- */
+/** The default binary field for images, also for those that arrive as files although the user asked for links. */
 export const FALLBACK_FIELD = 'data';
 
 export const DEFAULT_LINK_LIFETIME = '1 day';

@@ -10,10 +10,9 @@ const QUOTED_WORDS =
 	/(?<!\w)"[^"]+"(?!\w)|(?<!\w)'(?:[^']|\b'\b)+'(?!\w)|“[^”]+”|‘[^’]+’|「[^」]+」/;
 
 /**
- * A hint above the node's output. The editor evaluates its condition for the first input item, and cannot resolve
- * expressions in other parameters before the previous nodes have run. If the condition throws, the hint stays hidden.
- *
- * @param fits whether the hint concerns a model
+ * A hint about the models that `fits` selects. The editor evaluates its condition for the first input item, and cannot
+ * resolve expressions in other parameters before the previous nodes have run. If the condition throws, the hint stays
+ * hidden.
  */
 function hint(message: string, fits: (offer: Offer) => boolean, condition: string): NodeHint {
 	const pairs = OFFERS.filter(fits).map(({ operation, id }) => `${operation} ${id}`);

@@ -6,11 +6,9 @@ import { showFor } from './showFor';
 import { toolVariant } from './toolVariant';
 
 /**
- * The fields that say where the input image comes from. Switching to Generate resets them: n8n's editor deletes the
- * value of every field that leaves the panel, even if a field of the type `hidden` has the same name. Only a visible
- * field would keep the value, and Generate has no use for one.
- *
- * @param operation an operation that takes an image
+ * The fields that say where an operation's input image comes from. Switching to Generate resets them: n8n's editor
+ * deletes the value of every field that leaves the panel, even if a field of the type `hidden` has the same name. Only a
+ * visible field would keep the value, and Generate has no use for one.
  */
 export function inputImageFields(operation: Operation): INodeProperties[] {
 	const [{ capabilities: recommended }] = modelsFor(operation);

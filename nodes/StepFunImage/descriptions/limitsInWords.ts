@@ -10,21 +10,16 @@ import {
 /**
  * Describes a limit of the default models in words: `1 to 10` if it is the same for all operations, otherwise
  * `1 to 50 for Generate and Edit, 1 to 100 for Image to Image`.
- *
- * @param limit returns the limit in words
  */
 export function limitsInWords(limit: (capabilities: ModelCapabilities) => string): string {
-	const limits = OPERATIONS.map((operation) => ({
-		name: OPERATION_NAMES[operation],
-		words: limit(modelsFor(operation)[0].capabilities),
-	}));
-	const [common, ...others] = new Set(limits.map(({ words }) => words));
-	if (others.length === 0) return common;
-	return [common, ...others]
-		.map((words) => {
-			const names = limits.filter((each) => each.words === words).map(({ name }) => name);
-			return `${words} for ${names.join(' and ')}`;
-		})
+	const namesByLimit = new Map<string, string[]>();
+	for (const operation of OPERATIONS) {
+		const words = limit(modelsFor(operation)[0].capabilities);
+		namesByLimit.set(words, [...(namesByLimit.get(words) ?? []), OPERATION_NAMES[operation]]);
+	}
+	if (namesByLimit.size === 1) return [...namesByLimit.keys()][0];
+	return [...namesByLimit]
+		.map(([words, names]) => `${words} for ${names.join(' and ')}`)
 		.join(', ');
 }
 

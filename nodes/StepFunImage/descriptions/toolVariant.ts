@@ -7,7 +7,6 @@ import { showFor } from './showFor';
  * Two variants of a list, of which n8n shows one: the whole list for a node in a workflow, and fewer entries with
  * another default for a tool of an AI agent. Agents can exchange only text with a tool, not files.
  *
- * @param field the whole list
  * @param choices the values that the tool offers, its default first
  * @param description the description in the tool
  */

@@ -7,7 +7,6 @@ import { fileOfBytes, UPLOAD_CHUNK_BYTES } from '../transport/upload';
 import { canBeChecked, toUpload, type ImageRules } from './imageLimits';
 import type { InputImage, ItemContext } from './types';
 
-/** The input for all images of an item. */
 const ALL_IMAGES = '*';
 
 /** The types of files whose sender does not know what they are, such as FTP servers. */
@@ -174,7 +173,6 @@ async function inspectFile(item: ItemContext, { id, data }: IBinaryData) {
 		}
 		return { bytes, image: inspector?.measured() };
 	} finally {
-		// Closes the file.
 		stream.destroy();
 	}
 }

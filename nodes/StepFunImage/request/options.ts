@@ -76,7 +76,6 @@ function toMilliseconds(seconds: number): number {
 	return Math.min(Math.round(seconds * 1000), MAX_TIMER_MS);
 }
 
-/** How to return an item's images. */
 export type OutputOptions = ReturnType<typeof readOutputOptions>;
 
 /** Reads how to return an item's images. Refuses what the server or this n8n cannot do. */

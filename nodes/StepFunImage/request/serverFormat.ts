@@ -12,10 +12,12 @@ const isSetting = (name: string): name is Setting => (SETTINGS as readonly strin
 
 /** Refuses an operation that a server does not offer. */
 export function assertOperation(format: ServerFormat, operation: Operation): void {
-	const isMissing =
-		(operation === 'edit' && !format.hasEdits) ||
-		(operation === 'imageToImage' && format.value !== 'stepfun');
-	if (!isMissing) return;
+	const offers = {
+		generate: true,
+		edit: format.hasEdits,
+		imageToImage: format.value === 'stepfun',
+	};
+	if (offers[operation]) return;
 	throw new Refusal(
 		`A ${format.name} server does not offer '${OPERATION_NAMES[operation]}'`,
 		`Choose another operation. If the server is of another kind, change 'API Format' in the StepFun API credential.`,
