@@ -47,6 +47,36 @@ test.each([
 	},
 );
 
+test.each([
+	['504', { status: 504, billed: true }, { hang: true as const }, /An earlier try may have been/],
+	[
+		'cut',
+		{ cutBody: true as const },
+		{ cutBody: true as const, delayMs: 2_500 },
+		/An earlier try was/,
+	],
+])(
+	'A row whose retry was not sent tells of its charged try (%s)',
+	async (_what, first, others, earlier) => {
+		await start({
+			faults: [{ when: { promptIncludes: 'one' }, times: 1, fault: first }, { fault: others }],
+		});
+		const { items } = await runGenerate(
+			server,
+			{ ...PROMPT, options: { giveUpAfter: 2, timeout: 3 } },
+			{
+				items: prompts('one', 'two'),
+				onError: CONTINUE,
+				credential: { apiKey, concurrentRequests: 1 },
+			},
+		);
+		expect(server.requests).toHaveLength(2);
+		expect(textOf(items[0])).toMatch(earlier);
+		expect(textOf(items[0])).toContain('It was not sent again.');
+		expect(textOf(items[0])).not.toMatch(/Not sent,|nothing was charged/);
+	},
+);
+
 test('Retry On Fail buys nothing more once a row has failed for good', async () => {
 	await start({
 		faults: [

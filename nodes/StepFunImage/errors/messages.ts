@@ -335,14 +335,15 @@ export function explainFailure(request: FailedRequest, failure: RequestFailure):
 	const references = referencesOf(details);
 	// The failure is that of another request, which may have been charged.
 	const othersCharge = wasNotSent ? failure.with({ wasNotSent: false }).charge : 'no';
+	const again = tries > 0 ? ' again' : '';
 	const advice =
 		othersCharge === 'no'
 			? fill(description)
-			: 'Run this item again later. It was not sent, so nothing was charged.';
+			: `Run this item again later. It was not sent${again}${earlierCharge ? '' : ', so nothing was charged'}.`;
 	return {
 		message:
 			othersCharge === 'yes'
-				? `Not sent, because the requests of this account kept failing. The last of them: ${happened}`
+				? `Not sent${again}, because the requests of this account kept failing. The last of them: ${happened}`
 				: happened,
 		advice,
 		description: [
