@@ -142,6 +142,19 @@ describe('Other servers: response_format is ignored', () => {
 		expect(Object.keys(items[0].binary ?? {})).toEqual([]);
 	});
 
+	test('A path on the disk of the server, which Xinference sends, leads to the advice to ask for the image itself', async () => {
+		server.attackWith(({ url }, response) => {
+			const isRequest = url === '/v1/images/generations';
+			const data = [{ url: '/root/.xinference/image/1.jpg', b64_json: null }];
+			response.writeHead(isRequest ? 200 : 404);
+			response.end(JSON.stringify(isRequest ? { created: 5, data } : { detail: 'Not Found' }));
+		});
+		const { error } = await runGenerate(server, { options: { maxTries: 1 } });
+		expect(error?.description).toContain(
+			`Send { "response_format": "b64_json" } in 'Additional Body Fields'`,
+		);
+	});
+
 	test('A path in place of a link is resolved on the server itself', async () => {
 		const { items } = await run('url', { data: [{ url: '/v1/images/1/content' }] });
 		expect(items[0].json.url).toBe(new URL('/v1/images/1/content', fileUrl()).href);

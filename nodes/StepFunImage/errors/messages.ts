@@ -376,6 +376,9 @@ function entryOfStatus({ failure, details: { status = 0, text = '' }, image }: F
 function downloadAdvice({ reason }: FailureDetails): string {
 	if (reason?.kind === 'blocked') return BLOCKED_ADVICE;
 	const status = reason?.details.status;
+	if (status === 404) {
+		return `The link may have expired, or lead to a file that the server does not offer. Send { "response_format": "b64_json" } in 'Additional Body Fields' to get the image itself, if the server supports it.`;
+	}
 	return status === 401 || status === 403
 		? `The server of the link refuses access (${status}). The link may have expired, or the server may require a login of its own.`
 		: "Fetch it with an HTTP Request node without credentials, or set Output to 'Image URL' and download later.";
