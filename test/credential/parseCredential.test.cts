@@ -19,6 +19,10 @@ describe('Credential: the key', () => {
 		['a-\n\n\nkey', 'a-key'],
 		['a-\r-\nkey', 'a--key'],
 		['a key', 'a key'],
+		// A whole header, the word alone, and invisible characters, as they are copied.
+		['Authorization: Bearer a-key', 'a-key'],
+		['Bearer ', ''],
+		['\u200ba-\u00adkey\u200b', 'a-key'],
 		['Bearerkey', 'Bearerkey'],
 		['my Bearer key', 'my Bearer key'],
 		[undefined, ''],
@@ -32,6 +36,7 @@ describe('Credential: the address', () => {
 	test.each([
 		[{ baseUrl: 'https://images.example.com/v1/' }, 'https://images.example.com/v1'],
 		[{ baseUrl: ' https://images.example.com/v1// ' }, 'https://images.example.com/v1'],
+		[{ baseUrl: '\u200bhttps://images.example.com/v1\u200b/' }, 'https://images.example.com/v1'],
 		[{ baseUrl: '/v1' }, '/v1'],
 		[{ baseUrl: 'https://images.example.com/v1#keys' }, 'https://images.example.com/v1'],
 		[{ baseUrl: 'https://images.example.com/v1/?a=b#keys' }, 'https://images.example.com/v1'],

@@ -70,15 +70,15 @@ export async function readCredential(
 }
 
 /**
- * Parses a credential's fields. It removes spaces around values, trailing slashes from the Base URL, and a leading
- * "Bearer" from the key.
+ * Parses a credential's fields. It removes spaces around values, invisible characters, trailing slashes from the Base
+ * URL, and a leading "Bearer" from the key.
  *
  * @param fields includes the fields that the credential's form hides
  */
 export function parseCredential(fields: ICredentialDataDecryptedObject): Credential {
 	const apiKey = textOf(fields.apiKey)
 		.replace(/[\r\n]+/g, '')
-		.replace(/^bearer\s+/i, '');
+		.replace(/^(authorization:\s*)?bearer(\s+|$)/i, '');
 	const isCustom = fields.service === CUSTOM_SERVICE;
 	const [address, query] = splitQuery(textOf(isCustom ? fields.baseUrl : fields.service));
 	const baseUrl = address.replace(OPERATION_PATH, '').replace(/\/+$/, '');
@@ -151,9 +151,10 @@ function splitQuery(entered: string): [address: string, query: string] {
 	return start === -1 ? [address, ''] : [address.slice(0, start), address.slice(start)];
 }
 
-/** Expressions may also return numbers. */
+/** Reads a text without invisible characters, which are copied along. Expressions may also return numbers. */
 function textOf(value: unknown): string {
-	return typeof value === 'string' || typeof value === 'number' ? String(value).trim() : '';
+	const text = typeof value === 'string' || typeof value === 'number' ? String(value) : '';
+	return text.replace(/\p{Default_Ignorable_Code_Point}/gu, '').trim();
 }
 
 function wholeNumber(value: unknown, min: number): number | undefined {
