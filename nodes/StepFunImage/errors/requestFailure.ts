@@ -66,7 +66,7 @@ const RETRYABLE_STATUSES = new Set([
 
 /** Node.js's codes for a connection that cannot be established, such as an unknown host or a bad certificate. */
 const IMPOSSIBLE_CODES =
-	/^(ENOTFOUND|ERR_INVALID_\w+|ERR_TLS_\w+|CERT_\w+|DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_\w+)$/;
+	/^(ENOTFOUND|ERR_INVALID_\w+|ERR_TLS_\w+|ERR_SSL_WRONG_VERSION_NUMBER|CERT_\w+|DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_\w+)$/;
 
 /** Node.js's codes for a connection that may be established later. */
 const UNREACHABLE_CODES = /^(ECONNREFUSED|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|EHOSTDOWN)$/;

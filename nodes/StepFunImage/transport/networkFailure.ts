@@ -6,7 +6,12 @@ const BLOCKED = /The request was blocked because/;
 /** Node.js's codes for a body that does not match its Content-Encoding. The code of a truncated body is Z_BUF_ERROR. */
 const BAD_COMPRESSION = /^(Z_DATA_ERROR|ERR__ERROR_FORMAT|ZSTD_error_)/;
 
-const TOO_MANY_REDIRECTS = /Maximum number of redirects/;
+/** Codes for errors whose text says more than their own code. */
+const CODES_BY_TEXT: Array<[RegExp, string]> = [
+	[/Maximum number of redirects/, 'ERR_FR_TOO_MANY_REDIRECTS'],
+	// The server answered without TLS.
+	[/wrong version number/, 'ERR_SSL_WRONG_VERSION_NUMBER'],
+];
 
 /** Turns an error of n8n's request helper, or of a stream, into a RequestFailure. */
 export function toRequestFailure(error: unknown): RequestFailure {
@@ -27,9 +32,6 @@ export function toRequestFailure(error: unknown): RequestFailure {
 			text: 'The connection broke while the answer was arriving',
 		});
 	}
-	const isRedirectLoop = TOO_MANY_REDIRECTS.test(text);
-	return new RequestFailure('connection', {
-		code: isRedirectLoop ? 'ERR_FR_TOO_MANY_REDIRECTS' : code,
-		text,
-	});
+	const [, codeOfText] = CODES_BY_TEXT.find(([pattern]) => pattern.test(text)) ?? [];
+	return new RequestFailure('connection', { code: codeOfText ?? code, text });
 }
