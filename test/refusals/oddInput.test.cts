@@ -118,6 +118,19 @@ describe('An item whose JSON is not an object', () => {
 	});
 });
 
+test('An Input Data Field Name that is an object is shown as JSON', async () => {
+	const { error } = await runEdit(stepFun, [await itemWithFile(picture)], {
+		binaryPropertyName: '={{ $binary }}',
+	});
+	expect(error?.message).toContain(`'Input Data Field Name' is '{"data":{`);
+});
+
+test('An item whose binary is null has no binary data', async () => {
+	const { error } = await runEdit(stepFun, [{ json: {}, binary: null } as never]);
+	expect(error?.message).toContain('this item has no such binary field');
+	expect(error?.description).toContain('The item has no binary data.');
+});
+
 test('An Input Data Field Name whose expression gives nothing is refused, not replaced by data', async () => {
 	const { error } = await runEdit(stepFun, [await itemWithFile(picture)], {
 		binaryPropertyName: '={{ $json.field }}',

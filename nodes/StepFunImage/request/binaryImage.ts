@@ -6,6 +6,7 @@ import { inspectImage, measureImage, readHeader } from '../image/measure';
 import { fileOfBytes, UPLOAD_CHUNK_BYTES } from '../transport/upload';
 import { canBeChecked, toUpload, type ImageRules } from './imageLimits';
 import type { InputImage, ItemContext } from './types';
+import { showValue } from './validators';
 
 const ALL_IMAGES = '*';
 
@@ -113,7 +114,7 @@ function findBinaryData(item: ItemContext, source: string | IBinaryData): IBinar
 	if (binaryData) return binaryData;
 	const present = [...filesOf(item).keys()];
 	throw new Refusal(
-		`'Input Data Field Name' is '${truncate(String(source), 60)}', but this item has no such binary field`,
+		`'Input Data Field Name' is '${showValue(source)}', but this item has no such binary field`,
 		present.length > 0
 			? `The item has: ${truncate(present.join(', '))}. Enter one of these names.`
 			: 'The item has no binary data. Put a node before this one that loads the image, such as Read/Write Files from Disk, HTTP Request or Google Drive.',
@@ -141,7 +142,7 @@ function openField(item: ItemContext, name: string): IBinaryData | undefined {
  * setting, n8n does not open anything in the JSON, even if it looks like a file.
  */
 function filesOf(item: ItemContext): Map<string, IBinaryData> {
-	const { json, binary = {} } = item.input;
+	const { json, binary } = item.input;
 	const pathsIn = (value: unknown, path: string): string[] => {
 		if (typeof value !== 'object' || value === null) return [];
 		if ('mimeType' in value && 'data' in value) return [path];
@@ -150,7 +151,7 @@ function filesOf(item: ItemContext): Map<string, IBinaryData> {
 		);
 	};
 	const files = new Map<string, IBinaryData>();
-	for (const name of [...Object.keys(binary), ...pathsIn(json, '')]) {
+	for (const name of [...Object.keys(binary ?? {}), ...pathsIn(json, '')]) {
 		const file = openField(item, name);
 		if (file) files.set(name, file);
 	}
