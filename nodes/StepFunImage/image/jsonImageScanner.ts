@@ -42,7 +42,7 @@ export function createJsonImageScanner() {
 	let takenBytes = 0;
 	/** The beginning of the last text, which is a key if a colon follows. */
 	let head = '';
-	let key: string | undefined;
+	let key: unknown;
 	let isEscapedNext = false;
 	/** An incomplete escape sequence at the end of a piece of the image. */
 	let escape = '';
@@ -200,22 +200,23 @@ function endOfText(chunk: Buffer, start: number, startIsEscaped: boolean): numbe
 }
 
 /** Decodes a key; `undefined` if it is too long to be relevant. */
-function decodeKey(raw: string): string | undefined {
+function decodeKey(raw: string): unknown {
 	if (raw.length > MAX_KEY_CHARACTERS) return undefined;
-	return raw.includes('\\') ? unescapeJson(raw) : raw;
+	return raw.includes('\\') ? parseJson(`"${raw}"`) : raw;
 }
 
 function unescapeImageText(raw: string): Buffer {
-	const text = unescapeJson(raw);
-	if (text !== undefined) return Buffer.from(text, 'latin1');
+	const text = parseJson(`"${raw}"`);
+	if (typeof text === 'string') return Buffer.from(text, 'latin1');
 	throw new RequestFailure('invalidJson', {
 		text: `The answer has an invalid escape: ${raw.slice(0, 100)}`,
 	});
 }
 
-function unescapeJson(raw: string): string | undefined {
+/** Parses JSON; `undefined` if it is invalid. */
+export function parseJson(text: string): unknown {
 	try {
-		return JSON.parse(`"${raw}"`) as string;
+		return JSON.parse(text);
 	} catch {
 		return undefined;
 	}

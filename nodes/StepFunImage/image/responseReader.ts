@@ -1,7 +1,7 @@
 import { RequestFailure, type FailureKind } from '../errors/requestFailure';
 import { truncate } from '../errors/truncate';
 import { errorTextIn } from '../transport/errorText';
-import { createJsonImageScanner, tooLarge } from './jsonImageScanner';
+import { createJsonImageScanner, parseJson, tooLarge } from './jsonImageScanner';
 
 /** The fields of an answer, without its image. */
 export interface ImageResponse {
@@ -51,17 +51,15 @@ export async function readResponse<Stored>(
 	const scanner = createJsonImageScanner();
 	let bytes = 0;
 	let isValidated = false;
-	let isBroken = false;
+	let image: { stored: Stored } | undefined;
 
 	const readChunk = async (): Promise<boolean> => {
-		if (isBroken) return false;
 		const next = await chunks.next().catch((error: unknown) => {
 			// A broken connection does not matter after a complete image, a complete link to one, or complete JSON.
 			const envelope = scanner.envelope();
 			const isPaidFor =
 				scanner.imageIsComplete() || hasLink(envelope) || isObject(parseJson(envelope)?.value);
 			if (!(error instanceof RequestFailure) || !isPaidFor) throw error as Error;
-			isBroken = true;
 			return { done: true as const, value: undefined };
 		});
 		if (next.done) return false;
@@ -71,20 +69,18 @@ export async function readResponse<Stored>(
 		return true;
 	};
 
-	let image: { stored: Stored } | undefined;
 	// A stored image is complete, even if the end of its text has not arrived.
 	const parse = () =>
 		parseEnvelope(scanner.envelope(), image !== undefined || scanner.imageIsComplete());
 
 	async function* imageBytes(): AsyncGenerator<Buffer> {
-		for (;;) {
-			yield* scanner.takeImageBytes();
-			if (scanner.imageIsComplete()) break;
+		yield* scanner.takeImageBytes();
+		while (!scanner.imageIsComplete()) {
 			if (!(await readChunk())) {
-				throw new RequestFailure('truncated', {
-					text: 'The answer ended in the middle of the image',
-				});
+				const text = 'The answer ended in the middle of the image';
+				throw new RequestFailure('truncated', { text });
 			}
+			yield* scanner.takeImageBytes();
 		}
 		while (await readChunk());
 		validate(parse());
@@ -157,8 +153,8 @@ function toRejection(error: unknown, responseIsWhole: boolean): RequestFailure {
 
 function parseEnvelope(text: string, hasImage: boolean): ImageResponse {
 	const json = joinEvents(text.replace(/^\uFEFF/, ''));
-	const parsed =
-		parseJson(json) ?? (hasImage || hasLink(json) ? parseBrokenJson(json.trim()) : undefined);
+	let parsed = parseJson(json);
+	if (parsed === undefined && (hasImage || hasLink(json))) parsed = parseBrokenJson(json.trim());
 	if (parsed === undefined) {
 		// The image has arrived and is paid for, so the other fields can be missing.
 		if (hasImage) return {};
@@ -168,8 +164,8 @@ function parseEnvelope(text: string, hasImage: boolean): ImageResponse {
 			? new RequestFailure('truncated', { text: 'The answer ended early' })
 			: new RequestFailure('invalidJson', { text: truncate(trimmed) });
 	}
-	const answer = asObject(parsed.value);
-	const entries = entriesOf(parsed.value);
+	const answer = asObject(parsed);
+	const entries = entriesOf(parsed);
 	const linkOf = ({ url }: Entry) => asText(url)?.slice(0, MAX_LINK_CHARACTERS);
 	// An empty text has replaced each image.
 	const isImage = ({ b64_json: image, url }: Entry) => image === '' || url === '';
@@ -206,6 +202,9 @@ const RESULT_FIELDS = ['data', 'images', 'output', 'result', 'results'];
 const IMAGE_FIELDS = ['image', 'image_url'];
 const MAX_RESULT_DEPTH = 4;
 
+const RELEVANT_FIELD =
+	/"(id|created|url|b64_json|seed|finish_reason)"\s*:\s*("(?:[^"\\]|\\[^])*"|-?\d+)/g;
+
 type Entry = Record<string, unknown>;
 
 /** Joins the events of a stream (the HTML standard's "server-sent events"), which some servers send without being asked. */
@@ -235,32 +234,18 @@ function entriesOf(value: unknown, depth = 0): Entry[] {
  * Parses the relevant parts of JSON that is truncated, has data after its end, or is invalid: Python writes NaN, and
  * some servers write line breaks inside a text.
  */
-function parseBrokenJson(json: string): { value: unknown } | undefined {
+function parseBrokenJson(json: string): unknown {
 	if (!/^[[{]/.test(json)) return undefined;
-	return parseJson(repairJson(json)) ?? { value: pickFields(json) };
+	return parseJson(repairJson(json)) ?? pickFields(json);
 }
 
 /** Picks the first occurrence of each relevant field, wherever it is. */
-function pickFields(json: string): Record<string, unknown> {
-	const pick = (name: string) => {
-		const [, raw] =
-			new RegExp(`"${name}"\\s*:\\s*("(?:[^"\\\\]|\\\\[^])*"|-?\\d+)`).exec(json) ?? [];
-		return raw === undefined ? undefined : parseJson(raw.replace(/\p{Cc}+/gu, ' '))?.value;
-	};
-	const [url, image, seed, finishReason] = ['url', 'b64_json', 'seed', 'finish_reason'].map(pick);
-	return {
-		id: pick('id'),
-		created: pick('created'),
-		data: [{ url, b64_json: image, seed, finish_reason: finishReason }],
-	};
-}
-
-function parseJson(text: string): { value: unknown } | undefined {
-	try {
-		return { value: JSON.parse(text) };
-	} catch {
-		return undefined;
+function pickFields(json: string): Entry {
+	const fields: Entry = {};
+	for (const [, name, value] of json.matchAll(RELEVANT_FIELD)) {
+		fields[name] ??= parseJson(value.replace(/\p{Cc}+/gu, ' '));
 	}
+	return fields;
 }
 
 /** Whether the answer contains a link, including its closing quote. */
@@ -303,7 +288,7 @@ function asText(value: unknown): string | undefined {
 
 function asShownText(value: unknown): string | undefined {
 	const text = asText(value);
-	return text === undefined ? undefined : truncate(text);
+	return text && truncate(text);
 }
 
 /** Reads a number, which some servers send as text. */
