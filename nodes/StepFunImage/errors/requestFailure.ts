@@ -36,8 +36,19 @@ const FAILURE_KINDS = {
 
 export type FailureKind = keyof typeof FAILURE_KINDS;
 
+/** Statuses of temporary problems. 400, 401, 402, 404 and 451 would come again. */
+const RETRYABLE_STATUSES = new Set([
+	408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529,
+]);
+
 /** Statuses of a server that is down, or of the proxy in front of it. Those from 520 on are Cloudflare's. */
 const UNAVAILABLE_STATUSES = new Set([502, 503, 521, 522, 523]);
+
+/** Statuses of a proxy that did not reach the server. */
+const UNREACHED_STATUSES = new Set([521, 522, 523]);
+
+/** Statuses of a proxy that stopped waiting for the server, which may still finish the image. */
+const PROXY_TIMEOUT_STATUSES = new Set([504, 520, 524]);
 
 /** The codes with which services other than StepFun report that moderation stopped a request. */
 const MODERATION_CODE =
@@ -46,23 +57,6 @@ const MODERATION_CODE =
 /** The codes with which services report that nothing is left to pay with, some of them with status 429. */
 const CREDIT_CODE =
 	/^(insufficient(_user|_token)?_(quota|balance)|pre_consume_token_quota_failed|budget_exceeded|exceeded_current_quota_error|billing_hard_limit_reached|arrearage|AccountOverdueError|OperationDenied\.ServiceOverdue|1113)$/i;
-
-/** Statuses of a proxy that stopped waiting for the server, which may still finish the image. */
-const PROXY_TIMEOUT_STATUSES = new Set([504, 520, 524]);
-
-/** Statuses of a proxy that did not reach the server. */
-const UNREACHED_STATUSES = new Set([521, 522, 523]);
-
-/** Statuses of temporary problems. 400, 401, 402, 404 and 451 would come again. */
-const RETRYABLE_STATUSES = new Set([
-	408,
-	425,
-	429,
-	500,
-	529,
-	...UNAVAILABLE_STATUSES,
-	...PROXY_TIMEOUT_STATUSES,
-]);
 
 /** Node.js's codes for a connection that cannot be established, such as an unknown host or a bad certificate. */
 const IMPOSSIBLE_CODES =
@@ -76,7 +70,6 @@ const UNREACHABLE_TEXT = /^connect |before secure TLS connection/;
 /** Codes for answers that will come again: a loop of redirects, or something that is not HTTP. */
 const LASTING_CODES = /^(ERR_FR_TOO_MANY_REDIRECTS|HPE_\w+)$/;
 
-/** The details of a failure. */
 export interface FailureDetails {
 	/** The service's own message, as far as it could be read. */
 	text?: string;
@@ -84,7 +77,9 @@ export interface FailureDetails {
 	beginning?: string;
 	/** The HTTP status of a failure of kind `status`. */
 	status?: number;
-	/** The wait that `Retry-After` requested, in milliseconds. */
+	/** The service's own codes for an error status. */
+	errorCodes?: string[];
+	/** The wait that `Retry-After` requested. */
 	retryAfterMs?: number;
 	/** The target of a redirect. */
 	location?: string;
@@ -98,21 +93,18 @@ export interface FailureDetails {
 	id?: string;
 	/** The ID of a task that the server has started instead of answering with an image. */
 	taskId?: string;
-	/** The answer's `X-Trace-Id` header, which StepFun's support asks for. */
+	/** The answer's `X-Trace-Id` header. */
 	traceId?: string;
-	/** The link to an image that could not be downloaded or stored. */
+	/** The link to an image that could not be downloaded or stored, and why the download failed. */
 	url?: string;
-	/** Why a download failed. */
 	reason?: RequestFailure;
 	/** How many times the request was sent. */
 	tries?: number;
-	/** The service's own codes for an error status. */
-	errorCodes?: string[];
 	/** Whether an earlier try was charged, if it failed in another way. */
 	earlierCharge?: Charge;
-	/** Set if a gateway failed after the server behind it had answered. */
+	/** Whether a gateway failed after the server behind it had answered. */
 	isFromGateway?: boolean;
-	/** Set if the service had so much time before its answer that it may have made the image. */
+	/** Whether the service had so much time before its answer that it may have made the image. */
 	isLate?: boolean;
 	/** Set to retry a failure that is not retryable by its kind and status. */
 	retryable?: boolean;
@@ -125,15 +117,12 @@ export interface FailureDetails {
  * messages.ts turns the failure into a message.
  */
 export class RequestFailure extends Error {
-	readonly kind: FailureKind;
-
-	readonly details: FailureDetails;
-
-	constructor(kind: FailureKind, details: FailureDetails = {}) {
+	constructor(
+		readonly kind: FailureKind,
+		readonly details: FailureDetails = {},
+	) {
 		super(kind);
 		this.name = 'RequestFailure';
-		this.kind = kind;
-		this.details = details;
 	}
 
 	/** Whether sending the same request again can help. */
@@ -142,9 +131,8 @@ export class RequestFailure extends Error {
 		if (wasNotSent) return false;
 		if (retryable) return true;
 		if (this.kind === 'status') return RETRYABLE_STATUSES.has(status);
-		if (this.kind === 'connection') {
+		if (this.kind === 'connection')
 			return !IMPOSSIBLE_CODES.test(code) && !LASTING_CODES.test(code);
-		}
 		if (this.kind === 'inputDownload') return reason?.retryable === true;
 		return FAILURE_KINDS[this.kind].retryable;
 	}
@@ -188,12 +176,9 @@ export class RequestFailure extends Error {
 
 	/** Whether moderation refused the request (451) or withheld the image. */
 	get isModerated(): boolean {
-		const { status = 0 } = this.details;
-		return (
-			this.kind === 'contentFiltered' ||
-			status === 451 ||
-			([400, 403, 422].includes(status) && this.hasCode(MODERATION_CODE))
-		);
+		const { status } = this.details;
+		if (this.kind === 'contentFiltered' || status === 451) return true;
+		return [400, 403, 422].includes(status ?? 0) && this.hasCode(MODERATION_CODE);
 	}
 
 	/** The HTTP status of the service's answer, if there was one. */
