@@ -58,7 +58,7 @@ export async function readResponse<Stored>(
 			// A broken connection does not matter after a complete image, a complete link to one, or complete JSON.
 			const envelope = scanner.envelope();
 			const isPaidFor =
-				scanner.imageIsComplete() || hasLink(envelope) || isObject(parseJson(envelope)?.value);
+				scanner.imageIsComplete() || hasLink(envelope) || isObject(parseJson(envelope));
 			if (!(error instanceof RequestFailure) || !isPaidFor) throw error as Error;
 			return { done: true as const, value: undefined };
 		});
