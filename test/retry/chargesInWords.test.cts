@@ -92,6 +92,21 @@ test('Retry On Fail buys nothing more once a row has failed for good', async () 
 	expect(server.billed.map(({ prompt }) => prompt).sort()).toEqual(['bad', 'c', 'd']);
 });
 
+test('Retry On Fail buys no other image of an item of which one has failed for good', async () => {
+	await start({
+		faults: [
+			{ when: { nths: [1] }, fault: { status: 500, delayMs: 300 } },
+			{ when: { nths: [2] }, fault: { contentFiltered: true } },
+		],
+	});
+	await runGenerate(
+		server,
+		{ options: { numberOfImages: 2, maxTries: 1 } },
+		{ credential: { apiKey }, retryOnFail: { maxTries: 3 } },
+	);
+	expect(server.requests).toHaveLength(2);
+});
+
 const CUT_ONCE = { faults: [{ times: 1, fault: { cutBody: true as const } }] };
 
 /** Edits an image from a URL, whose host sends it once and something else afterwards. */

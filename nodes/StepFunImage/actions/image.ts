@@ -89,6 +89,8 @@ async function makeImage(task: ImageTask): Promise<INodeExecutionData | ItemFail
 	};
 	try {
 		if (earlier instanceof RequestFailure) throw earlier;
+		// The next image of the item may be one that failed for good, and stops the run.
+		if (!earlier) await Promise.resolve();
 		let result = earlier ?? (await requestImage(task, onCharged));
 		remember(result);
 		const { url } = result.response;
