@@ -78,6 +78,7 @@ async function runOnce(
 	state: RunState,
 ): Promise<{ items: INodeExecutionData[]; retryable: boolean }> {
 	const node = functions.getNode();
+	const { continueOnFail, cancelSignal, costs } = state;
 	const action =
 		node.parameters.resource === 'account'
 			? createBalanceAction(functions, state)
@@ -87,16 +88,18 @@ async function runOnce(
 		.map((input, itemIndex): ItemContext => ({ functions, node, input, itemIndex, isTool }));
 
 	const prepared = await prepareAll(functions, items, action, state);
-	if (!state.continueOnFail) {
-		if (state.cancelSignal.aborted && items.length > 0) throw canceledError(items[0]);
-		throwRefused(prepared);
-	}
-	const refusal = imageLimitError(items, prepared);
-	// n8n would pass the input on as if it were the output.
-	if (refusal && state.continueOnFail) {
+	if (!continueOnFail && cancelSignal.aborted && items.length > 0) throw canceledError(items[0]);
+	const refusal =
+		(continueOnFail ? undefined : refusedRowsError(prepared)) ?? imageLimitError(items, prepared);
+	if (refusal && continueOnFail) {
+		// n8n would pass the input on as if it were the output.
 		return { items: items.map((item) => errorItem(item, refusal)), retryable: false };
 	}
-	if (refusal) throw refusal;
+	if (refusal) {
+		// Those of an earlier try of n8n's Retry On Fail.
+		appendDiscardedImages(refusal, costs.length);
+		throw refusal;
+	}
 	const outcomes = await sendAll(items, prepared, state);
 	return {
 		items: await collect(outcomes, state),
@@ -135,15 +138,15 @@ function toShownError(item: ItemContext, error: unknown, cancelSignal: AbortSign
 		: toNodeError(item, error);
 }
 
-/** Throws one error for all refused rows, so that the user can correct them together. */
-function throwRefused(prepared: PreparedItem[]): void {
+/** One error for all refused rows, so that the user can correct them together. */
+function refusedRowsError(prepared: PreparedItem[]): NodeError | undefined {
 	const refused = prepared.flatMap(({ refusal: error }, index) =>
 		error ? [{ row: index + 1, error }] : [],
 	);
-	if (refused.length === 0) return;
+	if (refused.length === 0) return undefined;
 	const [{ row, error }, ...others] = refused;
 	if (prepared.length > 1) appendRefusedRows(error, row, prepared.length, others);
-	throw error;
+	return error;
 }
 
 /** The error for a run that would make more images than the user allows. */
