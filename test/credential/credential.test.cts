@@ -68,7 +68,7 @@ describe('Credential: the connection test', () => {
 			expect(await testLocal({ apiKey })).toEqual({
 				status: 'Error',
 				message:
-					'The API key was not accepted. Check the API Key and the Headers in the StepFun API credential.',
+					'The API key was not accepted: Incorrect API key provided. Check the API Key and the Headers in the StepFun API credential.',
 			});
 			expect(server.requests.map(({ status }) => status)).toContain(401);
 		},
@@ -77,7 +77,7 @@ describe('Credential: the connection test', () => {
 	test('The connection test says that there is no API at a wrong path', async () => {
 		expect(await testLocal({ baseUrl: `${server.origin}/api` })).toEqual({
 			status: 'Error',
-			message: `There is no /models at ${server.origin}/api. Check Service and Base URL in the StepFun API credential; the Base URL usually ends in /v1.`,
+			message: `There is no /models at ${server.origin}/api: Unknown request: GET /api/models. Check Service and Base URL in the StepFun API credential; the Base URL usually ends in /v1.`,
 		});
 	});
 
@@ -85,7 +85,8 @@ describe('Credential: the connection test', () => {
 		server.setFaults([{ when: { path: '/models' }, fault: { status: 403 } }]);
 		expect(await testLocal()).toEqual({
 			status: 'Error',
-			message: 'This key may not use the endpoint. Check what this key may use on the server.',
+			message:
+				'This key may not use the endpoint: Fault 403. Check what this key may use on the server.',
 		});
 	});
 
@@ -102,11 +103,47 @@ describe('Credential: the connection test', () => {
 		});
 	});
 
+	test.each<
+		[
+			what: string,
+			status: number,
+			fault: { body?: string; headers?: Record<string, string> },
+			words: string,
+		]
+	>([
+		[
+			'as JSON',
+			400,
+			{
+				body: '{"status":"failure","message":"Either x-portkey-config or x-portkey-provider is required"}',
+			},
+			'The service refused the request: Either x-portkey-config or x-portkey-provider is required.',
+		],
+		['as a page', 403, { body: '<title>Sign in</title>' }, 'endpoint: Sign in.'],
+		['as text', 401, { body: `Unknown key ${LOCAL_API_KEY}` }, 'accepted: Unknown key ***.'],
+		[
+			'in a code',
+			429,
+			{ body: '{"code":"insufficient_quota"}' },
+			"The account's balance is used up",
+		],
+		[
+			'as a redirect',
+			308,
+			{ headers: { location: 'https://new.example/v1' } },
+			'https://new.example/v1',
+		],
+	])("The connection test tells the server's own words %s", async (_what, status, fault, words) => {
+		server.setFaults([{ when: { path: '/models' }, fault: { status, body: '', ...fault } }]);
+		const { message } = await testLocal();
+		expect(message).toContain(words);
+	});
+
 	test('The connection test says that a server is out of service', async () => {
 		server.setFaults([{ when: { path: '/models' }, fault: { status: 503 } }]);
 		expect(await testLocal()).toEqual({
 			status: 'Error',
-			message: 'The service is overloaded or out of service. Try again later.',
+			message: 'The service is overloaded or out of service: Fault 503. Try again later.',
 		});
 	});
 

@@ -2,15 +2,18 @@ import {
 	jsonParse,
 	type ICredentialsDecrypted,
 	type ICredentialTestFunctions,
+	type IN8nHttpFullResponse,
 	type INodeCredentialTestResult,
 } from 'n8n-workflow';
 
 import { isWebAddress, MODELS_PATH } from '../catalogue/services';
 import { explainFailure } from '../errors/messages';
-import { RequestFailure } from '../errors/requestFailure';
+import { redactFailure } from '../errors/nodeErrors';
+import type { RequestFailure } from '../errors/requestFailure';
 import { findCredentialProblem } from '../request/credentialRules';
 import { authorizationHeaders, parseCredential, type Credential } from '../transport/credential';
 import { toRequestFailure } from '../transport/networkFailure';
+import { toStatusFailure } from '../transport/response';
 import { modelEntries } from './searchModels';
 
 const TIMEOUT_MS = 15_000;
@@ -48,7 +51,7 @@ async function requestModels(
 ): Promise<INodeCredentialTestResult> {
 	const { baseUrl, query, ignoreSslIssues, format } = credential;
 	// The only request helper that n8n provides for credential tests.
-	const { statusCode: status, body } = (await helpers.request({
+	const response = (await helpers.request({
 		method: 'GET',
 		uri: `${baseUrl}${MODELS_PATH}${query}`,
 		headers: { Accept: 'application/json', ...authorizationHeaders(credential) },
@@ -58,12 +61,15 @@ async function requestModels(
 		simple: false,
 		resolveWithFullResponse: true,
 		timeout: TIMEOUT_MS,
-	})) as { statusCode: number; body: unknown };
+	})) as IN8nHttpFullResponse;
+	const { statusCode: status, body } = response;
 	// n8n shows nothing but its own words for success, so an address without a version is not taken for right.
 	if (status === 404 && format.mayLackModels && VERSION.test(baseUrl + query)) {
 		return passed('The server answers. It has no list of models, so the API key was not tested.');
 	}
-	if (status >= 300) throw new RequestFailure('status', { status });
+	if (status >= 300) {
+		throw toStatusFailure(response, typeof body === 'string' ? body : JSON.stringify(body ?? ''));
+	}
 	return modelEntries(parse(body))
 		? passed('Connection successful!')
 		: failed(
@@ -73,10 +79,11 @@ async function requestModels(
 
 /** What failed and what to do, for the credential's dialog. The message of a failed connection contains codes. */
 function explain({ baseUrl, redactor }: Credential, failure: RequestFailure): string {
-	const { message, description } = explainFailure({ baseUrl, path: MODELS_PATH }, failure);
+	const request = { baseUrl, path: MODELS_PATH };
+	const { message, advice } = explainFailure(request, redactFailure(failure, redactor));
+	const happened = failure.kind === 'connection' ? '' : `${message.replace(/\.$/, '')}. `;
 	// There is no item yet.
-	const advice = description.replace('Run this item again', 'Try again');
-	return redactor.link(failure.kind === 'connection' ? advice : `${message}. ${advice}`);
+	return redactor.link(happened + advice.replace('Run this item again', 'Try again'));
 }
 
 function parse(body: unknown): unknown {

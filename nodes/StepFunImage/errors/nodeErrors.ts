@@ -111,7 +111,8 @@ export function requestError(
 	return error;
 }
 
-function redactFailure(failure: RequestFailure, redactor: Redactor): RequestFailure {
+/** A copy of a failure whose texts contain no secrets. */
+export function redactFailure(failure: RequestFailure, redactor: Redactor): RequestFailure {
 	const entries = Object.entries(failure.details).map(([name, value]: [string, unknown]) => {
 		if (value instanceof RequestFailure) return [name, redactFailure(value, redactor)];
 		if (typeof value !== 'string') return [name, value];

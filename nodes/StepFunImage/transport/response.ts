@@ -66,13 +66,25 @@ export async function readAll(
  * @throws RequestFailure of kind `status` with the service's own message
  */
 export async function assertOk(response: IN8nHttpFullResponse): Promise<void> {
-	const { statusCode: status, headers } = response;
+	const { statusCode: status } = response;
 	if (status >= 200 && status < 300) return;
-	const body = await readBeginning(response.body as ByteStream);
-	throw new RequestFailure('status', {
+	throw toStatusFailure(response, await readBeginning(response.body as ByteStream));
+}
+
+/**
+ * The failure for an answer with another status than 2xx.
+ *
+ * @param body only its beginning counts
+ */
+export function toStatusFailure(
+	{ statusCode: status, headers }: Pick<IN8nHttpFullResponse, 'statusCode' | 'headers'>,
+	body: string,
+): RequestFailure {
+	const beginning = body.slice(0, MAX_ERROR_BYTES);
+	return new RequestFailure('status', {
 		status,
-		text: errorText(body),
-		errorCodes: errorCodes(body),
+		text: errorText(beginning),
+		errorCodes: errorCodes(beginning),
 		// The server's clock may differ from the local one.
 		retryAfterMs: parseRetryAfter(
 			headers['retry-after'],
@@ -101,7 +113,7 @@ async function readBeginning(stream: ByteStream): Promise<string> {
 	} finally {
 		stop();
 	}
-	return Buffer.concat(chunks).toString('utf8').slice(0, MAX_ERROR_BYTES);
+	return Buffer.concat(chunks).toString('utf8');
 }
 
 /** The text of a header; `undefined` if it is missing or empty. */
