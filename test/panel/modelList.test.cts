@@ -179,6 +179,19 @@ describe("Model list: a server of one's own", () => {
 	])('The address %s says why there is no list', async (baseUrl, reason) => {
 		await expect(list(custom(baseUrl))).rejects.toMatchObject(shown(reason, null));
 	});
+
+	test.each([
+		['Content-Length', "The header 'Content-Length' of the credential cannot be sent"],
+		['X-Team:', "The header 'X-Team:' of the credential cannot be sent"],
+		['Trailer', "The header 'Trailer' of the credential cannot be sent"],
+	])('A credential with the header %s is not used, as in a run', async (name, reason) => {
+		answer(200, '{ "data": [{ "id": "a" }] }');
+		const headers = { values: [{ name, value: '5' }] };
+		await expect(list({ ...custom(hostile.url), headers })).rejects.toMatchObject(
+			shown(reason, null),
+		);
+		expect(hostile.requests).toEqual([]);
+	});
 });
 
 test.each([

@@ -6,15 +6,10 @@ import {
 } from 'n8n-workflow';
 
 import { findModel, modelsFor, type Operation } from '../catalogue/models';
-import {
-	currencyOf,
-	isWebAddress,
-	MODELS_PATH,
-	SERVICES,
-	type Currency,
-} from '../catalogue/services';
+import { currencyOf, MODELS_PATH, SERVICES, type Currency } from '../catalogue/services';
 import { requestError } from '../errors/nodeErrors';
 import { RequestFailure } from '../errors/requestFailure';
+import { findCredentialProblem } from '../request/credentialRules';
 import { CREDENTIAL_TYPE, parseCredential, type Credential } from '../transport/credential';
 import { getJson } from './getJson';
 
@@ -78,7 +73,8 @@ async function listServer(
 		const shown = { message: NO_LIST, description: `${reason}. ${NO_LIST_ADVICE}` };
 		throw new NodeApiError(node, shown, { ...shown, httpCode });
 	};
-	if (!isWebAddress(baseUrl)) fail("The credential's 'Base URL' is not a web address");
+	const problem = findCredentialProblem(credential);
+	if (problem) fail(problem.message);
 	try {
 		const { answer, text } = await getJson(functions, credential, MODELS_PATH, LIMITS);
 		if (answer === null) throw new RequestFailure('invalidJson', { text });

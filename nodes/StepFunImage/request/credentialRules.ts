@@ -9,7 +9,8 @@ const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 const HEADER_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 
 /** Headers that the node or the HTTP client sets. */
-const RESERVED_HEADERS = /^(content-length|content-type|host|transfer-encoding|connection)$/i;
+const RESERVED_HEADERS =
+	/^(content-length|content-type|host|transfer-encoding|trailer|connection)$/i;
 
 /**
  * Finds what keeps a credential from being used. The refusal names the field, but not its value; its description
