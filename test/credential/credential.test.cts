@@ -159,7 +159,13 @@ describe('Credential: the connection test', () => {
 	test.each([
 		['http://no-such-host.invalid/v1', 'There is no host named no-such-host.invalid.'],
 		['images.example.com/v1', 'enter https://images.example.com/v1'],
+		['images.example.com:8080/v1', 'enter https://images.example.com:8080/v1'],
 		['ftp://images.example.com', 'The Base URL is not a web address.'],
+		['http:/images.example.com/v1', 'The Base URL is not a web address.'],
+		['http:\\\\images.example.com', 'The Base URL is not a web address.'],
+		['//images.example.com/v1', 'The Base URL is not a web address.'],
+		['http://', 'The Base URL is not a web address.'],
+		['ann:secret@images.example.com', 'The Base URL is not a web address.'],
 	])('The connection test says in a sentence what is wrong with %s', async (baseUrl, sentence) => {
 		const { status, message } = await testLocal({ baseUrl });
 		expect(status).toBe('Error');

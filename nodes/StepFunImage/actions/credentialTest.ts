@@ -21,6 +21,9 @@ const TIMEOUT_MS = 15_000;
 /** A version in an address, such as `/v1`, `/v1beta`, or Azure's `?api-version=2025-04-01-preview`. */
 const VERSION = /\/v\d|[?&]api-version=/;
 
+/** An address that starts with its host, and has no login, which the message must not show. */
+const WITHOUT_SCHEME = /^(?!\w+:(?!\d))[^/\\@][^@]*$/;
+
 /** Tests a credential when the user saves it, by requesting the list of models, which is free. */
 export async function testStepFunApi(
 	this: ICredentialTestFunctions,
@@ -29,7 +32,7 @@ export async function testStepFunApi(
 	const credential = parseCredential(data);
 	const { baseUrl } = credential;
 	if (!isWebAddress(baseUrl)) {
-		const isOnlyWithoutScheme = isWebAddress(`https://${baseUrl}`) && !baseUrl.includes('://');
+		const isOnlyWithoutScheme = WITHOUT_SCHEME.test(baseUrl) && isWebAddress(`https://${baseUrl}`);
 		return failed(
 			isOnlyWithoutScheme
 				? `The Base URL is incomplete: enter https://${baseUrl}, or http:// for a server without SSL.`
