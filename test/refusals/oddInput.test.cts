@@ -211,6 +211,7 @@ describe('Braces in other fields that are set to Fixed', () => {
 		],
 		['Put Output File in Field', { outputField: '{{ $json.name }}' }],
 		['Model', { model: '{{ $json.model }}' }],
+		['Size', { model: 'our-own-model', size: '{{ $json.size }}' }],
 	])('%s', async (label, parameters) => {
 		const { error } = await runGenerate(lax, parameters);
 		expect(bodies()).toEqual([]);
