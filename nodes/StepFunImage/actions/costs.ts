@@ -9,10 +9,7 @@ export interface Cost {
 }
 
 /** The catalogue's price of an image; `undefined` for a subscription, or a server whose prices are not known. */
-export function estimateCost({
-	model,
-	credential,
-}: Pick<ImageRequest, 'model' | 'credential'>): Cost | undefined {
+export function estimateCost({ model, credential }: ImageRequest): Cost | undefined {
 	const currency = currencyOf(credential.baseUrl);
 	const amount = currency && findModel(model)?.pricePerImage?.[currency];
 	return amount ? { amount, currency: currency.toUpperCase() } : undefined;

@@ -17,7 +17,7 @@ import { createBalanceAction } from './balance';
 import { describeCosts } from './costs';
 import { createImageAction } from './image';
 import { createParameterReader } from './parameters';
-import { forgetToolCall, triesOf, type Tries } from './retryOnFail';
+import { forgetToolCall, triesOf } from './retryOnFail';
 import {
 	createRunState,
 	type Action,
@@ -49,7 +49,10 @@ export async function run(
 		const { items, retryable } = await runOnce(functions, isTool, state);
 		// If the workflow continues on errors, n8n's Retry On Fail looks only at the first item, so the node retries
 		// itself.
-		if (retryable && tries.started < tries.max && (await canWait(tries, state))) continue;
+		if (retryable && tries.started < tries.max) {
+			await wait(tries.waitMs, state.cancelSignal).catch(() => undefined);
+			if (!state.cancelSignal.aborted) continue;
+		}
 		tries.output = [items];
 		tries.answers.clear();
 	}
@@ -62,14 +65,6 @@ export async function run(
 /** Older n8n releases have no `isToolExecution`; there the name of the node's type shows it. */
 function isToolExecution(functions: IExecuteFunctions): boolean {
 	return functions.isToolExecution?.() === true || functions.getNode().type.endsWith('Tool');
-}
-
-/** Waits for the next try, and returns false if the user stopped the execution. */
-async function canWait({ waitMs }: Tries, { cancelSignal }: RunState): Promise<boolean> {
-	return await wait(waitMs, cancelSignal).then(
-		() => true,
-		() => false,
-	);
 }
 
 async function runOnce(

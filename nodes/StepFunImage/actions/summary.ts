@@ -1,4 +1,4 @@
-import type { IExecuteFunctions, NodeExecutionHint } from 'n8n-workflow';
+import type { IExecuteFunctions } from 'n8n-workflow';
 
 import { describeCosts, type Cost } from './costs';
 
@@ -47,12 +47,11 @@ export function addSummaryHint(
 	const sum = describeCosts(costs);
 	const cost = sum === '' ? '' : `Estimated cost: ${sum}.`;
 	if (sentences.length === 0 && cost === '') return;
-	const hint: NodeExecutionHint = {
+	functions.addExecutionHints({
 		message: [`Made ${images(summary.made)}.`, ...sentences, cost].filter(Boolean).join(' '),
 		type: sentences.length > 0 ? 'warning' : 'info',
 		location: 'outputPane',
-	};
-	functions.addExecutionHints(hint);
+	});
 }
 
 function images(count: number): string {

@@ -76,6 +76,13 @@ const CREATIVE_OPTIONS: INodeProperties[] = [
 	},
 ];
 
+const includeInputFields = {
+	displayName: 'Include Input Fields',
+	name: 'includeInputFields',
+	type: 'boolean',
+	default: true,
+} as const;
+
 // These options shape the output. The node does not send them to the API.
 const OUTPUT_OPTIONS: INodeProperties[] = [
 	{
@@ -88,10 +95,7 @@ const OUTPUT_OPTIONS: INodeProperties[] = [
 			"Name of the image file, also behind a temporary link; the service's own links keep their names. The node adds the extension, replaces characters that are not allowed in file names, and numbers several images of one item. For several items, use an expression; otherwise all files get the same name. If empty, the name comes from the prompt or the input file.",
 	},
 	{
-		displayName: 'Include Input Fields',
-		name: 'includeInputFields',
-		type: 'boolean',
-		default: true,
+		...includeInputFields,
 		description:
 			"Whether to keep the input item's JSON and files along with the result. Turn it off to keep neither. Without this option, the node keeps only the JSON. A result field replaces an input field of the same name.",
 	},
@@ -198,10 +202,7 @@ export const balanceOptionsField: INodeProperties = {
 	displayOptions: { show: { resource: ['account'], operation: ['getBalance'] } },
 	options: [
 		{
-			displayName: 'Include Input Fields',
-			name: 'includeInputFields',
-			type: 'boolean',
-			default: true,
+			...includeInputFields,
 			description:
 				"Whether to keep the input item's JSON and files along with the balance. Without this option, the node keeps neither.",
 		},
