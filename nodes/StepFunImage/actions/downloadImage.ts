@@ -3,7 +3,8 @@ import type { StoredImage } from '../image/store';
 import { download } from '../transport/download';
 import { retry, type Attempt } from '../transport/retry';
 import { toStorageTimeout } from '../transport/timeLimits';
-import { logFailure, store, type ImageTask } from './imageTask';
+import { logFailure, store } from './requestImage';
+import type { ImageTask } from './runState';
 
 /**
  * Downloads a finished image, with retries, but without ever requesting the image again.

@@ -1,13 +1,19 @@
 import type { IDataObject, INodeExecutionData } from 'n8n-workflow';
 
-import { appendEarlierCharge } from '../errors/nodeErrors';
+import {
+	appendEarlierCharge,
+	canceledError,
+	notSentError,
+	requestError,
+	toNodeError,
+	type NodeError,
+} from '../errors/nodeErrors';
 import { RequestFailure } from '../errors/requestFailure';
-import { readImageRequests, type ItemRequests } from '../request/readParameters';
+import { readImageRequests, type ImageRequest, type ItemRequests } from '../request/readParameters';
 import { valueAt, type Routing } from '../request/routing';
 import type { ItemContext } from '../request/types';
 import { estimateCost } from './costs';
 import { downloadImage } from './downloadImage';
-import { endWithError, isPassedOn, log, scopesOf, type ImageTask } from './imageTask';
 import {
 	findDifference,
 	toItems,
@@ -15,9 +21,20 @@ import {
 	toResult,
 	type ImageResult,
 } from './outputItems';
-import { requestImage } from './requestImage';
+import { log, requestImage } from './requestImage';
 import { requestKey, type PaidAnswer } from './retryOnFail';
-import type { Action, ItemFailure, ItemOutcome, RunState } from './runState';
+import type { Action, ImageTask, ItemFailure, ItemOutcome, RunState } from './runState';
+
+/**
+ * The requests that would fail in the same way after a status. After a 402, only those for the same model, because a
+ * gateway may serve other models with another account. The same is true of a 401, except with StepFun's own services.
+ * After a 404, only those for the same model and path.
+ */
+const SCOPES: Record<number, (request: ImageRequest) => string> = {
+	401: ({ credential, model }) => `key ${credential.scopeId} ${credential.isCustom ? model : ''}`,
+	402: ({ credential, model }) => `balance ${credential.scopeId} ${model}`,
+	404: ({ credential, path, model }) => `endpoint ${credential.scopeId} ${path} ${model}`,
+};
 
 /** Generate, Edit and Image to Image: sends one request for each image of an item. */
 export function createImageAction(state: RunState): Action {
@@ -58,7 +75,7 @@ async function makeImages(
 	const digests: string[] = [];
 	const outcomes = await Promise.all(
 		requests.map(async (request, index) => {
-			const signal = state.signalOf(scopesOf(request));
+			const signal = state.signalOf(Object.values(SCOPES).map((scopeOf) => scopeOf(request)));
 			const key = `${itemKey} ${index}`;
 			return await makeImage({ item, request, outputOptions, state, key, signal, digests });
 		}),
@@ -106,7 +123,9 @@ async function makeImage(task: ImageTask): Promise<INodeExecutionData | ItemFail
 		const isLasting = failure && failure.charge !== 'no' && !failure.retryable;
 		if (isLasting && !answers.has(key)) remember(failure);
 		state.summary[failure?.isModerated ? 'moderated' : 'failed']++;
-		if (failure && isPassedOn(task, failure)) return toModeratedResult(request, failure);
+		if (failure?.isModerated && outputOptions.whenModerated === 'passOn') {
+			return toModeratedResult(request, failure);
+		}
 		const retryable = !(answers.get(key) instanceof RequestFailure);
 		const toItemFailure = () => {
 			const shown = endWithError(task, error);
@@ -131,4 +150,25 @@ function countDelivered({ request, state, digests }: ImageTask, result: ImageRes
 	const { requestedSize, requestedSeed } = findDifference(request, result);
 	if (requestedSize) summary.otherSize++;
 	if (requestedSeed !== undefined) summary.otherSeed++;
+}
+
+/** Turns an error of a task into the one that the user reads, and aborts the requests that it makes pointless. */
+function endWithError(task: ImageTask, error: unknown): NodeError {
+	const { item, request, state, signal } = task;
+	// The failure of another request has ended this one.
+	if (error === signal.reason && !state.cancelSignal.aborted) {
+		return notSentError(item, error as NodeError);
+	}
+	if (error === state.cancelSignal.reason) return canceledError(item);
+	const { operation, path, credential, model, inputImage } = request;
+	const image = { operation, model, hasInputImage: inputImage !== undefined };
+	const failure = error instanceof RequestFailure ? error : undefined;
+	const shown = failure
+		? requestError(item, { baseUrl: credential.baseUrl, path, image }, failure, credential.redactor)
+		: toNodeError(item, error);
+	if (!state.continueOnFail) state.stop.abort(shown);
+	const status = failure?.isOutOfCredit ? 402 : failure?.details.status;
+	const scopeOf = failure?.kind === 'status' && SCOPES[status ?? 0];
+	if (scopeOf) state.scopeOf(scopeOf(request)).abort(shown);
+	return shown;
 }

@@ -6,6 +6,7 @@ import { truncate } from '../errors/truncate';
 import { readHeader } from '../image/measure';
 import { readImage, readResponse, type ImageResponse } from '../image/responseReader';
 import { formatOf } from '../image/signature';
+import { storeImage, type StoredImage } from '../image/store';
 import { encodeBody } from '../request/body';
 import type { ImageRequest } from '../request/readParameters';
 import { toRequestFailure } from '../transport/networkFailure';
@@ -20,8 +21,8 @@ import {
 	type Progress,
 } from '../transport/timeLimits';
 import type { UploadFile } from '../transport/upload';
-import { logFailure, store, type ImageTask } from './imageTask';
 import type { ImageResult } from './outputItems';
+import type { ImageTask } from './runState';
 
 /** After so long, an error may be that of a proxy that stopped waiting while the image was made. */
 const LATE_ANSWER_MS = 10_000;
@@ -197,4 +198,41 @@ async function readAnswer(
 	} catch (error) {
 		throw withAnswer(error);
 	}
+}
+
+/** Streams an image into n8n's store. */
+export async function store(
+	{ item, request: { fileName, variation } }: ImageTask,
+	bytes: AsyncIterable<Buffer>,
+	source: ByteStream,
+): Promise<StoredImage> {
+	return await storeImage(item.functions, bytes, source, fileName, variation !== undefined);
+}
+
+/** n8n shows nothing of a node before it has finished, so its debug log is the only way to follow a long run. */
+export function log({ item, request }: ImageTask, what: string, details: object): void {
+	item.functions.logger.debug(`StepFun Image: ${what}`, {
+		itemIndex: item.itemIndex,
+		variation: request.variation,
+		...details,
+	});
+}
+
+/** Logs a failed try. `delayMs` is the wait before the next one, `undefined` if there is none. */
+export function logFailure(
+	task: ImageTask,
+	{ kind, details }: RequestFailure,
+	tries: number,
+	delayMs: number | undefined,
+): void {
+	const { accountId, redactor } = task.request.credential;
+	log(task, 'a request failed', {
+		failure: kind,
+		status: details.status,
+		traceId: details.traceId && redactor.text(details.traceId),
+		tries,
+		// After a 429 the rate limiter waits, for `Retry-After` if the service sent it.
+		nextTryInMs: delayMs === undefined ? 'none' : Math.round(details.retryAfterMs ?? delayMs),
+		concurrentRequests: rateLimiterFor(accountId).currentConcurrency(),
+	});
 }

@@ -7,6 +7,8 @@ import type {
 import pLimit, { type LimitFunction } from 'p-limit';
 
 import type { NodeError } from '../errors/nodeErrors';
+import type { OutputOptions } from '../request/options';
+import type { ImageRequest } from '../request/readParameters';
 import { readRouting } from '../request/routing';
 import type { ItemContext } from '../request/types';
 import type { Credential } from '../transport/credential';
@@ -60,6 +62,20 @@ export interface ItemFailure {
 	charges: number;
 	/** Whether n8n's Retry On Fail can help. */
 	retryable: boolean;
+}
+
+/** One request of an item, and what it needs. */
+export interface ImageTask {
+	item: ItemContext;
+	request: ImageRequest;
+	outputOptions: OutputOptions;
+	state: RunState;
+	/** Identifies the request across the tries of n8n's Retry On Fail. */
+	key: string;
+	/** Aborts the request while it waits, if another failure has made it pointless. */
+	signal: AbortSignal;
+	/** The digests of the item's images so far. */
+	digests: string[];
 }
 
 export type RunState = ReturnType<typeof createRunState>;
