@@ -70,6 +70,7 @@ test('Two kinds of servers read settings from the prompt', () => {
 				seed: ['seed'],
 				negative_prompt: ['negative_prompt'],
 			},
+			bodyFields: ['model', 'prompt', 'n', 'size', 'output_format', 'output_compression'],
 		},
 		localAi: {
 			as: 'text',

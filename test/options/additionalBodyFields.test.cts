@@ -78,6 +78,11 @@ test.each([
 		"'Number of Images'",
 	],
 	[
+		{ batch_count: 2 },
+		"'Additional Body Fields' asks for several images with batch_count",
+		"'Number of Images'",
+	],
+	[
 		{ stream: true },
 		"'Additional Body Fields' asks for a stream of events with stream",
 		'Remove stream',

@@ -91,6 +91,55 @@ describe('The fields of a request', () => {
 	});
 });
 
+describe('The additional fields of a request', () => {
+	const encodeWith = (format: ServerFormat['value'], additional: BodyFields) =>
+		encodeFields(findServerFormat(format), { prompt: 'a shoe', ...ALL }, LABELS, additional);
+	const settingsIn = (prompt: unknown) =>
+		JSON.parse(/<sd_cpp_extra_args>(.*)</.exec(String(prompt))?.[1] ?? '') as unknown;
+
+	test('replace fields of the same name, and null removes them', () => {
+		expect(encodeWith('vllmOmni', { seed: null, guidance_scale: 4, style: { a: null } })).toEqual({
+			prompt: 'a shoe',
+			num_inference_steps: 9,
+			guidance_scale: 4,
+			true_cfg_scale: 2,
+			negative_prompt: 'blurry',
+			style: { a: null },
+		});
+	});
+
+	test('can have any name, and remove the prompt', () => {
+		const additional = JSON.parse('{"__proto__":{"x":1},"prompt":null}') as BodyFields;
+		for (const format of ['openai', 'stableDiffusionCpp'] as const) {
+			const body = encodeFields(findServerFormat(format), { prompt: 'a shoe' }, [], additional);
+			expect(JSON.stringify(body)).toBe(format === 'openai' ? '{"__proto__":{"x":1}}' : '{}');
+			expect(Object.prototype).not.toHaveProperty('x');
+		}
+	});
+
+	test('go into the prompt of stable-diffusion.cpp, which reads few fields from the body', () => {
+		const { prompt, ...rest } = encodeWith('stableDiffusionCpp', {
+			output_format: 'jpeg',
+			seed: null,
+			steps: 5,
+			clip_skip: 2,
+			sample_params: { scheduler: 'karras', guidance: { distilled_guidance: 3.5 } },
+		});
+		expect(rest).toEqual({ output_format: 'jpeg' });
+		expect(settingsIn(prompt)).toEqual({
+			steps: 5,
+			cfg_scale: 2,
+			negative_prompt: 'blurry',
+			clip_skip: 2,
+			sample_params: {
+				sample_steps: 9,
+				scheduler: 'karras',
+				guidance: { txt_cfg: 2, distilled_guidance: 3.5 },
+			},
+		});
+	});
+});
+
 describe('A size', () => {
 	test.each([
 		['1024x768', '1024x768'],

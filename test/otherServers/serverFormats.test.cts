@@ -150,3 +150,13 @@ describe.each(KINDS)('API Format %s in front of %s', (value, kind) => {
 		},
 	);
 });
+
+test('Additional Body Fields reach stable-diffusion.cpp, and the item tells the seed among them', async () => {
+	server = await startOtherServer('stableDiffusionCpp', { model: MODEL, key: 'local-key' });
+	const { items, error } = await generate('stableDiffusionCpp', {
+		options: { additionalBodyFields: '{"seed":7,"sample_params":{"sample_steps":5}}', cfgScale: 3 },
+	});
+	expect(error?.message).toBeUndefined();
+	expect(server.drawings[0]).toMatchObject({ seed: 7, steps: 5, guidance: 3 });
+	expect(items[0].json.seed).toBe(7);
+});

@@ -33,6 +33,8 @@ export interface ServerFormat {
 		before: string;
 		after: string;
 		settings: SettingFields;
+		/** The only fields that the server reads from the body. If given, all additional fields go into the prompt too. */
+		bodyFields?: readonly string[];
 	};
 	/** The values of `response_format` that the server accepts. If there are none, the node does not send the field. */
 	responseFormats: ReadonlyArray<'b64_json' | 'url'>;
@@ -130,6 +132,7 @@ export const SERVER_FORMATS: readonly ServerFormat[] = [
 				seed: ['seed'],
 				negative_prompt: ['negative_prompt'],
 			},
+			bodyFields: ['model', 'prompt', 'n', 'size', 'output_format', 'output_compression'],
 		},
 		responseFormats: [],
 		hasLinks: false,

@@ -7,7 +7,14 @@ import type { BodyFields } from './types';
 import { isUnset, showValue, toBoolean, toNumber } from './validators';
 
 /** The names under which servers take the number of images for one request. */
-const NUMBER_OF_IMAGES = ['n', 'batch_size', 'num_images', 'num_images_per_prompt', 'num_outputs'];
+const NUMBER_OF_IMAGES = [
+	'n',
+	'batch_count',
+	'batch_size',
+	'num_images',
+	'num_images_per_prompt',
+	'num_outputs',
+];
 
 const VALUE_ADVICE =
 	'Correct its value, remove the field, or check that the expression finds the value on this item.';

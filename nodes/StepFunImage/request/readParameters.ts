@@ -88,8 +88,7 @@ export async function readImageRequests(
 		return Array.from({ length: count }, (_, variation) => {
 			const number = imageIndex * count + variation + 1;
 			const seed = seedOf(fields.seed, variation, format, capabilities);
-			const encoded = encodeFields(format, { ...fields, seed }, routing.fields);
-			const body = mergeFields(encoded, additionalFields);
+			const body = encodeFields(format, { ...fields, seed }, routing.fields, additionalFields);
 			return {
 				operation,
 				...findOperation(routing, `image ${operation}`),
@@ -97,8 +96,7 @@ export async function readImageRequests(
 				model: typeof body.model === 'string' ? body.model : model,
 				/** Without the settings that the prompt in the body may contain. */
 				prompt: String(fields.prompt ?? ''),
-				// If the prompt carries the seed, the body has no field for it.
-				seed: format.settings.seed ? toNumber(body.seed) : toNumber(seed),
+				seed: toNumber(additionalFields.seed === undefined ? seed : additionalFields.seed),
 				expectedSize: expectedSize(format, model, operation, body.size),
 				/** The body without the input image, in the server's own names. */
 				fields: body,
@@ -204,12 +202,6 @@ function assertSeeds(
 			"Remove seed from 'Additional Body Fields' and set 'Seed' under Options instead, which increases with each image.",
 		);
 	}
-}
-
-/** Adds the user's own fields to the body. A field that is null removes the field of the same name. */
-function mergeFields(body: BodyFields, additional: BodyFields): BodyFields {
-	const merged = Object.entries({ ...body, ...additional });
-	return Object.fromEntries(merged.filter(([name]) => additional[name] !== null));
 }
 
 function fileNameOf(

@@ -25,16 +25,19 @@ export function assertOperation(format: ServerFormat, operation: Operation): voi
 }
 
 /**
- * Converts the fields of a request from StepFun's names to those of the server. It never drops a setting silently.
+ * Converts the fields of a request from StepFun's names to those of the server's format, and adds the user's own fields.
+ * It never drops a setting silently.
  *
  * @param fields keyed by StepFun's names; `undefined` leaves a field out
  * @param labels the fields' labels, for messages
+ * @param additional the user's own fields, which replace those of the same name; `null` removes one
  * @throws Refusal for a setting that the server does not support, or a prompt that it would misread
  */
 export function encodeFields(
 	format: ServerFormat,
 	fields: BodyFields,
 	labels: RoutedField[],
+	additional: BodyFields = {},
 ): BodyFields {
 	const body: BodyFields = {};
 	const inPrompt: BodyFields = {};
@@ -60,8 +63,17 @@ export function encodeFields(
 			);
 		}
 	}
-	body.prompt = withPromptSettings(format, body.prompt, inPrompt);
-	return body;
+	const { bodyFields } = format.promptSettings ?? {};
+	const select = (isInBody: boolean) =>
+		Object.fromEntries(
+			Object.entries(additional).filter(
+				([name]) => (bodyFields?.includes(name) ?? true) === isInBody,
+			),
+		);
+	const settings = mergeFields(inPrompt, select(false));
+	const merged = mergeFields(body, select(true));
+	if ('prompt' in merged) merged.prompt = withPromptSettings(format, merged.prompt, settings);
+	return merged;
 }
 
 /** A random seed, if the format needs one so that variations differ and each image can be reproduced. */
@@ -91,6 +103,18 @@ function setAt(target: BodyFields, path: string, value: unknown): void {
 	const last = names.pop() as string;
 	const parent = names.reduce((inner, name) => (inner[name] ??= {}) as BodyFields, target);
 	parent[last] = value;
+}
+
+/** Adds the user's own fields, and those within objects. A field that is null removes the field of the same name. */
+function mergeFields(fields: BodyFields, additional: BodyFields): BodyFields {
+	const entries = Object.entries({ ...fields, ...additional })
+		.filter(([name]) => additional[name] !== null)
+		.map(([name, value]) => {
+			const own = Object.hasOwn(fields, name) ? fields[name] : undefined;
+			const isNested = typeof own === 'object' && typeof value === 'object' && own !== value;
+			return [name, isNested ? mergeFields(own as BodyFields, value as BodyFields) : value];
+		});
+	return Object.fromEntries(entries) as BodyFields;
 }
 
 function withPromptSettings(
