@@ -1,3 +1,6 @@
+import { Container } from '@n8n/di';
+import { BinaryDataService } from 'n8n-core';
+
 import { inputImage } from '../kit/images.cts';
 import { bytesOf } from '../kit/runNode.cts';
 import { runEdit, runGenerate } from '../kit/localRuns.cts';
@@ -54,4 +57,33 @@ test('Stop Workflow tells what the run had cost when an input image turns out to
 	const [, told] =
 		/ (\d+|Another) (?:other )?images? of this run/.exec(error?.description ?? '') ?? [];
 	expect(told ?? '0').toBe(made === 1 ? 'Another' : String(made));
+});
+
+test('An error tells where all images of an answer are if n8n cannot store the first', async () => {
+	const picture = await inputImage(64, 64);
+	const service = Container.get(BinaryDataService);
+	const spy = jest.spyOn(service, 'store').mockRejectedValue(new Error('disk full'));
+	const hostile = await startHostileServer((request, response) => {
+		const data = [{ url: '/1.png' }, { url: '/2.png' }, { url: '/3.png' }];
+		response.end(request.method === 'GET' ? picture : JSON.stringify({ data }));
+	});
+	const { error } = await runGenerate(hostile);
+	spy.mockRestore();
+	await hostile.close();
+	expect(error?.message).toMatch(/could not store it: .*disk full/);
+	for (const name of ['1', '2', '3']) {
+		expect(error?.description).toContain(`${hostile.origin}/${name}.png`);
+	}
+});
+
+test('An error of a download tells where the other images of the answer are', async () => {
+	const hostile = await startHostileServer((request, response) => {
+		const data = [{ url: '/1.png' }, { url: '/2.png' }];
+		if (request.method === 'GET') response.writeHead(403).end();
+		else response.end(JSON.stringify({ data }));
+	});
+	const { error } = await runGenerate(hostile);
+	await hostile.close();
+	expect(error?.description).toContain(`still at ${hostile.origin}/1.png`);
+	expect(error?.description).toContain(`${hostile.origin}/2.png`);
 });

@@ -1,25 +1,28 @@
-import { RequestFailure, type Charge } from '../errors/requestFailure';
+import { RequestFailure } from '../errors/requestFailure';
 import type { StoredImage } from '../image/store';
 import { download } from '../transport/download';
 import { retry, type Attempt } from '../transport/retry';
 import { toStorageTimeout } from '../transport/timeLimits';
-import { logFailure, store } from './requestImage';
+import type { ImageResult } from './outputItems';
+import { linksIn, logFailure, store } from './requestImage';
 import type { ImageTask } from './runState';
 
 /**
  * Downloads a finished image, with retries, but without ever requesting the image again.
  *
- * @param url the link from the answer
+ * @param url the link
+ * @param response the answer with the link
  * @param earlierCharge whether a try before that answer was charged
  * @throws RequestFailure of kind `download`, or `storage` when n8n could not keep the image
  */
 export async function downloadImage(
 	task: ImageTask,
 	url: string,
-	earlierCharge?: Charge,
+	{ response, earlierCharge }: ImageResult,
 ): Promise<StoredImage> {
 	const { item, request, state } = task;
 	const { credential, retryPolicy, timeouts } = request;
+	const paid = { ...linksIn(response), earlierCharge };
 	// The image is paid for. If the workflow continues on errors, another item's failure must not stop the download.
 	const signal = state.continueOnFail ? state.signalOf([]) : task.signal;
 	const file = {
@@ -59,7 +62,7 @@ export async function downloadImage(
 		if (!(error instanceof RequestFailure)) throw error as Error;
 		const { tries } = error.details;
 		throw error.kind === 'storage'
-			? error.with({ url, earlierCharge })
-			: new RequestFailure('download', { url, reason: error, tries, earlierCharge });
+			? error.with(paid)
+			: new RequestFailure('download', { ...paid, reason: error, tries });
 	}
 }

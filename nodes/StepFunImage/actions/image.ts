@@ -112,7 +112,7 @@ async function makeImage(task: ImageTask): Promise<INodeExecutionData | ItemFail
 		remember(result);
 		const { url } = result.response;
 		if (outputOptions.output !== 'url' && !result.image && url) {
-			result = { ...result, image: await downloadImage(task, url, result.earlierCharge) };
+			result = { ...result, image: await downloadImage(task, url, result) };
 			remember(result);
 		}
 		log(task, 'an image is done', { tries: result.tries, imagesOfThisRun: state.costs.length });

@@ -1,7 +1,7 @@
 import type { IN8nHttpFullResponse } from 'n8n-workflow';
 
 import { resolveLink } from '../catalogue/services';
-import { RequestFailure } from '../errors/requestFailure';
+import { RequestFailure, type FailureDetails } from '../errors/requestFailure';
 import { truncate } from '../errors/truncate';
 import { readHeader } from '../image/measure';
 import { readImage, readResponse, type ImageResponse } from '../image/responseReader';
@@ -163,9 +163,9 @@ async function readAnswer(
 	/** If n8n cannot store the image, it may still be available at its link. */
 	const withAnswer = (error: unknown) => {
 		const failure = toRequestFailure(error).with({ traceId, isLate });
-		const { url, id } = whole;
-		return failure.kind === 'storage' ? failure.with({ url, id }) : failure;
+		return failure.kind === 'storage' ? failure.with({ ...linksIn(whole), id: whole.id }) : failure;
 	};
+	const toAddress = (link?: string) => link && resolveLink(link, task.request.credential.baseUrl);
 	try {
 		await assertOk(response);
 		const stream = response.body as ByteStream;
@@ -177,24 +177,22 @@ async function readAnswer(
 			return { response: {}, image: await readImage(bytes, storeBytes), traceId };
 		}
 		const answer = await readResponse(bytes, storeBytes, (parsed) => {
-			whole = parsed;
+			whole = { ...parsed, url: toAddress(parsed.url), others: parsed.others?.map(toAddress) };
 			const { finishReason, seed, id } = parsed;
 			if (finishReason !== 'content_filtered') return;
 			throw new RequestFailure('contentFiltered', { seed, id });
 		});
-		const { url: link = '', error, id, taskId, others } = answer.response;
-		const toAddress = (each: string) => resolveLink(each, task.request.credential.baseUrl);
-		const url = toAddress(link);
-		if (!answer.image && !url) {
+		const {
+			image,
+			beginning,
+			response: { url: link = '' },
+		} = answer;
+		if (!image && !whole.url) {
+			const { error, id, taskId } = whole;
 			const text = error ?? (truncate(link) || undefined);
-			throw new RequestFailure('noImage', { text, beginning: answer.beginning, id, taskId });
+			throw new RequestFailure('noImage', { text, beginning, id, taskId });
 		}
-		const addresses = others?.map((each) => each && toAddress(each));
-		return {
-			response: { ...answer.response, url, others: addresses },
-			image: answer.image,
-			traceId,
-		};
+		return { response: whole, image, traceId };
 	} catch (error) {
 		throw withAnswer(error);
 	}
@@ -235,4 +233,9 @@ export function logFailure(
 		nextTryInMs: delayMs === undefined ? 'none' : Math.round(details.retryAfterMs ?? delayMs),
 		concurrentRequests: rateLimiterFor(accountId).currentConcurrency(),
 	});
+}
+
+/** The links of an answer, for an error. */
+export function linksIn({ url, others = [] }: ImageResponse): FailureDetails {
+	return { url, otherUrls: others.filter((each) => each !== undefined).join(', ') };
 }

@@ -183,7 +183,7 @@ const BY_KIND: Record<Exclude<FailureKind, 'status'>, Entry> = {
 		message: 'The image was made, but could not be downloaded',
 		quoted: explainDownload,
 		description: ({ details }) =>
-			`The image has been charged and is still at ${details.url} for as long as the link is valid. ${downloadAdvice(details)}`,
+			`The image has been charged and is still at ${placeOf(details)}. ${downloadAdvice(details)}`,
 	},
 	inputDownload: {
 		message: "The image at 'Image URL' could not be downloaded",
@@ -199,7 +199,7 @@ const BY_KIND: Record<Exclude<FailureKind, 'status'>, Entry> = {
 		message: 'The image arrived, but n8n could not store it',
 		description: ({ details }) =>
 			`Check the free space and the settings of n8n's binary data storage. The image has been charged.${
-				details.url ? ` It is still at ${details.url} for as long as the link is valid.` : ''
+				details.url ? ` It is still at ${placeOf(details)}.` : ''
 			}`,
 	},
 };
@@ -370,6 +370,11 @@ function entryOfStatus({ failure, details: { status = 0, text = '' }, image }: F
 	if (BY_STATUS[status]) return BY_STATUS[status];
 	if (status >= 300 && status < 400) return REDIRECT;
 	return status >= 500 ? SERVER_FAILED : REFUSED;
+}
+
+/** Where a finished image is, as the end of a sentence. */
+function placeOf({ url, otherUrls }: FailureDetails): string {
+	return `${url} for as long as the link is valid${otherUrls ? `, and the other images of the same answer are at ${otherUrls}` : ''}`;
 }
 
 /** Why a download failed, as part of a sentence. The API's meanings of statuses do not apply to other hosts. */

@@ -34,6 +34,9 @@ export interface Redactor {
 /** How many refused rows a message lists after the first one. */
 const MAX_SHOWN_ROWS = 10;
 
+/** The details of a failure that are links. */
+const LINKS = ['url', 'otherUrls'] satisfies Array<keyof FailureDetails> as string[];
+
 /** What to do about a failed request, without its tries and references. */
 const adviceOf = new WeakMap<Error, string>();
 
@@ -116,7 +119,7 @@ export function redactFailure(failure: RequestFailure, redactor: Redactor): Requ
 	const entries = Object.entries(failure.details).map(([name, value]: [string, unknown]) => {
 		if (value instanceof RequestFailure) return [name, redactFailure(value, redactor)];
 		if (typeof value !== 'string') return [name, value];
-		return [name, name === 'url' ? redactor.link(value) : redactor.text(value)];
+		return [name, LINKS.includes(name) ? redactor.link(value) : redactor.text(value)];
 	});
 	return new RequestFailure(failure.kind, Object.fromEntries(entries) as FailureDetails);
 }

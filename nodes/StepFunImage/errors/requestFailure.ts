@@ -95,8 +95,11 @@ export interface FailureDetails {
 	taskId?: string;
 	/** The answer's `X-Trace-Id` header. */
 	traceId?: string;
-	/** The link to an image that could not be downloaded or stored, and why the download failed. */
+	/** The link to an image that could not be downloaded or stored. */
 	url?: string;
+	/** The links to the other images of the same answer, separated by commas. */
+	otherUrls?: string;
+	/** Why a download failed. */
 	reason?: RequestFailure;
 	/** How many times the request was sent. */
 	tries?: number;
