@@ -1,18 +1,12 @@
 /** Successes before the limiter tries one more concurrent request, so that few requests are refused by such trials. */
 const SUCCESSES_TO_INCREASE = 15;
-/**
- * Accepted requests at a concurrency that prove it. A single one may be luck: the service may have finished a request
- * whose answer is still on its way.
- */
+/** Accepted requests that prove a concurrency. With fewer, the service may just have finished another request. */
 const ACCEPTANCES_TO_PROVE = 3;
 
 /**
- * Learns how many concurrent requests the service accepts.
- *
- * It follows AIMD (additive increase, multiplicative decrease; Chiu and Jain, 1989), as in TCP and Netflix's
- * concurrency-limits, with one difference: a refused request shows how many requests the service accepts, so the limit
- * falls to that number instead of by half. A 429 at a proven concurrency indicates a rate limit, and leaves the
- * concurrency.
+ * Learns how many concurrent requests the service accepts: by AIMD (additive increase, multiplicative decrease; Chiu and
+ * Jain, 1989), as in TCP and Netflix's concurrency-limits. But a refused request shows how many requests the service
+ * accepts, so the limit falls to that number instead of by half. A 429 at a proven concurrency indicates a rate limit.
  */
 export function createAdaptiveConcurrency() {
 	/** What the service seems to accept, if it is lower than the credentials' limits. */
@@ -32,11 +26,11 @@ export function createAdaptiveConcurrency() {
 		learned: () => learned,
 
 		/**
-		 * @param accepted the time of the request, and how many requests were in flight then, including this one
+		 * @param at when the request was sent
+		 * @param inFlight how many requests were in flight then, including this one
 		 * @param maxConcurrency the limit of the credentials
 		 */
-		onAccepted(accepted: { at: number; inFlight: number }, maxConcurrency: number): void {
-			const { at, inFlight } = accepted;
+		onAccepted(at: number, inFlight: number, maxConcurrency: number): void {
 			if (doubted && at >= doubted.since) {
 				// The service accepts only fewer requests now, so the refusal was about concurrency after all.
 				if (inFlight < doubted.concurrency) forgetProof(doubted.concurrency);
@@ -46,9 +40,8 @@ export function createAdaptiveConcurrency() {
 			if (learned === Infinity) return;
 			successesSinceChange++;
 			// After a successful increase, the next one may follow sooner.
-			const enough =
-				wasIncreased && isProven(learned) ? ACCEPTANCES_TO_PROVE : SUCCESSES_TO_INCREASE;
-			if (successesSinceChange < enough) return;
+			const isSafe = wasIncreased && isProven(learned);
+			if (successesSinceChange < (isSafe ? ACCEPTANCES_TO_PROVE : SUCCESSES_TO_INCREASE)) return;
 			successesSinceChange = 0;
 			wasIncreased = true;
 			learned = learned < maxConcurrency ? learned + 1 : Infinity;
@@ -67,9 +60,8 @@ export function createAdaptiveConcurrency() {
 				wasIncreased = false;
 				return true;
 			}
-			if (isNewEvent) {
-				doubted = { concurrency: Math.min(doubted?.concurrency ?? Infinity, inFlight), since: now };
-			}
+			const lowest = Math.min(doubted?.concurrency ?? Infinity, inFlight);
+			if (isNewEvent) doubted = { concurrency: lowest, since: now };
 			return false;
 		},
 	};

@@ -2,9 +2,9 @@ import { createStartLog, type StartLog } from './startLog';
 
 /** The limits that a credential sets for its account. */
 export interface AccountLimits {
-	/** The maximum number of concurrent requests, at least 1. */
+	/** At least 1. */
 	concurrentRequests: number;
-	/** The maximum number of requests started within a minute; 0 means no limit. */
+	/** Requests started within a minute; 0 means no limit. */
 	requestsPerMinute: number;
 }
 
@@ -25,20 +25,19 @@ const MAX_WINDOW_MARGIN_MS = 2_000;
  */
 export function createCredentialLimits(windowMs: number) {
 	const sets = new Map<string, LimitSet>();
-	const createLog = () => createStartLog(2 * windowMs);
-	const accountStarts = createLog();
+	const accountStarts = createStartLog(2 * windowMs);
 	/** How much later the service's minute ends than the local one. */
 	let windowMarginMs = 0;
 	let lastMaxConcurrency = 1;
 
 	const setOf = (limits: AccountLimits): LimitSet => {
 		const id = `${limits.concurrentRequests} ${limits.requestsPerMinute}`;
-		const set = sets.get(id) ?? { limits, inFlight: 0, starts: createLog() };
+		const set = sets.get(id) ?? { limits, inFlight: 0, starts: createStartLog(2 * windowMs) };
 		sets.set(id, set);
 		return set;
 	};
 
-	const windowOpensAt = (starts: StartLog, perMinute: number): number =>
+	const opensAt = (starts: StartLog, perMinute: number): number =>
 		perMinute > 0 ? starts.latest(perMinute) + windowMs + windowMarginMs : 0;
 
 	return {
@@ -52,23 +51,19 @@ export function createCredentialLimits(windowMs: number) {
 		},
 
 		/** When a request with these limits may start; `Infinity` if another one must end first. */
-		allowsAt(its: AccountLimits): number {
-			const { limits, inFlight, starts } = setOf(its);
+		allowsAt({ limits, inFlight, starts }: LimitSet): number {
 			if (inFlight >= limits.concurrentRequests) return Infinity;
 			const perMinute = [...sets.values()].map((set) => set.limits.requestsPerMinute);
 			const accountPerMinute = perMinute.includes(0) ? 0 : Math.max(...perMinute);
-			return Math.max(
-				windowOpensAt(starts, limits.requestsPerMinute),
-				windowOpensAt(accountStarts, accountPerMinute),
-			);
+			const ownWindow = opensAt(starts, limits.requestsPerMinute);
+			return Math.max(ownWindow, opensAt(accountStarts, accountPerMinute));
 		},
 
 		/** Counts a start, and returns whether it had to wait for the credential's Requests per Minute. */
 		countStart({ limits, starts }: LimitSet, at: number): boolean {
 			const { requestsPerMinute } = limits;
 			if (requestsPerMinute === 0) return false;
-			const opensAt = starts.latest(requestsPerMinute) + windowMs;
-			const hadToWait = opensAt + MAX_WINDOW_MARGIN_MS > at;
+			const hadToWait = starts.latest(requestsPerMinute) + windowMs + MAX_WINDOW_MARGIN_MS > at;
 			starts.add(at);
 			accountStarts.add(at);
 			return hadToWait;

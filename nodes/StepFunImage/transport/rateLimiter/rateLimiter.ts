@@ -50,7 +50,7 @@ export function createRateLimiter(windowMs = MINUTE_MS, { now, sleep } = systemC
 			if (checkAt > at) return wakeAt(checkAt);
 			checkAt = Infinity;
 			const task = queue.next((options) => {
-				const startsAt = limits.allowsAt(options.limits);
+				const startsAt = limits.allowsAt(limits.setOf(options.limits));
 				checkAt = Math.min(checkAt, startsAt);
 				return startsAt <= at;
 			});
@@ -106,7 +106,7 @@ export function createRateLimiter(windowMs = MINUTE_MS, { now, sleep } = systemC
 		failing = undefined;
 		lastAnsweredAt = now();
 		cooldown.onAnswered();
-		concurrency.onAccepted(started, limits.maxConcurrency());
+		concurrency.onAccepted(started.at, started.inFlight, limits.maxConcurrency());
 	};
 
 	const onFailed = (started: StartedTask, failure: RequestFailure) => {
