@@ -1,6 +1,6 @@
 import type { InputImageLimits } from '../../nodes/StepFunImage/catalogue/models';
 import type { MeasuredImage } from '../../nodes/StepFunImage/image/measure';
-import { checkLimits } from '../../nodes/StepFunImage/request/imageLimits';
+import { toUpload } from '../../nodes/StepFunImage/request/imageLimits';
 
 const ADVICE =
 	"Resize or convert the image before this node, for example with n8n's Edit Image node.";
@@ -19,7 +19,7 @@ function check(
 	limits: InputImageLimits | undefined = LIMITS,
 ) {
 	const measured: MeasuredImage = { format: 'png', width: 1000, height: 1000, ...image };
-	checkLimits('data', measured, bytes, 'step-1x-edit', limits);
+	toUpload('data', measured, bytes, { model: 'step-1x-edit', limits });
 }
 
 test.each<[string, Partial<MeasuredImage>, number]>([
@@ -83,5 +83,5 @@ test.each<[string, Partial<MeasuredImage>, number, string, string]>([
 test('A model without a limit refuses nothing', () => {
 	const any = { format: 'tiff', width: 5000, height: 1 } as const;
 	expect(() => check(any, 1e9, { maxSide: 5000 })).not.toThrow();
-	expect(() => checkLimits('data', any, 1e9, 'our-own-model', undefined)).not.toThrow();
+	expect(() => toUpload('data', any, 1e9, { model: 'our-own-model' })).not.toThrow();
 });
