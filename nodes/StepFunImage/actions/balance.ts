@@ -39,8 +39,13 @@ export function createBalanceAction(functions: IExecuteFunctions, state: RunStat
 	const requestAccount = memoize(async (credential: Credential): Promise<IDataObject> => {
 		const signal = state.signalOf([]);
 		const task = { request: { credential, retryPolicy: POLICY }, state, signal };
-		const send = async () => await readAccount(functions, credential, path, signal);
-		const { result } = await retry(async (attempt) => await schedule(task, attempt, send), {
+		const readAccount = async () => {
+			const { answer, text } = await getJson(functions, credential, path, LIMITS, signal);
+			const account = answer as IDataObject | null;
+			if (typeof account?.balance === 'number') return account;
+			throw new RequestFailure('noBalance', { text: truncate(text) });
+		};
+		const { result } = await retry(async (attempt) => await schedule(task, attempt, readAccount), {
 			policy: POLICY,
 			signal,
 		});
@@ -74,18 +79,6 @@ export function createBalanceAction(functions: IExecuteFunctions, state: RunStat
 	};
 }
 
-async function readAccount(
-	functions: IExecuteFunctions,
-	credential: Credential,
-	path: string,
-	signal: AbortSignal,
-): Promise<IDataObject> {
-	const { answer, text } = await getJson(functions, credential, path, LIMITS, signal);
-	const account = answer as IDataObject | null;
-	if (typeof account?.balance === 'number') return account;
-	throw new RequestFailure('noBalance', { text: truncate(text) });
-}
-
 function toBalance(account: IDataObject, { baseUrl, redactor }: Credential): IDataObject {
 	const balance = account.balance as number;
 	return {
@@ -103,16 +96,13 @@ function toBalance(account: IDataObject, { baseUrl, redactor }: Credential): IDa
  * never too high if the account is in dollars.
  */
 function imagesFor(balance: number): IDataObject {
-	return Object.fromEntries(
-		MODELS.flatMap(({ id, pricePerImage }) => {
-			if (!pricePerImage) return [];
-			// In whole fen, because 0.06 / 0.02 is slightly less than 3 in floating point. The small addend is for
-			// amounts such as 0.29, which gives slightly less than 29 fen.
-			const fen = Math.floor(balance * 100 + 1e-6);
-			const count = Math.floor(fen / Math.round(pricePerImage.cny * 100));
-			return [[id, Math.max(0, count)]];
-		}),
+	// In whole fen, because 0.06 / 0.02 is slightly less than 3 in floating point. The small addend is for amounts such as
+	// 0.29, which gives slightly less than 29 fen.
+	const fen = Math.max(0, Math.floor(balance * 100 + 1e-6));
+	const counts = MODELS.flatMap(({ id, pricePerImage: price }) =>
+		price ? [[id, Math.floor(fen / Math.round(price.cny * 100))]] : [],
 	);
+	return Object.fromEntries(counts) as IDataObject;
 }
 
 function amountOf(value: unknown): number | null {

@@ -91,12 +91,8 @@ async function listServer(
 		if (!(error instanceof RequestFailure)) throw error as Error;
 		const context = { node, itemIndex: 0, isTool: false };
 		const request = { baseUrl, path: MODELS_PATH };
-		const { message, httpCode } = requestError(context, request, error, redactor);
-		// A success status would not explain the error.
-		return fail(
-			message.replace(/\.$/, ''),
-			error.kind === 'status' ? (httpCode ?? undefined) : undefined,
-		);
+		const { message } = requestError(context, request, error, redactor);
+		return fail(message.replace(/\.$/, ''), error.details.status?.toString());
 	}
 }
 
