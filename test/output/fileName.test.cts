@@ -79,3 +79,13 @@ describe('File name that the user chose', () => {
 		expect(safeName('👟'.repeat(100))).toBe('👟'.repeat(55));
 	});
 });
+
+test.each<[string, (text: string) => unknown]>([
+	['a prompt', (text) => descriptiveName(text, '', 0)],
+	['a File Name', safeName],
+])('A name from %s of megabytes takes no time', (_what, nameOf) => {
+	const startedAt = performance.now();
+	expect(nameOf('e\u0301/ '.repeat(3_000_000))).toMatch(/^é-/);
+	// It took seconds.
+	expect(performance.now() - startedAt).toBeLessThan(500);
+});

@@ -1,3 +1,5 @@
+/** Much longer than any name, but short enough to read at once. */
+const MAX_READ_CHARACTERS = 10_000;
 const MAX_SUBJECT_CHARACTERS = 48;
 const MAX_NAME_CHARACTERS = 120;
 /** File systems allow 255 bytes, and a Chinese character takes three. The rest is for the number and the extension. */
@@ -17,6 +19,7 @@ const DEVICE_NAME = /^(con|prn|aux|nul|conin\$|conout\$|com[\d¹²³]|lpt[\d¹²
  */
 export function descriptiveName(subject: string, suffix: string, itemIndex: number): string {
 	const words = subject
+		.slice(0, MAX_READ_CHARACTERS)
 		.normalize('NFC')
 		.toLowerCase()
 		.split(/[^\p{Letter}\p{Mark}\p{Number}]+/u)
@@ -39,6 +42,7 @@ export function descriptiveName(subject: string, suffix: string, itemIndex: numb
 export function safeName(name: string): string | undefined {
 	const characters = [
 		...name
+			.slice(0, MAX_READ_CHARACTERS)
 			.normalize('NFC')
 			.replace(KNOWN_EXTENSION, '')
 			.replace(/[\\/:*?"<>|\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]+/gu, '-'),
