@@ -115,10 +115,7 @@ const BY_KIND: Record<Exclude<FailureKind, 'status'>, Entry> = {
 			return advice.replace('{host}', host) + (image ? charge : '');
 		},
 	},
-	blocked: {
-		message: ({ host }) => `n8n refuses to open ${host}`,
-		description: BLOCKED_ADVICE,
-	},
+	blocked: { message: ({ host }) => `n8n refuses to open ${host}`, description: BLOCKED_ADVICE },
 	timeout: {
 		message: ({ details }) =>
 			`The service did not answer completely within ${details.seconds} seconds`,
@@ -188,12 +185,11 @@ const BY_KIND: Record<Exclude<FailureKind, 'status'>, Entry> = {
 	inputDownload: {
 		message: "The image at 'Image URL' could not be downloaded",
 		quoted: explainDownload,
-		description: ({ details }) =>
-			`${
-				details.reason?.kind === 'blocked'
-					? BLOCKED_ADVICE
-					: `Check that ${details.url} opens without a login and that this n8n can reach it.`
-			}${details.earlierCharge ? '' : ' Nothing was sent to the image service for this image.'}`,
+		description: ({ details: { reason, url, earlierCharge } }) => {
+			const access = `Check that ${url} opens without a login and that this n8n can reach it.`;
+			const charge = earlierCharge ? '' : ' Nothing was sent to the image service for this image.';
+			return (reason?.kind === 'blocked' ? BLOCKED_ADVICE : access) + charge;
+		},
 	},
 	storage: {
 		message: 'The image arrived, but n8n could not store it',
@@ -321,18 +317,12 @@ const REFUSED: Entry = {
  */
 export function explainFailure(request: FailedRequest, failure: RequestFailure): Message {
 	const { details } = failure;
-	const facts: Facts = {
-		...request,
-		failure,
-		details,
-		host: hostOf(request.baseUrl),
-	};
-	const { message, quoted, description }: Entry =
-		failure.kind === 'status' ? entryOfStatus(facts) : BY_KIND[failure.kind];
-	const fill = (text: Text) => (typeof text === 'string' ? text : text(facts));
-	const happened = fill(message) + quote(quoted ? quoted(details) : details.text);
 	const { tries = 1, earlierCharge, wasNotSent } = details;
-	const references = referencesOf(details);
+	const facts: Facts = { ...request, failure, details, host: hostOf(request.baseUrl) };
+	const fill = (text: Text) => (typeof text === 'string' ? text : text(facts));
+	const { message, quoted, description } =
+		failure.kind === 'status' ? entryOfStatus(facts) : BY_KIND[failure.kind];
+	const happened = fill(message) + quote(quoted ? quoted(details) : details.text);
 	// The failure is that of another request, which may have been charged.
 	const othersCharge = wasNotSent ? failure.with({ wasNotSent: false }).charge : 'no';
 	const again = tries > 0 ? ' again' : '';
@@ -340,6 +330,8 @@ export function explainFailure(request: FailedRequest, failure: RequestFailure):
 		othersCharge === 'no'
 			? fill(description)
 			: `Run this item again later. It was not sent${again}${earlierCharge ? '' : ', so nothing was charged'}.`;
+	const references = referencesOf(details);
+	const wasCharged = earlierCharge === 'yes' ? 'was' : 'may have been';
 	return {
 		message:
 			othersCharge === 'yes'
@@ -348,13 +340,11 @@ export function explainFailure(request: FailedRequest, failure: RequestFailure):
 		advice,
 		description: [
 			advice,
-			tries > 1 ? `Tried ${tries} times.` : '',
-			earlierCharge && request.image
-				? `An earlier try ${earlierCharge === 'yes' ? 'was' : 'may have been'} charged.`
-				: '',
+			tries > 1 && `Tried ${tries} times.`,
+			earlierCharge && request.image && `An earlier try ${wasCharged} charged.`,
 			...references.map((reference) => `${reference}.`),
 		]
-			.filter((part) => part !== '')
+			.filter(Boolean)
 			.join(' '),
 		references,
 	};
@@ -416,10 +406,6 @@ function quote(text = ''): string {
 
 /** A text that is shortened, and without HTML tags. */
 function readable({ text = '' }: FailureDetails): string {
-	const words = text
-		.slice(0, 4_000)
-		.replace(/<[^<>]*>/g, ' ')
-		.replace(/\s+/g, ' ')
-		.trim();
-	return truncate(words, 120);
+	const words = text.slice(0, 4_000).replace(/<[^<>]*>/g, ' ');
+	return truncate(words.replace(/\s+/g, ' ').trim(), 120);
 }
