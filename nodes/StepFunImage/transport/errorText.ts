@@ -8,17 +8,8 @@ const MAX_ERRORS = 20;
 const MAX_HTML_CHARACTERS = 4 * 1024;
 
 /** The fields for error messages, which may be nested. Next to a message, `error` is only the text of the status. */
-const MESSAGE_FIELDS = [
-	'message',
-	'msg',
-	'detail',
-	'error',
-	'error_description',
-	'error_msg',
-	'base_resp',
-	'status_msg',
-	'title',
-];
+const MESSAGE_FIELDS =
+	'message msg detail error error_description error_msg base_resp status_msg title'.split(' ');
 
 /** A message in JSON that ends too early. */
 const MESSAGE_IN_TEXT = /"(?:message|msg|detail|error)"\s*:\s*("(?:[^"\\]|\\.)*"?)/;
@@ -27,8 +18,8 @@ const MESSAGE_IN_TEXT = /"(?:message|msg|detail|error)"\s*:\s*("(?:[^"\\]|\\.)*"
 const UNPRINTABLE = /[\s\p{Cc}\u202a-\u202e\u2066-\u2069]+/gu;
 
 /**
- * Finds the server's own message in the body of an error, which may be JSON of several shapes, HTML, plain text or
- * empty, and may end too early.
+ * Finds the server's own message in the body of an error: JSON of several shapes, HTML or plain text, which may end too
+ * early.
  *
  * @returns at most 300 characters in one line
  */
@@ -37,14 +28,10 @@ export function errorText(body: string): string {
 	return inOneLine(/^[{["]/.test(text) ? messageInJson(text) : textOfPage(text));
 }
 
-/**
- * Finds the server's own message in the parsed JSON of an answer.
- *
- * @returns at most 300 characters in one line; `undefined` if there is none
- */
+/** Finds the server's own message in the parsed JSON of an answer, as `errorText` does. */
 export function errorTextIn(value: unknown): string | undefined {
 	const message = findMessage(value);
-	return message === undefined ? undefined : inOneLine(message);
+	return message && inOneLine(message);
 }
 
 /**
@@ -53,14 +40,10 @@ export function errorTextIn(value: unknown): string | undefined {
  * @returns in most services one for the error and one for its type
  */
 export function errorCodes(body: string): string[] {
-	const { error, ...fields } = jsonParse<Record<string, unknown> | null>(body, {
-		fallbackValue: null,
-	}) ?? { error: undefined };
-	return [error ?? {}, fields].flatMap((each) => {
-		const { code, type } = each as Record<string, unknown>;
-		return [code, type]
-			.filter((value) => typeof value === 'string' || typeof value === 'number')
-			.map(String);
+	const parsed = jsonParse<{ error?: unknown } | null>(body, { fallbackValue: null });
+	return [parsed?.error, parsed].flatMap((each) => {
+		const { code, type } = (each ?? {}) as Record<string, unknown>;
+		return [code, type].filter((value) => ['string', 'number'].includes(typeof value)).map(String);
 	});
 }
 
@@ -80,20 +63,20 @@ function findMessage(value: unknown, depth = 0): string | undefined {
 	if (typeof value === 'string') return value.trim() === '' ? undefined : value;
 	if (typeof value !== 'object' || value === null || depth > MAX_DEPTH) return undefined;
 	const inner = (each: unknown) => findMessage(each, depth + 1);
+	const firstIn = (values: unknown[]) => values.map(inner).find((each) => each !== undefined);
 	if (Array.isArray(value)) {
 		const messages = value.slice(0, MAX_ERRORS).map(inner);
 		return messages.filter((each) => each !== undefined).join('; ') || undefined;
 	}
 	const fields = value as Record<string, unknown>;
-	const nested = typeof fields.error === 'object' ? inner(fields.error) : undefined;
-	// ASP.NET groups errors by the names of fields.
-	const isGrouped = typeof fields.errors === 'object' && fields.errors !== null;
-	const errors =
-		inner(fields.errors) ?? (isGrouped ? inner(Object.values(fields.errors as object)) : undefined);
-	const message =
-		nested ??
-		errors ??
-		MESSAGE_FIELDS.map((name) => inner(fields[name])).find((each) => each !== undefined);
+	const { error, errors } = fields;
+	const message = firstIn([
+		typeof error === 'object' ? error : undefined,
+		errors,
+		// ASP.NET groups errors by the names of fields.
+		typeof errors === 'object' ? Object.values(errors ?? {}) : undefined,
+		...MESSAGE_FIELDS.map((name) => fields[name]),
+	]);
 	// Formats FastAPI's validation errors, `{ loc: ['body', 'size'], msg: '…' }`, as `size: …`.
 	const { loc } = fields;
 	const field = Array.isArray(loc) ? loc.filter((part) => part !== 'body').join('.') : '';

@@ -4,10 +4,7 @@ import { wait } from './wait';
 const FIRST_DELAY_MS = 1_000;
 const MAX_DELAY_MS = 30_000;
 
-/**
- * The clock for retries and rate limits; tests replace it. It is monotonic, so changes of the system time have no
- * effect.
- */
+/** The clock for retries and rate limits, which tests replace. Changes of the system time have no effect on it. */
 export interface Clock {
 	/** Milliseconds since an arbitrary moment. */
 	now(): number;
@@ -19,9 +16,9 @@ export const systemClock: Clock = { now: () => performance.now(), sleep: wait };
 
 /** How many times, and for how long, a request is tried. */
 export interface RetryPolicy {
-	/** The maximum number of tries, including the first. */
+	/** Including the first try. */
 	maxTries: number;
-	/** The time from the first try until the node gives up, in milliseconds. */
+	/** The time from the first try until the node gives up. */
 	maxElapsedMs: number;
 	/** How many retries may follow tries that may have been charged. */
 	maxPaidRetries: number;
@@ -38,7 +35,6 @@ export interface RetryOptions {
 	onFailure?: (failure: RequestFailure, tries: number, delayMs: number | undefined) => void;
 }
 
-/** One try. */
 export interface Attempt {
 	/** Starts at 1. */
 	number: number;
@@ -61,23 +57,24 @@ export async function retry<T>(
 	{ policy, signal, clock = systemClock, usesRateLimiter = true, onFailure }: RetryOptions,
 ): Promise<{ result: T; tries: number; earlierCharge?: Charge }> {
 	let startedAt: number | undefined;
-	/** Counts the failures so far, without 429s, and those that may have been charged. */
-	let failures = 0;
-	let paid = 0;
-	let lastPaid: RequestFailure | undefined;
-	/** Of the failures so far; a certain charge counts more than a possible one. */
-	let earlierCharge: Charge | undefined;
-	let delayMs = 0;
-
 	const onStart = () => {
 		startedAt ??= clock.now();
 	};
+	/** Counts the failures so far, without 429s. */
+	let failures = 0;
+	/** Those that may have been charged. */
+	const paid: RequestFailure[] = [];
+	/** A certain charge counts more than a possible one. */
+	const earlierCharge = () =>
+		paid.some(({ charge }) => charge === 'yes') ? 'yes' : paid.at(-1)?.charge;
+	let delayMs = 0;
 
 	for (let tries = 1; ; tries++) {
+		const lastPaid = paid.at(-1);
 		try {
 			if (delayMs > 0) await clock.sleep(delayMs, signal);
 			const result = await send({ number: tries, lastPaid, onStart });
-			return { result, tries, earlierCharge };
+			return { result, tries, earlierCharge: earlierCharge() };
 		} catch (error) {
 			if (!(error instanceof RequestFailure)) {
 				if (error !== signal.reason || !lastPaid) throw error as Error;
@@ -90,31 +87,21 @@ export async function retry<T>(
 			const isFinal =
 				!error.retryable ||
 				(!limiterWaits && failures >= policy.maxTries) ||
-				(isPaid && paid >= policy.maxPaidRetries) ||
+				(isPaid && paid.length >= policy.maxPaidRetries) ||
 				clock.now() - (startedAt ?? clock.now()) + delayMs > policy.maxElapsedMs;
 			onFailure?.(error, tries, isFinal ? undefined : delayMs);
-			if (isFinal) {
-				throw error.with({
-					tries: error.details.wasNotSent ? tries - 1 : tries,
-					earlierCharge,
-				});
-			}
-			if (isPaid) {
-				paid++;
-				lastPaid = error;
-				if (earlierCharge !== 'yes') earlierCharge = error.charge;
-			}
+			const sent = error.details.wasNotSent ? tries - 1 : tries;
+			if (isFinal) throw error.with({ tries: sent, earlierCharge: earlierCharge() });
+			if (isPaid) paid.push(error);
 		}
 	}
 }
 
 /**
- * The wait before the next try: exponential, with a ceiling, and with jitter so that items that failed together do not
- * retry together.
+ * The wait before the next try in milliseconds, with jitter so that items that failed together do not retry together.
  *
  * @param failures the number of failures so far, at least 1
  * @param random a number from 0 to 1
- * @returns milliseconds
  */
 export function backoffDelay(failures: number, random = Math.random()): number {
 	const ceiling = Math.min(MAX_DELAY_MS, FIRST_DELAY_MS * 2 ** (failures - 1));
