@@ -40,17 +40,10 @@ export async function download<T>(
 	});
 }
 
-/**
- * Downloads a file into memory.
- *
- * @param maxBytes the download stops when it exceeds this size
- * @throws RequestFailure, of kind `tooLarge` for a file above the limit, or the signal's reason
- */
+/** Downloads a file into memory. Throws as `download` does, with kind `tooLarge` as soon as it exceeds `maxBytes`. */
 export async function downloadBytes(file: Download, maxBytes: number): Promise<Buffer> {
-	return await download(
-		file,
-		async (chunks) => await readAll(chunks, maxBytes, `the file is larger than ${maxBytes} bytes`),
-	);
+	const tooLarge = `the file is larger than ${maxBytes} bytes`;
+	return await download(file, async (chunks) => await readAll(chunks, maxBytes, tooLarge));
 }
 
 /**
@@ -61,26 +54,27 @@ async function openDownload(
 	{ functions, url, owner, ignoreSslIssues }: Download,
 	signal: AbortSignal,
 ): Promise<ByteStream> {
-	const options: IHttpRequestOptions = {
-		url,
-		method: 'GET',
-		...STREAM_RESPONSE,
-		skipSslCertificateValidation: ignoreSslIssues,
-		abortSignal: signal,
-	};
-	let response = (await functions.helpers.httpRequest(options)) as IN8nHttpFullResponse;
+	const request = async (more: Partial<IHttpRequestOptions> = {}) =>
+		(await functions.helpers.httpRequest({
+			url,
+			method: 'GET',
+			...STREAM_RESPONSE,
+			skipSslCertificateValidation: ignoreSslIssues,
+			abortSignal: signal,
+			...more,
+		})) as IN8nHttpFullResponse & { body: ByteStream };
+	let response = await request();
 	const mayNeedKey = owner && KEY_REQUIRED_STATUSES.has(response.statusCode);
 	if (mayNeedKey && new URL(url).origin === new URL(owner.baseUrl).origin) {
-		(response.body as ByteStream).destroy();
-		response = (await functions.helpers.httpRequest({
-			...options,
+		response.body.destroy();
+		response = await request({
 			url: withQuery(url, owner.query),
 			headers: authorizationHeaders(owner),
 			disableFollowRedirect: true,
-		})) as IN8nHttpFullResponse;
+		});
 	}
 	await assertOk(response);
-	return response.body as ByteStream;
+	return response.body;
 }
 
 /** Some gateways accept the key in the query, which the link lacks. */

@@ -41,9 +41,7 @@ export async function* readChunks(
 /**
  * Reads a whole body.
  *
- * @param maxBytes reading stops when the body exceeds this size
- * @param tooLarge the text of the failure in that case
- * @throws RequestFailure of kind `tooLarge`
+ * @throws RequestFailure of kind `tooLarge` with the text `tooLarge` as soon as the body exceeds `maxBytes`
  */
 export async function readAll(
 	chunks: AsyncIterable<Buffer>,
@@ -81,15 +79,13 @@ export function toStatusFailure(
 	body: string,
 ): RequestFailure {
 	const beginning = body.slice(0, MAX_ERROR_BYTES);
+	// The server's clock may differ from the local one.
+	const serversTime = Date.parse(String(headers.date));
 	return new RequestFailure('status', {
 		status,
 		text: errorText(beginning),
 		errorCodes: errorCodes(beginning),
-		// The server's clock may differ from the local one.
-		retryAfterMs: parseRetryAfter(
-			headers['retry-after'],
-			Date.parse(String(headers.date)) || undefined,
-		),
+		retryAfterMs: parseRetryAfter(headers['retry-after'], serversTime || undefined),
 		location: headerText(headers.location),
 		traceId: headerText(headers['x-trace-id']),
 		// As npm installs it, Portkey 1.15 fails on answers that it should pass on (Portkey-AI/gateway, issue 1389).
@@ -98,22 +94,20 @@ export function toStatusFailure(
 }
 
 async function readBeginning(stream: ByteStream): Promise<string> {
-	const chunks: Buffer[] = [];
-	let bytes = 0;
+	let body = Buffer.alloc(0);
 	const stop = () => stream.destroy();
 	AbortSignal.timeout(MAX_ERROR_BODY_MS).addEventListener('abort', stop);
 	try {
 		for await (const chunk of stream) {
-			chunks.push(chunk as Buffer);
-			bytes += (chunk as Buffer).length;
-			if (bytes >= MAX_ERROR_BYTES) break;
+			body = Buffer.concat([body, chunk as Buffer]);
+			if (body.length >= MAX_ERROR_BYTES) break;
 		}
 	} catch {
 		// The status is known, even if the error's text breaks off.
 	} finally {
 		stop();
 	}
-	return Buffer.concat(chunks).toString('utf8');
+	return body.toString('utf8');
 }
 
 /** The text of a header; `undefined` if it is missing or empty. */
@@ -122,10 +116,10 @@ export function headerText(header: unknown): string | undefined {
 }
 
 /**
- * Reads a `Retry-After` header in either of its forms (RFC 9110, 10.2.3).
+ * Reads a `Retry-After` header (RFC 9110, 10.2.3).
  *
  * @param value seconds, or an HTTP date
- * @param now the current time, in milliseconds since 1970
+ * @param now in milliseconds since 1970
  * @returns milliseconds to wait. `undefined` if the header is absent, unreadable or not in the future: servers that
  * round down send 0 while they are still busy.
  */

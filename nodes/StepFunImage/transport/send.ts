@@ -1,5 +1,4 @@
 import type {
-	IDataObject,
 	IExecuteFunctions,
 	IHttpRequestMethods,
 	IHttpRequestOptions,
@@ -11,7 +10,6 @@ import type { ByteStream } from './response';
 import type { Progress } from './timeLimits';
 import { openUpload, type Form, type Upload } from './upload';
 
-/** A request to the API, which is sent with the key. */
 export interface ApiRequest {
 	method: IHttpRequestMethods;
 	/** The operation's path, relative to the Base URL, such as `/images/generations`. */
@@ -49,17 +47,17 @@ export async function sendWithKey(
 		getExecutionCancelSignal: { value: () => signal },
 	}) as IExecuteFunctions;
 	const upload = form && (await openUpload(form, progress, signal));
+	const isText = Buffer.isBuffer(json);
 	const options: IHttpRequestOptions = {
 		method,
 		url: `${credential.baseUrl}${path}${credential.query}`,
 		headers: {
 			Accept: 'application/json',
-			...(Buffer.isBuffer(json) ? { 'Content-Type': 'application/json' } : {}),
+			...(isText ? { 'Content-Type': 'application/json' } : {}),
 		},
-		...(upload
-			? // n8n declares the type of the form-data package, but its helper accepts the native one too.
-				{ body: upload.body as unknown as IHttpRequestOptions['body'] }
-			: { body: json as IDataObject | Buffer | undefined, json: !Buffer.isBuffer(json) }),
+		// n8n declares the type of the form-data package, but its helper accepts the native one too.
+		body: (upload?.body ?? json) as IHttpRequestOptions['body'],
+		json: !upload && !isText,
 		...STREAM_RESPONSE,
 		// A redirect could carry the key to another host.
 		disableFollowRedirect: true,

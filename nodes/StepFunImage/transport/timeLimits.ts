@@ -13,12 +13,11 @@ export interface Timeouts {
 /** How long a task may still process received data after the server has timed out. */
 const GRACE_PERIOD_MS = 5_000;
 
-/** Creates the error for a wait that took too long; `seconds` is the limit. */
+/** Creates the error for a wait that exceeded a limit. */
 export type ToTimeoutError = (seconds: number) => Error;
 
-/** How a task reports its progress. */
 export interface Progress {
-	/** Reports activity, which restarts the limit on silence. */
+	/** Restarts the limit on silence. */
 	onActivity(): void;
 	/** Sets the error to throw if the wait that starts now takes too long. */
 	setTimeoutError(toError: ToTimeoutError): void;
@@ -37,11 +36,9 @@ export const toStorageTimeout: ToTimeoutError = (seconds) =>
 	});
 
 /**
- * Runs a task with limits on its time.
- *
- * It does not rely on the task to react to its signal: a network disk that hangs, for example, would block the account
- * forever. Only after a server's timeout does the task get a grace period, because it may have received a whole answer
- * on a connection that stays open.
+ * Runs a task with limits on its time. It does not wait for the task to react to its signal, because a network disk
+ * that hangs would block the account. Only after a server's timeout does the task get a grace period, because it may
+ * have received a whole answer on a connection that stays open.
  *
  * @param signal aborts the task
  * @param toError creates the error for a task that takes too long, until the task sets another one

@@ -5,15 +5,11 @@ import { wait } from './wait';
 export interface UploadFile {
 	name: string;
 	mimeType: string;
-	/** Its size in bytes. */
+	/** In bytes. */
 	size: number;
-	/** Opens the file. Called again for each request. */
+	/** Called again for each request. */
 	open(): Promise<AsyncIterable<Uint8Array>>;
-	/**
-	 * Creates the error for a file that cannot be read.
-	 *
-	 * @param detail the text after "The image could not be read", such as ` within 3 seconds`
-	 */
+	/** Creates the error for a file that cannot be read. `detail` completes it, such as ` within 3 seconds`. */
 	toError(detail: string): Error;
 }
 
@@ -24,7 +20,6 @@ export interface Form {
 	file: UploadFile;
 }
 
-/** A form that is ready to be sent. */
 export interface Upload {
 	body: FormData;
 	/** Pauses the upload without closing the connection, because the server has answered and reads no further. */
@@ -35,7 +30,7 @@ export interface Upload {
 
 /** A server receives files up to this size before it can refuse them. */
 const MAX_UNPACED_BYTES = 128 * 1024;
-/** How long an upload waits for an early answer, which is short compared with the duration of an edit. */
+/** How long an upload waits for an early answer: short compared with the duration of an edit. */
 const EARLY_ANSWER_MS = 200;
 /** The size of the pieces that a file is read and sent in: small for the memory, large for the speed. */
 export const UPLOAD_CHUNK_BYTES = 256 * 1024;
@@ -43,18 +38,16 @@ export const UPLOAD_CHUNK_BYTES = 256 * 1024;
 /**
  * Reads a file, and checks that it has the expected size.
  *
- * @param progress learns whether the wait is for the file or for its consumer, and fails with the file's error if it
- * cannot be read
+ * @param progress learns whether the wait is for the file or for its consumer, and fails if the file cannot be read
  */
 export async function* readUpload(
 	file: UploadFile,
 	progress: Progress,
 ): AsyncGenerator<Uint8Array, void> {
-	const waitForFile = () =>
-		progress.setTimeoutError((seconds) => file.toError(` within ${seconds} seconds`));
+	const toTimeoutError = (seconds: number) => file.toError(` within ${seconds} seconds`);
 	let bytes = 0;
 	try {
-		waitForFile();
+		progress.setTimeoutError(toTimeoutError);
 		for await (const chunk of await file.open()) {
 			bytes += chunk.length;
 			if (bytes > file.size) break;
@@ -62,7 +55,7 @@ export async function* readUpload(
 			progress.setTimeoutError(toServerTimeout);
 			yield chunk;
 			if (bytes === file.size) return;
-			waitForFile();
+			progress.setTimeoutError(toTimeoutError);
 		}
 		throw new Error(`the stored file has changed, and no longer has ${file.size} bytes`);
 	} catch (error) {
@@ -86,13 +79,11 @@ export function fileOfBytes(
 }
 
 /**
- * Opens a form's file and creates the request body.
+ * Opens a form's file and creates the request body. The beginning of the file has been read then, so that one that
+ * cannot be read causes no request.
  *
  * The upload waits briefly, so that a server can refuse it by its headers, as with `Expect: 100-continue`. Otherwise
  * the server would close the connection, Node.js would fail to write, and the unread answer would be lost.
- *
- * @param signal aborts the upload
- * @returns the body. The beginning of its file has been read, so that a file that cannot be read causes no request.
  */
 export async function openUpload(
 	{ fields, fileField, file }: Form,

@@ -3,23 +3,18 @@ import { sleep } from 'n8n-workflow';
 /** How long code may block the event loop, in milliseconds. */
 const MAX_BLOCKING_MS = 10;
 
-/**
- * Waits, and rejects with the signal's reason if the signal aborts.
- *
- * This function watches the signal itself, because the `sleep` of older n8n releases does not accept one.
- */
+/** Waits, and rejects with the signal's reason if the signal aborts. The `sleep` of older n8n releases accepts none. */
 export async function wait(milliseconds: number, signal?: AbortSignal): Promise<void> {
-	if (!signal) return await sleep(milliseconds);
-	signal.throwIfAborted();
+	signal?.throwIfAborted();
 	let stop = () => {};
 	const stopped = new Promise<never>((_resolve, reject) => {
-		stop = () => reject(signal.reason as Error);
-		signal.addEventListener('abort', stop);
+		stop = () => reject(signal?.reason as Error);
+		signal?.addEventListener('abort', stop);
 	});
 	try {
 		await Promise.race([sleep(milliseconds, signal), stopped]);
 	} finally {
-		signal.removeEventListener('abort', stop);
+		signal?.removeEventListener('abort', stop);
 	}
 }
 
