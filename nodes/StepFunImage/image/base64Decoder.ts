@@ -4,15 +4,13 @@ import { RequestFailure } from '../errors/requestFailure';
 const MAX_PREFIX_CHARACTERS = 256;
 
 /**
- * Creates a decoder for Base64 text that arrives in pieces of any length. It skips the prefix of a data URI and white
- * space, which some servers send.
- *
- * It decodes each piece into the piece's own memory, because memory allocated outside of V8's heap makes V8 collect
- * n8n's whole heap, which takes longer than the decoding.
+ * Creates a decoder for Base64 text that arrives in pieces of any length, perhaps with white space or as a data URI. It
+ * decodes each piece into the piece's own memory, because memory outside of V8's heap makes V8 collect n8n's whole heap,
+ * which takes longer than the decoding.
  *
  * @param emit called with the bytes of each piece
- * @returns `decode` takes the next piece and overwrites it; `end` ends the text. Both throw a RequestFailure of kind
- * `notAnImage` if the text is not Base64.
+ * @returns `decode` takes the next piece; `end` ends the text. Both throw a RequestFailure of kind `notAnImage` if the
+ * text is not Base64.
  */
 export function base64Decoder(emit: (bytes: Buffer) => void) {
 	/** Characters left for the next piece: fewer than four, or an incomplete prefix. */

@@ -151,9 +151,7 @@ const BITMAPINFOHEADER_BYTES = 40;
 /** BI_RGB, BI_BITFIELDS and BI_ALPHABITFIELDS. */
 const UNCOMPRESSED = new Set([0, 3, 6]);
 
-/**
- * The number of pixels gives the end of a BMP. The length in its header is not reliable: many encoders get it wrong.
- */
+/** The number of pixels gives the end of a BMP. Many encoders get the length in its header wrong. */
 function* readBmp(file: PartialFile, onSize: OnSize): PartReading {
 	const infoBytes = file.from(yield 18).readUInt32LE(14);
 	const isCore = infoBytes === BITMAPCOREHEADER_BYTES;
@@ -249,10 +247,9 @@ function* readIsoMedia(file: PartialFile, onSize: OnSize): PartReading {
 const MAX_SIZES = 16;
 
 /**
- * Reads the boxes in a box up to an impossible length. Below them are the sizes: that of the photo, which is the
- * largest, and those of its tiles and previews.
+ * Reads the boxes in a box up to an impossible length, and the largest size at the end of a path of names, which is that
+ * of the photo. The others are those of its tiles and previews.
  *
- * @param path the names of the boxes that lead to a size, the last of which contains it
  * @returns whether the box contains the data of a small image
  */
 function* readInnerBoxes(

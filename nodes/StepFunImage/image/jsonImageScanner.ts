@@ -179,11 +179,7 @@ export function tooLarge(): RequestFailure {
 	});
 }
 
-/**
- * Whether a byte belongs to an escape sequence that starts right before it.
- *
- * @param startIsEscaped whether the same is true of the byte at `start`
- */
+/** Whether an escape sequence starts right before a byte. `startIsEscaped` says so of the byte at `start`. */
 function isEscaped(chunk: Buffer, at: number, start: number, startIsEscaped: boolean): boolean {
 	let first = at;
 	while (first > start && chunk[first - 1] === BACKSLASH) first--;

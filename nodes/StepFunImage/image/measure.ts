@@ -21,9 +21,7 @@ const MAX_SIZE_POSITIONS: Partial<Record<ImageFormat, number>> = {
 	avif: 64 * 1024,
 };
 
-/**
- * How many parts are searched for the size, because a crafted file may have millions. A photo has a few hundred.
- */
+/** How many parts are searched for the size. A crafted file may have millions, a photo has a few hundred. */
 const MAX_MEASURED_PARTS = 200_000;
 
 /** In bytes, or in characters of Base64; a multiple of four, because four characters encode three bytes. */
@@ -32,7 +30,7 @@ const PIECE_LENGTH = 64 * 1024;
 export type ImageInspector = NonNullable<ReturnType<typeof inspectImage>>;
 
 /**
- * Creates an inspector that reads an image piece by piece, and determines its size and whether it is complete.
+ * Creates an inspector that reads an image piece by piece for its size, and for whether it is complete.
  *
  * @param header the file's first `SIGNATURE_BYTES` or more, or the whole file if it is shorter
  * @returns `undefined` if this is not a raster image
@@ -82,11 +80,7 @@ export async function measureImage(image: Buffer | string): Promise<MeasuredImag
 	return inspector?.measured();
 }
 
-/**
- * Whether an image is complete.
- *
- * @param base64 without white space
- */
+/** Whether an image is complete. Its Base64 text must not contain white space. */
 export async function isWholeBase64(base64: string): Promise<boolean> {
 	const inspector = await inspectPieces(base64, () => true);
 	return inspector?.isWhole() === true;

@@ -29,8 +29,7 @@ const MAX_LINK_CHARACTERS = 16 * 1024;
 
 /**
  * Reads an answer of the API as it arrives. It decodes the Base64 text of the image on the way and passes it on piece
- * by piece, so that the answer is never completely in memory. It keeps everything else, and parses it as JSON at the
- * end.
+ * by piece, so that the answer is never completely in memory. It parses everything else as JSON at the end.
  *
  * A complete image has been paid for, so the node accepts it even if the answer is invalid or incomplete after it.
  *
@@ -118,11 +117,7 @@ export async function readResponse<Stored>(
 	return { response, beginning: truncate(scanner.envelope().trim()), image: image?.stored };
 }
 
-/**
- * Reads an answer that is the image itself.
- *
- * @throws RequestFailure as `readResponse` does
- */
+/** Reads an answer that is the image itself. Throws as `readResponse` does. */
 export async function readImage<Stored>(
 	body: AsyncIterable<Buffer>,
 	storeImage: (image: AsyncIterable<Buffer>) => Promise<Stored>,
@@ -230,10 +225,7 @@ function entriesOf(value: unknown, depth = 0): Entry[] {
 	return images.length > 0 ? images : [value];
 }
 
-/**
- * Parses the relevant parts of JSON that is truncated, has data after its end, or is invalid: Python writes NaN, and
- * some servers write line breaks inside a text.
- */
+/** Parses the relevant parts of JSON that is truncated, has data after its end, or contains NaN or line breaks in texts. */
 function parseBrokenJson(json: string): unknown {
 	if (!/^[[{]/.test(json)) return undefined;
 	return parseJson(repairJson(json)) ?? pickFields(json);

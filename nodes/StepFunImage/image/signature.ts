@@ -25,12 +25,7 @@ function withBrand(brands: string): RegExp {
 	return new RegExp(`^.{4}ftyp(.{8}(.{4})*?)?(${brands})`, 's');
 }
 
-/**
- * The format of an image.
- *
- * @param header the file's first `SIGNATURE_BYTES`, or the whole file if it is shorter
- * @returns `undefined` if this is not a raster image, such as SVG and icons
- */
+/** The format of a file by its first `SIGNATURE_BYTES`; `undefined` if it is not a raster image, such as SVG and icons. */
 export function formatOf(header: Buffer): ImageFormat | undefined {
 	const text = header.toString('latin1', 0, SIGNATURE_BYTES);
 	const isBox = text.startsWith('ftyp', 4);

@@ -29,10 +29,8 @@ const MAX_IMAGE_BYTES = 256 * 1024 * 1024;
 /**
  * Streams an image into n8n's binary store, and determines its format and size on the way.
  *
- * @param bytes the image
  * @param source a stream of n8n, whose class n8n's store accepts
  * @param baseName the file's name without extension
- * @param withDigest whether to compute the digest
  * @throws RequestFailure of kind `notAnImage`, `truncated` or `tooLarge`; nothing is stored then
  */
 export async function storeImage(

@@ -10,9 +10,7 @@ import { createRedactor } from './redact';
 
 export const CREDENTIAL_TYPE = 'stepFunApi';
 
-/**
- * The path of an operation, which the node adds itself. Users copy it along with the Base URL from example requests.
- */
+/** The path of an operation, which the node adds itself, but users copy along with the Base URL. */
 const OPERATION_PATH = /\/images\/(generations|edits|image2image)\/*$/;
 
 /** The names of query parameters that may contain a key, which some gateways accept there. */
@@ -70,10 +68,8 @@ export async function readCredential(
 }
 
 /**
- * Parses a credential's fields. It removes spaces around values, invisible characters, trailing slashes from the Base
- * URL, and a leading "Bearer" from the key.
- *
- * @param fields includes the fields that the credential's form hides
+ * Parses a credential's fields, including those that its form hides. It removes spaces around values, invisible
+ * characters, trailing slashes from the Base URL, and a leading "Bearer" from the key.
  */
 export function parseCredential(fields: ICredentialDataDecryptedObject): Credential {
 	const apiKey = textOf(fields.apiKey)

@@ -46,10 +46,7 @@ export async function downloadBytes(file: Download, maxBytes: number): Promise<B
 	return await download(file, async (chunks) => await readAll(chunks, maxBytes, tooLarge));
 }
 
-/**
- * Some servers require the key for their results too. It is sent only to the API's own origin, and that request follows
- * no redirect.
- */
+/** Some servers require the key for their results too. Only the API's own origin gets it, and no redirect is followed. */
 async function openDownload(
 	{ functions, url, owner, ignoreSslIssues }: Download,
 	signal: AbortSignal,

@@ -34,11 +34,7 @@ export function errorTextIn(value: unknown): string | undefined {
 	return message && inOneLine(message);
 }
 
-/**
- * Finds the service's own codes in the body of an error, such as `insufficient_quota`.
- *
- * @returns in most services one for the error and one for its type
- */
+/** Finds the service's own codes in the body of an error: mostly one for it, such as `insufficient_quota`, and its type. */
 export function errorCodes(body: string): string[] {
 	const parsed = jsonParse<{ error?: unknown } | null>(body, { fallbackValue: null });
 	return [parsed?.error, parsed].flatMap((each) => {

@@ -38,11 +38,7 @@ export async function* readChunks(
 	}
 }
 
-/**
- * Reads a whole body.
- *
- * @throws RequestFailure of kind `tooLarge` with the text `tooLarge` as soon as the body exceeds `maxBytes`
- */
+/** Reads a whole body. Throws a RequestFailure of kind `tooLarge`, with that text, if it exceeds `maxBytes`. */
 export async function readAll(
 	chunks: AsyncIterable<Buffer>,
 	maxBytes: number,
@@ -58,11 +54,7 @@ export async function readAll(
 	return Buffer.concat(parts);
 }
 
-/**
- * Throws for an answer with another status than 2xx, without waiting for an endless body.
- *
- * @throws RequestFailure of kind `status` with the service's own message
- */
+/** Throws a RequestFailure of kind `status` for a status other than 2xx, without waiting for an endless body. */
 export async function assertOk(response: IN8nHttpFullResponse): Promise<void> {
 	const { statusCode: status } = response;
 	if (status >= 200 && status < 300) return;
@@ -116,10 +108,8 @@ export function headerText(header: unknown): string | undefined {
 }
 
 /**
- * Reads a `Retry-After` header (RFC 9110, 10.2.3).
+ * Reads a `Retry-After` header in either of its forms (RFC 9110, 10.2.3).
  *
- * @param value seconds, or an HTTP date
- * @param now in milliseconds since 1970
  * @returns milliseconds to wait. `undefined` if the header is absent, unreadable or not in the future: servers that
  * round down send 0 while they are still busy.
  */

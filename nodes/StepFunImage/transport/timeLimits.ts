@@ -40,7 +40,6 @@ export const toStorageTimeout: ToTimeoutError = (seconds) =>
  * that hangs would block the account. Only after a server's timeout does the task get a grace period, because it may
  * have received a whole answer on a connection that stays open.
  *
- * @param signal aborts the task
  * @param toError creates the error for a task that takes too long, until the task sets another one
  * @param task receives a signal that includes the limits, and aborts when the task has ended
  * @throws the timeout error, the error of `progress.fail`, the signal's reason, or the task's error
@@ -98,11 +97,7 @@ export async function withinLimits<T>(
 	}
 }
 
-/**
- * Runs a task that uses the network with limits on its time, and turns its errors into RequestFailures.
- *
- * @throws RequestFailure, the task's timeout error, or the signal's reason
- */
+/** Runs a task that uses the network as `withinLimits` does, and turns the task's errors into RequestFailures. */
 export async function withTimeout<T>(
 	timeouts: Timeouts,
 	signal: AbortSignal,

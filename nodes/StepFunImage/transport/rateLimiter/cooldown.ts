@@ -57,11 +57,7 @@ export function createCooldown(windowMs: number) {
 			nextProbeAt = 0;
 		},
 
-		/**
-		 * Counts a refused request.
-		 *
-		 * @returns whether this is a new event: requests that were in flight together are refused together
-		 */
+		/** Counts a refused request. Returns false if it was in flight together with one that was refused before. */
 		countRefusal(startedAt: number, now: number): boolean {
 			recentStarts.remove(startedAt);
 			const roundTripMs = now - startedAt;

@@ -19,9 +19,7 @@ const MAX_WINDOW_MARGIN_MS = 2_000;
 
 /**
  * The limits of the credentials that share an account. A request keeps those of its own credential, and all requests
- * together keep the highest ones.
- *
- * @param windowMs the length of the "minute" of `requestsPerMinute`
+ * together keep the highest ones. `windowMs` is the length of the "minute" of `requestsPerMinute`.
  */
 export function createCredentialLimits(windowMs: number) {
 	const sets = new Map<string, LimitSet>();

@@ -114,10 +114,8 @@ export function createRateLimiter(windowMs = MINUTE_MS, { now, sleep } = systemC
 		// A request that takes long may fail after others that started later have succeeded.
 		const since = failing?.since ?? Math.max(started.at, lastAnsweredAt);
 		// The IDs belong to the failed request.
-		failing = {
-			since,
-			unsent: failure.with({ wasNotSent: true, id: undefined, traceId: undefined }),
-		};
+		const unsent = failure.with({ wasNotSent: true, id: undefined, traceId: undefined });
+		failing = { since, unsent };
 		const { retryAfterMs } = failure.details;
 		if (failure.details.status === 429) onThrottled(started, retryAfterMs);
 		else if (failure.isUnavailable) cooldown.onUnavailable(now(), retryAfterMs);
@@ -140,11 +138,7 @@ export function createRateLimiter(windowMs = MINUTE_MS, { now, sleep } = systemC
 		if (!isConcurrencyLimit || retryAfterMs !== undefined) cooldown.backOff(at, retryAfterMs);
 	};
 
-	/**
-	 * The failure with which to reject a task that cannot start before the account has failed for too long.
-	 *
-	 * @param waitsSince a new task does not answer for failures before it came
-	 */
+	/** The failure for a task that cannot start before the account has failed for too long since the task came. */
 	const lastingFailure = (
 		{ maxElapsedMs }: ScheduleOptions,
 		waitsSince = -Infinity,

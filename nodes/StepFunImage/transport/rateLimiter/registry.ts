@@ -5,11 +5,7 @@ const IDLE_MS = 600_000;
 
 const limiters = new Map<string, { limiter: RateLimiter; usedAt: number }>();
 
-/**
- * The rate limiter of an account, shared by all items, nodes and workflows of this process.
- *
- * @param accountId identifies the account without revealing its key
- */
+/** The rate limiter of an account, which all items, nodes and workflows of this process share. */
 export function rateLimiterFor(accountId: string): RateLimiter {
 	if (limiters.size === 0) planEviction();
 	const { limiter } = limiters.get(accountId) ?? { limiter: createRateLimiter() };

@@ -1,10 +1,6 @@
 export type StartLog = ReturnType<typeof createStartLog>;
 
-/**
- * The times of the latest requests, without those that were refused.
- *
- * @param keepMs how long a time is kept at least
- */
+/** The times of the latest requests, without those that were refused. Each is kept for at least `keepMs`. */
 export function createStartLog(keepMs: number) {
 	const starts: number[] = [];
 	return {

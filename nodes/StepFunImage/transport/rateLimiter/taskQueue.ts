@@ -20,11 +20,7 @@ interface QueuedTask {
 	reject(reason: unknown): void;
 }
 
-/**
- * The waiting tasks of an account.
- *
- * @param onEmpty called when no task waits any more
- */
+/** The waiting tasks of an account. Calls `onEmpty` when no task waits any more. */
 export function createTaskQueue(onEmpty: () => void) {
 	/** The tasks of each run: its retries, and its other tasks. The first run has the next turn. */
 	const runs = new Map<object, Array<Set<QueuedTask>>>();
@@ -38,11 +34,7 @@ export function createTaskQueue(onEmpty: () => void) {
 	return {
 		size: () => size,
 
-		/**
-		 * Adds a task, and returns its result, or the error with which it is rejected before.
-		 *
-		 * @param waitsSince passed on to `rejectOverdue`
-		 */
+		/** Adds a task, and returns its result, or throws the error with which it is rejected before. */
 		async add<T>(options: ScheduleOptions, waitsSince: number, run: () => Promise<T>): Promise<T> {
 			const { run: id, signal, isRetry } = options;
 			const tasks = runs.get(id) ?? [new Set(), new Set()];
