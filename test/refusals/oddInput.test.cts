@@ -321,6 +321,26 @@ describe('Messages', () => {
 		expect(error?.message).not.toContain('empty');
 	});
 
+	test('A Model of a megabyte that the server does not have is not repeated as a whole', async () => {
+		lax.attackWith((_request, response) => {
+			response.statusCode = 404;
+			response.end('{ "error": { "code": "model_not_found", "message": "no such model" } }');
+		});
+		const { error } = await runGenerate(lax, { model: `=${'m'.repeat(1_000_000)}` });
+		expect(error?.message).toContain('does not have the model mmm');
+		expect(error?.message.length).toBeLessThan(1000);
+	});
+
+	test('An Image URL of a megabyte is not repeated as a whole', async () => {
+		const { error } = await runEdit(stepFun, [{ json: {} }], {
+			inputSource: 'url',
+			inputUrl: `http://127.0.0.1:9/${'é'.repeat(170_000)}`,
+			options: { maxTries: 1 },
+		});
+		expect(error?.message).toContain("'Image URL' could not be downloaded");
+		expect(error?.description?.length).toBeLessThan(3000);
+	});
+
 	test.each(['ftp://user:geheim123@host/x.png', 'user:geheim123@host/x.png'])(
 		'The login in a refused Image URL is not shown: %s',
 		async (inputUrl) => {

@@ -280,7 +280,7 @@ BY_STATUS[422] = BY_STATUS[400];
 
 /** The 404 of a server that has the endpoint, but not the model. */
 const UNKNOWN_MODEL: Entry = {
-	message: ({ image }) => `The server does not have the model ${image?.model}`,
+	message: ({ image }) => `The server does not have the model ${truncate(image?.model ?? '')}`,
 	description: (facts) =>
 		`Choose one of the server's models in 'Model', or select 'By ID' and enter its ID.${pauseNotice(facts)}`,
 };

@@ -4,6 +4,7 @@ import { decodeUrl, isWebAddress } from '../catalogue/services';
 import { Refusal } from '../errors/nodeErrors';
 import { RequestFailure } from '../errors/requestFailure';
 import { isWholeBase64, measureImage } from '../image/measure';
+import { truncate } from '../errors/truncate';
 import { downloadBytes } from '../transport/download';
 import type { Timeouts } from '../transport/timeLimits';
 import { fileOfBytes } from '../transport/upload';
@@ -28,6 +29,9 @@ const LINE_BREAK = /(?<!\s)\s*[\r\n\t]\s*/g;
 
 /** What is neither in Base64 nor in its variant for URLs. */
 const NOT_BASE64 = /[^\w+/-]/;
+
+/** Enough for a signed address. Messages are searched for secrets, which takes longer in longer texts. */
+const MAX_SHOWN_CHARACTERS = 2_000;
 
 /** For models without their own limit: more than any image of 4096 × 4096 pixels needs. */
 const MAX_DOWNLOAD_BYTES = 64 * 1024 * 1024;
@@ -68,7 +72,7 @@ async function resolveUrlImage(
 		);
 	}
 	const { pathname, href, host } = new URL(address);
-	const shownUrl = withoutLogin(href);
+	const shownUrl = truncate(withoutLogin(href), MAX_SHOWN_CHARACTERS);
 	// Object stores also encode the slashes before the name of a file.
 	const fileName = decodeUrl(pathname).split('/').at(-1) || 'image';
 	const { limits, timeouts, ignoreSslIssues } = rules;
