@@ -29,9 +29,7 @@ const LIMITS = {
 
 /**
  * Get Balance: returns the account's balance, and how many images of each model it buys. A run requests the balance
- * once per account.
- *
- * Source of the fields: StepFun's API reference for GET /accounts.
+ * once per account. Source of the fields: StepFun's API reference for GET /accounts.
  */
 export function createBalanceAction(functions: IExecuteFunctions, state: RunState): Action {
 	const { path } = findOperation(state.routing, 'account getBalance');
@@ -91,10 +89,7 @@ function toBalance(account: IDataObject, { baseUrl, redactor }: Credential): IDa
 	};
 }
 
-/**
- * How many images of each model a balance buys. The prices are in yuan, which are the higher numbers, so the count is
- * never too high if the account is in dollars.
- */
+/** How many images of each model a balance buys: never too many, because the prices are in yuan, the higher numbers. */
 function imagesFor(balance: number): IDataObject {
 	// In whole fen, because 0.06 / 0.02 is slightly less than 3 in floating point. The small addend is for amounts such as
 	// 0.29, which gives slightly less than 29 fen.

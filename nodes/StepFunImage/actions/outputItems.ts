@@ -135,12 +135,7 @@ export function toModeratedResult(
 	};
 }
 
-/**
- * The output items of one input item.
- *
- * @param options.isMultiImage whether the item made several requests. The shape of a combined item then stays the same
- * if only one of them succeeds.
- */
+/** The output items of one input item. `isMultiImage` keeps the shape of a combined item if only one request succeeds. */
 export function toItems(
 	item: ItemContext,
 	results: INodeExecutionData[],

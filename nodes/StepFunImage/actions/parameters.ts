@@ -1,9 +1,6 @@
 import type { IDataObject, IExecuteFunctions } from 'n8n-workflow';
 
-/**
- * Creates a function that reads the node's parameters for an item. It reads parameters without an expression only once,
- * because they are the same for all items.
- */
+/** Creates a function that reads an item's parameters; those without an expression only once, as they stay the same. */
 export function createParameterReader(
 	functions: IExecuteFunctions,
 ): (itemIndex: number) => IDataObject {

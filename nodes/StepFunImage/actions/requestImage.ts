@@ -139,10 +139,7 @@ async function send(task: ImageTask, { lastPaid }: Attempt, fetched?: UploadFile
 	});
 }
 
-/**
- * The fields of the next try. After a truncated answer, it requests a link: the answer is then a few hundred bytes, and
- * the download of its image can be repeated without another charge.
- */
+/** After a truncated answer, requests a link: that answer is short, and the download can be repeated without a charge. */
 function fieldsAfter(lastPaid: RequestFailure | undefined, { fields, credential }: ImageRequest) {
 	const asksForLink =
 		lastPaid?.kind === 'truncated' &&

@@ -59,10 +59,7 @@ function createTries(max: number, waitMs: number): Tries {
 	return { answers: new Map(), costs: [], summary: createSummary(), started: 0, max, waitMs };
 }
 
-/**
- * Identifies an item's requests across the tries of a run. If one of the `inputs` on which the requests depend changes
- * between tries, such as a prompt with a random number, so does the key.
- */
+/** Identifies an item's requests across the tries of a run, by the `inputs` on which they depend, such as the prompt. */
 export function requestKey({ max }: Tries, itemIndex: number, inputs: unknown[]): string {
 	if (max === 1) return String(itemIndex);
 	const digest = createHash('sha256').update(JSON.stringify(inputs)).digest('base64');

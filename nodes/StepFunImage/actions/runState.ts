@@ -22,10 +22,7 @@ const MAX_CONCURRENT_DOWNLOADS = 5;
 /** Low, because each input image stays in memory until its request starts. */
 const MAX_CONCURRENT_INPUT_IMAGES = 8;
 
-/**
- * Reads and checks the parameters of an item, and throws a Refusal for invalid ones. Sending is a separate step, so that
- * all items are checked before anything is sent.
- */
+/** Reads and checks an item's parameters, and refuses invalid ones. Nothing is sent before all items are checked. */
 export type Action = (
 	item: ItemContext,
 	parameters: IDataObject,
@@ -90,10 +87,7 @@ export function createRunState(
 	const cancelSignal = functions.getExecutionCancelSignal() ?? new AbortController().signal;
 	/** Aborts when a failure stops the run. The reason is the error that the user reads. */
 	const stop = new AbortController();
-	/**
-	 * The groups of requests that a failure can make pointless, such as all with the same key. Each is aborted with the
-	 * error that the user reads.
-	 */
+	/** Requests that one failure makes pointless, such as all with one key. Aborted with the error that the user reads. */
 	const scopeOf = memoize<string, AbortController>(() => new AbortController());
 	const yieldToEventLoop = createEventLoopYielder();
 	const oneAtATime = pLimit(1);
@@ -103,10 +97,7 @@ export function createRunState(
 		yieldToEventLoop,
 		stop,
 		scopeOf,
-		/**
-		 * A signal for one request, which the failure of one of its scopes or of the run aborts. Each request gets its own,
-		 * because Node.js warns about many listeners on a shared signal.
-		 */
+		/** A signal for one request, because Node.js warns about many listeners on one. Its scopes or the run abort it. */
 		signalOf: (scopes: string[]) =>
 			AbortSignal.any([cancelSignal, stop.signal, ...scopes.map((name) => scopeOf(name).signal)]),
 		/** Runs short tasks one after the other, and yields to the event loop in between. */
@@ -120,10 +111,7 @@ export function createRunState(
 		continueOnFail: functions.continueOnFail(),
 		/** Limits the downloads of results. They come from another host, so the account's limits do not apply. */
 		downloads: pLimit(MAX_CONCURRENT_DOWNLOADS),
-		/**
-		 * Limits the input images that are being downloaded or wait with their request; for each account, so that those of
-		 * a slow one do not hold up the others.
-		 */
+		/** Limits the input images that are downloaded or wait with their request; a slow account holds up no other. */
 		inputImagesOf: memoize<string, LimitFunction>(() => pLimit(MAX_CONCURRENT_INPUT_IMAGES)),
 		summary: tries.summary,
 		costs: tries.costs,

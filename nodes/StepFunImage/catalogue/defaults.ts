@@ -1,7 +1,4 @@
-/**
- * Defaults that the node's Options and the credential can override. Both the descriptions and the checks read them
- * here.
- */
+/** Defaults that the node's Options and the credential can override. */
 
 /** Limits on a request, and on all requests for one image. */
 export const RETRY_DEFAULTS = {
@@ -13,10 +10,7 @@ export const RETRY_DEFAULTS = {
 	giveUpAfterSeconds: 600,
 };
 
-/**
- * StepFun's lowest tier allows 5 requests at once. Its requests per minute differ by platform, so the default sets no
- * limit.
- */
+/** StepFun's lowest tier allows 5 requests at once. Its requests per minute differ by platform, so the default is none. */
 export const ACCOUNT_DEFAULTS = { concurrentRequests: 5, requestsPerMinute: 0 };
 
 /** Each image is a separate, charged request. The limit protects against typing errors. */

@@ -12,10 +12,7 @@ export const SETTINGS = ['steps', 'cfg_scale', 'seed', 'negative_prompt', 'text_
 
 export type Setting = (typeof SETTINGS)[number];
 
-/**
- * The fields of the body for each setting: several if models of the same server read different fields. A path with dots
- * names a nested object.
- */
+/** The body's fields for each setting: several if models read different ones. A path with dots names a nested object. */
 type SettingFields = Partial<Record<Setting, readonly string[]>>;
 
 export interface ServerFormat {

@@ -9,10 +9,8 @@ interface Service {
 }
 
 /**
- * The services that offer StepFun's image API. A key of one region does not work in the other.
- *
- * Source: StepFun's platform documentation, Chinese (platform.stepfun.com) and international
- * (platform.stepfun.ai), read between June and September 2026.
+ * The services that offer StepFun's image API. Source: StepFun's platform documentation, Chinese (platform.stepfun.com)
+ * and international (platform.stepfun.ai), read between June and September 2026.
  */
 export const SERVICES: readonly Service[] = [
 	{
@@ -55,10 +53,7 @@ export function currencyOf(url: string): Currency | undefined {
 	return SERVICES.find(({ baseUrl }) => baseUrl === url)?.currency;
 }
 
-/**
- * The currency of the account's balance at a Base URL. `undefined` if it is not known: StepFun's international
- * documentation shows the amounts without a currency.
- */
+/** The currency of the balance at a Base URL; `undefined` where StepFun's documentation shows amounts without one. */
 export function balanceCurrencyOf(url: string): Currency | undefined {
 	return hostOf(url) === 'api.stepfun.com' ? 'cny' : undefined;
 }

@@ -9,9 +9,7 @@ import {
 } from '../catalogue/models';
 import { noticeFor, showFor } from './showFor';
 
-/**
- * Operations with the same default model share one field, so that the model stays when the user switches between them.
- */
+/** Operations with the same default model share a field, so that the model stays when the user switches between them. */
 const defaultOf = (operation: Operation) => modelsFor(operation)[0].id;
 
 const fields = [...new Set(OPERATIONS.map(defaultOf))].map(
@@ -46,9 +44,7 @@ const fields = [...new Set(OPERATIONS.map(defaultOf))].map(
 	}),
 );
 
-/**
- * The field keeps a model that the new operation does not offer, in case the user switches back. The run refuses it.
- */
+/** The field keeps a model that a new operation does not offer, in case the user switches back. The run refuses it. */
 const notices = OPERATIONS.flatMap((operation) =>
 	MODELS.filter(({ operations }) => !operations[operation]).map(({ id }) => {
 		const text = `${id} does not offer ${OPERATION_NAMES[operation]}. Choose another model, such as ${defaultOf(operation)}.`;

@@ -40,10 +40,8 @@ const [output, ...rest]: INodeProperties[] = [
 ];
 
 /**
- * The fields that choose the form of the output.
- *
- * The API returns either the image or a link to it. For Image File and URL, the node therefore requests the link and
- * downloads the image. For a temporary link, which n8n serves, it requests the image.
+ * The fields that choose the form of the output. The API returns either the image or a link to it: for Image File and
+ * URL, the node requests the link and downloads the image; for a temporary link, it requests the image.
  */
 export const outputFields: INodeProperties[] = [
 	...toolVariant(

@@ -46,10 +46,7 @@ const field = {
 	description: 'What the agent reads about this tool when it decides whether and how to call it',
 } as const;
 
-/**
- * The tool's descriptions for the agent, one for each operation. If a node has a field of this name, n8n does not add
- * its own description, which contains only the name of the operation.
- */
+/** The tool's descriptions for the agent. They replace n8n's own, which contains only the name of the operation. */
 export const toolDescriptionFields: INodeProperties[] = [
 	...(Object.keys(TOOL_PURPOSES) as Operation[]).map((operation): INodeProperties => {
 		const [{ id, pricePerImage }] = modelsFor(operation);

@@ -16,8 +16,7 @@ const UNKNOWN_TYPE = /^((application|binary)\/octet-stream)?$/;
 /**
  * Finds the images in an item's binary fields, and checks them against a model's limits by reading only their headers.
  *
- * @param source a field's name, several names separated by commas, `*` for all images of the item, or a list of names
- * or a file from an expression
+ * @param source a field's name, several separated by commas, `*` for all images, or names or a file from an expression
  * @throws Refusal if the field does not exist, contains no image, or the image exceeds a limit
  */
 export async function findBinaryImages(
@@ -121,10 +120,7 @@ function findBinaryData(item: ItemContext, source: string | IBinaryData): IBinar
 	);
 }
 
-/**
- * Finds a file with n8n's helper, which may also return a property that every object has, or something else that is no
- * file.
- */
+/** Finds a file with n8n's helper, which may return something else, such as a property that every object has. */
 function openField(item: ItemContext, name: string): IBinaryData | undefined {
 	try {
 		const found = item.functions.helpers.assertBinaryData(
@@ -137,10 +133,7 @@ function openField(item: ItemContext, name: string): IBinaryData | undefined {
 	}
 }
 
-/**
- * An item's files by their names, or by their paths if the workflow's setting keeps files in the JSON. Without that
- * setting, n8n does not open anything in the JSON, even if it looks like a file.
- */
+/** An item's files by name, or by path for those that n8n opens in the JSON because of the workflow's setting. */
 function filesOf(item: ItemContext): Map<string, IBinaryData> {
 	const { json, binary } = item.input;
 	const pathsIn = (value: unknown, path: string): string[] => {

@@ -28,10 +28,7 @@ export async function encodeBody(
 		: { json: await jsonWithImage(fields, image, progress) };
 }
 
-/**
- * Writes the JSON itself, piece by piece as the image is read: as one text of several megabytes, the image would block
- * the event loop while it is encoded.
- */
+/** Writes the JSON piece by piece: to encode the image as one text of several megabytes would block the event loop. */
 async function jsonWithImage(
 	fields: BodyFields,
 	file: UploadFile,

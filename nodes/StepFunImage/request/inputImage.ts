@@ -111,10 +111,7 @@ function withoutLogin(address: string): string {
 	return address.replace(/^(\w+:\/\/)?[^/?#]*@/, '$1');
 }
 
-/**
- * Joins the lines of a Base64 text whose line breaks have become spaces, as in a field of a single line. The lines have
- * the same length then. Spaces at other places were plus signs.
- */
+/** Joins lines of equal length whose breaks became spaces, as in a one-line field. Other spaces were plus signs. */
 function joinLines(text: string): string {
 	const lines = text.split(' ');
 	const { length } = lines[0];
@@ -123,10 +120,7 @@ function joinLines(text: string): string {
 	return areLines && last.length <= length ? lines.join('') + last : text;
 }
 
-/**
- * Whether a text is Base64, with or without the padding at its end. A regular expression for the whole text would
- * exceed Node.js's stack if the text is long.
- */
+/** Whether a text is Base64, with or without padding. A single regular expression would exceed Node.js's stack. */
 function isBase64(text: string): boolean {
 	const [padding] = ['==', '=', ''].filter((end) => text.endsWith(end));
 	const end = text.length - padding.length;

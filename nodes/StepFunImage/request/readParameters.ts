@@ -115,10 +115,7 @@ export async function readImageRequests(
 	return { requests, outputOptions, maxImagesPerRun };
 }
 
-/**
- * Refuses an expression in a field that is set to Fixed. n8n would not resolve it, and the image would be generated
- * from the braces.
- */
+/** Refuses an expression in a field that is set to Fixed: n8n would send the braces instead of resolving it. */
 function assertNoUnresolvedExpressions({ node }: ItemContext, { textFields }: Routing): void {
 	for (const { label, path } of textFields) {
 		const value = valueOfLocator(valueAt(node.parameters, path));

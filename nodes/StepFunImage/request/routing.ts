@@ -34,9 +34,6 @@ const TEXT_TYPES = ['string', 'json', 'resourceLocator'];
 /**
  * Reads the routing from the node's own properties: each field declares the field of the API that it sets
  * (`routing.send`), and each operation its method and path (`routing.request`).
- *
- * @returns the fields with routing, the user's texts, and the operations by resource and name, such as
- * `image generate`
  */
 export function readRouting(properties: INodeProperties[]) {
 	const fields = new Map<string, RoutedField>();
