@@ -5,19 +5,14 @@ export function createParameterReader(
 	functions: IExecuteFunctions,
 ): (itemIndex: number) => IDataObject {
 	const { parameters } = functions.getNode();
-	const names = Object.keys(parameters);
-	const withExpression = names.filter((name) => hasExpression(parameters[name]));
-	let fixed: IDataObject | undefined;
-	const read = (itemIndex: number, wanted: string[]): IDataObject =>
-		Object.fromEntries(
-			wanted.map((name) => [name, functions.getNodeParameter(name, itemIndex) as IDataObject]),
-		);
+	const fixed: IDataObject = {};
 	return (itemIndex) => {
-		fixed ??= read(
-			itemIndex,
-			names.filter((name) => !withExpression.includes(name)),
-		);
-		return { ...fixed, ...read(itemIndex, withExpression) };
+		const values = { ...fixed };
+		for (const name of Object.keys(parameters).filter((each) => !(each in fixed))) {
+			values[name] = functions.getNodeParameter(name, itemIndex) as IDataObject;
+			if (!hasExpression(parameters[name])) fixed[name] = values[name];
+		}
+		return values;
 	};
 }
 

@@ -146,12 +146,9 @@ function refusedRowsError(prepared: PreparedItem[]): NodeError | undefined {
 
 /** The error for a run that would make more images than the user allows. */
 function imageLimitError(items: ItemContext[], prepared: PreparedItem[]): NodeError | undefined {
-	let limit = Infinity;
-	let total = 0;
-	for (const { images, maxImagesPerRun = Infinity } of prepared) {
-		limit = Math.min(limit, maxImagesPerRun);
-		total += images;
-	}
+	const total = prepared.reduce((sum, { images }) => sum + images, 0);
+	const limits = prepared.map(({ maxImagesPerRun = Infinity }) => maxImagesPerRun);
+	const limit = limits.reduce((lowest, each) => Math.min(lowest, each), Infinity);
 	if (total <= limit) return undefined;
 	const costs = describeCosts(prepared.flatMap(({ images, cost }) => Array(images).fill(cost)));
 	const { node, isTool } = items[0];
