@@ -5,6 +5,7 @@ import { inputImage } from '../kit/images.cts';
 import { bytesOf } from '../kit/runNode.cts';
 import { runEdit, runGenerate } from '../kit/localRuns.cts';
 import { startHostileServer } from '../kit/hostileServer.cts';
+import { waitFor } from '../kit/waitFor.cts';
 import { startStepFunServer, type StepFunServer } from '../stepfun-server/server.cts';
 
 let server: StepFunServer;
@@ -86,4 +87,22 @@ test('An error of a download tells where the other images of the answer are', as
 	await hostile.close();
 	expect(error?.description).toContain(`still at ${hostile.origin}/1.png`);
 	expect(error?.description).toContain(`${hostile.origin}/2.png`);
+});
+
+test('An execution that is canceled during a download tells where the image is', async () => {
+	server.setResultFaults([{ times: 1, fault: { delayMs: 300, status: 503, retryAfter: 20 } }]);
+	const cancelLater = async (cancel: () => void) => {
+		await waitFor('the download', () => server.resultRequests.length > 0);
+		setTimeout(cancel, 1_000);
+	};
+	const { items } = await runGenerate(
+		server,
+		{ output: 'fileAndUrl' },
+		{ onError: 'continueRegularOutput', onStart: (cancel) => void cancelLater(cancel) },
+	);
+	expect(server.billed).toHaveLength(1);
+	expect(items[0].json.error).toContain('the execution was canceled');
+	expect(items[0].json.details).toMatchObject({
+		description: expect.stringContaining(`still at ${server.resultOrigin}/`),
+	});
 });

@@ -59,6 +59,7 @@ export async function downloadImage(
 		);
 		return result;
 	} catch (error) {
+		if (error === state.cancelSignal.reason) throw new RequestFailure('download', paid);
 		if (!(error instanceof RequestFailure)) throw error as Error;
 		const { tries } = error.details;
 		throw error.kind === 'storage'

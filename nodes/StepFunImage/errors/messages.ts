@@ -380,7 +380,7 @@ function downloadAdvice({ reason }: FailureDetails): string {
 }
 
 function explainDownload({ url = '', reason }: FailureDetails): string {
-	if (!reason) return hostOf(url);
+	if (!reason) return 'the execution was canceled';
 	const { status, seconds, text = '' } = reason.details;
 	const serverText = quote(text);
 	const texts: Partial<Record<FailureKind, string>> = {

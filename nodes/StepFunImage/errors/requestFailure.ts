@@ -99,7 +99,7 @@ export interface FailureDetails {
 	url?: string;
 	/** The links to the other images of the same answer, separated by commas. */
 	otherUrls?: string;
-	/** Why a download failed. */
+	/** Why a download failed; absent if the execution was canceled. */
 	reason?: RequestFailure;
 	/** How many times the request was sent. */
 	tries?: number;
