@@ -1,6 +1,7 @@
 import type { INode } from 'n8n-workflow';
 
-import { itemWithFile, pngOfBytes } from '../kit/images.cts';
+import { startHostileServer } from '../kit/hostileServer.cts';
+import { inputImage, itemWithFile, pngOfBytes } from '../kit/images.cts';
 import { runEdit, runGenerate } from '../kit/localRuns.cts';
 import { bytesOf, type NodeRun } from '../kit/runNode.cts';
 import { LOCAL_API_KEY, startStepFunServer } from '../stepfun-server/server.cts';
@@ -112,6 +113,41 @@ describe.each(ON_ERROR)('Retry On Fail with On Error %s', (onError) => {
 });
 
 describe('Retry On Fail', () => {
+	test.each([true, false])(
+		'A kept image keeps the seed that the node chose for it (the server reports it: %s)',
+		async (isReported) => {
+			await start();
+			const base64 = (await inputImage(40, 30)).toString('base64');
+			const seeds: number[] = [];
+			const hostile = await startHostileServer((_request, response, body) => {
+				const { prompt, seed } = JSON.parse(String(body)) as { prompt: string; seed: number };
+				if (prompt === 'bad' && hostile.requests.length < 4) {
+					return void setTimeout(() => response.writeHead(400).end(), 300);
+				}
+				seeds.push(seed);
+				const finish = prompt === 'withheld' ? { finish_reason: 'content_filtered' } : {};
+				const reported = isReported ? { seed } : {};
+				response.end(JSON.stringify({ data: [{ b64_json: base64, ...reported, ...finish }] }));
+			});
+			const { items } = await runGenerate(
+				hostile,
+				{ prompt: '={{ $json.prompt }}', options: { whenModerated: 'passOn' } },
+				{
+					items: [{ prompt: 'good' }, { prompt: 'withheld' }, { prompt: 'bad' }],
+					retryOnFail: { maxTries: 2 },
+					credential: { apiFormat: 'sglang', concurrentRequests: 3 },
+				},
+			);
+			await hostile.close();
+			expect(items.map(({ json }) => json.seed)).toEqual(seeds);
+			expect(items.map(({ json }) => json.requestedSeed)).toEqual([
+				undefined,
+				undefined,
+				undefined,
+			]);
+		},
+	);
+
 	test('With Execute Once, the only item is sent again', async () => {
 		const key = await start({ faults: [{ when: { nth: 1 }, fault: { status: 400 } }] });
 		const { items, error } = await generate(key, { executeOnce: true });

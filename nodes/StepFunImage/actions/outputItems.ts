@@ -20,6 +20,8 @@ export interface ImageResult {
 	traceId?: string;
 	/** How many times the request was sent. */
 	tries: number;
+	/** The seed that was sent, which the next try of n8n's Retry On Fail may choose anew. */
+	seed?: number;
 	/** Whether a try before the last one was charged. */
 	earlierCharge?: Charge;
 }
@@ -55,7 +57,7 @@ export function toResult(
 			request,
 			{ ...response, traceId, tries },
 			{
-				seed: response.seed ?? request.seed ?? null,
+				seed: response.seed ?? result.seed ?? null,
 				width: image?.width,
 				height: image?.height,
 				fileName: image?.fileName,
@@ -90,8 +92,8 @@ function describeAnswer(
 
 /** The requested size and seed of an image as fields of its item, where they differ from what came. */
 export function findDifference(
-	{ expectedSize, seed }: ImageRequest,
-	{ image, response }: Pick<ImageResult, 'image' | 'response'>,
+	{ expectedSize }: ImageRequest,
+	{ image, response, seed }: ImageResult,
 ) {
 	const hasOtherSize =
 		expectedSize &&
@@ -127,7 +129,7 @@ export function toModeratedResult(
 	const wasMade = kind === 'contentFiltered';
 	return {
 		json: describeAnswer(request, details, {
-			seed: wasMade ? (details.seed ?? request.seed ?? null) : null,
+			seed: wasMade ? (details.seed ?? null) : null,
 			finishReason: wasMade ? 'content_filtered' : 'refused',
 			moderation: wasMade ? null : request.credential.redactor.text(details.text ?? ''),
 			charged: wasMade || details.earlierCharge === 'yes',

@@ -33,7 +33,7 @@ interface ScheduledTask extends Pick<ImageTask, 'state' | 'signal'> {
 }
 
 /** The answer to one try. */
-type Answer = Omit<ImageResult, 'tries'>;
+type Answer = Omit<ImageResult, 'tries' | 'seed'>;
 
 /**
  * Requests an image as the account allows, with retries.
@@ -59,7 +59,7 @@ export async function requestImage(task: ImageTask, onCharged: () => void): Prom
 		},
 	);
 	onCharged();
-	return { ...result, ...tried };
+	return { ...result, ...tried, seed: request.seed };
 }
 
 /**
@@ -175,7 +175,7 @@ async function readAnswer(
 		}
 		const answer = await readResponse(bytes, storeBytes, (parsed) => {
 			whole = { ...parsed, url: toAddress(parsed.url), others: parsed.others?.map(toAddress) };
-			const { finishReason, seed, id } = parsed;
+			const { finishReason, seed = task.request.seed, id } = parsed;
 			if (finishReason !== 'content_filtered') return;
 			throw new RequestFailure('contentFiltered', { seed, id });
 		});

@@ -87,7 +87,7 @@ export interface FailureDetails {
 	code?: string;
 	/** The limit that a `timeout` exceeded. */
 	seconds?: number;
-	/** The seed of an image that moderation withheld. */
+	/** The seed of an image that moderation withheld: the server's, or else the one that was sent. */
 	seed?: number;
 	/** The ID in the answer. */
 	id?: string;
