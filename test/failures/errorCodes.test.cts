@@ -209,3 +209,22 @@ test('A 422, with which FastAPI refuses a field, leads to the fields, not to the
 	expect(error?.message).toBe('The service refused the request: size: Size not supported');
 	expect(error?.description).toMatch(/^Check the fields that the message names/);
 });
+
+test('A model that new-api does not have, which it says with 503, ends only the rows of this model', async () => {
+	answerWith(503, { error: { code: 'model_not_found', message: 'No available channel' } });
+	const { items } = await runGenerate(
+		server,
+		{ model: '={{ $json.model }}' },
+		{
+			items: ['a', 'a', 'b'].map((model) => ({ model })),
+			credential: { ...credential(), concurrentRequests: 1 },
+			onError: 'continueRegularOutput',
+		},
+	);
+	expect(items.map(({ json }) => json.error)).toEqual([
+		'The server does not have the model a: No available channel',
+		expect.stringMatching(/^Not sent, because .* the model a/),
+		'The server does not have the model b: No available channel',
+	]);
+	expect(server.requests).toHaveLength(2);
+});

@@ -278,7 +278,7 @@ BY_STATUS[405] = BY_STATUS[501] = BY_STATUS[404];
 // FastAPI's status for fields that it refuses.
 BY_STATUS[422] = BY_STATUS[400];
 
-/** The 404 of a server that has the endpoint, but not the model. */
+/** The error of a server that has the endpoint, but not the model. */
 const UNKNOWN_MODEL: Entry = {
 	message: ({ image }) => `The server does not have the model ${truncate(image?.model ?? '')}`,
 	description: (facts) =>
@@ -356,7 +356,7 @@ function entryOfStatus({ failure, details: { status = 0, text = '' }, image }: F
 	if (status === 400 && image?.hasInputImage && text.includes(IMAGE_NOT_RECEIVED)) {
 		return IMAGE_TOO_LARGE;
 	}
-	if (status === 404 && image && /model/i.test(text)) return UNKNOWN_MODEL;
+	if (image && failure.isUnknownModel) return UNKNOWN_MODEL;
 	if (BY_STATUS[status]) return BY_STATUS[status];
 	if (status >= 300 && status < 400) return REDIRECT;
 	return status >= 500 ? SERVER_FAILED : REFUSED;

@@ -133,7 +133,7 @@ export class RequestFailure extends Error {
 		const { status = 0, code = '', reason, retryable, wasNotSent } = this.details;
 		if (wasNotSent) return false;
 		if (retryable) return true;
-		if (this.kind === 'status') return RETRYABLE_STATUSES.has(status);
+		if (this.kind === 'status') return RETRYABLE_STATUSES.has(status) && !this.isUnknownModel;
 		if (this.kind === 'connection')
 			return !IMPOSSIBLE_CODES.test(code) && !LASTING_CODES.test(code);
 		if (this.kind === 'inputDownload') return reason?.retryable === true;
@@ -171,10 +171,16 @@ export class RequestFailure extends Error {
 		return this.details.status === 402 || this.hasCode(CREDIT_CODE);
 	}
 
+	/** Whether the server lacks the model. new-api reports this with status 503. */
+	get isUnknownModel(): boolean {
+		const { status, text = '' } = this.details;
+		return this.hasCode(/^model_not_found$/i) || (status === 404 && /model/i.test(text));
+	}
+
 	/** Whether the service seems to be down, so that other requests would fail too. */
 	get isUnavailable(): boolean {
 		const { status = 0 } = this.details;
-		return UNAVAILABLE_STATUSES.has(status) || (this.wasNeverConnected && this.retryable);
+		return this.retryable && (UNAVAILABLE_STATUSES.has(status) || this.wasNeverConnected);
 	}
 
 	/** Whether moderation refused the request (451) or withheld the image. */
