@@ -133,6 +133,7 @@ describe('Credential: the connection test', () => {
 			{ headers: { location: 'https://new.example/v1' } },
 			'https://new.example/v1',
 		],
+		['if there are any', 401, {}, 'was not accepted. Check'],
 	])("The connection test tells the server's own words %s", async (_what, status, fault, words) => {
 		server.setFaults([{ when: { path: '/models' }, fault: { status, body: '', ...fault } }]);
 		const { message } = await testLocal();

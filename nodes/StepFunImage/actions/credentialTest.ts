@@ -71,7 +71,8 @@ async function requestModels(
 		return passed('The server answers. It has no list of models, so the API key was not tested.');
 	}
 	if (status >= 300) {
-		throw toStatusFailure(response, typeof body === 'string' ? body : JSON.stringify(body ?? ''));
+		const text = typeof body === 'object' ? JSON.stringify(body) : String(body ?? '');
+		throw toStatusFailure(response, text);
 	}
 	return modelEntries(parse(body))
 		? passed('Connection successful!')
