@@ -15,6 +15,7 @@ import {
 	parseSize,
 	readBoolean,
 	readNumber,
+	readText,
 	showValue,
 	toBoolean,
 	toNumber,
@@ -37,6 +38,9 @@ interface CheckedValue extends EnteredValue, Pick<RoutedField, 'isRequired'> {
 
 /** Returns the value to send, or `undefined` to send none. Throws if the API would refuse the value. */
 type Validator = (checked: CheckedValue) => unknown;
+
+const EMPTY_PROMPT_ADVICE =
+	'Write what the image should show. If the prompt comes from an expression, check that the field exists on this item.';
 
 /** Only options can be removed. */
 const advise = ({ label, isRequired }: Pick<RoutedField, 'label' | 'isRequired'>, effect: string) =>
@@ -100,12 +104,7 @@ export function readBodyFields(
 		const { apiField, label, isRequired } = field;
 		if (apiField === 'model') continue;
 		// Without a prompt, any server would make, and charge, a meaningless image.
-		if (isUnset(value) && apiField === 'prompt') {
-			throw new Refusal(
-				`'${label}' is empty`,
-				'Write what the image should show. If the prompt comes from an expression, check that the field exists on this item.',
-			);
-		}
+		if (apiField === 'prompt') readText({ label, value }, EMPTY_PROMPT_ADVICE);
 		const isChecked = capabilities && Object.hasOwn(VALIDATORS, apiField);
 		if (isUnset(value) && !(isChecked && isRequired)) continue;
 		const validated = isChecked

@@ -151,13 +151,10 @@ function readLinkLifetime(value: unknown = DEFAULT_LINK_LIFETIME): string {
 /** Reads the name of the binary field for an image. */
 export function readOutputField(value: unknown, output: Output): string {
 	if (!findOutput(output)?.hasFile) return FALLBACK_FIELD;
-	const field = readText({ label: 'Put Output File in Field', value });
-	if (field === '') {
-		throw new Refusal(
-			"'Put Output File in Field' is empty",
-			'Enter a name for the binary field of the image, such as data.',
-		);
-	}
+	const field = readText(
+		{ label: 'Put Output File in Field', value },
+		'Enter a name for the binary field of the image, such as data.',
+	);
 	if (field === '__proto__') {
 		throw new Refusal(
 			"'Put Output File in Field' must not be __proto__",

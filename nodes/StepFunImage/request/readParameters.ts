@@ -51,7 +51,10 @@ export async function readImageRequests(
 	assertNoUnresolvedExpressions(item, routing);
 	assertCredential(credential);
 	assertOperation(format, operation);
-	const model = readModel(parameters);
+	const model = readText(
+		{ label: 'Model', value: valueOfLocator(parameters.model) },
+		'Choose a model from the list, or check that the expression gives the ID of a model on this item.',
+	);
 	// The catalogue's limits apply to StepFun's models only where StepFun serves them.
 	const capabilities =
 		format.sizeNotation === 'asModel' ? findCapabilities(model, operation) : undefined;
@@ -133,15 +136,6 @@ function assertNoUnresolvedExpressions({ node }: ItemContext, { textFields }: Ro
 /** The value of a resource locator such as Model. Older workflows contain the value itself. */
 function valueOfLocator(field: unknown): unknown {
 	return typeof field === 'object' && field !== null && 'value' in field ? field.value : field;
-}
-
-function readModel({ model }: IDataObject): string {
-	const id = readText({ label: 'Model', value: valueOfLocator(model) });
-	if (id !== '') return id;
-	throw new Refusal(
-		"'Model' is empty",
-		'Choose a model from the list, or check that the expression gives the ID of a model on this item.',
-	);
 }
 
 /** The `response_format` for an output, if the server accepts it. */

@@ -66,11 +66,14 @@ export function assertScalar({ label, value }: EnteredValue): void {
 	);
 }
 
-/** Reads a text without the spaces around it; empty if the field is unset. Throws as `assertScalar` does. */
-export function readText(entered: EnteredValue): string {
-	if (isUnset(entered.value)) return '';
-	assertScalar(entered);
-	return String(entered.value).trim();
+/** Reads a text without the spaces around it. An unset field is empty, or refused with the advice for that. */
+export function readText(entered: EnteredValue, adviceIfEmpty?: string): string {
+	if (!isUnset(entered.value)) {
+		assertScalar(entered);
+		return String(entered.value).trim();
+	}
+	if (adviceIfEmpty === undefined) return '';
+	throw new Refusal(`'${entered.label}' is empty`, adviceIfEmpty);
 }
 
 /** Converts a value to a number; `undefined` if it is neither a number nor the text of one. */
