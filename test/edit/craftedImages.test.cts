@@ -80,6 +80,18 @@ describe('other work of n8n gets its turns', () => {
 		clearInterval(timer);
 		expect(turns).toBeGreaterThan(2);
 	});
+
+	test('also while eight files are measured at once', async () => {
+		const files = Array<Buffer>(8).fill(jpeg.subarray(0, 8 * MEGABYTE));
+		let turns = 0;
+		const timer = setInterval(() => turns++, 1);
+		const before = process.cpuUsage();
+		await Promise.all(files.map(measureImage));
+		const { user, system } = process.cpuUsage(before);
+		clearInterval(timer);
+		// Processor time, because other programs may use the processor too.
+		expect((user + system) / 1000 / turns).toBeLessThan(20);
+	});
 });
 
 test('the size of a HEIF photo and its preview is read', async () => {

@@ -12,7 +12,7 @@ import {
 } from '../errors/nodeErrors';
 import type { ItemContext } from '../request/types';
 import { readCredential, type Credential } from '../transport/credential';
-import { wait } from '../transport/wait';
+import { wait, yieldToEventLoop } from '../transport/wait';
 import { createBalanceAction } from './balance';
 import { describeCosts } from './costs';
 import { createImageAction } from './image';
@@ -106,7 +106,7 @@ async function prepareAll(
 	functions: IExecuteFunctions,
 	items: ItemContext[],
 	action: Action,
-	{ cancelSignal, summary, yieldToEventLoop }: RunState,
+	{ cancelSignal, summary }: RunState,
 ): Promise<PreparedItem[]> {
 	const readParameters = createParameterReader(functions);
 	const credentials = new Map<string, Credential>();
@@ -162,7 +162,7 @@ function imageLimitError(items: ItemContext[], prepared: PreparedItem[]): NodeEr
 async function sendAll(
 	items: ItemContext[],
 	prepared: PreparedItem[],
-	{ cancelSignal, yieldToEventLoop }: RunState,
+	{ cancelSignal }: RunState,
 ): Promise<ItemOutcome[]> {
 	const sent: Array<Promise<ItemOutcome>> = [];
 	// Those that fail again come first, so that nothing is bought for a run that they stop.
@@ -182,7 +182,7 @@ async function sendAll(
 /** The output items of all input items. A failure becomes an item if the workflow continues on errors, or is thrown. */
 async function collect(
 	outcomes: ItemOutcome[],
-	{ cancelSignal, stop, continueOnFail, costs, yieldToEventLoop }: RunState,
+	{ cancelSignal, stop, continueOnFail, costs }: RunState,
 ): Promise<INodeExecutionData[]> {
 	const allFailures = outcomes.flatMap(({ failures }) => failures);
 	if (allFailures.length > 0 && !continueOnFail) {

@@ -12,7 +12,7 @@ import type { ImageRequest } from '../request/readParameters';
 import { readRouting } from '../request/routing';
 import type { ItemContext } from '../request/types';
 import type { Credential } from '../transport/credential';
-import { createEventLoopYielder } from '../transport/wait';
+import { yieldToEventLoop } from '../transport/wait';
 import type { Cost } from './costs';
 import { memoize } from './memoize';
 import type { Tries } from './retryOnFail';
@@ -89,12 +89,10 @@ export function createRunState(
 	const stop = new AbortController();
 	/** Requests that one failure makes pointless, such as all with one key. Aborted with the error that the user reads. */
 	const scopeOf = memoize<string, AbortController>(() => new AbortController());
-	const yieldToEventLoop = createEventLoopYielder();
 	const oneAtATime = pLimit(1);
 	return {
 		tries,
 		cancelSignal,
-		yieldToEventLoop,
 		stop,
 		scopeOf,
 		/** A signal for one request, because Node.js warns about many listeners on one. Its scopes or the run abort it. */

@@ -1,5 +1,5 @@
 import type { ImageFormat } from '../catalogue/imageFormats';
-import { createEventLoopYielder } from '../transport/wait';
+import { yieldToEventLoop } from '../transport/wait';
 import { FORMAT_PARTS } from './formatParts';
 import { createPartReader } from './partReader';
 import { formatOf, SIGNATURE_BYTES } from './signature';
@@ -91,7 +91,6 @@ async function inspectPieces(
 	image: Buffer | string,
 	goesOn: (inspector: ImageInspector) => boolean,
 ): Promise<ImageInspector | undefined> {
-	const yieldToEventLoop = createEventLoopYielder();
 	const pieceAt = (at: number) =>
 		typeof image === 'string'
 			? Buffer.from(image.slice(at, at + PIECE_LENGTH), 'base64')

@@ -18,24 +18,23 @@ export async function wait(milliseconds: number, signal?: AbortSignal): Promise<
 	}
 }
 
+let yieldedAt = performance.now();
 /**
- * Creates a function to call between the steps of a long task. It returns at once until the task has blocked the event
- * loop for `MAX_BLOCKING_MS`, and then yields to it.
+ * Shared by all callers: with a timer for each, one would always be due, and they would still block everything else.
  */
-export function createEventLoopYielder(): () => Promise<void> {
-	let startedAt = performance.now();
-	/**
-	 * Shared by all callers: with a timer for each, one would always be due, and they would still block everything
-	 * else.
-	 */
-	let pendingYield: Promise<void> | undefined;
-	const yieldOnce = async () => {
-		await sleep(0);
-		startedAt = performance.now();
-		pendingYield = undefined;
-	};
-	return async () => {
-		if (performance.now() - startedAt < MAX_BLOCKING_MS) return;
-		await (pendingYield ??= yieldOnce());
-	};
+let pendingYield: Promise<void> | undefined;
+
+/**
+ * To call between the steps of a long task. It returns at once until `MAX_BLOCKING_MS` have passed since it yielded to
+ * the event loop, and then yields again.
+ */
+export async function yieldToEventLoop(): Promise<void> {
+	if (performance.now() - yieldedAt < MAX_BLOCKING_MS) return;
+	await (pendingYield ??= yieldOnce());
+}
+
+async function yieldOnce(): Promise<void> {
+	await sleep(0);
+	yieldedAt = performance.now();
+	pendingYield = undefined;
 }
