@@ -59,11 +59,11 @@ export async function downloadImage(
 		);
 		return result;
 	} catch (error) {
-		if (error === state.cancelSignal.reason) throw new RequestFailure('download', paid);
-		if (!(error instanceof RequestFailure)) throw error as Error;
-		const { tries } = error.details;
-		throw error.kind === 'storage'
-			? error.with(paid)
-			: new RequestFailure('download', { ...paid, reason: error, tries });
+		const reason = error instanceof RequestFailure ? error : undefined;
+		// The user may want the link of an image even after stopping the execution.
+		if (!reason && error !== state.cancelSignal.reason) throw error as Error;
+		throw reason?.kind === 'storage'
+			? reason.with(paid)
+			: new RequestFailure('download', { ...paid, reason, tries: reason?.details.tries });
 	}
 }
