@@ -16,32 +16,36 @@ export function inputImageFields(operation: Operation): INodeProperties[] {
 	const accepted = formats
 		? formats.map((format) => IMAGE_FORMATS[format].name).join(' or ')
 		: 'PNG, JPEG and WebP are safe choices';
-	const [inputSource, ...rest]: INodeProperties[] = [
-		{
-			displayName: 'Input Image From',
-			name: 'inputSource',
-			type: 'options',
-			options: [
-				{
-					name: 'Base64 Text',
-					value: 'text',
-					description: 'Base64 text or a data URI in a field of the item',
-				},
-				{
-					name: 'Binary Field',
-					value: 'binary',
-					description: 'A file in a binary field of the item',
-				},
-				{
-					name: 'URL',
-					value: 'url',
-					description: 'An address from which n8n downloads the image',
-				},
-			],
-			default: 'binary',
-			displayOptions: showFor(operation),
-			description: `Where to get the image from. StepFun's models accept at most ${maxSide} × ${maxSide} pixels; ${accepted}. The node checks a file before it sends anything, but an image at a URL only right before its own request.`,
-		},
+	return [
+		...toolVariant(
+			{
+				displayName: 'Input Image From',
+				name: 'inputSource',
+				type: 'options',
+				options: [
+					{
+						name: 'Base64 Text',
+						value: 'text',
+						description: 'Base64 text or a data URI in a field of the item',
+					},
+					{
+						name: 'Binary Field',
+						value: 'binary',
+						description: 'A file in a binary field of the item',
+					},
+					{
+						name: 'URL',
+						value: 'url',
+						description: 'An address from which n8n downloads the image',
+					},
+				],
+				default: 'binary',
+				displayOptions: showFor(operation),
+				description: `Where to get the image from. StepFun's models accept at most ${maxSide} × ${maxSide} pixels; ${accepted}. The node checks a file before it sends anything, but an image at a URL only right before its own request.`,
+			},
+			['url', 'text'],
+			`Where to get the image from. A URL is the easiest for a model to pass on. StepFun's models accept at most ${maxSide} × ${maxSide} pixels; ${accepted}.`,
+		),
 		{
 			displayName: 'Input Data Field Name',
 			name: 'binaryPropertyName',
@@ -73,13 +77,5 @@ export function inputImageFields(operation: Operation): INodeProperties[] {
 			description: 'The image as Base64 text or as a data URI',
 			displayOptions: showFor(operation, { inputSource: ['text'] }),
 		},
-	];
-	return [
-		...toolVariant(
-			inputSource,
-			['url', 'text'],
-			`Where to get the image from. A URL is the easiest for a model to pass on. StepFun's models accept at most ${maxSide} × ${maxSide} pixels; ${accepted}.`,
-		),
-		...rest,
 	];
 }

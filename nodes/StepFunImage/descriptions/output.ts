@@ -6,17 +6,25 @@ import { OUTPUTS, outputsWith } from '../catalogue/outputs';
 import { showFor } from './showFor';
 import { toolVariant } from './toolVariant';
 
-const [output, ...rest]: INodeProperties[] = [
-	{
-		displayName: 'Output',
-		name: 'output',
-		type: 'options',
-		displayOptions: showFor(OPERATIONS),
-		options: OUTPUTS.map(({ name, value, description }) => ({ name, value, description })),
-		default: 'file',
-		description:
-			"What to put into the item. StepFun's links work for 30 days on the Chinese platform and for about 2 hours on the international one. A temporary link works as long as Link Lifetime says, but not longer than n8n keeps the execution. Browsers download its image instead of showing it.",
-	},
+/**
+ * The fields that choose the form of the output. The API returns either the image or a link to it: for Image File and
+ * URL, the node requests the link and downloads the image; for a temporary link, it requests the image.
+ */
+export const outputFields: INodeProperties[] = [
+	...toolVariant(
+		{
+			displayName: 'Output',
+			name: 'output',
+			type: 'options',
+			displayOptions: showFor(OPERATIONS),
+			options: OUTPUTS.map(({ name, value, description }) => ({ name, value, description })),
+			default: 'file',
+			description:
+				"What to put into the item. StepFun's links work for 30 days on the Chinese platform and for about 2 hours on the international one. A temporary link works as long as Link Lifetime says, but not longer than n8n keeps the execution. Browsers download its image instead of showing it.",
+		},
+		['url', 'n8nLink'],
+		"What the agent gets in addition to the details of the image. StepFun's links work for 30 days on the Chinese platform and for about 2 hours on the international one. A temporary link works as long as Link Lifetime says, wherever your n8n can be reached. Browsers download its image instead of showing it.",
+	),
 	{
 		displayName: 'Put Output File in Field',
 		name: 'outputField',
@@ -37,17 +45,4 @@ const [output, ...rest]: INodeProperties[] = [
 			"How long the link works. It stops working earlier if n8n deletes the execution's data: by default after 14 days or 10,000 executions, or soon after the run if the workflow's settings say not to save it.",
 		displayOptions: showFor(OPERATIONS, { output: outputsWith('hasN8nLink') }),
 	},
-];
-
-/**
- * The fields that choose the form of the output. The API returns either the image or a link to it: for Image File and
- * URL, the node requests the link and downloads the image; for a temporary link, it requests the image.
- */
-export const outputFields: INodeProperties[] = [
-	...toolVariant(
-		output,
-		['url', 'n8nLink'],
-		"What the agent gets in addition to the details of the image. StepFun's links work for 30 days on the Chinese platform and for about 2 hours on the international one. A temporary link works as long as Link Lifetime says, wherever your n8n can be reached. Browsers download its image instead of showing it.",
-	),
-	...rest,
 ];
