@@ -144,6 +144,12 @@ test('Input image is a page after a charged try', async () => {
 	expect(textOf(failed)).toContain('An earlier try was charged.');
 });
 
+test('Input image is a page after a try that may have been charged', async () => {
+	await start({ faults: [{ times: 1, fault: { status: 504, billed: true } }] });
+	const [failed] = await editFromUrl((response) => response.end('login'));
+	expect(textOf(failed)).toContain('An earlier try may have been charged.');
+});
+
 test('Stored input image cannot be read after a charged try', async () => {
 	await start(CUT_ONCE);
 	const item = await itemWithFile(await pngOfBytes(300_000));

@@ -8,7 +8,7 @@ import {
 	toNodeError,
 	type NodeError,
 } from '../errors/nodeErrors';
-import { RequestFailure } from '../errors/requestFailure';
+import { RequestFailure, type Charge } from '../errors/requestFailure';
 import { readImageRequests, type ImageRequest, type ItemRequests } from '../request/readParameters';
 import { valueAt, type Routing } from '../request/routing';
 import type { ItemContext } from '../request/types';
@@ -100,7 +100,10 @@ async function makeImage(task: ImageTask): Promise<INodeExecutionData | ItemFail
 	const earlier = answers.get(key);
 	const wasCharged = earlier instanceof RequestFailure ? earlier.charge === 'yes' : earlier;
 	let charges = wasCharged ? 1 : 0;
-	const onCharged = () => {
+	let mayBeCharged = charges > 0;
+	const onCharged = (charge: Charge = 'yes') => {
+		mayBeCharged = true;
+		if (charge !== 'yes') return;
 		charges++;
 		state.costs.push(estimateCost(request));
 	};
@@ -130,7 +133,9 @@ async function makeImage(task: ImageTask): Promise<INodeExecutionData | ItemFail
 		const toItemFailure = () => {
 			const shown = endWithError(task, error);
 			// A RequestFailure says so itself.
-			if (!failure && charges > 0 && shown !== signal.reason) appendEarlierCharge(shown);
+			if (!failure && mayBeCharged && shown !== signal.reason) {
+				appendEarlierCharge(shown, charges > 0 ? 'was' : 'may have been');
+			}
 			return { item, error: shown, charges, retryable };
 		};
 		// One failure may end thousands of requests that were not sent.

@@ -1,7 +1,7 @@
 import type { IN8nHttpFullResponse } from 'n8n-workflow';
 
 import { resolveLink } from '../catalogue/services';
-import { RequestFailure, type FailureDetails } from '../errors/requestFailure';
+import { RequestFailure, type Charge, type FailureDetails } from '../errors/requestFailure';
 import { truncate } from '../errors/truncate';
 import { readHeader } from '../image/measure';
 import { readImage, readResponse, type ImageResponse } from '../image/responseReader';
@@ -38,10 +38,13 @@ type Answer = Omit<ImageResult, 'tries' | 'seed'>;
 /**
  * Requests an image as the account allows, with retries.
  *
- * @param onCharged called for each image that the service charges, whether it arrives or not
+ * @param onCharged called for each image that the service charges or may have charged, whether it arrives or not
  * @throws the last RequestFailure, or the reason of the task's signal
  */
-export async function requestImage(task: ImageTask, onCharged: () => void): Promise<ImageResult> {
+export async function requestImage(
+	task: ImageTask,
+	onCharged: (charge?: Charge) => void,
+): Promise<ImageResult> {
 	const { request, state, signal } = task;
 	const { result, ...tried } = await retry(
 		async (attempt) =>
@@ -53,7 +56,7 @@ export async function requestImage(task: ImageTask, onCharged: () => void): Prom
 			signal,
 			onFailure: (failure, triesSoFar, delayMs) => {
 				if (failure.isThrottled && !failure.details.wasNotSent) state.summary.throttled++;
-				if (failure.charge === 'yes') onCharged();
+				if (failure.charge !== 'no') onCharged(failure.charge);
 				logFailure(task, failure, triesSoFar, delayMs);
 			},
 		},
