@@ -49,7 +49,7 @@ const BLOCKED_ADVICE =
 const PAUSE_NOTICE =
 	'StepFun announced a pause of its hosted image endpoints from 2026-10-10 for a system upgrade, so the endpoint may be out of service. Until it is back, you can use another image server: choose Custom as Service in the credential, and enter its Base URL and API Format. The documentation of this node lists such servers.';
 
-/** Chooses between a text for StepFun's own services and one for all other servers. */
+/** A text for StepFun's own services, and one for all other servers. */
 const byService =
 	(forStepFun: string, forOthers: string) =>
 	({ baseUrl }: Facts) =>
@@ -96,9 +96,8 @@ const pauseNotice = ({ baseUrl, image }: Facts) =>
 
 const chargeNotice = ({ failure, details, image }: Facts) => {
 	if (!image || failure.charge !== 'maybe') return '';
-	return details.isLate
-		? ' The answer came late, so the image may have been charged.'
-		: ' The image may have been charged.';
+	const start = details.isLate ? 'The answer came late, so the image' : 'The image';
+	return ` ${start} may have been charged.`;
 };
 
 const BY_KIND: Record<Exclude<FailureKind, 'status'>, Entry> = {
@@ -367,7 +366,7 @@ function placeOf({ url, otherUrls }: FailureDetails): string {
 	return `${url} for as long as the link is valid${otherUrls ? `, and the other images of the same answer are at ${otherUrls}` : ''}`;
 }
 
-/** Why a download failed, as part of a sentence. The API's meanings of statuses do not apply to other hosts. */
+/** What to do about a failed download. The API's meanings of statuses do not apply to other hosts. */
 function downloadAdvice({ reason }: FailureDetails): string {
 	if (reason?.kind === 'blocked') return BLOCKED_ADVICE;
 	const status = reason?.details.status;
@@ -382,14 +381,14 @@ function downloadAdvice({ reason }: FailureDetails): string {
 function explainDownload({ url = '', reason }: FailureDetails): string {
 	if (!reason) return 'the execution was canceled';
 	const { status, seconds, text = '' } = reason.details;
-	const serverText = quote(text);
+	const host = hostOf(url);
 	const texts: Partial<Record<FailureKind, string>> = {
-		status: `${hostOf(url)} answered with status ${status}${serverText}`,
-		connection: `the connection to ${hostOf(url)} failed${serverText}`,
-		blocked: `n8n refuses to open ${hostOf(url)}${serverText}`,
-		timeout: `${hostOf(url)} did not send the whole file within ${seconds} seconds`,
-		badCompression: `${hostOf(url)} sent something that could not be decompressed${serverText}`,
-		notAnImage: `${hostOf(url)} sent something that is not an image${quote(readable(reason.details))}`,
+		status: `${host} answered with status ${status}${quote(text)}`,
+		connection: `the connection to ${host} failed${quote(text)}`,
+		blocked: `n8n refuses to open ${host}${quote(text)}`,
+		timeout: `${host} did not send the whole file within ${seconds} seconds`,
+		badCompression: `${host} sent something that could not be decompressed${quote(text)}`,
+		notAnImage: `${host} sent something that is not an image${quote(readable(reason.details))}`,
 	};
 	return texts[reason.kind] ?? text;
 }

@@ -42,12 +42,11 @@ const adviceOf = new WeakMap<Error, string>();
 
 export type NodeError = NodeApiError | NodeOperationError;
 
-/** Input that the node refuses before it sends a request. `toNodeError` adds the item that it belongs to. */
+/**
+ * Input that the node refuses before it sends a request. The message names the field by its label, and the description
+ * says what to do. `toNodeError` adds the item.
+ */
 export class Refusal extends Error {
-	/**
-	 * @param message what is wrong; names the field by its label
-	 * @param description what to do about it
-	 */
 	constructor(
 		message: string,
 		readonly description: string,
@@ -76,11 +75,7 @@ function operationError(
 	return new NodeOperationError(node, message, { description, itemIndex, level: 'warning' });
 }
 
-/**
- * The refusal for an input image that n8n's binary data storage does not return.
- *
- * @param detail completes "The input image could not be read", such as ` within 3 seconds`
- */
+/** The refusal for an input image that n8n does not return. `detail` completes it, such as ` within 3 seconds`. */
 export function unreadableImage(detail: string): Refusal {
 	return new Refusal(
 		`The input image could not be read${detail}`,
@@ -100,12 +95,9 @@ export function requestError(
 	// The server's texts are redacted by now, but some messages contain the Base URL, which may contain a password.
 	const message = redactor.link(explained.message);
 	const description = redactor.link(explained.description);
-	const httpCode = failure.httpStatus === undefined ? undefined : String(failure.httpStatus);
-	const error = new NodeApiError(
-		node,
-		{ message, description, ...(httpCode === undefined ? {} : { httpCode }) },
-		{ message, description, httpCode, itemIndex, level: 'warning' },
-	);
+	const httpCode = failure.httpStatus?.toString();
+	const shown = { message, description, ...(httpCode && { httpCode }) };
+	const error = new NodeApiError(node, shown, { ...shown, itemIndex, level: 'warning' });
 	// n8n replaces a message that contains an error code such as ECONNREFUSED.
 	error.message = messageFor(context, message, description);
 	adviceOf.set(error, redactor.link(explained.advice));
@@ -160,11 +152,7 @@ export function errorItem({ node, itemIndex }: ErrorContext, error: NodeError): 
 	return { json: { error: error.message, [field]: details }, pairedItem: { item: itemIndex } };
 }
 
-/**
- * Adds to an error how many images n8n discards when the node stops.
- *
- * @param discarded images that were made and charged, not counting that of the failed request
- */
+/** Adds to an error how many other charged images n8n discards when the node stops. */
 export function appendDiscardedImages(error: NodeError, discarded: number): void {
 	if (discarded === 0) return;
 	const [images, them] =
@@ -180,12 +168,7 @@ export function appendEarlierCharge(error: NodeError, was: 'was' | 'may have bee
 	error.description = `${error.description ?? ''} An earlier try ${was} charged.`.trim();
 }
 
-/**
- * Adds the number of the first refused row to its error, and the other refused rows with their errors.
- *
- * @param row starts at 1
- * @param rows the number of all rows
- */
+/** Adds to the error of the first refused row its number, that of all rows, and the other refused rows. */
 export function appendRefusedRows(
 	error: NodeError,
 	row: number,

@@ -62,9 +62,8 @@ const CREDIT_CODE =
 const IMPOSSIBLE_CODES =
 	/^(ENOTFOUND|ERR_INVALID_\w+|ERR_TLS_\w+|ERR_SSL_WRONG_VERSION_NUMBER|CERT_\w+|DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_\w+)$/;
 
-/** Node.js's codes for a connection that may be established later. */
+/** Node.js's codes for a connection that may be established later, and messages whose codes can also mean otherwise. */
 const UNREACHABLE_CODES = /^(ECONNREFUSED|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|EHOSTDOWN)$/;
-/** Node.js's messages for such connections whose codes can also mean that a connection broke later. */
 const UNREACHABLE_TEXT = /^connect |before secure TLS connection/;
 
 /** Codes for answers that will come again: a loop of redirects, or something that is not HTTP. */
@@ -155,10 +154,9 @@ export class RequestFailure extends Error {
 	/** Whether the connection was never established, so that nothing was sent. */
 	get wasNeverConnected(): boolean {
 		const { code = '', text = '' } = this.details;
-		return (
-			this.kind === 'connection' &&
-			(IMPOSSIBLE_CODES.test(code) || UNREACHABLE_CODES.test(code) || UNREACHABLE_TEXT.test(text))
-		);
+		if (this.kind !== 'connection') return false;
+		const isOfCode = IMPOSSIBLE_CODES.test(code) || UNREACHABLE_CODES.test(code);
+		return isOfCode || UNREACHABLE_TEXT.test(text);
 	}
 
 	/** Whether the service rejected the request because of a rate limit. */

@@ -40,13 +40,11 @@ export function base64Decoder(emit: (bytes: Buffer) => void) {
 			const text = carry + piece.toString('latin1');
 			if (begun) return write(text, piece);
 			const start = text.trimStart();
-			const isPrefix = start.length < 5 || /^data:/i.test(start);
-			const comma = isPrefix ? start.indexOf(',') : -1;
-			if (isPrefix && comma === -1 && start.length < MAX_PREFIX_CHARACTERS) carry = start;
-			else {
-				begun = true;
-				write(start.slice(comma + 1), piece);
-			}
+			const mayBePrefix = start.length < 5 || /^data:/i.test(start);
+			const comma = mayBePrefix ? start.indexOf(',') : -1;
+			begun = comma !== -1 || !mayBePrefix || start.length >= MAX_PREFIX_CHARACTERS;
+			if (begun) write(start.slice(comma + 1), piece);
+			else carry = start;
 		},
 		end(): void {
 			begun = true;
@@ -60,8 +58,7 @@ export function base64Decoder(emit: (bytes: Buffer) => void) {
 	};
 }
 
-function invalid() {
-	return new RequestFailure('notAnImage', {
-		text: 'The image in the answer is not valid Base64',
-	});
+function invalid(): RequestFailure {
+	const text = 'The image in the answer is not valid Base64';
+	return new RequestFailure('notAnImage', { text });
 }

@@ -1,7 +1,7 @@
 import type { ImageFormat } from '../catalogue/imageFormats';
 import type { PartialFile, PartReading } from './partReader';
 
-/** Called with the size of the image when a part contains it. */
+/** Called when a part contains the size of the image. */
 type OnSize = (width: number, height: number) => void;
 
 type ReadParts = (file: PartialFile, onSize: OnSize) => PartReading;
@@ -189,8 +189,7 @@ function* readTiff(file: PartialFile, onSize: OnSize): PartReading {
 	file.position = directoryAt;
 	let entriesLeft = numberAt(file.from(yield countBytes), 0, countBytes);
 	file.position += countBytes;
-	let width = 0;
-	let height = 0;
+	let [width, height] = [0, 0];
 	for (; entriesLeft > 0; entriesLeft--) {
 		const entry = file.from(yield 4 + 2 * offsetBytes);
 		const tag = numberAt(entry, 0, 2);

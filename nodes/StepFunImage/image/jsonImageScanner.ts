@@ -111,10 +111,9 @@ export function createJsonImageScanner() {
 	};
 
 	const startText = () => {
-		const isImage = key === IMAGE_KEY;
 		// A text without a key is a key itself, or part of a list, which may consist of links.
 		const mayBeLink = key === LINK_KEY || key === undefined;
-		take = isImage ? takeNextImage() : mayBeLink ? takeLink : takeText;
+		take = key === IMAGE_KEY ? takeNextImage() : mayBeLink ? takeLink : takeText;
 		takenBytes = 0;
 		head = '';
 		key = undefined;
@@ -174,9 +173,8 @@ export function createJsonImageScanner() {
 
 /** The failure for an answer, or an image in it, that is far larger than this API can send. */
 export function tooLarge(): RequestFailure {
-	return new RequestFailure('tooLarge', {
-		text: 'The answer is far larger than any valid answer of this API',
-	});
+	const text = 'The answer is far larger than any valid answer of this API';
+	return new RequestFailure('tooLarge', { text });
 }
 
 /** Whether an escape sequence starts right before a byte. `startIsEscaped` says so of the byte at `start`. */
@@ -202,11 +200,10 @@ function decodeKey(raw: string): unknown {
 }
 
 function unescapeImageText(raw: string): Buffer {
-	const text = parseJson(`"${raw}"`);
-	if (typeof text === 'string') return Buffer.from(text, 'latin1');
-	throw new RequestFailure('invalidJson', {
-		text: `The answer has an invalid escape: ${raw.slice(0, 100)}`,
-	});
+	const parsed = parseJson(`"${raw}"`);
+	if (typeof parsed === 'string') return Buffer.from(parsed, 'latin1');
+	const text = `The answer has an invalid escape: ${raw.slice(0, 100)}`;
+	throw new RequestFailure('invalidJson', { text });
 }
 
 /** Parses JSON; `undefined` if it is invalid. */

@@ -39,11 +39,11 @@ export function inspectImage(header: Buffer) {
 	const format = formatOf(header);
 	if (format === undefined) return undefined;
 	const maxPosition = MAX_SIZE_POSITIONS[format] ?? Infinity;
-	let size: { width: number; height: number } | undefined;
+	let measured: MeasuredImage = { format, width: null, height: null };
 	const reader = createPartReader((progress) =>
 		FORMAT_PARTS[format](progress, (width, height) => {
 			const isSize = width > 0 && height > 0 && progress.position <= maxPosition;
-			if (isSize) size ??= { width, height };
+			if (isSize && measured.width === null) measured = { format, width, height };
 		}),
 	);
 	reader.write(header);
@@ -53,12 +53,10 @@ export function inspectImage(header: Buffer) {
 		/** Takes the next piece of the file. */
 		write: reader.write,
 		/** The properties that are known so far. */
-		measured(): MeasuredImage {
-			return { format, width: size?.width ?? null, height: size?.height ?? null };
-		},
+		measured: () => measured,
 		/** Whether the size may be in the rest of the file. */
 		sizeMayFollow: () =>
-			size === undefined &&
+			measured.width === null &&
 			!reader.isOver() &&
 			reader.bytesRead() < maxPosition &&
 			reader.partsRead() < MAX_MEASURED_PARTS,

@@ -137,13 +137,11 @@ export async function readImage<Stored>(
 /** Why an image was not stored. If the answer is complete, the server itself sent an incomplete image. */
 function toRejection(error: unknown, responseIsWhole: boolean): RequestFailure {
 	if (!(error instanceof RequestFailure)) {
-		return new RequestFailure('storage', {
-			text: error instanceof Error ? error.message : String(error),
-		});
+		const text = error instanceof Error ? error.message : String(error);
+		return new RequestFailure('storage', { text });
 	}
-	return error.kind === 'truncated' && responseIsWhole
-		? new RequestFailure('notAnImage', error.details)
-		: error;
+	const isIncomplete = error.kind === 'truncated' && responseIsWhole;
+	return isIncomplete ? new RequestFailure('notAnImage', error.details) : error;
 }
 
 function parseEnvelope(text: string, hasImage: boolean): ImageResponse {

@@ -19,7 +19,6 @@ const SECRET_PARAMETER = /key|token|secret|sig|auth|pass|code/i;
 /** The names of headers whose values may contain a secret besides other words, such as `Bearer` or the name of a cookie. */
 const SECRET_HEADER = /key|token|secret|auth|pass|cookie/i;
 
-/** A header to send with each request. */
 interface Header {
 	name: string;
 	value: string;
@@ -80,8 +79,10 @@ export function parseCredential(fields: ICredentialDataDecryptedObject): Credent
 	const baseUrl = address.replace(OPERATION_PATH, '').replace(/\/+$/, '');
 	const format = isCustom ? findServerFormat(fields.apiFormat) : STEPFUN_FORMAT;
 	const headers = isCustom ? readHeaders(fields) : [];
-	const concurrentRequests =
-		wholeNumber(fields.concurrentRequests, 1) ?? ACCOUNT_DEFAULTS.concurrentRequests;
+	const defaults = ACCOUNT_DEFAULTS;
+	const concurrentRequests = wholeNumber(fields.concurrentRequests, 1, defaults.concurrentRequests);
+	// The default is StepFun's limit, but most other servers generate one image at a time.
+	const isDefault = concurrentRequests === defaults.concurrentRequests;
 	return {
 		fields,
 		apiKey,
@@ -92,13 +93,8 @@ export function parseCredential(fields: ICredentialDataDecryptedObject): Credent
 		headers,
 		ignoreSslIssues: isCustom && fields.ignoreSSLIssues === true,
 		limits: {
-			// The default is StepFun's limit, but most other servers generate one image at a time.
-			concurrentRequests:
-				concurrentRequests === ACCOUNT_DEFAULTS.concurrentRequests
-					? format.concurrentRequests
-					: concurrentRequests,
-			requestsPerMinute:
-				wholeNumber(fields.requestsPerMinute, 0) ?? ACCOUNT_DEFAULTS.requestsPerMinute,
+			concurrentRequests: isDefault ? format.concurrentRequests : concurrentRequests,
+			requestsPerMinute: wholeNumber(fields.requestsPerMinute, 0, defaults.requestsPerMinute),
 		},
 		// Without a key, the account shows in the headers or in the query.
 		accountId: hashOf(hostOf(baseUrl), apiKey || query + JSON.stringify(headers)),
@@ -125,19 +121,17 @@ export function authorizationHeaders({ apiKey, headers }: Credential): Record<st
  * single one, so one of the same name in the list replaces it.
  */
 function readHeaders(fields: ICredentialDataDecryptedObject): Header[] {
-	const { values = [] } = (fields.headers ?? {}) as { values?: unknown };
+	const { headers, addCustomHeader, headerName, headerSecret } = fields;
+	const { values } = (headers ?? {}) as { values?: unknown };
 	const listed = (Array.isArray(values) ? values : []) as Array<Partial<Header>>;
-	const single =
-		fields.addCustomHeader === true
-			? [{ name: fields.headerName, value: fields.headerSecret }]
-			: [];
-	const [inList, hidden] = [listed, single].map((headers) =>
-		headers
-			.map(({ name, value }) => ({ name: textOf(name), value: textOf(value) }))
-			.filter(({ name }) => name !== ''),
-	);
-	const names = new Set(inList.map(({ name }) => name.toLowerCase()));
-	return [...inList, ...hidden.filter(({ name }) => !names.has(name.toLowerCase()))];
+	const toHeader = (name: unknown, value: unknown) => ({
+		name: textOf(name),
+		value: textOf(value),
+	});
+	const inList = listed.map(({ name, value }) => toHeader(name, value));
+	const single = toHeader(addCustomHeader === true && headerName, headerSecret);
+	const isReplaced = inList.some(({ name }) => name.toLowerCase() === single.name.toLowerCase());
+	return [...inList, ...(isReplaced ? [] : [single])].filter(({ name }) => name !== '');
 }
 
 function splitQuery(entered: string): [address: string, query: string] {
@@ -153,9 +147,9 @@ function textOf(value: unknown): string {
 	return text.replace(/\p{Default_Ignorable_Code_Point}/gu, '').trim();
 }
 
-function wholeNumber(value: unknown, min: number): number | undefined {
-	const number = Math.floor(Number(value));
-	return value !== undefined && number >= min ? number : undefined;
+function wholeNumber(value: unknown, min: number, otherwise: number): number {
+	const number = Math.floor(Number(value ?? NaN));
+	return number >= min ? number : otherwise;
 }
 
 function hashOf(...parts: string[]): string {
@@ -164,9 +158,8 @@ function hashOf(...parts: string[]): string {
 
 /** The values of a query whose names suggest a key. Other values, such as a version, are not secrets. */
 function secretsIn(query: string): string[] {
-	return [...new URLSearchParams(query)]
-		.filter(([name]) => SECRET_PARAMETER.test(name))
-		.map(([, value]) => value);
+	const parameters = [...new URLSearchParams(query)];
+	return parameters.flatMap(([name, value]) => (SECRET_PARAMETER.test(name) ? value : []));
 }
 
 function passwordIn(url: string): string {

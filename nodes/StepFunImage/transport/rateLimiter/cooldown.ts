@@ -11,9 +11,8 @@ const FAILURES_TO_DECLARE_OUTAGE = 3;
 const MAX_PROBE_DELAY_MS = 8_000;
 /** The time between the first requests of an account, so that an unexpectedly low limit refuses one of them, not all. */
 const INITIAL_START_INTERVAL_MS = 10;
-/** The time between the requests after one was refused. It grows with the time that a refusal takes. */
+/** The limits of the time between requests after a refusal. It grows with the time that the refusal takes. */
 const MIN_START_INTERVAL_MS = 20;
-/** Some services take long to refuse a request. */
 const MAX_START_INTERVAL_MS = 1_000;
 
 /**
@@ -81,9 +80,8 @@ export function createCooldown(windowMs: number) {
 		backOff(now: number, retryAfterMs: number | undefined): void {
 			const backoff = Math.min(MAX_BACKOFF_MS, backoffDelay(Math.max(1, refusals)) / 2);
 			const resumesAt = now + Math.min(MAX_COOLDOWN_MS, retryAfterMs ?? backoff);
-			const endsWithMinute =
-				retryAfterMs === undefined && now < minuteEndsAt && minuteEndsAt < resumesAt;
-			extendTo(endsWithMinute ? minuteEndsAt : resumesAt);
+			const isGuess = retryAfterMs === undefined;
+			extendTo(isGuess && now < minuteEndsAt ? Math.min(minuteEndsAt, resumesAt) : resumesAt);
 		},
 
 		onUnavailable(now: number, retryAfterMs: number | undefined): void {

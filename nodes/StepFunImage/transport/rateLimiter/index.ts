@@ -1,4 +1,28 @@
+import { createRateLimiter, type RateLimiter } from './rateLimiter';
+
 export type { AccountLimits } from './credentialLimits';
-export { createRateLimiter, type RateLimiter } from './rateLimiter';
-export { rateLimiterFor } from './registry';
 export type { ScheduleOptions } from './taskQueue';
+export { createRateLimiter, type RateLimiter };
+
+/** How long an account's learned limits are kept after its last request. */
+const IDLE_MS = 600_000;
+
+const limiters = new Map<string, { limiter: RateLimiter; usedAt: number }>();
+
+/** The rate limiter of an account, which all items, nodes and workflows of this process share. */
+export function rateLimiterFor(accountId: string): RateLimiter {
+	if (limiters.size === 0) planEviction();
+	const { limiter } = limiters.get(accountId) ?? { limiter: createRateLimiter() };
+	limiters.set(accountId, { limiter, usedAt: performance.now() });
+	return limiter;
+}
+
+/** Uses a timeout signal because, unlike a timer, it does not keep the process running. */
+function planEviction(): void {
+	AbortSignal.timeout(IDLE_MS).addEventListener('abort', () => {
+		for (const [id, { limiter, usedAt }] of limiters) {
+			if (limiter.isIdle() && performance.now() - usedAt >= IDLE_MS) limiters.delete(id);
+		}
+		if (limiters.size > 0) planEviction();
+	});
+}

@@ -46,9 +46,8 @@ export function createRateLimiter(windowMs = MINUTE_MS, { now, sleep } = systemC
 	const startTasks = () => {
 		while (queue.size() > 0) {
 			const at = now();
-			let checkAt = allowsAt();
-			if (checkAt > at) return wakeAt(checkAt);
-			checkAt = Infinity;
+			if (allowsAt() > at) return wakeAt(allowsAt());
+			let checkAt = Infinity;
 			const task = queue.next((options) => {
 				const startsAt = limits.allowsAt(limits.setOf(options.limits));
 				checkAt = Math.min(checkAt, startsAt);
@@ -144,10 +143,8 @@ export function createRateLimiter(windowMs = MINUTE_MS, { now, sleep } = systemC
 		waitsSince = -Infinity,
 	): RequestFailure | undefined => {
 		if (!failing) return undefined;
-		const since = Math.max(failing.since, waitsSince);
-		return Math.max(now(), cooldown.nextStartAt(0)) - since > maxElapsedMs
-			? failing.unsent
-			: undefined;
+		const waitMs = Math.max(now(), cooldown.nextStartAt(0)) - Math.max(failing.since, waitsSince);
+		return waitMs > maxElapsedMs ? failing.unsent : undefined;
 	};
 
 	return {
@@ -167,11 +164,8 @@ export function createRateLimiter(windowMs = MINUTE_MS, { now, sleep } = systemC
 			const failure = options.isRetry ? lastingFailure(options) : undefined;
 			if (failure) throw failure;
 			const limitSet = limits.setOf(options.limits);
-			const result = queue.add(
-				options,
-				options.isRetry ? -Infinity : now(),
-				async () => await runTask(task, limitSet),
-			);
+			const waitsSince = options.isRetry ? -Infinity : now();
+			const result = queue.add(options, waitsSince, async () => await runTask(task, limitSet));
 			startTasks();
 			return await result;
 		},
