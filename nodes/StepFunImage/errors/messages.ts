@@ -61,33 +61,20 @@ const byRequest =
 	({ image }: Facts) =>
 		image ? forImage : forBalance;
 
-/** Why a connection failed, by Node.js's code or text. `{host}` stands for the server's host. */
-const CONNECTION_ADVICE: Array<[RegExp, string]> = [
-	[
-		/ENOTFOUND|EAI_AGAIN/,
+/** Why a connection failed, by patterns of Node.js's code or text. `{host}` stands for the server's host. */
+const CONNECTION_ADVICE = {
+	'ENOTFOUND|EAI_AGAIN':
 		'There is no host named {host}. Check the Base URL in the StepFun API credential.',
-	],
-	[
-		/ECONNREFUSED/,
+	ECONNREFUSED:
 		'{host} refuses the connection. Check that the server is running, and the port in the Base URL in the StepFun API credential. If n8n runs in Docker, localhost is its own container.',
-	],
-	[
-		/ETIMEDOUT|ECONNABORTED|EHOSTUNREACH|ENETUNREACH/,
+	'ETIMEDOUT|ECONNABORTED|EHOSTUNREACH|ENETUNREACH':
 		'{host} does not answer. Check the Base URL in the StepFun API credential, and that this n8n can reach the server.',
-	],
-	[
-		/CERT|SELF_SIGNED|UNABLE_TO_VERIFY/,
+	'CERT|SELF_SIGNED|UNABLE_TO_VERIFY':
 		"The SSL certificate of {host} cannot be verified. Turn on 'Ignore SSL Issues (Insecure)' in the StepFun API credential if the server is your own.",
-	],
-	[
-		/EPROTO|ERR_SSL|wrong version number/,
+	'EPROTO|ERR_SSL|wrong version number':
 		'{host} does not support HTTPS. Try the Base URL with http://.',
-	],
-	[
-		/(?:)/,
-		'Check Service and Base URL in the StepFun API credential, and that this n8n can reach the address.',
-	],
-];
+	'': 'Check Service and Base URL in the StepFun API credential, and that this n8n can reach the address.',
+};
 
 const SUPPORT_ADVICE = byService('send the IDs to StepFun', "check the server's log");
 
@@ -104,8 +91,9 @@ const BY_KIND: Record<Exclude<FailureKind, 'status'>, Entry> = {
 	connection: {
 		message: ({ host }) => `The connection to ${host} failed`,
 		description: ({ failure, details: { code, text, earlierCharge }, host, image }) => {
+			const cause = `${code} ${text}`;
 			const [, advice = ''] =
-				CONNECTION_ADVICE.find(([pattern]) => pattern.test(`${code} ${text}`)) ?? [];
+				Object.entries(CONNECTION_ADVICE).find(([each]) => new RegExp(each).test(cause)) ?? [];
 			const charge = !failure.wasNeverConnected
 				? ' If the connection broke after the request was sent, the image may have been charged.'
 				: earlierCharge

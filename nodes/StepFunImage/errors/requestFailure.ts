@@ -74,9 +74,8 @@ export interface FailureDetails {
 	text?: string;
 	/** The beginning of an answer without an image. */
 	beginning?: string;
-	/** The HTTP status of a failure of kind `status`. */
+	/** The HTTP status of a failure of kind `status`, and the service's own codes for it. */
 	status?: number;
-	/** The service's own codes for an error status. */
 	errorCodes?: string[];
 	/** The wait that `Retry-After` requested. */
 	retryAfterMs?: number;
@@ -88,11 +87,9 @@ export interface FailureDetails {
 	seconds?: number;
 	/** The seed of an image that moderation withheld: the server's, or else the one that was sent. */
 	seed?: number;
-	/** The ID in the answer. */
+	/** The ID in the answer, that of a task that the server started instead, and the `X-Trace-Id` header. */
 	id?: string;
-	/** The ID of a task that the server has started instead of answering with an image. */
 	taskId?: string;
-	/** The answer's `X-Trace-Id` header. */
 	traceId?: string;
 	/** The link to an image that could not be downloaded or stored. */
 	url?: string;
@@ -100,9 +97,8 @@ export interface FailureDetails {
 	otherUrls?: string;
 	/** Why a download failed; absent if the execution was canceled. */
 	reason?: RequestFailure;
-	/** How many times the request was sent. */
+	/** How many times the request was sent, and whether an earlier try was charged, if it failed in another way. */
 	tries?: number;
-	/** Whether an earlier try was charged, if it failed in another way. */
 	earlierCharge?: Charge;
 	/** Whether a gateway failed after the server behind it had answered. */
 	isFromGateway?: boolean;
