@@ -19,7 +19,6 @@ const FAILURE_KINDS = {
 	badCompression: { retryable: false, charge: 'yes' },
 	/** A page counts as free, because it comes from a proxy or a login in front of the service. */
 	invalidJson: { retryable: false, charge: 'maybe' },
-	/** The answer is JSON without a balance. */
 	noBalance: { retryable: false, charge: 'no' },
 	noImage: { retryable: false, charge: 'yes' },
 	/** The image was made, but moderation withheld it. */
@@ -30,7 +29,6 @@ const FAILURE_KINDS = {
 	download: { retryable: false, charge: 'yes' },
 	/** The image to edit could not be downloaded; nothing was sent to the service. */
 	inputDownload: { retryable: true, charge: 'no' },
-	/** The image arrived, but n8n could not store it. */
 	storage: { retryable: false, charge: 'yes' },
 } satisfies Record<string, { retryable: boolean; charge: Charge }>;
 

@@ -79,6 +79,11 @@ export function parseCredential(fields: ICredentialDataDecryptedObject): Credent
 	const baseUrl = address.replace(OPERATION_PATH, '').replace(/\/+$/, '');
 	const format = isCustom ? findServerFormat(fields.apiFormat) : STEPFUN_FORMAT;
 	const headers = isCustom ? readHeaders(fields) : [];
+	const password = URL.canParse(baseUrl) ? decodeUrl(new URL(baseUrl).password) : '';
+	// Other values of a query, such as a version, are not secrets.
+	const parameters = [...new URLSearchParams(query)].filter(([name]) =>
+		SECRET_PARAMETER.test(name),
+	);
 	const defaults = ACCOUNT_DEFAULTS;
 	const concurrentRequests = wholeNumber(fields.concurrentRequests, 1, defaults.concurrentRequests);
 	// The default is StepFun's limit, but most other servers generate one image at a time.
@@ -100,7 +105,7 @@ export function parseCredential(fields: ICredentialDataDecryptedObject): Credent
 		accountId: hashOf(hostOf(baseUrl), apiKey || query + JSON.stringify(headers)),
 		scopeId: hashOf(baseUrl, query, apiKey, JSON.stringify(headers)),
 		redactor: createRedactor(
-			[textOf(fields.apiKey), apiKey, passwordIn(baseUrl), ...secretsIn(query)],
+			[textOf(fields.apiKey), apiKey, password, ...parameters.map(([, value]) => value)],
 			headers.flatMap(({ name, value }) =>
 				SECRET_HEADER.test(name) ? [value, ...value.split(/[\s=;,]+/)] : [value],
 			),
@@ -154,14 +159,4 @@ function wholeNumber(value: unknown, min: number, otherwise: number): number {
 
 function hashOf(...parts: string[]): string {
 	return createHash('sha256').update(parts.join('\n')).digest('hex');
-}
-
-/** The values of a query whose names suggest a key. Other values, such as a version, are not secrets. */
-function secretsIn(query: string): string[] {
-	const parameters = [...new URLSearchParams(query)];
-	return parameters.flatMap(([name, value]) => (SECRET_PARAMETER.test(name) ? value : []));
-}
-
-function passwordIn(url: string): string {
-	return URL.canParse(url) ? decodeUrl(new URL(url).password) : '';
 }

@@ -101,7 +101,9 @@ export async function openUpload(
 			for (let next = first; !next.done; next = await chunks.next()) {
 				// Lets Node.js read what has arrived before it writes more.
 				await wait(0, signal);
-				if (isHeld) await untilAborted(closed.signal);
+				if (isHeld && !closed.signal.aborted) {
+					await new Promise((resolve) => closed.signal.addEventListener('abort', resolve));
+				}
 				closed.signal.throwIfAborted();
 				yield next.value;
 			}
@@ -127,9 +129,4 @@ export async function openUpload(
 			void chunks.return();
 		},
 	};
-}
-
-async function untilAborted(signal: AbortSignal): Promise<void> {
-	if (signal.aborted) return;
-	await new Promise((resolve) => signal.addEventListener('abort', resolve));
 }
