@@ -10,12 +10,12 @@ const KNOWN_EXTENSION = /\.(png|jpe?g|webp|gif|bmp|tiff?|hei[cf]|avif)$/i;
 const DEVICE_NAME = /^(con|prn|aux|nul|conin\$|conout\$|com[\d¹²³]|lpt[\d¹²³])\s*(\.|$)/i;
 
 /**
- * A file name, without extension, that describes the image. It contains only letters with their marks, digits and hyphens, so that it is
- * valid in every file system and contains no path.
+ * A file name, without extension, that describes the image. It contains only letters with their marks, digits and
+ * hyphens, which are valid in every file system.
  *
  * @param subject the prompt, or the input image's name; a long one is cut at the end of a word
  * @param suffix describes what was done with the input image; may be empty
- * @param itemIndex the item's index in its run, which makes the names of a run unique
+ * @param itemIndex makes the names of a run unique
  */
 export function descriptiveName(subject: string, suffix: string, itemIndex: number): string {
 	const words = subject
@@ -34,10 +34,9 @@ export function descriptiveName(subject: string, suffix: string, itemIndex: numb
 
 /**
  * Makes the user's own file name safe: without a path, characters that file systems refuse or that disguise the name,
- * halves of surrogate pairs, and Windows device names, and not too long.
+ * halves of surrogate pairs, Windows device names and the extension of an image, and not too long.
  *
- * @param name the user's input; the image's own extension replaces the extension, if there is one
- * @returns the name without extension; `undefined` if nothing is left of it
+ * @returns `undefined` if nothing is left of the name
  */
 export function safeName(name: string): string | undefined {
 	const characters = [

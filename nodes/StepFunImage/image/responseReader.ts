@@ -203,10 +203,7 @@ type Entry = Record<string, unknown>;
 /** Joins the events of a stream (the HTML standard's "server-sent events"), which some servers send without being asked. */
 function joinEvents(text: string): string {
 	if (!/^\s*(event|data|id|retry)?:/.test(text)) return text;
-	const events = text
-		.split(/\r?\n/)
-		.map((line) => line.replace(/^data:\s*/, ''))
-		.filter((event) => event.startsWith('{'));
+	const events = [...text.matchAll(/^(?:data:[ \t]*)?(\{[^\r\n]*)/gm)].map(([, event]) => event);
 	return events.length > 0 ? `[${events.join(',')}]` : text;
 }
 
@@ -246,19 +243,12 @@ function hasLink(json: string): boolean {
 /** Extracts the first JSON value of a text, and adds the brackets that are missing at its end. */
 function repairJson(text: string): string {
 	const closing: string[] = [];
-	let isInString = false;
-	let position = 0;
-	for (; position < text.length; position++) {
-		const character = text[position];
-		if (isInString) {
-			if (character === '\\') position++;
-			else if (character === '"') isInString = false;
-		} else if (character === '"') isInString = true;
-		else if (character === '{') closing.push('}');
-		else if (character === '[') closing.push(']');
-		else if (character === closing.at(-1)) {
+	for (const { 0: token, index } of text.matchAll(/"(?:[^"\\]|\\[^])*"?|[{}[\]]/g)) {
+		if (token === '{') closing.push('}');
+		else if (token === '[') closing.push(']');
+		else if (token === closing.at(-1)) {
 			closing.pop();
-			if (closing.length === 0) return text.slice(0, position + 1);
+			if (closing.length === 0) return text.slice(0, index + 1);
 		}
 	}
 	return text.replace(/(?<![\s,\0])[\s,\0]+$/, '') + closing.reverse().join('');

@@ -88,8 +88,6 @@ export async function storeImage(
 }
 
 function printable(bytes: Buffer): string {
-	return bytes
-		.toString('utf8', 0, 200)
-		.replace(/[^\x20-\x7e\u00a0-\uffff]+/g, ' ')
-		.trim();
+	const text = bytes.toString('utf8', 0, 200);
+	return text.replace(/[^\x20-\x7e\u00a0-\uffff]+/g, ' ').trim();
 }

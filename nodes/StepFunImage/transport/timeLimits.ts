@@ -4,9 +4,9 @@ import { wait } from './wait';
 
 /** How long a request may take, in milliseconds. */
 export interface Timeouts {
-	/** The time without a byte from the server. */
+	/** Without a byte from the server. */
 	silenceMs: number;
-	/** The total time, from sending to the last byte. */
+	/** From sending to the last byte. */
 	totalMs: number;
 }
 
