@@ -60,7 +60,7 @@ export class StepFunApi implements ICredentialType {
 			options: SERVER_FORMATS.map(({ name, value, description }) => ({ name, value, description })),
 			default: STEPFUN_FORMAT.value,
 			description:
-				'How the server names the settings, and what it answers. If the server does not support a setting, the node refuses it before it sends anything.',
+				'How the server names the settings, and what it returns. If the server does not support a setting, the node refuses it before it sends anything.',
 			displayOptions: { show: { service: [CUSTOM_SERVICE] } },
 		},
 		{

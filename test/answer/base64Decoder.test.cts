@@ -4,7 +4,7 @@ const TEXT = 'A red running shoe';
 const BASE64 = Buffer.from(TEXT).toString('base64');
 const INVALID = expect.objectContaining({
 	kind: 'notAnImage',
-	details: { text: 'The image in the answer is not valid Base64' },
+	details: { text: 'The image in the response is not valid Base64' },
 }) as Error;
 
 /** What the pieces decode to, and how many bytes came of each. */

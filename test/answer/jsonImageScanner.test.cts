@@ -155,7 +155,7 @@ describe('The text of an image with escapes', () => {
 				expect.objectContaining({
 					kind: 'invalidJson',
 					details: {
-						text: expect.stringMatching(/^The answer has an invalid escape: .*\\x/) as string,
+						text: expect.stringMatching(/^The response has an invalid escape: .*\\x/) as string,
 					},
 				}),
 			);
@@ -167,7 +167,7 @@ describe('The text of an image with escapes', () => {
 		}
 		expect(() => scan(`{"b64_json":"\\x${'Q'.repeat(200)}"}`, 1000)).toThrow(
 			expect.objectContaining({
-				details: { text: `The answer has an invalid escape: \\x${'Q'.repeat(98)}` },
+				details: { text: `The response has an invalid escape: \\x${'Q'.repeat(98)}` },
 			}),
 		);
 	});
@@ -203,7 +203,7 @@ test('The envelope may have 1 MB, in as many pieces as it likes, and no more', (
 	expect(scanner.envelope()).toBe(' '.repeat(1024 * 1024));
 	const failure = expect.objectContaining({
 		kind: 'tooLarge',
-		details: { text: 'The answer is far larger than any valid answer of this API' },
+		details: { text: 'The response is far larger than any valid response of this API' },
 	}) as Error;
 	expect(() => scanner.scan(Buffer.from(' '))).toThrow(failure);
 	expect(tooLarge()).toEqual(failure);

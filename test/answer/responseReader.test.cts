@@ -161,17 +161,25 @@ describe('Response: an image that arrived whole counts', () => {
 
 describe('Response: failures', () => {
 	test.each([
-		['ends in its fields', ['{"id":"abc"'], { kind: 'truncated', text: 'The answer ended early' }],
+		[
+			'ends in its fields',
+			['{"id":"abc"'],
+			{ kind: 'truncated', text: 'The response ended early' },
+		],
 		['is no JSON', ['<html>'], { kind: 'invalidJson', text: '<html>' }],
 		['is no JSON but ends like it', ['{oops}'], { kind: 'invalidJson', text: '{oops}' }],
 		['is no JSON but begins in a list', ['[{oops'], { kind: 'invalidJson', text: '[{oops' }],
-		['has spaces around it', [' {"id" \n'], { kind: 'truncated', text: 'The answer ended early' }],
+		[
+			'has spaces around it',
+			[' {"id" \n'],
+			{ kind: 'truncated', text: 'The response ended early' },
+		],
 		['is empty', [''], { kind: 'invalidJson', text: '' }],
 		['is a long text', ['x'.repeat(301)], { kind: 'invalidJson', text: `${'x'.repeat(300)}…` }],
 		[
 			'ends in its image',
 			[`{"data":[{"b64_json":"${BASE64}`],
-			{ kind: 'truncated', text: 'The answer ended in the middle of the image' },
+			{ kind: 'truncated', text: 'The response ended in the middle of the image' },
 		],
 		[
 			'breaks off in its image',

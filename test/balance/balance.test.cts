@@ -150,7 +150,7 @@ describe('Get Balance: errors speak of the balance, not of an image', () => {
 	test.each<ConstructorParameters<typeof RequestFailure>>([
 		['connection', { text: 'connect ECONNREFUSED' }],
 		['timeout', { seconds: 120 }],
-		['truncated', { text: 'The connection broke while the answer was arriving' }],
+		['truncated', { text: 'The connection broke while the response was arriving' }],
 		['invalidJson', { text: '<html>' }],
 		['noBalance', { text: '{}' }],
 		['status', { status: 408, text: '' }],
@@ -174,7 +174,7 @@ describe('Get Balance: errors speak of the balance, not of an image', () => {
 			server = await startStepFunServer();
 			const { error } = await getBalance({ credential: localCredential(other) });
 			await other.close();
-			expect(error?.message).toBe(`The server's answer contains no balance: ${answer}`);
+			expect(error?.message).toBe(`The server's response contains no balance: ${answer}`);
 			expect(error?.description).not.toContain('not JSON');
 		},
 	);
@@ -240,8 +240,8 @@ test('Get Balance says so where a server does not tell the balance', async () =>
 
 test.each([
 	[{ status: 401 }, 'The API key was not accepted'],
-	[{ html: true as const }, 'The server answered, but not as an image API'],
-	[{ endlessBody: true as const }, 'The answer is far too large for an account balance'],
+	[{ html: true as const }, 'The server responded, but not as an image API'],
+	[{ endlessBody: true as const }, 'The response is far too large for an account balance'],
 ])('A balance request that meets %j fails with a message of its own', async (fault, message) => {
 	server = await startStepFunServer({
 		faults: [{ when: { path: 'accounts' }, fault }],

@@ -99,7 +99,7 @@ describe('Credential: the connection test', () => {
 		expect(await testLocal()).toEqual({
 			status: 'Error',
 			message:
-				'The server answers, but not as an image API: there is no list of models at this address. Check the Base URL; it usually ends in /v1.',
+				'The server responds, but not as an image API: there is no list of models at this address. Check the Base URL; it usually ends in /v1.',
 		});
 	});
 
@@ -201,7 +201,7 @@ describe('Credential: the connection test', () => {
 		server.setFaults([{ when: { path: '/models' }, fault: { status: 404 } }]);
 		expect(await testLocal({ apiFormat: 'openai' })).toEqual({
 			status: 'OK',
-			message: 'The server answers. It has no list of models, so the API key was not tested.',
+			message: 'The server responds. It has no list of models, so the API key was not tested.',
 		});
 		expect((await testLocal({ apiFormat: 'vllmOmni' })).status).toBe('Error');
 	});

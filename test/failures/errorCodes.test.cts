@@ -148,7 +148,7 @@ test('The words of errors that are grouped by field are told', async () => {
 test('A task instead of an image is told with its ID, and not asked for again', async () => {
 	answerWith(200, { data: { task_id: 'T-7', task_status: 'submitted' } });
 	const { error } = await runGenerate(server, {}, { credential: credential() });
-	expect(error?.message).toBe('The service started a task instead of answering with an image');
+	expect(error?.message).toBe('The service started a task instead of returning an image');
 	expect(error?.description).toContain('Task ID: T-7.');
 	expect(server.requests).toHaveLength(1);
 });
@@ -164,16 +164,16 @@ test('The words of a task that failed are told', async () => {
 test('Something that is neither JSON nor a page may have been charged', async () => {
 	server.attackWith((_request, response) => void response.end('ok'));
 	const { error } = await runGenerate(server, {}, { credential: credential() });
-	expect(error?.message).toBe('The server answered, but not as an image API: ok');
+	expect(error?.message).toBe('The server responded, but not as an image API: ok');
 	expect(error?.description).toContain('The image may have been charged.');
 });
 
 test('An answer without an image and without words is shown', async () => {
 	answerWith(200, { pictures: [{ address: 'https://res.example/1.png' }] });
 	const { error } = await runGenerate(server, {}, { credential: credential() });
-	expect(error?.message).toBe('The service answered without an image');
+	expect(error?.message).toBe('The service responded without an image');
 	expect(error?.description).toContain(
-		'The answer is {"pictures":[{"address":"https://res.example/1.png"}]}.',
+		'The response is {"pictures":[{"address":"https://res.example/1.png"}]}.',
 	);
 });
 

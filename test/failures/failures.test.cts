@@ -32,16 +32,16 @@ describe('Failures: error statuses', () => {
 			'This key may not use the model or the endpoint: Fault 403',
 			'Check what this key may use on the server.',
 		],
-		[408, 'The service took too long and gave up: Fault 408', 'Run this item again later'],
+		[408, 'The service took too long and gave up: Fault 408', 'Try again later'],
 		[
 			429,
 			'Too many requests: the account was still at its limit after waiting: Fault 429',
 			"Lower 'Concurrent Requests'",
 		],
 		[451, 'Moderation refused the request: Fault 451', 'Change the prompt.'],
-		[500, 'The service failed with status 500: Fault 500', 'Run this item again later.'],
-		[502, 'The service failed with status 502: Fault 502', 'Run this item again later.'],
-		[503, 'The service is overloaded or out of service: Fault 503', 'Run this item again later.'],
+		[500, 'The service failed with status 500: Fault 500', 'Try again later.'],
+		[502, 'The service failed with status 502: Fault 502', 'Try again later.'],
+		[503, 'The service is overloaded or out of service: Fault 503', 'Try again later.'],
 		[504, 'The service took too long and gave up: Fault 504', 'or use fewer steps'],
 		[418, 'The service refused the request with status 418: Fault 418', 'Check the Base URL'],
 	])('Status %i fails with its message, advice and trace ID', async (status, message, advice) => {
@@ -196,26 +196,26 @@ describe('Failures: bodies of errors', () => {
 
 describe('Failures: answers with status 200 that bring no image', () => {
 	test.each<[string, Fault, string, string]>([
-		['no image', { noImage: true }, 'The service answered without an image', '200'],
+		['no image', { noImage: true }, 'The service responded without an image', '200'],
 		[
 			'text as the image',
 			{ notAnImage: true },
-			'The answer contains something that is not an image: This is text where an image should be.',
+			'The response contains something that is not an image: This is text where an image should be.',
 			'200',
 		],
 		[
 			'an HTML page',
 			{ html: true },
-			'The server answered, but not as an image API: Sign in Please sign in',
+			'The server responded, but not as an image API: Sign in Please sign in',
 			'200',
 		],
 		[
 			'JSON that never ends',
 			{ badJson: true },
-			'The image was made, but did not arrive completely: The answer ended early',
+			'The image was made, but did not arrive completely: The response ended early',
 			'200',
 		],
-		['nothing at all', { emptyBody: true }, 'The server answered, but not as an image API', '200'],
+		['nothing at all', { emptyBody: true }, 'The server responded, but not as an image API', '200'],
 	])('Status 200 with %s fails with its own message', async (_, fault, message, httpCode) => {
 		server.setFaults([{ fault }]);
 		const { error, items } = await runGenerate(server, AT_ONCE);
@@ -244,7 +244,7 @@ describe('Failures: answers with status 200 that bring no image', () => {
 	test('A body that never ends is not read for ever', async () => {
 		server.setFaults([{ fault: { endlessBody: true } }]);
 		const { error } = await runGenerate(server, AT_ONCE);
-		expect(error?.message).toBe('The answer is far larger than any valid answer of this API');
+		expect(error?.message).toBe('The response is far larger than any valid response of this API');
 	});
 });
 
@@ -342,7 +342,7 @@ describe('Failures: connections', () => {
 		const { error } = await runGenerate(server, {
 			options: { maxTries: 1, timeout: 0.3 },
 		});
-		expect(error?.message).toBe('The service did not answer completely within 0.3 seconds');
+		expect(error?.message).toBe('The service did not finish its response within 0.3 seconds');
 		expect(error?.description).toContain("Raise 'Timeout (Seconds)' under Options");
 		expect(error?.context.itemIndex).toBe(0);
 		expect(Date.now() - started).toBeLessThan(4000);

@@ -92,7 +92,7 @@ const pictureHead = () => imageBegins(picture.toString('base64', 0, 33));
 const EMPTY_CHUNK = pngChunk('prIv', Buffer.alloc(0)).toString('base64');
 const wholePicture = () => imageBegins(picture.toString('base64'));
 
-const FAR_TOO_LARGE = /^The answer is far larger than any valid answer of this API$/;
+const FAR_TOO_LARGE = /^The response is far larger than any valid response of this API$/;
 const LARGE_IMAGE = /^The image is larger than 256 MB$/;
 
 describe('Hostile servers: an answer without an end', () => {
@@ -119,7 +119,7 @@ describe('Hostile servers: an answer without an end', () => {
 			options: { timeout: 1 },
 		});
 		expect(message).toMatch(
-			/did not answer completely within 1 seconds|larger than|did not accept it/,
+			/did not finish its response within 1 seconds|larger than|did not accept it/,
 		);
 	});
 
@@ -135,7 +135,7 @@ describe('Hostile servers: an answer without an end', () => {
 			endless(() => '{"type":"', 'x'),
 			parameters,
 		);
-		expect(message).toBe('The answer is far too large for an account balance');
+		expect(message).toBe('The response is far too large for an account balance');
 	});
 });
 
@@ -207,7 +207,7 @@ describe('Hostile servers: a byte now and then', () => {
 	])('A server that sends a byte %s now and then runs into the timeout', async (_what, text) => {
 		expect(await expectSafeFailure(slowly(text), quick)).toBe(
 			// It is never silent for as long as the timeout, so ten times as long is the limit.
-			'The service did not answer completely within 5 seconds',
+			'The service did not finish its response within 5 seconds',
 		);
 	});
 
@@ -218,7 +218,7 @@ describe('Hostile servers: a byte now and then', () => {
 			socket?.write('HTTP/1.1 200 OK\r\nX-');
 			socket?.on('close', () => clearInterval(drip));
 		}, quick);
-		expect(message).toBe('The service did not answer completely within 0.5 seconds');
+		expect(message).toBe('The service did not finish its response within 0.5 seconds');
 	});
 
 	test('A server that sends a byte of an error now and then runs into the timeout', async () => {

@@ -75,7 +75,7 @@ test('an answer that hides its fields in a prototype has none', async () => {
 		response.end(`{"__proto__":{"data":[{"url":"${server.origin}/picture.png"}]}}`);
 	});
 	expect((await runGenerate(server)).error?.message).toMatch(
-		/^The service answered without an image/,
+		/^The service responded without an image/,
 	);
 	expect(server.requests).toHaveLength(1);
 });

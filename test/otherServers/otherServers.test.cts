@@ -84,7 +84,7 @@ describe('Other servers: the text of an image', () => {
 		['an SVG', Buffer.from('<svg xmlns="http://www.w3.org/2000/svg"/>').toString('base64')],
 	])('What comes as the image but is %s fails as no image', async (_, image) => {
 		const { error, items } = await run('file', body(image));
-		expect(error?.message).toMatch(/^The answer contains something that is not an image/);
+		expect(error?.message).toMatch(/^The response contains something that is not an image/);
 		expect(items).toEqual([]);
 	});
 
@@ -92,7 +92,7 @@ describe('Other servers: the text of an image', () => {
 		const half = picture.subarray(0, picture.length >> 1).toString('base64');
 		const { error, items } = await run('file', body(half));
 		expect(error?.message).toBe(
-			'The answer contains something that is not an image: The image file is incomplete',
+			'The response contains something that is not an image: The image file is incomplete',
 		);
 		expect(items).toEqual([]);
 	});
@@ -172,13 +172,13 @@ describe('Other servers: response_format is ignored', () => {
 		'The link %j, which the node cannot open, stands in the error, since the image is paid for',
 		async (link) => {
 			const { error } = await run('url', { data: [{ url: link }] });
-			expect(error?.message).toBe(`The service answered without an image: ${link}`);
+			expect(error?.message).toBe(`The service responded without an image: ${link}`);
 		},
 	);
 
 	test('An empty link counts as missing', async () => {
 		const { error } = await run('url', { data: [{ url: '' }] });
-		expect(error?.message).toBe('The service answered without an image');
+		expect(error?.message).toBe('The service responded without an image');
 	});
 });
 
@@ -204,7 +204,7 @@ describe('Other servers: answers without an image', () => {
 		['an image that is a number', { data: [{ b64_json: 5 }] }],
 	])('An answer that is %s fails as one without an image', async (_, reply) => {
 		const { error } = await run('file', reply);
-		expect(error?.message).toBe('The service answered without an image');
+		expect(error?.message).toBe('The service responded without an image');
 		expect(error?.httpCode).toBe('200');
 	});
 

@@ -246,7 +246,7 @@ describe('Output: the download of Image File and URL fails', () => {
 
 	test.each<[string, ResultFault, string, string | null]>([
 		['404', { status: 404 }, 'Error 404', '404'],
-		['500', { status: 500 }, 'answered with status 500: Error 500', '500'],
+		['500', { status: 500 }, 'responded with status 500: Error 500', '500'],
 		[
 			'text instead of a picture',
 			{ notAnImage: true },
@@ -258,7 +258,7 @@ describe('Output: the download of Image File and URL fails', () => {
 		[
 			'half of the picture',
 			{ cutBody: true },
-			'The connection broke while the answer was arriving',
+			'The connection broke while the response was arriving',
 			'200',
 		],
 	])(

@@ -196,7 +196,7 @@ describe('Output: half images are refused', () => {
 		const inAnswer = await run(image);
 		expect(inAnswer.items).toEqual([]);
 		expect(inAnswer.error?.message).toBe(
-			'The answer contains something that is not an image: The image file is incomplete',
+			'The response contains something that is not an image: The image file is incomplete',
 		);
 		const behindLink = await run(image, 'fileAndUrl');
 		expect(behindLink.items).toEqual([]);
@@ -213,5 +213,5 @@ test.each([
 ])('Output: %s is no image', async (_what, text) => {
 	const { items, error } = await run(Buffer.from(text as string));
 	expect(items).toEqual([]);
-	expect(error?.message).toMatch(/^The answer contains something that is not an image/);
+	expect(error?.message).toMatch(/^The response contains something that is not an image/);
 });

@@ -144,7 +144,7 @@ describe("Model list: a server of one's own", () => {
 	test.each([
 		[404, 'Not here', 'There is no /models at http.*: Not here', '404'],
 		[401, '', 'The API key was not accepted', '401'],
-		[200, '<html>Login</html>', 'The server answered, but not as an image API: Login', null],
+		[200, '<html>Login</html>', 'The server responded, but not as an image API: Login', null],
 		[200, '{}', 'http.*/models lists no models for this operation', null],
 		[500, '', 'The service failed with status 500', '500'],
 	])('The answer %i %s says why there is no list', async (status, body, reason, httpCode) => {
@@ -156,7 +156,7 @@ describe("Model list: a server of one's own", () => {
 		hostile.attackWith((_request, response) => void response.end('<p>sign in</p>'.repeat(250_000)));
 		const before = process.cpuUsage();
 		await expect(list(custom(hostile.url))).rejects.toMatchObject(
-			shown('The server answered, but not as an image API: .*', null),
+			shown('The server responded, but not as an image API: .*', null),
 		);
 		const { user, system } = process.cpuUsage(before);
 		expect((user + system) / 1000).toBeLessThan(600);

@@ -171,8 +171,8 @@ test.each([
 	expect((await run()).error?.message).toMatch(
 		// A data URI is no link, but may be an image.
 		url.startsWith('data:')
-			? /^The answer contains something that is not/
-			: /^The service answered without/,
+			? /^The response contains something that is not/
+			: /^The service responded without/,
 	);
 
 	server.attackWith((request, response) => {
@@ -211,7 +211,7 @@ describe('A server that asks for the key also where it keeps its results', () =>
 			response.end(answerWithLink(`${other.origin}/picture.png`));
 		});
 		const { error } = await run();
-		expect(error?.message).toMatch(/answered with status 401: No key$/);
+		expect(error?.message).toMatch(/responded with status 401: No key$/);
 		expect(other.requests.map(({ headers }) => headers.authorization)).toEqual([undefined]);
 	});
 
@@ -221,7 +221,7 @@ describe('A server that asks for the key also where it keeps its results', () =>
 			else guarded(request, response, body);
 		});
 		const { error } = await run();
-		expect(error?.message).toMatch(/answered with status 302/);
+		expect(error?.message).toMatch(/responded with status 302/);
 		expect(other.requests).toEqual([]);
 	});
 });

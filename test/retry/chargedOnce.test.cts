@@ -30,7 +30,7 @@ test('an image with invalid Base64 in a later piece is not requested again', asy
 	});
 	const { error } = await runGenerate(server, { options: { maxTries: 3 } });
 	expect(error?.message).toBe(
-		'The answer contains something that is not an image: The image in the answer is not valid Base64',
+		'The response contains something that is not an image: The image in the response is not valid Base64',
 	);
 	expect(server.requests).toHaveLength(1);
 });
@@ -41,7 +41,7 @@ test('A complete answer with half an image is not requested again', async () => 
 	});
 	const { error } = await runGenerate(server, { options: { maxTries: 3 } });
 	expect(error?.message).toBe(
-		'The answer contains something that is not an image: The image file is incomplete',
+		'The response contains something that is not an image: The image file is incomplete',
 	);
 	expect(error?.description).toContain('Request ID: id.');
 	expect(server.requests).toHaveLength(1);
@@ -54,7 +54,7 @@ test('Half an image that is the whole answer is not requested again', async () =
 	});
 	const { error } = await runGenerate(server, { options: { maxTries: 3 } });
 	expect(error?.message).toBe(
-		'The answer contains something that is not an image: The image file is incomplete',
+		'The response contains something that is not an image: The image file is incomplete',
 	);
 	expect(server.requests).toHaveLength(1);
 });
@@ -93,7 +93,7 @@ test.each(['gzip', 'deflate', 'br'])(
 			response.end(answerWith(png.toString('base64')));
 		});
 		const { error } = await runGenerate(server, { options: { maxTries: 3 } });
-		expect(error?.message).toMatch(/^The answer arrived, but could not be decompressed: /);
+		expect(error?.message).toMatch(/^The response arrived, but could not be decompressed: /);
 		expect(error?.description).toContain('Content-Encoding');
 		expect(error?.description).toContain('The image has been charged');
 		expect(error?.httpCode).toBe('200');
@@ -122,7 +122,9 @@ test('What claims to be an image and never ends is left, and not asked for again
 		sendEndlessly(response, 'This is no image. ', 'text ');
 	});
 	const { error } = await runGenerate(server, { options: { maxTries: 3 } });
-	expect(error?.message).toMatch(/^The answer contains something that is not an image: This is no/);
+	expect(error?.message).toMatch(
+		/^The response contains something that is not an image: This is no/,
+	);
 	expect(server.requests).toHaveLength(1);
 	await server.untilNobodyIsConnected();
 });

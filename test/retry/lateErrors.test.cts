@@ -48,7 +48,7 @@ test.each([
 ])('A %i that comes late, with %s, is sent %i times in all', async (status, apiFormat, times) => {
 	const { requests, description } = await run(status, 11_000, apiFormat);
 	expect(requests).toBe(times);
-	expect(description).toContain('The answer came late, so the image may have been charged.');
+	expect(description).toContain('The response came late, so the image may have been charged.');
 });
 
 test.each([408, 500, 503])(

@@ -68,7 +68,7 @@ const MISHAPS: Mishap[] = [
 	mishap({ status: 451, endlessBody: true }, 'failed', false, MODERATED),
 	mishap({ status: 400, dripMs: 2 * TIMEOUT_SECONDS * 1000 }, 'failed', false, REFUSED),
 	mishap({ html: true }, 'failed', true, /not as an image API: Sign in/),
-	mishap({ noImage: true }, 'settled', true, /answered without an image/),
+	mishap({ noImage: true }, 'settled', true, /responded without an image/),
 	mishap({ notAnImage: true }, 'settled', true, /is not an image/),
 	mishap({ contentFiltered: true }, 'settled', true, /content_filtered/),
 ];

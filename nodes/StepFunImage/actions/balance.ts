@@ -24,7 +24,7 @@ const LIMITS = {
 	timeouts: { silenceMs: timeoutSeconds * 1000, totalMs: timeoutSeconds * 1000 },
 	/** An account is a few numbers; the limit guards against endless responses. */
 	maxBytes: 64 * 1024,
-	tooLarge: 'The answer is far too large for an account balance',
+	tooLarge: 'The response is far too large for an account balance',
 };
 
 /**

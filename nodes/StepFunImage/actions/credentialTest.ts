@@ -68,7 +68,7 @@ async function requestModels(
 	const { statusCode: status, body } = response;
 	// n8n shows nothing but its own words for success, so an address without a version is not taken for right.
 	if (status === 404 && format.mayLackModels && VERSION.test(baseUrl + query)) {
-		return passed('The server answers. It has no list of models, so the API key was not tested.');
+		return passed('The server responds. It has no list of models, so the API key was not tested.');
 	}
 	if (status >= 300) {
 		const text = typeof body === 'object' ? JSON.stringify(body) : String(body ?? '');
@@ -77,7 +77,7 @@ async function requestModels(
 	return modelEntries(parse(body))
 		? passed('Connection successful!')
 		: failed(
-				'The server answers, but not as an image API: there is no list of models at this address. Check the Base URL; it usually ends in /v1.',
+				'The server responds, but not as an image API: there is no list of models at this address. Check the Base URL; it usually ends in /v1.',
 			);
 }
 
@@ -87,7 +87,7 @@ function explain({ baseUrl, redactor }: Credential, failure: RequestFailure): st
 	const { message, advice } = explainFailure(request, redactFailure(failure, redactor));
 	const happened = failure.kind === 'connection' ? '' : `${message.replace(/\.$/, '')}. `;
 	// There is no item yet.
-	return redactor.link(happened + advice.replace('Run this item again', 'Try again'));
+	return redactor.link(happened + advice.replace('Try again', 'Try again'));
 }
 
 function parse(body: unknown): unknown {

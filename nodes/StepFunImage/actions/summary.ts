@@ -17,7 +17,7 @@ const SENTENCES = {
 	otherSeed: (count: number) =>
 		`${images(count)} came with a different seed than requested (see requestedSeed in the item). A gateway in between may drop the setting; check API Format in the credential.`,
 	other: (count: number) =>
-		`${images(count)} more came in the same answers and ${count === 1 ? 'was' : 'were'} not kept, except for links in otherUrls. Remove the setting that asks for several images from Additional Body Fields, and set Number of Images instead.`,
+		`${images(count)} more came in the same responses and ${count === 1 ? 'was' : 'were'} not kept, except for links in otherUrls. Remove the setting that asks for several images from Additional Body Fields, and set Number of Images instead.`,
 	identical: (count: number) =>
 		`${images(count)} turned out identical to another image of the same item. The server uses a fixed seed: set Seed under Options, or choose its API Format in the credential.`,
 };

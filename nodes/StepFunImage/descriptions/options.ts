@@ -159,7 +159,7 @@ const RUN_OPTIONS: INodeProperties[] = [
 		typeOptions: { minValue: 1, maxValue: MAX_TRIES_LIMIT, numberPrecision: 0 },
 		default: maxTries,
 		description:
-			'The maximum number of tries for a request if the server fails or the connection breaks. A try that the service answers with HTTP 429 (too many requests) does not count. 1 means no retries.',
+			'The maximum number of tries for a request if the server fails or the connection breaks. A try that gets HTTP 429 (too many requests) does not count. 1 means no retries.',
 	},
 	{
 		displayName: 'Timeout (Seconds)',

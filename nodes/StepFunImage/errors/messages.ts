@@ -68,7 +68,7 @@ const CONNECTION_ADVICE = {
 	ECONNREFUSED:
 		'{host} refuses the connection. Check that the server is running, and the port in the Base URL in the StepFun API credential. If n8n runs in Docker, localhost is its own container.',
 	'ETIMEDOUT|ECONNABORTED|EHOSTUNREACH|ENETUNREACH':
-		'{host} does not answer. Check the Base URL in the StepFun API credential, and that this n8n can reach the server.',
+		'{host} does not respond. Check the Base URL in the StepFun API credential, and that this n8n can reach the server.',
 	'CERT|SELF_SIGNED|UNABLE_TO_VERIFY':
 		"The SSL certificate of {host} cannot be verified. Turn on 'Ignore SSL Issues (Insecure)' in the StepFun API credential if the server is your own.",
 	'EPROTO|ERR_SSL|wrong version number':
@@ -83,7 +83,7 @@ const pauseNotice = ({ baseUrl, image }: Facts) =>
 
 const chargeNotice = ({ failure, details, image }: Facts) => {
 	if (!image || failure.charge !== 'maybe') return '';
-	const start = details.isLate ? 'The answer came late, so the image' : 'The image';
+	const start = details.isLate ? 'The response came late, so the image' : 'The image';
 	return ` ${start} may have been charged.`;
 };
 
@@ -105,33 +105,33 @@ const BY_KIND: Record<Exclude<FailureKind, 'status'>, Entry> = {
 	blocked: { message: ({ host }) => `n8n refuses to open ${host}`, description: BLOCKED_ADVICE },
 	timeout: {
 		message: ({ details }) =>
-			`The service did not answer completely within ${details.seconds} seconds`,
+			`The service did not finish its response within ${details.seconds} seconds`,
 		description: byRequest(
 			"Raise 'Timeout (Seconds)' under Options, or use fewer steps or a smaller input image. The image may have been charged.",
-			'Run this item again later. If it happens each time, check whether a proxy between n8n and the service delays the answer.',
+			'Try again later. If it happens each time, check whether a proxy between n8n and the service delays the response.',
 		),
 	},
 	truncated: {
 		message: byRequest(
 			'The image was made, but did not arrive completely',
-			'The answer did not arrive completely',
+			'The response did not arrive completely',
 		),
 		description: ({ image }) =>
-			`${image ? 'The answer is incomplete, and the image has been charged. ' : ''}Run this item again. If it happens often, check whether a proxy between n8n and the service limits the time or the size of answers.`,
+			`${image ? 'The response is incomplete, and the image has been charged. ' : ''}Try again. If it happens often, check whether a proxy between n8n and the service limits the time or the size of responses.`,
 	},
 	badCompression: {
-		message: 'The answer arrived, but could not be decompressed',
+		message: 'The response arrived, but could not be decompressed',
 		description: ({ image }) =>
-			`The answer does not match its Content-Encoding.${image ? ' The image has been charged.' : ''} Check whether a proxy between n8n and the service changes answers.`,
+			`The response does not match its Content-Encoding.${image ? ' The image has been charged.' : ''} Check whether a proxy between n8n and the service changes responses.`,
 	},
 	invalidJson: {
-		message: 'The server answered, but not as an image API',
+		message: 'The server responded, but not as an image API',
 		quoted: readable,
 		description: (facts) =>
-			`The answer is not JSON. Check the Base URL in the StepFun API credential; it usually ends in /v1. The answer may also come from a proxy or a login page in between.${chargeNotice(facts)}`,
+			`The response is not JSON. Check the Base URL in the StepFun API credential; it usually ends in /v1. The response may also come from a proxy or a login page in between.${chargeNotice(facts)}`,
 	},
 	noBalance: {
-		message: "The server's answer contains no balance",
+		message: "The server's response contains no balance",
 		quoted: readable,
 		description:
 			"The field 'balance' is missing or is not a number. Not every region and server reports the balance; check Service and Base URL in the StepFun API credential.",
@@ -139,23 +139,23 @@ const BY_KIND: Record<Exclude<FailureKind, 'status'>, Entry> = {
 	noImage: {
 		message: ({ details: { taskId } }) =>
 			taskId === undefined
-				? 'The service answered without an image'
-				: 'The service started a task instead of answering with an image',
+				? 'The service responded without an image'
+				: 'The service started a task instead of returning an image',
 		description: (facts) =>
 			facts.details.taskId !== undefined
-				? 'The image may have been charged. The node does not wait for tasks: get the result with HTTP Request nodes, or use another model or server, which answers with the image.'
-				: `${facts.details.text ? '' : `The answer is ${facts.details.beginning}. `}It reported success, so the image may have been charged. Run this item again; if it happens each time, ${SUPPORT_ADVICE(facts)}.`,
+				? 'The image may have been charged. The node does not wait for tasks: get the result with HTTP Request nodes, or use another model or server, which returns the image.'
+				: `${facts.details.text ? '' : `The response is ${facts.details.beginning}. `}It reported success, so the image may have been charged. Try again; if it happens each time, ${SUPPORT_ADVICE(facts)}.`,
 	},
 	contentFiltered: {
 		message: 'The image was made, but stopped by moderation (content_filtered)',
 		description: ({ image }) =>
-			`Change the prompt${image?.hasInputImage ? ' or the input image' : ''} and run this item again. The image has been charged; the same request would be stopped again.`,
+			`Change the prompt${image?.hasInputImage ? ' or the input image' : ''} and try again. The image has been charged; the same request would be stopped again.`,
 	},
 	notAnImage: {
-		message: 'The answer contains something that is not an image',
+		message: 'The response contains something that is not an image',
 		quoted: readable,
 		description: (facts) =>
-			`The service reported success, so the image may have been charged. Run this item again; if it happens each time, ${SUPPORT_ADVICE(facts)}.`,
+			`The service reported success, so the image may have been charged. Try again; if it happens each time, ${SUPPORT_ADVICE(facts)}.`,
 	},
 	tooLarge: {
 		message: ({ details }) => details.text ?? '',
@@ -211,8 +211,8 @@ const BY_STATUS: Record<number, Entry> = {
 	402: {
 		message: "The account's balance is used up",
 		description: byService(
-			"Top up the account on StepFun's platform, then run the remaining items again.",
-			"Top up the account with the server's provider, then run the remaining items again.",
+			"Top up the account on StepFun's platform, then run the workflow with the remaining items.",
+			"Top up the account with the server's provider, then run the workflow with the remaining items.",
 		),
 	},
 	403: {
@@ -230,7 +230,7 @@ const BY_STATUS: Record<number, Entry> = {
 	408: {
 		message: 'The service took too long and gave up',
 		description: (facts) =>
-			`Run this item again later${facts.image ? ', or use fewer steps' : ''}.${chargeNotice(facts)}`,
+			`Try again later${facts.image ? ', or use fewer steps' : ''}.${chargeNotice(facts)}`,
 	},
 	413: {
 		message: 'The image is too large for the server, or for a proxy in front of it',
@@ -249,14 +249,14 @@ const BY_STATUS: Record<number, Entry> = {
 	},
 	503: {
 		message: 'The service is overloaded or out of service',
-		description: (facts) => `Run this item again later.${chargeNotice(facts)}${pauseNotice(facts)}`,
+		description: (facts) => `Try again later.${chargeNotice(facts)}${pauseNotice(facts)}`,
 	},
 };
 BY_STATUS[504] = BY_STATUS[524] = {
 	...BY_STATUS[408],
 	description: byRequest(
-		'Run this item again later, or use fewer steps. A proxy may have stopped waiting while the image was made, so the image may have been charged; if the proxy is your own, raise its limit (proxy_read_timeout in nginx).',
-		'Run this item again later.',
+		'Try again later, or use fewer steps. A proxy may have stopped waiting while the image was made, so the image may have been charged; if the proxy is your own, raise its limit (proxy_read_timeout in nginx).',
+		'Try again later.',
 	),
 };
 
@@ -291,7 +291,7 @@ const REDIRECT: Entry = {
 
 const SERVER_FAILED: Entry = {
 	message: ({ details }) => `The service failed with status ${details.status}`,
-	description: (facts) => `Run this item again later.${chargeNotice(facts)}`,
+	description: (facts) => `Try again later.${chargeNotice(facts)}`,
 };
 
 const REFUSED: Entry = {
@@ -316,7 +316,7 @@ export function explainFailure(request: FailedRequest, failure: RequestFailure):
 	const advice =
 		othersCharge === 'no'
 			? fill(description)
-			: `Run this item again later. It was not sent${again}${earlierCharge ? '' : ', so nothing was charged'}.`;
+			: `Try again later. It was not sent${again}${earlierCharge ? '' : ', so nothing was charged'}.`;
 	const references = referencesOf(details);
 	const wasCharged = earlierCharge === 'yes' ? 'was' : 'may have been';
 	return {
@@ -351,7 +351,7 @@ function entryOfStatus({ failure, details: { status = 0, text = '' }, image }: F
 
 /** Where a finished image is, as the end of a sentence. */
 function placeOf({ url, otherUrls }: FailureDetails): string {
-	return `${url} for as long as the link is valid${otherUrls ? `, and the other images of the same answer are at ${otherUrls}` : ''}`;
+	return `${url} for as long as the link is valid${otherUrls ? `, and the other images of the same response are at ${otherUrls}` : ''}`;
 }
 
 /** What to do about a failed download. The API's meanings of statuses do not apply to other hosts. */
@@ -371,7 +371,7 @@ function explainDownload({ url = '', reason }: FailureDetails): string {
 	const { status, seconds, text = '' } = reason.details;
 	const host = hostOf(url);
 	const texts: Partial<Record<FailureKind, string>> = {
-		status: `${host} answered with status ${status}${quote(text)}`,
+		status: `${host} responded with status ${status}${quote(text)}`,
 		connection: `the connection to ${host} failed${quote(text)}`,
 		blocked: `n8n refuses to open ${host}${quote(text)}`,
 		timeout: `${host} did not send the whole file within ${seconds} seconds`,

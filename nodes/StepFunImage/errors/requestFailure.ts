@@ -15,7 +15,7 @@ const FAILURE_KINDS = {
 	timeout: { retryable: true, charge: 'maybe' },
 	/** The answer broke off: the image was made and charged, but did not arrive. */
 	truncated: { retryable: true, charge: 'yes' },
-	/** The answer does not match its Content-Encoding, which a retry would not change. */
+	/** The response does not match its Content-Encoding, which a retry would not change. */
 	badCompression: { retryable: false, charge: 'yes' },
 	/** A page counts as free, because it comes from a proxy or a login in front of the service. */
 	invalidJson: { retryable: false, charge: 'maybe' },

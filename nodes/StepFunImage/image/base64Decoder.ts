@@ -59,6 +59,6 @@ export function base64Decoder(emit: (bytes: Buffer) => void) {
 }
 
 function invalid(): RequestFailure {
-	const text = 'The image in the answer is not valid Base64';
+	const text = 'The image in the response is not valid Base64';
 	return new RequestFailure('notAnImage', { text });
 }

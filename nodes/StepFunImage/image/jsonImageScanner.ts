@@ -171,7 +171,7 @@ export function createJsonImageScanner() {
 
 /** The failure for an answer, or an image in it, that is far larger than this API can send. */
 export function tooLarge(): RequestFailure {
-	const text = 'The answer is far larger than any valid answer of this API';
+	const text = 'The response is far larger than any valid response of this API';
 	return new RequestFailure('tooLarge', { text });
 }
 
@@ -200,7 +200,7 @@ function decodeKey(raw: string): unknown {
 function unescapeImageText(raw: string): Buffer {
 	const parsed = parseJson(`"${raw}"`);
 	if (typeof parsed === 'string') return Buffer.from(parsed, 'latin1');
-	const text = `The answer has an invalid escape: ${raw.slice(0, 100)}`;
+	const text = `The response has an invalid escape: ${raw.slice(0, 100)}`;
 	throw new RequestFailure('invalidJson', { text });
 }
 

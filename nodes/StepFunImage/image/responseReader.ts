@@ -76,7 +76,7 @@ export async function readResponse<Stored>(
 		yield* scanner.takeImageBytes();
 		while (!scanner.imageIsComplete()) {
 			if (!(await readChunk())) {
-				const text = 'The answer ended in the middle of the image';
+				const text = 'The response ended in the middle of the image';
 				throw new RequestFailure('truncated', { text });
 			}
 			yield* scanner.takeImageBytes();
@@ -154,7 +154,7 @@ function parseEnvelope(text: string, hasImage: boolean): ImageResponse {
 		const trimmed = json.trim();
 		// An object without its end was truncated. Anything else is not JSON.
 		throw trimmed.startsWith('{') && !trimmed.endsWith('}')
-			? new RequestFailure('truncated', { text: 'The answer ended early' })
+			? new RequestFailure('truncated', { text: 'The response ended early' })
 			: new RequestFailure('invalidJson', { text: truncate(trimmed) });
 	}
 	const answer = asObject(parsed);

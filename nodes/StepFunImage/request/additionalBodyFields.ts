@@ -50,13 +50,13 @@ function assertSendable(name: string, value: unknown, operation: Operation): voi
 	if (NUMBER_OF_IMAGES.includes(name) && (toNumber(value) ?? 1) > 1) {
 		refuse(
 			`asks for several images with ${name}`,
-			`The node takes one image from each answer, so you would pay for the others without getting them. Remove ${name}, and set 'Number of Images' under Options instead.`,
+			`The node takes one image from each response, so you would pay for the others without getting them. Remove ${name}, and set 'Number of Images' under Options instead.`,
 		);
 	}
 	if (name === 'stream' && toBoolean(value) === true) {
 		refuse(
 			'asks for a stream of events with stream',
-			'The node reads a single answer, so you would pay for an image without getting it. Remove stream.',
+			'The node reads a single response, so you would pay for an image without getting it. Remove stream.',
 		);
 	}
 	if (operation !== 'generate' && name === IMAGE_FIELDS[operation] && value !== null) {

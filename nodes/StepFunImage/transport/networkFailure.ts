@@ -29,7 +29,7 @@ export function toRequestFailure(error: unknown): RequestFailure {
 	// The different errors for a stream that ends too early.
 	if (!isTimeout && (/aborted|premature/i.test(text) || code === 'ERR_STREAM_PREMATURE_CLOSE')) {
 		return new RequestFailure('truncated', {
-			text: 'The connection broke while the answer was arriving',
+			text: 'The connection broke while the response was arriving',
 		});
 	}
 	const [, codeOfText] = CODES_BY_TEXT.find(([pattern]) => pattern.test(text)) ?? [];

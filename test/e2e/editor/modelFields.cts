@@ -81,7 +81,7 @@ const MISSING_LISTS: Array<{ fault: Fault; shown: RegExp }> = [
 	},
 	{
 		fault: { html: true },
-		shown: /^The list of models is not available\nThe server answered, but not as an image API: /m,
+		shown: /^The list of models is not available\nThe server responded, but not as an image API: /m,
 	},
 ];
 
