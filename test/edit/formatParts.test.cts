@@ -1,5 +1,5 @@
 import type { ImageFormat } from '../../nodes/StepFunImage/catalogue/imageFormats';
-import { FORMAT_PARTS } from '../../nodes/StepFunImage/image/formatParts';
+import { FORMATS } from '../../nodes/StepFunImage/image/formats';
 import { createPartReader } from '../../nodes/StepFunImage/image/partReader';
 import { bmp, box, heif, jpegSegment, pngChunk, tiff } from '../kit/craftedImages.cts';
 
@@ -26,7 +26,7 @@ function numberOf(byteCount: number, value: number, isIntel = true): Buffer {
 function walk(format: ImageFormat) {
 	const sizes: string[] = [];
 	const parts = createPartReader((file) =>
-		FORMAT_PARTS[format](file, (width, height) => sizes.push(`${width} × ${height}`)),
+		FORMATS[format].read(file, (width, height) => sizes.push(`${width} × ${height}`)),
 	);
 	return { ...parts, sizes };
 }

@@ -1,4 +1,4 @@
-import { formatOf, SIGNATURE_BYTES } from '../../nodes/StepFunImage/image/signature';
+import { formatOf, SIGNATURE_BYTES } from '../../nodes/StepFunImage/image/formats';
 
 /** The beginning of a file, from text in which a character is a byte, and as long as a header. */
 function header(text: string, bytes = SIGNATURE_BYTES): Buffer {

@@ -6,7 +6,7 @@
 export default {
 	mutate: [
 		'catalogue/*',
-		'image/{base64Decoder,fileName,formatParts,jsonImageScanner,measure,partReader,responseReader,signature}',
+		'image/{base64Decoder,fileName,formats,jsonImageScanner,measure,partReader,responseReader}',
 		'request/{bodyFields,imageLimits,routing,serverFormat,validators}',
 		'transport/{credential,redact,retry}',
 		'transport/rateLimiter/*',

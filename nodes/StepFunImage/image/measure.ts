@@ -1,8 +1,7 @@
 import type { ImageFormat } from '../catalogue/imageFormats';
 import { yieldToEventLoop } from '../transport/wait';
-import { FORMAT_PARTS } from './formatParts';
+import { FORMATS, formatOf, SIGNATURE_BYTES } from './formats';
 import { createPartReader } from './partReader';
-import { formatOf, SIGNATURE_BYTES } from './signature';
 
 /** The properties of an image that can be read without decoding it. */
 export interface MeasuredImage {
@@ -11,15 +10,6 @@ export interface MeasuredImage {
 	width: number | null;
 	height: number | null;
 }
-
-/** How far into a file its size may be. JPEG, BMP and TIFF have no limit: much metadata may precede it. */
-const MAX_SIZE_POSITIONS: Partial<Record<ImageFormat, number>> = {
-	png: SIGNATURE_BYTES,
-	gif: SIGNATURE_BYTES,
-	webp: SIGNATURE_BYTES,
-	heif: 64 * 1024,
-	avif: 64 * 1024,
-};
 
 /** How many parts are searched for the size. A crafted file may have millions, a photo has a few hundred. */
 const MAX_MEASURED_PARTS = 200_000;
@@ -38,11 +28,11 @@ export type ImageInspector = NonNullable<ReturnType<typeof inspectImage>>;
 export function inspectImage(header: Buffer) {
 	const format = formatOf(header);
 	if (format === undefined) return undefined;
-	const maxPosition = MAX_SIZE_POSITIONS[format] ?? Infinity;
+	const { read, maxSizePosition = Infinity } = FORMATS[format];
 	let measured: MeasuredImage = { format, width: null, height: null };
 	const reader = createPartReader((progress) =>
-		FORMAT_PARTS[format](progress, (width, height) => {
-			const isSize = width > 0 && height > 0 && progress.position <= maxPosition;
+		read(progress, (width, height) => {
+			const isSize = width > 0 && height > 0 && progress.position <= maxSizePosition;
 			if (isSize && measured.width === null) measured = { format, width, height };
 		}),
 	);
@@ -58,7 +48,7 @@ export function inspectImage(header: Buffer) {
 		sizeMayFollow: () =>
 			measured.width === null &&
 			!reader.isOver() &&
-			reader.bytesRead() < maxPosition &&
+			reader.bytesRead() < maxSizePosition &&
 			reader.partsRead() < MAX_MEASURED_PARTS,
 		/** Whether the image is complete, unless something shows that it is not. */
 		isWhole: reader.mayEnd,

@@ -4,22 +4,55 @@ import type { PartialFile, PartReading } from './partReader';
 /** Called when a part contains the size of the image. */
 type OnSize = (width: number, height: number) => void;
 
-type ReadParts = (file: PartialFile, onSize: OnSize) => PartReading;
+/** Enough to recognize every format. HEIF and AVIF have a list of brands. */
+export const SIGNATURE_BYTES = 64;
 
-/**
- * Reads the parts of each format up to the end of the image. Reading also ends at an unknown part, because an image
- * counts as complete unless something shows that it is not.
- */
-export const FORMAT_PARTS: Record<ImageFormat, ReadParts> = {
-	png: readPng,
-	jpg: readJpeg,
-	gif: readGif,
-	webp: readWebp,
-	bmp: readBmp,
-	tiff: readTiff,
-	heif: readIsoMedia,
-	avif: readIsoMedia,
+/** The lengths of a BMP's second header, for all versions of Windows and OS/2. Any text may start with BM. */
+const BMP_HEADER_BYTES = String.fromCharCode(12, 16, 40, 52, 56, 64, 108, 124);
+
+interface Format {
+	/** How a file starts, with a character for each byte. */
+	start: RegExp;
+	/**
+	 * Reads the parts of a file up to the end of the image. Reading also ends at an unknown part, because an image counts
+	 * as complete unless something shows that it is not.
+	 */
+	read(file: PartialFile, onSize: OnSize): PartReading;
+	/** How far into a file its size may be. Without a limit, much metadata may precede it. */
+	maxSizePosition?: number;
+}
+
+/** What is known of each format. The first one that matches counts. */
+export const FORMATS: Record<ImageFormat, Format> = {
+	png: { start: /^\x89PNG\r\n\x1a\n/, read: readPng, maxSizePosition: SIGNATURE_BYTES },
+	jpg: { start: /^\xff\xd8\xff/, read: readJpeg },
+	webp: { start: /^RIFF.{4}WEBP/s, read: readWebp, maxSizePosition: SIGNATURE_BYTES },
+	gif: { start: /^GIF8[79]a/, read: readGif, maxSizePosition: SIGNATURE_BYTES },
+	// TIFF and BigTIFF, in either byte order.
+	tiff: { start: /^(II[*+]\0|MM\0[*+])/, read: readTiff },
+	bmp: { start: new RegExp(`^BM.{12}[${BMP_HEADER_BYTES}]\\0{3}`, 's'), read: readBmp },
+	avif: { start: withBrand('avif|avis'), read: readIsoMedia, maxSizePosition: 64 * 1024 },
+	heif: {
+		// Brands of still images and image sequences. Videos start in the same way, but with other brands.
+		start: withBrand('hei[cxms]|hev[cxms]|mif[123]|msf1|miaf'),
+		read: readIsoMedia,
+		maxSizePosition: 64 * 1024,
+	},
 };
+
+/** The header of a HEIF or AVIF file: its main brand, the version, then the compatible brands. */
+function withBrand(brands: string): RegExp {
+	return new RegExp(`^.{4}ftyp(.{8}(.{4})*?)?(${brands})`, 's');
+}
+
+/** The format of a file by its first `SIGNATURE_BYTES`; `undefined` if it is not a raster image, such as SVG and icons. */
+export function formatOf(header: Buffer): ImageFormat | undefined {
+	const text = header.toString('latin1', 0, SIGNATURE_BYTES);
+	const isBox = text.startsWith('ftyp', 4);
+	const start = isBox ? text.slice(0, header.readUInt32BE(0)) : text;
+	const formats = Object.keys(FORMATS) as ImageFormat[];
+	return formats.find((format) => FORMATS[format].start.test(start));
+}
 
 const textAt = (part: Buffer, at: number) => part.toString('latin1', at, at + 4);
 
