@@ -1,3 +1,5 @@
+import type { ServerResponse } from 'node:http';
+import { gzipSync } from 'node:zlib';
 import sharp from 'sharp';
 
 import {
@@ -16,6 +18,7 @@ import { answerWith, answerWithLink, startHostileServer } from '../kit/hostileSe
 import type { HostileServer } from '../kit/hostileServer.cts';
 import { runGenerate } from '../kit/localRuns.cts';
 import { bytesOf } from '../kit/runNode.cts';
+import { padImage } from '../stepfun-server/image-padding.cts';
 
 const KILOBYTE = 1024;
 const WIDTH = 300;
@@ -214,4 +217,25 @@ test.each([
 	const { items, error } = await run(Buffer.from(text as string));
 	expect(items).toEqual([]);
 	expect(error?.message).toMatch(/^The response contains something that is not an image/);
+});
+
+describe.each(['filesystem', 'default'] as const)('A large image in the store %s', (binaryMode) => {
+	// Below, around and above what the node keeps of an image before it passes it on.
+	test.each([3, 4.2, 8.4])('of %d MB arrives as it was sent', async (megabytes) => {
+		const image = padImage(await png(), 'png', megabytes * 1_000_000);
+		const answers = [
+			(response: ServerResponse) => response.end(answerWith(image.toString('base64'))),
+			(response: ServerResponse) => {
+				response.setHeader('Content-Encoding', 'gzip');
+				response.end(gzipSync(answerWith(image.toString('base64')), { level: 1 }));
+			},
+			(response: ServerResponse) => response.end(image),
+		];
+		for (const answer of answers) {
+			server.attackWith((_request, response) => answer(response));
+			const { items, error } = await runGenerate(server, {}, { binaryMode });
+			expect(error).toBeUndefined();
+			expect((await bytesOf(items[0].binary?.data)).equals(image)).toBe(true);
+		}
+	});
 });

@@ -13,6 +13,7 @@ import {
 } from '../kit/hostileServer.cts';
 import { loadEngine, runEdit, runGenerate } from '../kit/localRuns.cts';
 import { bytesOf } from '../kit/runNode.cts';
+import { padImage } from '../stepfun-server/image-padding.cts';
 import {
 	LOCAL_API_KEY,
 	startStepFunServer,
@@ -84,7 +85,8 @@ describe('A binary store that stalls', () => {
 	);
 
 	test('and a disk that is full: the item fails as charged, and buys nothing again', async () => {
-		const half = png.toString('base64', 0, png.length / 2);
+		// The store gets a large image while it arrives.
+		const half = padImage(png, 'png', 20_000_000).toString('base64', 0, 9_000_000);
 		hostile.attackWith((_request, response) => {
 			response.write(`{"data":[{"b64_json":"${half}`);
 		});

@@ -107,7 +107,8 @@ export async function readHeader(
 		while (header.length < SIGNATURE_BYTES) {
 			const next = await chunks.next();
 			if (next.done) break;
-			header = header.length === 0 ? next.value : Buffer.concat([header, next.value]);
+			// A copy, because a chunk is valid only until the next one is requested.
+			header = Buffer.concat([header, next.value]);
 		}
 	} catch (error) {
 		failure = { error };

@@ -3,7 +3,7 @@ import type { IBinaryData, IExecuteFunctions } from 'n8n-workflow';
 
 import { IMAGE_FORMATS } from '../catalogue/imageFormats';
 import { RequestFailure, type FailureKind } from '../errors/requestFailure';
-import type { ByteStream } from '../transport/response';
+import { freeMemory, type ByteStream } from '../transport/response';
 import { inspectImage, readHeader, type ImageInspector } from './measure';
 
 /** An image in n8n's binary store. */
@@ -26,9 +26,13 @@ const BROKEN_KINDS: FailureKind[] = ['truncated', 'connection', 'timeout'];
 /** Far larger than any model's images; guards against endless responses. */
 const MAX_IMAGE_BYTES = 256 * 1024 * 1024;
 
+/** Larger images are passed on while they arrive, so that they are never completely in memory. */
+const MAX_WHOLE_BYTES = 4 * 1024 * 1024;
+
 /**
- * Streams an image into n8n's binary store, and determines its format and size on the way.
+ * Puts an image into n8n's binary store, and determines its format and size on the way.
  *
+ * @param bytes a chunk needs to be valid only until the next one is requested
  * @param source a stream of n8n, whose class n8n's store accepts
  * @param baseName the file's name without extension
  * @throws RequestFailure of kind `notAnImage`, `truncated` or `tooLarge`; nothing is stored then
@@ -73,18 +77,53 @@ export async function storeImage(
 
 	const { mimeType, extension } = IMAGE_FORMATS[inspector.format];
 	const fileName = `${baseName}.${extension}`;
-	// n8n's store accepts only Node.js streams, but verified packages must not import `stream`.
-	const { from } = source.constructor as unknown as {
-		from(bytes: AsyncIterable<Buffer>): ByteStream;
-	};
+	const content = await contentOf(checkedImage(inspector), source);
 	const binaryData = await functions.helpers
-		.prepareBinaryData(from(checkedImage(inspector)), fileName, mimeType)
+		.prepareBinaryData(content, fileName, mimeType)
 		.catch((error: Error) => {
 			if (error instanceof RequestFailure) throw error;
 			throw new RequestFailure('storage', { text: error.message });
 		});
+	if (Buffer.isBuffer(content)) freeMemory(content.buffer);
 	const { width, height } = inspector.measured();
 	return { binaryData, width, height, mimeType, fileName, fileSize, digest: hash?.digest('hex') };
+}
+
+/** An image in one piece, which n8n's store writes in fewer steps, or as a stream if it is large. */
+async function contentOf(
+	chunks: AsyncGenerator<Buffer>,
+	source: ByteStream,
+): Promise<Buffer | ByteStream> {
+	let memory: Buffer = Buffer.alloc(0);
+	let length = 0;
+	for (let next = await chunks.next(); !next.done; next = await chunks.next()) {
+		const end = length + next.value.length;
+		if (end > MAX_WHOLE_BYTES) {
+			const beginning = Buffer.concat([memory.subarray(0, length), next.value]);
+			return streamOf(beginning, chunks, source);
+		}
+		if (end > memory.length) {
+			const grown = Buffer.allocUnsafeSlow(Math.max(end, memory.length * 2));
+			memory.copy(grown, 0, 0, length);
+			freeMemory(memory.buffer);
+			memory = grown;
+		}
+		next.value.copy(memory, length);
+		length = end;
+	}
+	return memory.subarray(0, length);
+}
+
+/** n8n's store accepts only Node.js streams, but verified packages must not import `stream`. */
+function streamOf(beginning: Buffer, rest: AsyncIterable<Buffer>, source: ByteStream): ByteStream {
+	const { from } = source.constructor as unknown as {
+		from(bytes: AsyncIterable<Buffer>): ByteStream;
+	};
+	async function* all(): AsyncGenerator<Buffer> {
+		yield beginning;
+		for await (const chunk of rest) yield Buffer.from(chunk);
+	}
+	return from(all());
 }
 
 function printable(bytes: Buffer): string {
