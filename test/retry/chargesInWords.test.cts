@@ -6,6 +6,7 @@ import type { INodeParameters } from 'n8n-workflow';
 import { answerWith, startHostileServer, type HostileServer } from '../kit/hostileServer.cts';
 import { inputImage, itemWithFile, pngOfBytes } from '../kit/images.cts';
 import { runEdit, runGenerate } from '../kit/localRuns.cts';
+import type { NodeRun } from '../kit/runNode.cts';
 import { waitFor } from '../kit/waitFor.cts';
 import { startStepFunServer, type StepFunServer } from '../stepfun-server/server.cts';
 import type { StepFunServerOptions } from '../stepfun-server/types.cts';
@@ -113,6 +114,7 @@ const CUT_ONCE = { faults: [{ times: 1, fault: { cutBody: true as const } }] };
 async function editFromUrl(
 	afterwards: (response: ServerResponse) => void,
 	options: INodeParameters = {},
+	onError: NodeRun['onError'] = CONTINUE,
 ) {
 	const picture = await inputImage(64, 64);
 	let downloads = 0;
@@ -120,34 +122,38 @@ async function editFromUrl(
 		if (downloads++ === 0) response.end(picture);
 		else afterwards(response);
 	});
-	const { items } = await runEdit(
+	const { items, error } = await runEdit(
 		server,
 		[{ json: {} }],
 		{ inputSource: 'url', inputUrl: `${files.origin}/1`, options },
-		{ credential: { apiKey }, onError: CONTINUE },
+		{ credential: { apiKey }, onError },
 	);
 	await files.close();
 	expect(server.billed).toHaveLength(1);
-	return items;
+	return { items, description: error?.description };
 }
 
 test('Input image gone (404) after a charged try', async () => {
 	await start(CUT_ONCE);
-	const [failed] = await editFromUrl((response) => response.writeHead(404).end());
-	expect(textOf(failed)).toContain('An earlier try was charged.');
-	expect(textOf(failed)).not.toContain('Nothing was sent');
+	const { items } = await editFromUrl((response) => response.writeHead(404).end());
+	expect(textOf(items[0])).toContain('An earlier try was charged.');
+	expect(textOf(items[0])).not.toContain('Nothing was sent');
 });
 
-test('Input image is a page after a charged try', async () => {
-	await start(CUT_ONCE);
-	const [failed] = await editFromUrl((response) => response.end('login'));
-	expect(textOf(failed)).toContain('An earlier try was charged.');
-});
+test.each([CONTINUE, 'stopWorkflow'] as const)(
+	'Input image is a page after a charged try (%s)',
+	async (onError) => {
+		await start(CUT_ONCE);
+		const page = (response: ServerResponse) => response.end('login');
+		const { items, description } = await editFromUrl(page, {}, onError);
+		expect(description ?? textOf(items[0])).toContain('An earlier try was charged.');
+	},
+);
 
 test('Input image is a page after a try that may have been charged', async () => {
 	await start({ faults: [{ times: 1, fault: { status: 504, billed: true } }] });
-	const [failed] = await editFromUrl((response) => response.end('login'));
-	expect(textOf(failed)).toContain('An earlier try may have been charged.');
+	const { items } = await editFromUrl((response) => response.end('login'));
+	expect(textOf(items[0])).toContain('An earlier try may have been charged.');
 });
 
 test('Stored input image cannot be read after a charged try', async () => {
@@ -205,9 +211,10 @@ test('The server is gone after a charged try', async () => {
 
 test('The input image of the second of two images fails', async () => {
 	await start({});
-	const [made, failed] = await editFromUrl((response) => response.writeHead(404).end(), {
+	const { items } = await editFromUrl((response) => response.writeHead(404).end(), {
 		numberOfImages: 2,
 	});
+	const [made, failed] = items;
 	expect(made.json.finishReason).toBe('success');
 	expect(textOf(failed)).toContain('Nothing was sent to the image service for this image.');
 });

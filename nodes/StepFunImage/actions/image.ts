@@ -133,7 +133,7 @@ async function makeImage(task: ImageTask): Promise<INodeExecutionData | ItemFail
 		const toItemFailure = () => {
 			const shown = endWithError(task, error);
 			// A RequestFailure says so itself.
-			if (!failure && mayBeCharged && shown !== signal.reason) {
+			if (!failure && mayBeCharged && error !== signal.reason) {
 				appendEarlierCharge(shown, charges > 0 ? 'was' : 'may have been');
 			}
 			return { item, error: shown, charges, retryable };
