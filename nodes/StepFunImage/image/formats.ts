@@ -24,7 +24,7 @@ interface Format {
 
 /** What is known of each format. The first one that matches counts. */
 export const FORMATS: Record<ImageFormat, Format> = {
-	png: { start: /^\x89PNG\r\n\x1a\n/, read: readPng, maxSizePosition: SIGNATURE_BYTES },
+	png: { start: /^\x89PNG\r\n\cZ\n/, read: readPng, maxSizePosition: SIGNATURE_BYTES },
 	jpg: { start: /^\xff\xd8\xff/, read: readJpeg },
 	webp: { start: /^RIFF.{4}WEBP/s, read: readWebp, maxSizePosition: SIGNATURE_BYTES },
 	gif: { start: /^GIF8[79]a/, read: readGif, maxSizePosition: SIGNATURE_BYTES },
