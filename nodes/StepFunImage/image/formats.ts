@@ -49,7 +49,8 @@ function withBrand(brands: string): RegExp {
 export function formatOf(header: Buffer): ImageFormat | undefined {
 	const text = header.toString('latin1', 0, SIGNATURE_BYTES);
 	const isBox = text.startsWith('ftyp', 4);
-	const start = isBox ? text.slice(0, header.readUInt32BE(0)) : text;
+	// The main brand counts whatever the length of the box is.
+	const start = isBox ? text.slice(0, Math.max(12, header.readUInt32BE(0))) : text;
 	const formats = Object.keys(FORMATS) as ImageFormat[];
 	return formats.find((format) => FORMATS[format].start.test(start));
 }
