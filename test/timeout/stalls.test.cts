@@ -159,6 +159,16 @@ describe('An answer that is whole and does not end', () => {
 	});
 });
 
+test('A page behind the link of an image is recognized before it ends', async () => {
+	hostile.attackWith((request, response) => {
+		if (request.method === 'GET') response.write(`<p>${'Please log in. '.repeat(9)}`);
+		else response.end(answerWithLink(`${hostile.origin}/image.png`));
+	});
+	const { error } = await runGenerate(hostile, quick);
+	expect(error?.message).toContain('sent something that is not an image: Please log in.');
+	expect(hostile.requests.map(({ method }) => method)).toEqual(['POST', 'GET']);
+});
+
 describe('An input image that cannot be read', () => {
 	let item: INodeExecutionData;
 	beforeEach(async () => {
@@ -188,6 +198,16 @@ describe('An input image that cannot be read', () => {
 		expect(server.requests).toHaveLength(0);
 		const next = await runGenerate(server, quick, { credential: oneAtATime() });
 		expect(next.error).toBeUndefined();
+	});
+
+	test('is not taken for something else when its first bytes are the last', async () => {
+		async function* firstBytes() {
+			yield png.subarray(0, 5);
+			throw new Error('the connection is lost');
+		}
+		jest.spyOn(store(), 'getAsStream').mockImplementation(async () => Readable.from(firstBytes()));
+		const { error } = await runEdit(server, [item], quick, { credential: oneAtATime() });
+		expect(error?.message).toBe("The file in 'data' could not be opened: the connection is lost");
 	});
 
 	test.each([0, 1])('lets the run end when the user stops it (%i)', async (streams) => {

@@ -11,7 +11,7 @@ export interface MeasuredImage {
 	height: number | null;
 }
 
-/** How many parts are searched for the size. A crafted file may have millions, a photo has a few hundred. */
+/** How many parts are searched for the size. A crafted file may have millions; a photo has a few hundred. */
 const MAX_MEASURED_PARTS = 200_000;
 
 /** In bytes, or in characters of Base64; a multiple of four, because four characters encode three bytes. */
@@ -95,7 +95,8 @@ async function inspectPieces(
 /**
  * Reads as many chunks of a file as the signature of an image needs.
  *
- * @returns their bytes, fewer than `SIGNATURE_BYTES` if the file is shorter, and all bytes of the file, these first
+ * @returns their bytes, fewer than `SIGNATURE_BYTES` if the file ends or breaks off before, and all bytes of the file,
+ * these first, and then the error if it breaks off
  */
 export async function readHeader(
 	file: AsyncIterable<Buffer>,

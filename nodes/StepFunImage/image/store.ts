@@ -4,6 +4,7 @@ import type { IBinaryData, IExecuteFunctions } from 'n8n-workflow';
 import { IMAGE_FORMATS } from '../catalogue/imageFormats';
 import { RequestFailure, type FailureKind } from '../errors/requestFailure';
 import { freeMemory, type ByteStream } from '../transport/response';
+import { SIGNATURE_BYTES } from './formats';
 import { inspectImage, readHeader, type ImageInspector } from './measure';
 
 /** An image in n8n's binary store. */
@@ -48,7 +49,7 @@ export async function storeImage(
 	const inspector = inspectImage(header);
 	if (!inspector) {
 		// Throws if the connection broke after so few bytes.
-		for await (const chunk of chunks) if (chunk !== header) break;
+		for await (const { length } of chunks) if (length >= SIGNATURE_BYTES) break;
 		throw new RequestFailure('notAnImage', { text: printable(header) });
 	}
 	const hash = withDigest ? createHash('sha256') : undefined;

@@ -2,6 +2,7 @@ import type { IBinaryData } from 'n8n-workflow';
 
 import { Refusal } from '../errors/nodeErrors';
 import { truncate } from '../errors/truncate';
+import { SIGNATURE_BYTES } from '../image/formats';
 import { inspectImage, measureImage, readHeader } from '../image/measure';
 import { fileOfBytes, UPLOAD_CHUNK_BYTES } from '../transport/upload';
 import { canBeChecked, toUpload, type ImageRules } from './imageLimits';
@@ -163,7 +164,8 @@ async function inspectFile(item: ItemContext, { id, data }: IBinaryData) {
 		const inspector = inspectImage(header);
 		for await (const chunk of chunks) {
 			if (chunk !== header) inspector?.write(chunk);
-			if (!inspector?.sizeMayFollow()) break;
+			const goesOn = inspector ? inspector.sizeMayFollow() : chunk.length < SIGNATURE_BYTES;
+			if (!goesOn) break;
 		}
 		return { bytes, image: inspector?.measured() };
 	} finally {
