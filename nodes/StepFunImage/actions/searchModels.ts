@@ -55,7 +55,7 @@ function listCatalogue(operation: Operation, { baseUrl }: Credential): INodeList
 	return modelsFor(operation).map(({ id, description, pricePerImage }) => {
 		if (!pricePerImage || !currency) return { name: id, value: id, description };
 		const price = `${CURRENCY_SIGNS[currency]}${pricePerImage[currency]} per image`;
-		const sentences = `${description} ${price}.`;
+		const sentences = `${description.replace(/\.$/, '')}. ${price}.`;
 		// n8n 2.40 does not show descriptions in this list, so the name contains the price too.
 		return { name: `${id} (${price})`, value: id, description: sentences };
 	});
