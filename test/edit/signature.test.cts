@@ -96,6 +96,10 @@ describe('HEIF and AVIF', () => {
 		expect(formatOf(fileType('abcd\0\0\0\0'.padEnd(52, 'efgh') + 'heic'))).toBe('heif');
 	});
 
+	test('The main brand counts whatever the length of its box is', () => {
+		for (const length of [0, 1, 11]) expect(formatOf(fileType('heic', length))).toBe('heif');
+	});
+
 	test('The version between the brands is not a brand', () => {
 		expect(formatOf(fileType('abcdheic'))).toBeUndefined();
 	});
