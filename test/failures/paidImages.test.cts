@@ -89,6 +89,21 @@ test('An error of a download tells where the other images of the answer are', as
 	expect(error?.description).toContain(`${hostile.origin}/2.png`);
 });
 
+test('An error of a download repeats only so many links, because each is searched for secrets', async () => {
+	const hostile = await startHostileServer((request, response) => {
+		const data = Array.from({ length: 60 }, (_, n) => ({
+			url: `/${n}.png?${'s%2F'.repeat(4_000)}`,
+		}));
+		if (request.method === 'GET') response.writeHead(403).end();
+		else response.end(JSON.stringify({ data }));
+	});
+	const { error } = await runGenerate(hostile);
+	await hostile.close();
+	expect(error?.description).toContain(`${hostile.origin}/1.png`);
+	// The links of the answer are a megabyte, for which the search took seconds.
+	expect(error?.description?.length).toBeLessThan(30_000);
+});
+
 test('An execution that is canceled during a download tells where the image is', async () => {
 	server.setResultFaults([{ times: 1, fault: { delayMs: 300, status: 503, retryAfter: 20 } }]);
 	const cancelLater = async (cancel: () => void) => {

@@ -27,6 +27,9 @@ import type { ImageTask } from './runState';
 /** After so long, an error may be that of a proxy that stopped waiting while the image was made. */
 const LATE_ANSWER_MS = 10_000;
 
+/** Enough for several signed links. Messages are searched for secrets, which takes longer in longer texts. */
+const MAX_SHOWN_CHARACTERS = 8_000;
+
 /** What the rate limiter needs of a task. */
 interface ScheduledTask extends Pick<ImageTask, 'state' | 'signal'> {
 	request: Pick<ImageRequest, 'credential' | 'retryPolicy'>;
@@ -237,5 +240,6 @@ export function logFailure(
 
 /** The links of an answer, for an error. */
 export function linksIn({ url, others = [] }: ImageResponse): FailureDetails {
-	return { url, otherUrls: others.filter((each) => each !== undefined).join(', ') };
+	const otherUrls = others.filter((each) => each !== undefined).join(', ');
+	return { url, otherUrls: truncate(otherUrls, MAX_SHOWN_CHARACTERS) };
 }
