@@ -109,7 +109,7 @@ async function makeImage(task: ImageTask): Promise<INodeExecutionData | ItemFail
 	};
 	try {
 		if (earlier instanceof RequestFailure) throw earlier;
-		// The next image of the item may be one that failed for good, and stops the run.
+		// In a moment, because another image of the item may have failed for good before, and stop the run first.
 		if (!earlier) await Promise.resolve();
 		let result = earlier ?? (await requestImage(task, onCharged));
 		remember(result);

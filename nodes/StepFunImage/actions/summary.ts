@@ -27,6 +27,7 @@ const NAMES = Object.keys(SENTENCES) as Array<keyof typeof SENTENCES>;
 /** The outcomes of a run, counted by requests. */
 export type RunSummary = Record<'made' | keyof typeof SENTENCES, number>;
 
+/** The counts at the beginning of a run. */
 export function createSummary(): RunSummary {
 	return Object.fromEntries(['made', ...NAMES].map((name) => [name, 0])) as RunSummary;
 }

@@ -10,7 +10,7 @@ export const RETRY_DEFAULTS = {
 	giveUpAfterSeconds: 600,
 };
 
-/** StepFun's lowest tier allows 5 requests at once. Its requests per minute differ by platform, so the default is none. */
+/** StepFun's lowest tier allows 5 requests at once. Its limit per minute differs by platform; 0 stands for none. */
 export const ACCOUNT_DEFAULTS = { concurrentRequests: 5, requestsPerMinute: 0 };
 
 /** Each image is a separate, charged request. The limit protects against typing errors. */

@@ -53,7 +53,7 @@ export function currencyOf(url: string): Currency | undefined {
 	return SERVICES.find(({ baseUrl }) => baseUrl === url)?.currency;
 }
 
-/** The currency of the balance at a Base URL; `undefined` where StepFun's documentation shows amounts without one. */
+/** The currency of the balance at a Base URL; `undefined` where the server's documentation does not name it. */
 export function balanceCurrencyOf(url: string): Currency | undefined {
 	return hostOf(url) === 'api.stepfun.com' ? 'cny' : undefined;
 }

@@ -260,7 +260,7 @@ BY_STATUS[504] = BY_STATUS[524] = {
 	),
 };
 
-// Frameworks and relays answer so instead of with 404: for a path that accepts only other methods, and one without code.
+// What frameworks send instead of 404 for a path that accepts only other methods, and relays for one without code.
 BY_STATUS[405] = BY_STATUS[501] = BY_STATUS[404];
 // FastAPI's status for fields that it refuses.
 BY_STATUS[422] = BY_STATUS[400];

@@ -305,8 +305,8 @@ function* readInnerBoxes(
 			file.position += BOX_HEAD_BYTES;
 			yield* readInnerBoxes(file, onSize, next, path);
 		} else if (name === wanted) {
-			const box = file.from(yield 20);
-			const size = [box.readUInt32BE(12), box.readUInt32BE(16)];
+			const property = file.from(yield 20);
+			const size = [property.readUInt32BE(12), property.readUInt32BE(16)];
 			if (size[0] * size[1] > width * height) [width, height] = size;
 			sizes++;
 		}

@@ -32,7 +32,7 @@ const COUNT: NumberLimits = { min: 1, isWhole: true };
 
 /** Reads the limits of an item's requests: their number, how long they may take, and how often each is tried. */
 export function readLimits(options: IDataObject, format: ServerFormat) {
-	/** @param unset the value without the option, and `effect` what it does */
+	/** Reads an option that is a number. `unset` is the value without it, and `effect` says what that value does. */
 	const number = (
 		name: string,
 		label: string,

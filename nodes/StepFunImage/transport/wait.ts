@@ -19,6 +19,7 @@ export async function wait(milliseconds: number, signal?: AbortSignal): Promise<
 }
 
 let yieldedAt = performance.now();
+
 /**
  * Shared by all callers: with a timer for each, one would always be due, and they would still block everything else.
  */
