@@ -86,8 +86,7 @@ function explain({ baseUrl, redactor }: Credential, failure: RequestFailure): st
 	const request = { baseUrl, path: MODELS_PATH };
 	const { message, advice } = explainFailure(request, redactFailure(failure, redactor));
 	const happened = failure.kind === 'connection' ? '' : `${message.replace(/\.$/, '')}. `;
-	// There is no item yet.
-	return redactor.link(happened + advice.replace('Try again', 'Try again'));
+	return redactor.link(happened + advice);
 }
 
 function parse(body: unknown): unknown {
