@@ -64,7 +64,7 @@ export interface ModelCapabilities {
 	sourceWeight?: { max: number; default: number };
 }
 
-export interface Model {
+interface Model {
 	id: string;
 	description: string;
 	operations: Partial<Record<Operation, ModelCapabilities>>;

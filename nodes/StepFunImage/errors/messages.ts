@@ -14,7 +14,7 @@ export interface FailedRequest {
 }
 
 /** The text of a failure for the user. */
-export interface Message {
+interface Message {
 	/** What happened, in one line. */
 	message: string;
 	/** What to do about it. */

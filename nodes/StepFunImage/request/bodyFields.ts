@@ -24,7 +24,7 @@ import {
 } from './validators';
 
 /** A field of the API, and the user's value for it. */
-export interface RoutedValue {
+interface RoutedValue {
 	field: RoutedField;
 	value: unknown;
 }

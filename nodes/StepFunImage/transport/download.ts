@@ -9,7 +9,7 @@ import { withTimeout, type Timeouts, type ToTimeoutError } from './timeLimits';
 const KEY_REQUIRED_STATUSES = new Set([401, 403]);
 
 /** A download, which is sent without the key unless the API's own origin requires it. */
-export interface Download {
+interface Download {
 	functions: IExecuteFunctions;
 	url: string;
 	/** The credential of the server that returned the link. */

@@ -24,7 +24,7 @@ export interface RetryPolicy {
 	maxPaidRetries: number;
 }
 
-export interface RetryOptions {
+interface RetryOptions {
 	policy: RetryPolicy;
 	/** Ends the waits between tries. */
 	signal: AbortSignal;
