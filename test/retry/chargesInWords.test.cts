@@ -73,7 +73,7 @@ test.each([
 		);
 		expect(server.requests).toHaveLength(2);
 		expect(textOf(items[0])).toMatch(earlier);
-		expect(textOf(items[0])).toContain('It was not sent again.');
+		expect(textOf(items[0])).toContain('The request was not sent again.');
 		expect(textOf(items[0])).not.toMatch(/Not sent,|nothing was charged/);
 	},
 );

@@ -144,7 +144,7 @@ const BY_KIND: Record<Exclude<FailureKind, 'status'>, Entry> = {
 		description: (facts) =>
 			facts.details.taskId !== undefined
 				? 'The image may have been charged. The node does not wait for tasks: get the result with HTTP Request nodes, or use another model or server, which returns the image.'
-				: `${facts.details.text ? '' : `The response is ${facts.details.beginning}. `}It reported success, so the image may have been charged. Try again; if it happens each time, ${SUPPORT_ADVICE(facts)}.`,
+				: `${facts.details.text ? '' : `The response is ${facts.details.beginning}. `}The service reported success, so the image may have been charged. Try again; if it happens each time, ${SUPPORT_ADVICE(facts)}.`,
 	},
 	contentFiltered: {
 		message: 'The image was made, but stopped by moderation (content_filtered)',
@@ -316,7 +316,7 @@ export function explainFailure(request: FailedRequest, failure: RequestFailure):
 	const advice =
 		othersCharge === 'no'
 			? fill(description)
-			: `Try again later. It was not sent${again}${earlierCharge ? '' : ', so nothing was charged'}.`;
+			: `Try again later. The request was not sent${again}${earlierCharge ? '' : ', so nothing was charged'}.`;
 	const references = referencesOf(details);
 	const wasCharged = earlierCharge === 'yes' ? 'was' : 'may have been';
 	return {
