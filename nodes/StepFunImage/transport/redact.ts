@@ -79,7 +79,7 @@ function createRedaction(values: string[]): (text: string) => string {
 		};
 		const original = { text, positions: [...isSecret.keys(), text.length] };
 		const decoded = decode(original);
-		[original, decoded, decode(decoded)].forEach(markParts);
+		new Set([original, decoded, decode(decoded)]).forEach(markParts);
 
 		// A truncated text may end with the beginning of a secret.
 		const end = text.endsWith(CUT_MARK) ? text.length - CUT_MARK.length : 0;
@@ -89,6 +89,7 @@ function createRedaction(values: string[]): (text: string) => string {
 				if (beforeCut.endsWith(spelling.slice(0, length))) isSecret.fill(true, end - length, end);
 			}
 		}
+		if (!isSecret.includes(true)) return text;
 		return text.replace(/[^]/g, (character, at: number) => {
 			if (!isSecret[at]) return character;
 			return isSecret[at - 1] ? '' : MARK;
@@ -96,7 +97,10 @@ function createRedaction(values: string[]): (text: string) => string {
 	};
 }
 
-function decode({ text, positions }: ReadText): ReadText {
+/** Decodes a text once; returns the same object if nothing in it is encoded. */
+function decode(read: ReadText): ReadText {
+	const { text, positions } = read;
+	if (!/[%\\&]/.test(text)) return read;
 	const matches = [...text.matchAll(SPELLED_CHARACTER)];
 	return {
 		text: matches.map(characterOf).join(''),
