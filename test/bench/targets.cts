@@ -253,10 +253,13 @@ function judgeOne(target: Target, results: BenchmarkResults): Verdict | undefine
 	const divisor = relativeTo(results);
 	if (divisor === undefined) return undefined;
 	const ratio = figure / divisor;
+	// The peak of a run can be lower than that of an empty workflow, and has no ratio then.
+	const isRatio = divisor > 0;
+	const ratioText = isRatio ? `${ratio.toFixed(3)} ×` : 'no ratio';
 	return {
 		caseName,
 		target: target.target,
-		measured: `${ratio.toFixed(3)} × (${format(figure)} to ${format(divisor)})`,
-		isMet: isWithin(ratio),
+		measured: `${ratioText} (${format(figure)} to ${format(divisor)})`,
+		isMet: isRatio && isWithin(ratio),
 	};
 }
