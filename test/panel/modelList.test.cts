@@ -154,12 +154,17 @@ describe("Model list: a server of one's own", () => {
 
 	test('A page of megabytes in place of the list is not searched for the key as a whole', async () => {
 		hostile.attackWith((_request, response) => void response.end('<p>sign in</p>'.repeat(250_000)));
-		const before = process.cpuUsage();
-		await expect(list(custom(hostile.url))).rejects.toMatchObject(
-			shown('The server responded, but not as an image API: .*', null),
-		);
-		const { user, system } = process.cpuUsage(before);
-		expect((user + system) / 1000).toBeLessThan(600);
+		// The lowest of three, because the other work of the process counts too.
+		let lowestMs = Infinity;
+		for (let run = 0; run < 3; run++) {
+			const before = process.cpuUsage();
+			await expect(list(custom(hostile.url))).rejects.toMatchObject(
+				shown('The server responded, but not as an image API: .*', null),
+			);
+			const { user, system } = process.cpuUsage(before);
+			lowestMs = Math.min(lowestMs, (user + system) / 1000);
+		}
+		expect(lowestMs).toBeLessThan(200);
 	});
 
 	test('The key is in no message', async () => {
