@@ -1,16 +1,20 @@
 import { once } from 'node:events';
-import { createServer, type AddressInfo } from 'node:net';
+import { createServer, type AddressInfo, type Socket } from 'node:net';
 
 import { runGenerate } from '../kit/localRuns.cts';
 
 // A connection that never came about has carried no request, so that nothing can have been charged.
 
-test('A connection that breaks before its TLS is there is tried again also where an image might be paid', async () => {
+/** Generates an image at an https:// address behind which there is no TLS. Returns the error and the connections. */
+async function generateWithoutTls(
+	end: (socket: Socket) => void,
+	credential: Record<string, string>,
+) {
 	let connections = 0;
 	const server = createServer((socket) => {
 		connections++;
 		socket.on('error', () => undefined);
-		socket.destroy();
+		end(socket);
 	});
 	server.listen(0, '127.0.0.1');
 	await once(server, 'listening');
@@ -18,30 +22,27 @@ test('A connection that breaks before its TLS is there is tried again also where
 	const { error } = await runGenerate(
 		{ url: `https://127.0.0.1:${port}/v1` },
 		{ options: { maxTries: 3 } },
-		{ credential: { apiFormat: 'openai', apiKey: 'key-of-a-broken-tls' } },
+		{ credential },
 	);
 	server.close();
+	return { error, connections };
+}
+
+test('A connection that breaks before its TLS is there is tried again also where an image might be paid', async () => {
+	const { error, connections } = await generateWithoutTls((socket) => socket.destroy(), {
+		apiFormat: 'openai',
+		apiKey: 'key-of-a-broken-tls',
+	});
 	expect(connections).toBe(3);
 	expect(error?.description).toContain('Tried 3 times.');
 	expect(error?.description).toContain('nothing was charged');
 });
 
 test('A server that knows no HTTPS is tried once, and nothing was charged', async () => {
-	let connections = 0;
-	const server = createServer((socket) => {
-		connections++;
-		socket.on('error', () => undefined);
-		socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n');
-	});
-	server.listen(0, '127.0.0.1');
-	await once(server, 'listening');
-	const { port } = server.address() as AddressInfo;
-	const { error } = await runGenerate(
-		{ url: `https://127.0.0.1:${port}/v1` },
-		{ options: { maxTries: 3 } },
-		{ credential: { apiKey: 'key-of-a-server-without-tls' } },
+	const { error, connections } = await generateWithoutTls(
+		(socket) => socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n'),
+		{ apiKey: 'key-of-a-server-without-tls' },
 	);
-	server.close();
 	expect(connections).toBe(1);
 	expect(error?.description).toContain('does not support HTTPS');
 	expect(error?.description).toContain('nothing was charged');
