@@ -165,7 +165,7 @@ export const CASES: BenchmarkCase[] = [
 		name: 'memory',
 		title: '100 generations of 3 MB, no server limit',
 		explanation:
-			"This case measures the peak memory, including that for saving the execution. Clients that keep images as text in the items hold all images in memory, and n8n saves them in its database. Much of this node's processor time is the garbage collection of n8n's heap, which the bare client does not have: Node.js allocates the memory for what arrives outside of it, and V8 collects all of it for each 64 MB of that.",
+			"This case measures the peak memory, including that for saving the execution. Clients that keep images as text in the items hold all images in memory, and n8n saves them in its database. Node.js allocates the memory for what arrives outside of V8's heap, and V8 collects n8n's whole heap for each 64 MB of it that waits, so this node frees the memory of each chunk at once.",
 		items: 100,
 		image: { bytes: 3 * MB },
 		server: { latencyMs: MEMORY_LATENCY_MS },
