@@ -57,7 +57,7 @@ export function createBalanceAction(functions: IExecuteFunctions, state: RunStat
 		const send = async () => {
 			try {
 				const account = await requestAccount(credential);
-				// One answer may be that of thousands of items.
+				// One response may be that of thousands of items.
 				return await state.inTurn(() => {
 					const json = toBalance(account, credential);
 					return { results: [mergeInput(item, includeInput, { json })], failures: [] };

@@ -12,7 +12,7 @@ import type { ImageTask } from './runState';
  *
  * @param url the link
  * @param response the answer with the link
- * @param earlierCharge whether a try before that answer was charged
+ * @param earlierCharge whether a try before that response was charged
  * @throws RequestFailure of kind `download`, or `storage` when n8n could not keep the image
  */
 export async function downloadImage(

@@ -12,14 +12,14 @@ const NOT_JSON = {};
 interface Limits {
 	timeouts: Timeouts;
 	maxBytes: number;
-	/** The text of the failure for a larger answer. */
+	/** The text of the failure for a larger response. */
 	tooLarge: string;
 }
 
 /**
  * Requests a JSON answer with the key, and returns it parsed and as text.
  *
- * @throws RequestFailure, of kind `invalidJson` for an answer that is not JSON, or the signal's reason
+ * @throws RequestFailure, of kind `invalidJson` for a response that is not JSON, or the signal's reason
  */
 export async function getJson(
 	functions: IExecuteFunctions | ILoadOptionsFunctions,

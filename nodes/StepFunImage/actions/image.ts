@@ -89,11 +89,11 @@ async function makeImages(
 	};
 }
 
-/** Makes one image: requests it, or takes what an earlier try has paid for, and downloads it if the answer is a link. */
+/** Makes one image: requests it, or takes what an earlier try has paid for, and downloads it if the response is a link. */
 async function makeImage(task: ImageTask): Promise<INodeExecutionData | ItemFailure> {
 	const { item, request, outputOptions, state, key, signal } = task;
 	const { answers, max } = state.tries;
-	/** Keeps an answer for the next try; without Retry On Fail there is none. */
+	/** Keeps a response for the next try; without Retry On Fail there is none. */
 	const remember = (answer: PaidAnswer) => {
 		if (max > 1) answers.set(key, answer);
 	};

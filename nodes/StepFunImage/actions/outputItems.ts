@@ -78,7 +78,7 @@ export function toResult(
 	};
 }
 
-/** The JSON of an answer: what was asked for, what came back, and the IDs that StepFun's support asks for. */
+/** The JSON of a response: what was asked for, what came back, and the IDs that StepFun's support asks for. */
 function describeAnswer(
 	{ prompt, model, variation, credential }: ImageRequest,
 	{ tries = 1, id, traceId }: { tries?: number; id?: string; traceId?: string },

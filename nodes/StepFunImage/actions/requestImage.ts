@@ -35,7 +35,7 @@ interface ScheduledTask extends Pick<ImageTask, 'state' | 'signal'> {
 	request: Pick<ImageRequest, 'credential' | 'retryPolicy'>;
 }
 
-/** The answer to one try. */
+/** The response to one try. */
 type Answer = Omit<ImageResult, 'tries' | 'seed'>;
 
 /**
@@ -69,7 +69,7 @@ export async function requestImage(
 }
 
 /**
- * Downloads the input image before the request enters the queue, because its host may be slow or down. The answer is
+ * Downloads the input image before the request enters the queue, because its host may be slow or down. The response is
  * wrapped, so that the slot of the download is free once the request has started.
  */
 async function fetchAndSchedule(task: ImageTask, attempt: Attempt): Promise<Answer> {
@@ -145,7 +145,7 @@ async function send(task: ImageTask, { lastPaid }: Attempt, fetched?: UploadFile
 	});
 }
 
-/** After a truncated answer, requests a link: that answer is short, and the download can be repeated without a charge. */
+/** After a truncated response, requests a link: its response is short, and its download can be repeated for free. */
 function fieldsAfter(lastPaid: RequestFailure | undefined, { fields, credential }: ImageRequest) {
 	const asksForLink =
 		lastPaid?.kind === 'truncated' &&
@@ -154,7 +154,7 @@ function fieldsAfter(lastPaid: RequestFailure | undefined, { fields, credential 
 	return asksForLink ? { ...fields, response_format: 'url' } : fields;
 }
 
-/** Reads an answer, and streams its image into n8n's binary store. */
+/** Reads a response, and puts its image into n8n's binary store. */
 async function readAnswer(
 	task: ImageTask,
 	response: IN8nHttpFullResponse,
@@ -175,7 +175,7 @@ async function readAnswer(
 		const chunks = readChunks(stream, progress, (seconds) => withAnswer(toStorageTimeout(seconds)));
 		const storeBytes = async (bytes: AsyncIterable<Buffer>) => await store(task, bytes, stream);
 		const { header, bytes } = await readHeader(chunks);
-		// Some servers answer with the image itself, and not all of them give its type.
+		// Some servers return the image itself, and not all of them give its type.
 		if (formatOf(header) || /^image\//i.test(headerText(response.headers['content-type']) ?? '')) {
 			return { response: {}, image: await readImage(bytes, storeBytes), traceId };
 		}
@@ -201,7 +201,7 @@ async function readAnswer(
 	}
 }
 
-/** Streams an image into n8n's store. */
+/** Puts an image into n8n's store under the name of its request. */
 export async function store(
 	{ item, request: { fileName, variation } }: ImageTask,
 	bytes: AsyncIterable<Buffer>,
@@ -238,7 +238,7 @@ export function logFailure(
 	});
 }
 
-/** The links of an answer, for an error. */
+/** The links of a response, for an error. */
 export function linksIn({ url, others = [] }: ImageResponse): FailureDetails {
 	const otherUrls = others.filter((each) => each !== undefined).join(', ');
 	return { url, otherUrls: truncate(otherUrls, MAX_SHOWN_CHARACTERS) };

@@ -6,12 +6,12 @@ import type { Cost } from './costs';
 import type { ImageResult } from './outputItems';
 import { createSummary, type RunSummary } from './summary';
 
-/** A charged answer that a retry would not change: an image, a link to one, or a failure. */
+/** A charged response that a retry would not change: an image, a link to one, or a failure. */
 export type PaidAnswer = ImageResult | RequestFailure;
 
 /** The state that the tries of n8n's Retry On Fail share. n8n runs the node again with all its items. */
 export interface Tries {
-	/** The charged answers of the tries so far, by `requestKey`. */
+	/** The charged responses of the tries so far, by `requestKey`. */
 	answers: Map<string, PaidAnswer>;
 	/** The cost of each image that the service charged in the tries so far; `undefined` if it is not known. */
 	costs: Array<Cost | undefined>;

@@ -99,7 +99,7 @@ async function listServer(
 
 /**
  * The entries of a list of models, in OpenAI's form, `{ "data": [{ "id": … }] }`, or as the bare array that some servers
- * send; `undefined` if the answer is neither.
+ * send; `undefined` if the response is neither.
  */
 export function modelEntries(answer: unknown): unknown[] | undefined {
 	const entries = Array.isArray(answer) ? answer : (answer as { data?: unknown } | null)?.data;

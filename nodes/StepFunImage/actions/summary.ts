@@ -9,7 +9,7 @@ const SENTENCES = {
 		`${count === 1 ? '1 item was' : `${count} items were`} refused and not sent.`,
 	moderated: (count: number) => `${images(count)} did not pass moderation.`,
 	repeated: (count: number) => `${images(count)} needed more than one try.`,
-	/** Answers with status 429. */
+	/** Responses with status 429. */
 	throttled: (count: number) =>
 		`The service asked to slow down ${count === 1 ? 'once' : `${count} times`}. To avoid waiting, set Concurrent Requests and Requests per Minute in the credential to what your account allows.`,
 	otherSize: (count: number) =>

@@ -3,17 +3,17 @@ export type Charge = 'no' | 'maybe' | 'yes';
 
 /**
  * The ways in which a request can fail, whether a retry can help, and whether it was charged. The node never repeats a
- * request whose answer arrived whole, whatever is wrong with the answer, because it was charged.
+ * request whose response arrived whole, whatever is wrong with the response, because it was charged.
  */
 const FAILURE_KINDS = {
-	/** The server answered with an error status or a redirect. */
+	/** The server responded with an error status or a redirect. */
 	status: { retryable: true, charge: 'no' },
-	/** The connection failed, or broke before the answer began. */
+	/** The connection failed, or broke before the response began. */
 	connection: { retryable: true, charge: 'maybe' },
 	/** n8n's protection of the internal network blocked the request. */
 	blocked: { retryable: false, charge: 'no' },
 	timeout: { retryable: true, charge: 'maybe' },
-	/** The answer broke off: the image was made and charged, but did not arrive. */
+	/** The response broke off: the image was made and charged, but did not arrive. */
 	truncated: { retryable: true, charge: 'yes' },
 	/** The response does not match its Content-Encoding, which a retry would not change. */
 	badCompression: { retryable: false, charge: 'yes' },
@@ -64,13 +64,13 @@ const IMPOSSIBLE_CODES =
 const UNREACHABLE_CODES = /^(ECONNREFUSED|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|EHOSTDOWN)$/;
 const UNREACHABLE_TEXT = /^connect |before secure TLS connection/;
 
-/** Codes for answers that will come again: a loop of redirects, or something that is not HTTP. */
+/** Codes for responses that will come again: a loop of redirects, or something that is not HTTP. */
 const LASTING_CODES = /^(ERR_FR_TOO_MANY_REDIRECTS|HPE_\w+)$/;
 
 export interface FailureDetails {
 	/** The service's own message, as far as it could be read. */
 	text?: string;
-	/** The beginning of an answer without an image. */
+	/** The beginning of a response without an image. */
 	beginning?: string;
 	/** The HTTP status of a failure of kind `status`, and the service's own codes for it. */
 	status?: number;
@@ -85,22 +85,22 @@ export interface FailureDetails {
 	seconds?: number;
 	/** The seed of an image that moderation withheld: the server's, or else the one that was sent. */
 	seed?: number;
-	/** The ID in the answer, that of a task that the server started instead, and the `X-Trace-Id` header. */
+	/** The ID in the response, that of a task that the server started instead, and the `X-Trace-Id` header. */
 	id?: string;
 	taskId?: string;
 	traceId?: string;
 	/** The link to an image that could not be downloaded or stored. */
 	url?: string;
-	/** The links to the other images of the same answer, separated by commas. */
+	/** The links to the other images of the same response, separated by commas. */
 	otherUrls?: string;
 	/** Why a download failed; absent if the execution was canceled. */
 	reason?: RequestFailure;
 	/** How many times the request was sent, and whether an earlier try was charged, if it failed in another way. */
 	tries?: number;
 	earlierCharge?: Charge;
-	/** Whether a gateway failed after the server behind it had answered. */
+	/** Whether a gateway failed after the server behind it had responded. */
 	isFromGateway?: boolean;
-	/** Whether the service had so much time before its answer that it may have made the image. */
+	/** Whether the service had so much time before its response that it may have made the image. */
 	isLate?: boolean;
 	/** Set to retry a failure that is not retryable by its kind and status. */
 	retryable?: boolean;
@@ -127,8 +127,9 @@ export class RequestFailure extends Error {
 		if (wasNotSent) return false;
 		if (retryable) return true;
 		if (this.kind === 'status') return RETRYABLE_STATUSES.has(status) && !this.isUnknownModel;
-		if (this.kind === 'connection')
+		if (this.kind === 'connection') {
 			return !IMPOSSIBLE_CODES.test(code) && !LASTING_CODES.test(code);
+		}
 		if (this.kind === 'inputDownload') return reason?.retryable === true;
 		return FAILURE_KINDS[this.kind].retryable;
 	}
@@ -182,7 +183,7 @@ export class RequestFailure extends Error {
 		return [400, 403, 422].includes(status ?? 0) && this.hasCode(MODERATION_CODE);
 	}
 
-	/** The HTTP status of the service's answer, if there was one. */
+	/** The HTTP status of the service's response, if there was one. */
 	get httpStatus(): number | undefined {
 		if (this.kind === 'status') return this.details.status;
 		if (this.kind === 'download') return this.details.reason?.httpStatus;

@@ -25,11 +25,11 @@ const INCOMPLETE_ESCAPE = /(?<!\\)(?:\\\\)*(\\(?:u[0-9a-fA-F]{0,3})?)$/;
 type TakePiece = (piece: Buffer, isLast: boolean) => void;
 
 /**
- * Creates a scanner for the JSON of an answer while it arrives. It decodes the Base64 text of the image chunk by chunk,
+ * Creates a scanner for the JSON of a response while it arrives. It decodes the Base64 text of the image chunk by chunk,
  * reads everything else byte by byte, and keeps it. It accepts all escape sequences of JSON.
  */
 export function createJsonImageScanner() {
-	/** Grows by doubling, because a hostile answer may arrive in a million pieces. */
+	/** Grows by doubling, because a hostile response may arrive in a million pieces. */
 	let envelope = Buffer.alloc(4096);
 	let envelopeBytes = 0;
 	const imageBytes: Buffer[] = [];
@@ -146,7 +146,7 @@ export function createJsonImageScanner() {
 	};
 
 	return {
-		/** Scans the next piece of the answer, and decodes the image into the piece's own memory. */
+		/** Scans the next piece of the response, and decodes the image into the piece's own memory. */
 		scan(chunk: Buffer) {
 			let position = 0;
 			while (position < chunk.length) {
@@ -169,7 +169,7 @@ export function createJsonImageScanner() {
 	};
 }
 
-/** The failure for an answer, or an image in it, that is far larger than this API can send. */
+/** The failure for a response, or an image in it, that is far larger than this API can send. */
 export function tooLarge(): RequestFailure {
 	const text = 'The response is far larger than any valid response of this API';
 	return new RequestFailure('tooLarge', { text });

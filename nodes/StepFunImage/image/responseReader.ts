@@ -3,7 +3,7 @@ import { truncate } from '../errors/truncate';
 import { errorTextIn } from '../transport/errorText';
 import { createJsonImageScanner, parseJson, tooLarge } from './jsonImageScanner';
 
-/** The fields of an answer, without its image. */
+/** The fields of a response, without its image. */
 export interface ImageResponse {
 	id?: string;
 	created?: number;
@@ -12,7 +12,7 @@ export interface ImageResponse {
 	url?: string;
 	/** The links of its further images, `undefined` where an image is not a link. */
 	others?: Array<string | undefined>;
-	/** The ID of a task that the server has started instead of answering with an image. */
+	/** The ID of a task that the server has started instead of returning an image. */
 	taskId?: string;
 	/** The message of a server that reports an error with status 200. */
 	error?: string;
@@ -24,22 +24,22 @@ const MAX_RESPONSE_BYTES = 400 * 1024 * 1024;
 /** How an image fails that is useless although n8n's storage works. */
 const USELESS_KINDS: FailureKind[] = ['notAnImage', 'truncated'];
 
-/** Texts from an answer are limited, because they are searched for secrets, which takes longer in longer texts. */
+/** Texts from a response are limited, because they are searched for secrets, which takes longer in longer texts. */
 const MAX_LINK_CHARACTERS = 16 * 1024;
 
 /**
- * Reads an answer of the API as it arrives. It decodes the Base64 text of the image on the way and passes it on piece
- * by piece, so that the answer is never completely in memory. It parses everything else as JSON at the end.
+ * Reads a response of the API as it arrives. It decodes the Base64 text of the image on the way and passes it on piece
+ * by piece. It parses everything else as JSON at the end.
  *
- * A complete image has been paid for, so the node accepts it even if the answer is invalid or incomplete after it.
+ * A complete image has been paid for, so the node accepts it even if the response is invalid or incomplete after it.
  *
- * @param body the answer's bytes. The image is decoded into the chunks themselves, so they must not be used again.
- * @param storeImage called with the image's bytes when they start to arrive. They end only after the whole answer has
+ * @param body the response's bytes. The image is decoded into the chunks themselves, so they must not be used again.
+ * @param storeImage called with the image's bytes when they start to arrive. They end only after the whole response has
  * arrived and is valid, because n8n's store cannot delete a file.
- * @param validate throws if the answer is useless whatever its image is
- * @returns the answer's fields and its beginning, and the result of `storeImage` if there was an image
+ * @param validate throws if the response is useless whatever its image is
+ * @returns the response's fields and its beginning, and the result of `storeImage` if there was an image
  * @throws RequestFailure of kind `truncated`, `invalidJson` or `tooLarge`, and the errors of `storeImage`. If the
- * answer is complete but its image is not, the kind is `notAnImage`.
+ * response is complete but its image is not, the kind is `notAnImage`.
  */
 export async function readResponse<Stored>(
 	body: AsyncIterable<Buffer>,
@@ -86,13 +86,13 @@ export async function readResponse<Stored>(
 		isValidated = true;
 	}
 
-	/** Reads the rest of an answer whose image is useless; `undefined` if that fails. */
+	/** Reads the rest of a response whose image is useless; `undefined` if that fails. */
 	const readRejected = async (): Promise<ImageResponse | undefined> => {
 		try {
 			while (await readChunk()) scanner.takeImageBytes();
 			return parseEnvelope(scanner.envelope(), false);
 		} catch (error) {
-			// An endless answer is the more important failure.
+			// An endless response is the more important failure.
 			if (error instanceof RequestFailure && error.kind === 'tooLarge') throw error as Error;
 			return undefined;
 		}
@@ -105,7 +105,7 @@ export async function readResponse<Stored>(
 		} catch (error) {
 			const rejection = toRejection(error, isValidated);
 			if (!USELESS_KINDS.includes(rejection.kind)) throw rejection;
-			// Reads the rest of the answer, for its ID and a link to the image, only if the answer is at fault.
+			// Reads the rest of the response, for its ID and a link to the image, only if the response is at fault.
 			const response = await readRejected();
 			if (response) validate(response);
 			if (response?.url) return { response, beginning: '' };
@@ -117,7 +117,7 @@ export async function readResponse<Stored>(
 	return { response, beginning: truncate(scanner.envelope().trim()), image: image?.stored };
 }
 
-/** Reads an answer that is the image itself. Throws as `readResponse` does. */
+/** Reads a response that is the image itself. Throws as `readResponse` does. */
 export async function readImage<Stored>(
 	body: AsyncIterable<Buffer>,
 	storeImage: (image: AsyncIterable<Buffer>) => Promise<Stored>,
@@ -134,7 +134,7 @@ export async function readImage<Stored>(
 	}
 }
 
-/** Why an image was not stored. If the answer is complete, the server itself sent an incomplete image. */
+/** Why an image was not stored. If the response is complete, the server itself sent an incomplete image. */
 function toRejection(error: unknown, responseIsWhole: boolean): RequestFailure {
 	if (!(error instanceof RequestFailure)) {
 		const text = error instanceof Error ? error.message : String(error);
@@ -207,7 +207,7 @@ function joinEvents(text: string): string {
 	return events.length > 0 ? `[${events.join(',')}]` : text;
 }
 
-/** The results in an answer, each as an object. Some servers return a link without an object around it. */
+/** The results in a response, each as an object. Some servers return a link without an object around it. */
 function entriesOf(value: unknown, depth = 0): Entry[] {
 	if (typeof value === 'string') return /^(https?:\/)?\//i.test(value) ? [{ url: value }] : [];
 	if (!isObject(value) || depth > MAX_RESULT_DEPTH) return [];
@@ -235,7 +235,7 @@ function pickFields(json: string): Entry {
 	return fields;
 }
 
-/** Whether the answer contains a link, including its closing quote. */
+/** Whether the response contains a link, including its closing quote. */
 function hasLink(json: string): boolean {
 	return /"url"\s*:\s*"(?:[^"\\]|\\.)*"/.test(json);
 }

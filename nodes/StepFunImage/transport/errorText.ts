@@ -28,7 +28,7 @@ export function errorText(body: string): string {
 	return inOneLine(/^[{["]/.test(text) ? messageInJson(text) : textOfPage(text));
 }
 
-/** Finds the server's own message in the parsed JSON of an answer, as `errorText` does. */
+/** Finds the server's own message in the parsed JSON of a response, as `errorText` does. */
 export function errorTextIn(value: unknown): string | undefined {
 	const message = findMessage(value);
 	return message && inOneLine(message);

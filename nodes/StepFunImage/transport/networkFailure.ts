@@ -9,7 +9,7 @@ const BAD_COMPRESSION = /^(Z_DATA_ERROR|ERR__ERROR_FORMAT|ZSTD_error_)/;
 /** Codes for errors whose text says more than their own code. */
 const CODES_BY_TEXT: Array<[RegExp, string]> = [
 	[/Maximum number of redirects/, 'ERR_FR_TOO_MANY_REDIRECTS'],
-	// The server answered without TLS.
+	// The server responded without TLS.
 	[/wrong version number/, 'ERR_SSL_WRONG_VERSION_NUMBER'],
 ];
 

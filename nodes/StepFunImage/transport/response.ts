@@ -74,7 +74,7 @@ export async function assertOk(response: IN8nHttpFullResponse): Promise<void> {
 }
 
 /**
- * The failure for an answer with another status than 2xx.
+ * The failure for a response with another status than 2xx.
  *
  * @param body only its beginning counts
  */
@@ -92,7 +92,7 @@ export function toStatusFailure(
 		retryAfterMs: parseRetryAfter(headers['retry-after'], serversTime || undefined),
 		location: headerText(headers.location),
 		traceId: headerText(headers['x-trace-id']),
-		// As npm installs it, Portkey 1.15 fails on answers that it should pass on (Portkey-AI/gateway, issue 1389).
+		// As npm installs it, Portkey 1.15 fails on responses that it should pass on (Portkey-AI/gateway, issue 1389).
 		isFromGateway: headers['x-portkey-gateway-exception'] === 'true',
 	});
 }

@@ -25,7 +25,7 @@ export const STREAM_RESPONSE = {
 	encoding: 'stream',
 	returnFullResponse: true,
 	ignoreHttpStatusErrors: true,
-	/** `withTimeout` limits the time, because n8n's own timeout ends with the first byte of the answer. */
+	/** `withTimeout` limits the time, because n8n's own timeout ends with the first byte of the response. */
 	timeout: 0,
 } satisfies Partial<IHttpRequestOptions>;
 
@@ -81,7 +81,7 @@ export async function sendWithKey(
 	}
 }
 
-/** Ends an upload after the server has answered, because the server does not need the rest. */
+/** Ends an upload after the server has responded, because the server does not need the rest. */
 function endWithAnswer(upload: Upload, { statusCode, body }: IN8nHttpFullResponse): void {
 	if (statusCode >= 400) upload.hold();
 	const stream = body as ByteStream & { closed?: boolean };

@@ -38,7 +38,7 @@ export const toStorageTimeout: ToTimeoutError = (seconds) =>
 /**
  * Runs a task with limits on its time. It does not wait for the task to react to its signal, because a network disk
  * that hangs would block the account. Only after a server's timeout does the task get a grace period, because it may
- * have received a whole answer on a connection that stays open.
+ * have received a whole response on a connection that stays open.
  *
  * @param toError creates the error for a task that takes too long, until the task sets another one
  * @param task receives a signal that includes the limits, and aborts when the task has ended
@@ -87,12 +87,12 @@ export async function withinLimits<T>(
 		return await Promise.race([task(ended.signal, progress), watchTime()]);
 	} catch (error) {
 		signal.throwIfAborted();
-		// The task's own error follows from the abort, unless it is about an answer that arrived whole.
+		// The task's own error follows from the abort, unless it is about a response that arrived whole.
 		if (!(error instanceof RequestFailure) || error.retryable) ended.signal.throwIfAborted();
 		throw error as Error;
 	} finally {
 		watch.abort();
-		// Closes the connection of an answer that the task refused, which the server may still be sending.
+		// Closes the connection of a response that the task refused, which the server may still be sending.
 		ended.abort();
 	}
 }

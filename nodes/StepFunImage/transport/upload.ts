@@ -22,7 +22,7 @@ export interface Form {
 
 export interface Upload {
 	body: FormData;
-	/** Pauses the upload without closing the connection, because the server has answered and reads no further. */
+	/** Pauses the upload without closing the connection, because the server has responded and reads no further. */
 	hold(): void;
 	/** Closes the file and ends the upload. */
 	close(): void;
@@ -30,7 +30,7 @@ export interface Upload {
 
 /** A server receives files up to this size before it can refuse them. */
 const MAX_UNPACED_BYTES = 128 * 1024;
-/** How long an upload waits for an early answer: short compared with the duration of an edit. */
+/** How long an upload waits for an early response: short compared with the duration of an edit. */
 const EARLY_ANSWER_MS = 200;
 /** The size of the pieces that a file is read and sent in: small for the memory, large for the speed. */
 export const UPLOAD_CHUNK_BYTES = 256 * 1024;
@@ -83,7 +83,7 @@ export function fileOfBytes(
  * cannot be read causes no request.
  *
  * The upload waits briefly, so that a server can refuse it by its headers, as with `Expect: 100-continue`. Otherwise
- * the server would close the connection, Node.js would fail to write, and the unread answer would be lost.
+ * the server would close the connection, Node.js would fail to write, and the unread response would be lost.
  */
 export async function openUpload(
 	{ fields, fileField, file }: Form,

@@ -1,11 +1,11 @@
 import { backoffDelay } from '../retry';
 import { createStartLog } from './startLog';
 
-/** A cap on `Retry-After`, so that one answer cannot block an account for a day. */
+/** A cap on `Retry-After`, so that one response cannot block an account for a day. */
 const MAX_COOLDOWN_MS = 600_000;
 /** A limit per minute may allow another request at any time, so the limiter probes at least this often. */
 const MAX_BACKOFF_MS = 5_000;
-/** Consecutive failures, without any other answer, after which the service counts as down. */
+/** Consecutive failures, without any other response, after which the service counts as down. */
 const FAILURES_TO_DECLARE_OUTAGE = 3;
 /** The limiter probes a service that is down at least this often. */
 const MAX_PROBE_DELAY_MS = 8_000;
