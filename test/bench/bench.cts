@@ -4,7 +4,7 @@ import { cpus, release, tmpdir, totalmem } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs, promisify } from 'node:util';
 import { build } from 'esbuild';
-import { withCleanUp, type CleanUp } from '../n8n/clean-up.cts';
+import { withCleanUp, type CleanUp } from '../n8n/cleanUp.cts';
 import { installN8n, type N8nInstallation } from '../n8n/install.cts';
 import { packPackage } from '../package/pack.cts';
 import { CASES } from './cases.cts';
@@ -13,7 +13,7 @@ import type { BenchmarkContext } from './context.cts';
 import { measureLoad } from './load.cts';
 import { toMarkdown } from './report.cts';
 import { CLIENT_TITLES, type BenchmarkResults, type ClientName } from './results.cts';
-import { createCaseRunner } from './run-case.cts';
+import { createCaseRunner } from './runCase.cts';
 import { forkServer } from './server.cts';
 
 const run = promisify(execFile);
@@ -126,9 +126,9 @@ async function prepare(log: BenchmarkContext['log'], cleanUp: CleanUp): Promise<
 	await mkdir(inputFolder);
 	const tarball = await packPackage(folder);
 	const scripts = {
-		bareClient: await bundle('bare-client', folder),
-		storedExecution: await bundle('stored-execution', folder),
-		eventLoopMonitor: await bundle('event-loop-monitor', folder),
+		bareClient: await bundle('bareClient', folder),
+		storedExecution: await bundle('storedExecution', folder),
+		eventLoopMonitor: await bundle('eventLoopMonitor', folder),
 	};
 	const server = forkServer();
 	cleanUp(() => server.stop());

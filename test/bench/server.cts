@@ -22,7 +22,7 @@ export interface ServerProcess {
 
 /** Starts the process; it serves nothing until `start`. */
 export function forkServer(): ServerProcess {
-	const child = fork(join(__dirname, 'server-process.cts'), { execArgv: ['--require', 'tsx/cjs'] });
+	const child = fork(join(__dirname, 'serverProcess.cts'), { execArgv: ['--require', 'tsx/cjs'] });
 	let lastId = 0;
 	const ask = async (message: object) => {
 		const id = ++lastId;

@@ -5,7 +5,7 @@ import { basename, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import packageJson from '../../package.json';
-import { withCleanUp, type CleanUp } from '../n8n/clean-up.cts';
+import { withCleanUp, type CleanUp } from '../n8n/cleanUp.cts';
 import { CREDENTIAL_TYPE, NODE_TYPE, prepareExample } from '../n8n/example.cts';
 import { installN8n } from '../n8n/install.cts';
 import { endProcess, startN8n, type N8nInstance } from '../n8n/instance.cts';

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inspect, parseArgs } from 'node:util';
-import { withCleanUp } from '../n8n/clean-up.cts';
+import { withCleanUp } from '../n8n/cleanUp.cts';
 import { installN8n } from '../n8n/install.cts';
 import { packPackage } from '../package/pack.cts';
 import type { Suite, TestContext } from './suite.cts';

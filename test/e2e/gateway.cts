@@ -5,7 +5,7 @@ import {
 	startStepFunServer,
 	type StepFunServer,
 } from '../stepfun-server/server.cts';
-import { inputImage, until } from '../stepfun-server/test-requests.cts';
+import { inputImage, until } from '../stepfun-server/testRequests.cts';
 import { checkNode } from './gateway/nodeChecks.cts';
 import { startNginx, type NginxServer } from './gateway/nginxServer.cts';
 import {

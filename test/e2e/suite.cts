@@ -1,4 +1,4 @@
-import type { CleanUp } from '../n8n/clean-up.cts';
+import type { CleanUp } from '../n8n/cleanUp.cts';
 import type { N8nInstallation } from '../n8n/install.cts';
 
 /** What every suite of the end-to-end run is given. */

@@ -3,7 +3,7 @@ import FormData from 'form-data';
 import { decoded, inputImage, itemWithFile, pngOfBytes } from '../kit/images.cts';
 import { COMBINES_BINARY } from '../kit/n8nDifferences.cts';
 import { bytesOf, storeFile } from '../kit/runNode.cts';
-import { parseBody } from '../stepfun-server/request-body.cts';
+import { parseBody } from '../stepfun-server/requestBody.cts';
 import { startStepFunServer, type StepFunServer } from '../stepfun-server/server.cts';
 import { runEdit, sentFields } from '../kit/localRuns.cts';
 

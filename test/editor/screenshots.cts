@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { withCleanUp } from '../n8n/clean-up.cts';
+import { withCleanUp } from '../n8n/cleanUp.cts';
 import { createStepFunCredential } from '../kit/stepFunCredential.cts';
 import { CREDENTIAL_TYPE, prepareExample } from '../n8n/example.cts';
 import { installN8n } from '../n8n/install.cts';

@@ -3,7 +3,7 @@ import { deepStrictEqual, match, ok } from 'node:assert';
 import { readdir } from 'node:fs/promises';
 import { TOOL_ARGUMENTS, type ChatServer } from './chatServer.cts';
 import { checkPng, type FinishedRun } from '../kit/finishedRun.cts';
-import { inputImage } from '../stepfun-server/test-requests.cts';
+import { inputImage } from '../stepfun-server/testRequests.cts';
 
 /** What must come out of an example. Fails, or returns a line about what it found. */
 type Check = (run: FinishedRun, chat: ChatServer) => Promise<string>;

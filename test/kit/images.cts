@@ -1,10 +1,10 @@
 import type { INodeExecutionData } from 'n8n-workflow';
 
-import { padImage } from '../stepfun-server/image-padding.cts';
-import { inputImage } from '../stepfun-server/test-requests.cts';
+import { padImage } from '../stepfun-server/imagePadding.cts';
+import { inputImage } from '../stepfun-server/testRequests.cts';
 import { storeFile } from './runNode.cts';
 
-export { decoded, inputImage } from '../stepfun-server/test-requests.cts';
+export { decoded, inputImage } from '../stepfun-server/testRequests.cts';
 
 /** A valid PNG of exactly this many bytes. */
 export async function pngOfBytes(bytes: number): Promise<Buffer> {

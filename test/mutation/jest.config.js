@@ -9,15 +9,15 @@ module.exports = {
 	...base,
 	rootDir: '../..',
 	testMatch: [
-		'answer/{base64Decoder,jsonImageScanner,responseReader,responseShapes}',
 		'catalogue/*',
 		'credential/parseCredential',
 		'edit/{formatParts,imageLimits,measure,partReader,signature}',
 		'options/{bodyFields,routing,validators}',
-		'otherServers/serverFormat',
 		'output/fileName',
 		'rateLimiter/{learnedLimits,schedule}',
 		'redaction/redact',
+		'response/{base64Decoder,jsonImageScanner,responseReader,responseShapes}',
 		'retry/retry',
+		'serverFormats/serverFormat',
 	].map((tests) => `<rootDir>/test/${tests}.test.cts`),
 };

@@ -3,10 +3,10 @@ import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { jsonParse, type IConnections, type INode, type INodeExecutionData } from 'n8n-workflow';
-import type { CleanUp } from './clean-up.cts';
+import type { CleanUp } from './cleanUp.cts';
 import { CREDENTIAL_TYPE, findTrigger, NODE_TYPE } from './example.cts';
 import type { CredentialReference, FinishedExecution, WorkflowFile } from './instance.cts';
-import type { WorkflowRunner } from './workflow-runner.cts';
+import type { WorkflowRunner } from './workflowRunner.cts';
 
 /** The address of a running n8n, and a key of its API. */
 export interface RemoteN8n {

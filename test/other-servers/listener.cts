@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parseBody, readBody } from '../stepfun-server/request-body.cts';
+import { parseBody, readBody } from '../stepfun-server/requestBody.cts';
 import { Refusal } from './answers.cts';
 import { drawPicture } from './pictures.cts';
 import type {

@@ -1,6 +1,6 @@
-import { inputImage } from '../stepfun-server/test-requests.cts';
+import { inputImage } from '../stepfun-server/testRequests.cts';
 import { startOtherServer, type OtherServer } from './server.cts';
-import { ask, decodeBase64, EDITS, form, GENERATIONS, PROMPT } from './test-requests.cts';
+import { ask, decodeBase64, EDITS, form, GENERATIONS, PROMPT } from './testRequests.cts';
 
 const MODEL = { model: 'x/z-image-turbo', prompt: PROMPT };
 

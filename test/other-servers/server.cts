@@ -1,15 +1,15 @@
-import { lightX2V } from './light-x2v.cts';
+import { lightX2V } from './lightX2v.cts';
 import { listen } from './listener.cts';
-import { liteLlm } from './lite-llm.cts';
-import { localAi } from './local-ai.cts';
-import { newApi } from './new-api.cts';
+import { liteLlm } from './liteLlm.cts';
+import { localAi } from './localAi.cts';
+import { newApi } from './newApi.cts';
 import { ollama } from './ollama.cts';
 import { openai } from './openai.cts';
 import { sglang } from './sglang.cts';
-import { siliconFlow } from './silicon-flow.cts';
-import { stableDiffusionCpp } from './stable-diffusion-cpp.cts';
+import { siliconFlow } from './siliconFlow.cts';
+import { stableDiffusionCpp } from './stableDiffusionCpp.cts';
 import type { Imitation, OtherServer, OtherServerKind, OtherServerOptions } from './types.cts';
-import { vllmOmni } from './vllm-omni.cts';
+import { vllmOmni } from './vllmOmni.cts';
 
 export type * from './types.cts';
 

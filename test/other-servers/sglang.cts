@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { ImageFormat } from '../stepfun-server/types.cts';
 import { modelList, ok } from './answers.cts';
-import { detail, validateForm, validateJson, type Fields, type Values } from './fast-api.cts';
+import { detail, validateForm, validateJson, type Fields, type Values } from './fastApi.cts';
 import { measure, mediaType, now, parseSize, randomSeed, uploads } from './pictures.cts';
 import type { Answer, Imitation, ReceivedRequest, Tools } from './types.cts';
 

@@ -18,7 +18,7 @@ import { answerWith, answerWithLink, startHostileServer } from '../kit/hostileSe
 import type { HostileServer } from '../kit/hostileServer.cts';
 import { runGenerate } from '../kit/localRuns.cts';
 import { bytesOf } from '../kit/runNode.cts';
-import { padImage } from '../stepfun-server/image-padding.cts';
+import { padImage } from '../stepfun-server/imagePadding.cts';
 
 const KILOBYTE = 1024;
 const WIDTH = 300;

@@ -116,7 +116,7 @@ describe('the packed package', () => {
 			[
 				'--require',
 				'tsx/cjs',
-				join(__dirname, 'load-like-n8n.cts'),
+				join(__dirname, 'loadLikeN8n.cts'),
 				join(workFolder, 'node_modules'),
 			],
 			// n8n sets NODE_PATH too, so that community packages find the n8n-workflow of n8n.

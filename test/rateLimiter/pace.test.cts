@@ -1,5 +1,5 @@
 import { RequestFailure } from '../../nodes/StepFunImage/errors/requestFailure';
-import { seededRandom } from '../stepfun-server/random-numbers.cts';
+import { seededRandom } from '../stepfun-server/randomNumbers.cts';
 import { simulate } from './simulation.cts';
 
 // Virtual time: hours pass in seconds.

@@ -6,7 +6,7 @@ import { runGenerate } from '../kit/localRuns.cts';
 import { countOpenFiles } from '../kit/processFigures.cts';
 import { bytesOf, type NodeRun } from '../kit/runNode.cts';
 import { waitFor } from '../kit/waitFor.cts';
-import { seededRandom } from '../stepfun-server/random-numbers.cts';
+import { seededRandom } from '../stepfun-server/randomNumbers.cts';
 import type { Fault, FaultRule } from '../stepfun-server/types.cts';
 
 const SHARE_OF_FAULTS = 0.3;

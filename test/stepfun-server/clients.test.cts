@@ -4,7 +4,7 @@ import { generateImage } from 'ai';
 import OpenAI6, { toFile as toFile6 } from 'openai';
 import OpenAI7, { toFile as toFile7 } from 'openai-7';
 import { LOCAL_API_KEY, startStepFunServer, type StepFunServer } from './server.cts';
-import { decoded, inputImage } from './test-requests.cts';
+import { decoded, inputImage } from './testRequests.cts';
 
 // Clients that people use send fields that StepFun's documentation says nothing about. Here they have to get their
 // image, and the server's log has to name those fields.

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { LOCAL_API_KEY, startStepFunServer, type StepFunServer } from './server.cts';
-import { decoded, inputImage, pictureOf, type Reply } from './test-requests.cts';
+import { decoded, inputImage, pictureOf, type Reply } from './testRequests.cts';
 
 const run = promisify(execFile);
 

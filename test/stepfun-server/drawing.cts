@@ -1,7 +1,7 @@
 import sharp, { type Sharp } from 'sharp';
 import { captionOverlays } from './caption.cts';
-import { padImage } from './image-padding.cts';
-import { hashText } from './random-numbers.cts';
+import { padImage } from './imagePadding.cts';
+import { hashText } from './randomNumbers.cts';
 import { landscape } from './scenery.cts';
 import type { CheckedRequest, ImageFormat } from './types.cts';
 

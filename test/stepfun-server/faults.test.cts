@@ -8,7 +8,7 @@ import {
 	inputImage,
 	pictureOf,
 	until,
-} from './test-requests.cts';
+} from './testRequests.cts';
 
 let server: StepFunServer;
 

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import sharp from 'sharp';
-import { startCommandLine } from './command-line.cts';
+import { startCommandLine } from './commandLine.cts';
 import { startStepFunServer, type JsonSpelling, type StepFunServer } from './server.cts';
 import {
 	decoded,
@@ -14,7 +14,7 @@ import {
 	inputImage,
 	pictureOf,
 	postJson,
-} from './test-requests.cts';
+} from './testRequests.cts';
 
 let server: StepFunServer;
 

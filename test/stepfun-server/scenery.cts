@@ -1,4 +1,4 @@
-import { seededRandom } from './random-numbers.cts';
+import { seededRandom } from './randomNumbers.cts';
 import type { Pixels } from './specification.cts';
 
 /** Sky top, sky bottom, sun, then the hills from far to near. */

@@ -11,12 +11,12 @@ import type { AddressInfo } from 'node:net';
 import { createAccount } from './account.cts';
 import { jsonAnswer, pause, sendAnswer, sendFaulty, type Answer } from './answers.cts';
 import { createDrawing, type Picture } from './drawing.cts';
-import { createFaultPlan } from './fault-plan.cts';
-import { spell, spellAnswer, type ImageField } from './json-spelling.cts';
+import { createFaultPlan } from './faultPlan.cts';
+import { spell, spellAnswer, type ImageField } from './jsonSpelling.cts';
 import { createLimits } from './limits.cts';
-import { parseBody, readBody, type ParsedBody } from './request-body.cts';
-import { checkRequest, isProblem, problem } from './request-rules.cts';
-import { createResultOrigin, NOT_AN_IMAGE } from './result-origin.cts';
+import { parseBody, readBody, type ParsedBody } from './requestBody.cts';
+import { checkRequest, isProblem, problem } from './requestRules.cts';
+import { createResultOrigin, NOT_AN_IMAGE } from './resultOrigin.cts';
 import { DOCUMENTED_MODELS, errorType, NOT_IN_STEP_PLAN } from './specification.cts';
 import type {
 	BilledImage,

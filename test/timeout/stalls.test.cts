@@ -13,7 +13,7 @@ import {
 } from '../kit/hostileServer.cts';
 import { loadEngine, runEdit, runGenerate } from '../kit/localRuns.cts';
 import { bytesOf } from '../kit/runNode.cts';
-import { padImage } from '../stepfun-server/image-padding.cts';
+import { padImage } from '../stepfun-server/imagePadding.cts';
 import {
 	LOCAL_API_KEY,
 	startStepFunServer,

@@ -6,8 +6,8 @@ import type {
 	INodeExecutionData,
 	INodeParameters,
 } from 'n8n-workflow';
-import { padImage } from '../../stepfun-server/image-padding.cts';
-import { inputImage, until } from '../../stepfun-server/test-requests.cts';
+import { padImage } from '../../stepfun-server/imagePadding.cts';
+import { inputImage, until } from '../../stepfun-server/testRequests.cts';
 import { itemsOf } from '../../kit/finishedRun.cts';
 import { createStepFunCredential } from '../../kit/stepFunCredential.cts';
 import { chain, IMAGES, imagesStep, step, TRIGGER } from '../../kit/workflowBuilder.cts';

@@ -9,7 +9,7 @@ import { waitFor } from '../../kit/waitFor.cts';
 
 const FOLDER = resolve(__dirname, '../../../.portkey-gateway-install');
 const SCRIPT = join(FOLDER, 'node_modules/@portkey-ai/gateway/build/start-server.js');
-const LOOPBACK_ONLY = join(__dirname, 'loopback-only.cjs');
+const LOOPBACK_ONLY = join(__dirname, 'loopbackOnly.cjs');
 
 /**
  * The release, and the HTTP server below it. From 1.14.2 of the latter on, the gateway answers 500 to whatever it passes

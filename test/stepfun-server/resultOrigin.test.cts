@@ -1,5 +1,5 @@
 import { startStepFunServer, type ResultFault, type StepFunServer } from './server.cts';
-import { decoded, generate } from './test-requests.cts';
+import { decoded, generate } from './testRequests.cts';
 
 let server: StepFunServer;
 

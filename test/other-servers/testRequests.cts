@@ -1,5 +1,5 @@
 import sharp from 'sharp';
-import { inputImage } from '../stepfun-server/test-requests.cts';
+import { inputImage } from '../stepfun-server/testRequests.cts';
 import type { OtherServer } from './types.cts';
 
 export interface Reply {

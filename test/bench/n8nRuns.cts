@@ -7,7 +7,7 @@ import type { N8nInstallation } from '../n8n/install.cts';
 import { startN8n, type N8nInstance, type WorkflowFile } from '../n8n/instance.cts';
 import { LOCAL_API_KEY } from '../stepfun-server/server.cts';
 import { watchProcess, type ProcessTree } from '../kit/processFigures.cts';
-import { createEventLoopMonitor, type EventLoopMonitor } from './event-loop.cts';
+import { createEventLoopMonitor, type EventLoopMonitor } from './eventLoop.cts';
 import type { RunResult } from './results.cts';
 import { makeEmptyWorkflow, TRIGGER, type Service } from './workflows.cts';
 
@@ -19,9 +19,9 @@ export const SETTLE_MS = 2_000;
 export interface N8nSetup {
 	installation: N8nInstallation;
 	tarball: string;
-	/** The bundled stored-execution.ts. */
+	/** The bundled storedExecution.cts. */
 	storedExecution: string;
-	/** The bundled event-loop-monitor.ts. */
+	/** The bundled eventLoopMonitor.cts. */
 	eventLoopMonitor: string;
 	/** Where the input images lie, which workflows may read. */
 	inputFolder: string;
@@ -133,7 +133,7 @@ async function runOnce({ n8n, tree, eventLoop }: Watched, setup: N8nSetup, workf
 	};
 }
 
-/** Asks stored-execution.ts. */
+/** Asks storedExecution.cts. */
 async function askDatabase<T>(
 	{ installation, storedExecution, userFolder }: N8nSetup,
 	command: 'wait' | 'files',

@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib';
-import { seededRandom } from './random-numbers.cts';
+import { seededRandom } from './randomNumbers.cts';
 import type { ImageFormat } from './types.cts';
 
 /** Smallest padding each format can hold: the frame of its chunk or segment. */

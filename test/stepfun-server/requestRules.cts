@@ -1,6 +1,6 @@
 import { randomInt } from 'node:crypto';
-import { checkInputImage, IMAGE_NOT_TAKEN, INPUT_IMAGE_RULES } from './input-image.cts';
-import type { ParsedBody } from './request-body.cts';
+import { checkInputImage, IMAGE_NOT_TAKEN, INPUT_IMAGE_RULES } from './inputImage.cts';
+import type { ParsedBody } from './requestBody.cts';
 import {
 	DOCUMENTED_MODELS,
 	errorType,

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { modelList, ok, Refusal } from './answers.cts';
-import { detail } from './fast-api.cts';
+import { detail } from './fastApi.cts';
 import { measure, now, parseSize, randomSeed } from './pictures.cts';
 import type { Answer, Imitation, ReceivedRequest, Tools } from './types.cts';
 

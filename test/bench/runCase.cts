@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import sharp from 'sharp';
-import { padImage } from '../stepfun-server/image-padding.cts';
+import { padImage } from '../stepfun-server/imagePadding.cts';
 import { LOCAL_API_KEY } from '../stepfun-server/server.cts';
 import type { BenchmarkCase } from './cases.cts';
 import type { BenchmarkContext } from './context.cts';
-import { SETTLE_MS, startMeasuredN8n, type MeasuredN8n } from './n8n-runs.cts';
+import { SETTLE_MS, startMeasuredN8n, type MeasuredN8n } from './n8nRuns.cts';
 import type { ClientName, ClientResult, N8nClientName, RunResult } from './results.cts';
 import { makeWorkflow } from './workflows.cts';
 

@@ -17,7 +17,7 @@ export interface EventLoopMonitor {
 /**
  * Describes how a process is started and asked so that its event loop is measured from inside.
  *
- * @param script the bundled event-loop-monitor.ts
+ * @param script the bundled eventLoopMonitor.cts
  * @param folder where the socket goes; of one process alone
  */
 export function createEventLoopMonitor(script: string, folder: string): EventLoopMonitor {

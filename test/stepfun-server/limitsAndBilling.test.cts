@@ -1,4 +1,4 @@
-import { startCommandLine } from './command-line.cts';
+import { startCommandLine } from './commandLine.cts';
 import { startStepFunServer, type StepFunServer, type StepFunServerOptions } from './server.cts';
 import {
 	edit,
@@ -9,7 +9,7 @@ import {
 	inputImage,
 	postJson,
 	until,
-} from './test-requests.cts';
+} from './testRequests.cts';
 
 const servers: StepFunServer[] = [];
 

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { ok } from './answers.cts';
-import { detail, validateForm, validateJson, type Fields, type Values } from './fast-api.cts';
+import { detail, validateForm, validateJson, type Fields, type Values } from './fastApi.cts';
 import { measure, now, parseSize, randomSeed, uploads } from './pictures.cts';
 import type { Answer, Imitation, Tools } from './types.cts';
 

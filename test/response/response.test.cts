@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 
 import { RequestFailure } from '../../nodes/StepFunImage/errors/requestFailure';
 import { readResponse } from '../../nodes/StepFunImage/image/responseReader';
-import { collect, failureFrom, inChunks, read } from './readAnswer.cts';
+import { collect, failureFrom, inChunks, read } from './readResponse.cts';
 
 const image = randomBytes(10_007);
 const base64 = image.toString('base64');

@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { jsonAnswer, pause, sendFaulty, type Answer } from './answers.cts';
-import { createFaultPlan } from './fault-plan.cts';
+import { createFaultPlan } from './faultPlan.cts';
 import type {
 	ImageFormat,
 	RecordedResultRequest,

@@ -8,7 +8,7 @@ import {
 	GENERATIONS,
 	KEY,
 	PROMPT,
-} from './test-requests.cts';
+} from './testRequests.cts';
 
 const MODEL = { model: 'step-image-edit-2', prompt: PROMPT, size: '128x64' };
 

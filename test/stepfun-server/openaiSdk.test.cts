@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import OpenAI, { toFile } from 'openai';
 import { LOCAL_API_KEY, startStepFunServer, type StepFunServer } from './server.cts';
-import { decoded, inputImage } from './test-requests.cts';
+import { decoded, inputImage } from './testRequests.cts';
 
 let server: StepFunServer;
 let client: OpenAI;

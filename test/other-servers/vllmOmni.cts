@@ -7,7 +7,7 @@ import {
 	type Fields,
 	type ValidationError,
 	type Values,
-} from './fast-api.cts';
+} from './fastApi.cts';
 import { measure, now, parseSize, randomSeed, uploads } from './pictures.cts';
 import type { Answer, Imitation, ReceivedRequest, Tools } from './types.cts';
 

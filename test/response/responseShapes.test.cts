@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 
-import { failureFrom, read } from './readAnswer.cts';
+import { failureFrom, read } from './readResponse.cts';
 
 // What servers and relays make of an answer, and what of it counts all the same.
 

@@ -10,7 +10,7 @@ import {
 	postForm,
 	postJson,
 	type Reply,
-} from './test-requests.cts';
+} from './testRequests.cts';
 
 const MEBIBYTE = 1024 * 1024;
 

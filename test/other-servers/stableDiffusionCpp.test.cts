@@ -1,5 +1,5 @@
 import { startOtherServer, type OtherServer } from './server.cts';
-import { ask, decodeBase64, EDITS, form, GENERATIONS, PROMPT } from './test-requests.cts';
+import { ask, decodeBase64, EDITS, form, GENERATIONS, PROMPT } from './testRequests.cts';
 
 let server: OtherServer;
 beforeAll(async () => void (server = await startOtherServer('stableDiffusionCpp')));

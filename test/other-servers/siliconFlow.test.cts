@@ -1,6 +1,6 @@
-import { inputImage } from '../stepfun-server/test-requests.cts';
+import { inputImage } from '../stepfun-server/testRequests.cts';
 import { startOtherServer, type OtherServer } from './server.cts';
-import { ask, download, EDITS, form, GENERATIONS, KEY, PROMPT } from './test-requests.cts';
+import { ask, download, EDITS, form, GENERATIONS, KEY, PROMPT } from './testRequests.cts';
 
 const MODEL = { model: 'Kwai-Kolors/Kolors', prompt: PROMPT };
 

@@ -1,4 +1,4 @@
-import { seededRandom } from './random-numbers.cts';
+import { seededRandom } from './randomNumbers.cts';
 import type { FaultCondition } from './types.cts';
 
 interface Rule<F> {
