@@ -1,7 +1,6 @@
 import {
 	findServerFormat,
 	SERVER_FORMATS,
-	SETTINGS,
 	STEPFUN_FORMAT,
 	type ServerFormat,
 } from '../../nodes/StepFunImage/catalogue/serverFormats';
@@ -32,11 +31,10 @@ test('A kind of server is found by its value, and any other value is StepFun', (
 });
 
 test('Each kind of server gets the settings under the names that it reads', () => {
-	expect(SETTINGS).toEqual(['steps', 'cfg_scale', 'seed', 'negative_prompt', 'text_mode']);
 	expect(
 		Object.fromEntries(SERVER_FORMATS.map(({ value, settings }) => [value, settings])),
 	).toEqual({
-		stepfun: Object.fromEntries(SETTINGS.map((setting) => [setting, [setting]])),
+		stepfun: {},
 		openai: { seed: ['seed'] },
 		vllmOmni: {
 			steps: ['num_inference_steps'],
@@ -83,11 +81,8 @@ test('Two kinds of servers read settings from the prompt', () => {
 
 test('Servers differ in sizes, answers and edits', () => {
 	const own = ['vllmOmni', 'sglang', 'stableDiffusionCpp', 'localAi'];
-	expect(valuesWith(({ sizeNotation }) => sizeNotation === 'asModel')).toEqual(['stepfun']);
-	expect(valuesWith(({ sizeNotation }) => sizeNotation === 'widthFirst')).toEqual([
-		'openai',
-		...own,
-	]);
+	expect(valuesWith(({ hasStepFunModels }) => hasStepFunModels)).toEqual(['stepfun']);
+	expect(valuesWith(({ maxPaidRetries }) => maxPaidRetries > 0)).toEqual(['stepfun']);
 	expect(SERVER_FORMATS.map(({ responseFormats }) => responseFormats.join(' '))).toEqual([
 		'b64_json url',
 		'',
@@ -102,7 +97,14 @@ test('Servers differ in sizes, answers and edits', () => {
 		'sglang',
 		'localAi',
 	]);
-	expect(valuesWith(({ hasEdits }) => !hasEdits)).toEqual(['localAi']);
+	expect(SERVER_FORMATS.map(({ operations }) => operations.join(' '))).toEqual([
+		'generate edit imageToImage',
+		'generate edit',
+		'generate edit',
+		'generate edit',
+		'generate edit',
+		'generate',
+	]);
 	expect(valuesWith(({ needsSeed }) => needsSeed)).toEqual(own);
 	expect(valuesWith(({ mayLackModels }) => mayLackModels)).toEqual([
 		'openai',

@@ -1,5 +1,6 @@
 import type { INodeProperties, INodePropertyOptions } from 'n8n-workflow';
 
+import { SERVER_FORMATS } from '../../nodes/StepFunImage/catalogue/serverFormats';
 import { StepFunImage } from '../../nodes/StepFunImage/StepFunImage.node';
 import { runGenerate, sentJson } from '../kit/localRuns.cts';
 import { startStepFunServer, type StepFunServer } from '../stepfun-server/server.cts';
@@ -71,6 +72,20 @@ test('A new field in Options needs only its declaration to be sent', async () =>
 		expect.objectContaining({ style: 'ink', seed: 7 }),
 		expect.not.objectContaining({ style: expect.anything() as unknown }),
 	]);
+});
+
+test('A server that is not known to read a new field does not get it: the node refuses it', async () => {
+	declare(optionsOfGenerate(), { routing: ROUTING });
+	for (const { value, hasStepFunModels } of SERVER_FORMATS) {
+		const { error } = await runGenerate(
+			server,
+			{ model: 'm', options: { style: 'ink' } },
+			{ credential: { apiFormat: value } },
+		);
+		if (hasStepFunModels) continue;
+		expect(error?.message).toMatch(/^'Style' cannot be sent to servers of the format /);
+	}
+	expect(server.requests).toHaveLength(1);
 });
 
 test('A field that declares a number is sent as a number, and one that declares nothing is not sent', async () => {

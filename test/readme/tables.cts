@@ -13,9 +13,7 @@ import {
 import { OUTPUTS } from '../../nodes/StepFunImage/catalogue/outputs';
 import {
 	SERVER_FORMATS,
-	SETTINGS,
 	type ServerFormat,
-	type Setting,
 } from '../../nodes/StepFunImage/catalogue/serverFormats';
 import { SERVICES } from '../../nodes/StepFunImage/catalogue/services';
 import { readRouting } from '../../nodes/StepFunImage/request/routing';
@@ -125,8 +123,7 @@ function outputs(): string {
 /** What the server formats differ in, with a column for each. */
 function formats(): string {
 	const { fields } = readRouting(new StepFunImage().description.properties);
-	const labelOf = (setting: Setting) =>
-		fields.find(({ apiField }) => apiField === setting)?.label ?? setting;
+	const settings = fields.filter(({ path: [place] }) => place === 'options');
 	const row = (title: string, cell: (format: ServerFormat) => string) => [
 		title,
 		...SERVER_FORMATS.map(cell),
@@ -135,20 +132,20 @@ function formats(): string {
 	return table(
 		['', ...SERVER_FORMATS.map(({ name }) => name)],
 		[
-			row('Size', ({ sizeNotation }) =>
-				sizeNotation === 'asModel' ? "the model's own order" : 'width x height',
+			row('Size', ({ hasStepFunModels }) =>
+				hasStepFunModels ? "the model's own order" : 'width x height',
 			),
-			...SETTINGS.map((setting) => row(labelOf(setting), (format) => carrier(format, setting))),
+			...settings.map(({ label, apiField }) => row(label, (format) => carrier(format, apiField))),
 			row('Seed, if you set none', ({ needsSeed }) =>
 				needsSeed ? 'the node sends a random one' : 'not sent',
 			),
-			row('Seed in the answer', ({ value }) => (value === 'stepfun' ? 'yes' : 'no')),
+			row('Seed in the response', ({ hasStepFunModels }) => (hasStepFunModels ? 'yes' : 'no')),
 			row('`response_format`', ({ responseFormats }) =>
 				responseFormats.length > 0 ? code(responseFormats) : 'not sent',
 			),
 			row('Links', ({ hasLinks }) => yesOrRefused(hasLinks)),
-			row('Edit', ({ hasEdits }) => yesOrRefused(hasEdits)),
-			row('Image to Image', ({ value }) => yesOrRefused(value === 'stepfun')),
+			row('Edit', ({ operations }) => yesOrRefused(operations.includes('edit'))),
+			row('Image to Image', ({ operations }) => yesOrRefused(operations.includes('imageToImage'))),
 			row('Requests at once, with Concurrent Requests left at 5', ({ concurrentRequests }) =>
 				String(concurrentRequests),
 			),
@@ -160,8 +157,11 @@ function formats(): string {
 }
 
 /** Where a format puts a setting. */
-function carrier({ settings, promptSettings }: ServerFormat, setting: Setting): string {
-	const names = settings[setting];
+function carrier(
+	{ hasStepFunModels, settings, promptSettings }: ServerFormat,
+	setting: string,
+): string {
+	const names = hasStepFunModels ? [setting] : settings[setting];
 	if (names) return code(names);
 	const namesInPrompt = promptSettings?.settings[setting];
 	if (!promptSettings || !namesInPrompt) return 'refused';

@@ -7,29 +7,36 @@
  * examples/common) and LocalAI (core/http/endpoints/openai/image.go); OpenAI's API reference.
  */
 
-/** The settings whose names differ between servers, under StepFun's names. */
-export const SETTINGS = ['steps', 'cfg_scale', 'seed', 'negative_prompt', 'text_mode'] as const;
+import { OPERATIONS, type Operation } from './models';
 
-export type Setting = (typeof SETTINGS)[number];
+/** The fields of a request that all servers read, under the same names. */
+export const COMMON_FIELDS = ['model', 'prompt', 'size', 'response_format'];
 
-/** The body's fields for each setting: several if models read different ones. A path with dots names a nested object. */
-type SettingFields = Partial<Record<Setting, readonly string[]>>;
+/**
+ * The server's fields for each of StepFun's: several if models read different ones. A path with dots names a nested
+ * object.
+ */
+type FieldNames = Partial<Record<string, readonly string[]>>;
 
 export interface ServerFormat {
-	value: 'stepfun' | 'openai' | 'vllmOmni' | 'sglang' | 'stableDiffusionCpp' | 'localAi';
+	value: string;
 	name: string;
 	description: string;
-	/** StepFun writes some sizes with the height first; all other servers write the width first. */
-	sizeNotation: 'asModel' | 'widthFirst';
-	/** A missing setting cannot be sent. */
-	settings: SettingFields;
+	/**
+	 * Whether the server passes requests on to StepFun, so that it reads all of StepFun's fields, and the catalogue's
+	 * limits apply. StepFun writes some sizes with the height first; all other servers write the width first.
+	 */
+	hasStepFunModels: boolean;
+	operations: readonly Operation[];
+	/** The settings that the server reads from the body. The node refuses all others, unless StepFun serves the models. */
+	settings: FieldNames;
 	/** Settings that the node appends to the prompt, between two marks. */
 	promptSettings?: {
 		/** `json` appends an object with the settings, `text` appends the text of the only setting. */
 		as: 'json' | 'text';
 		before: string;
 		after: string;
-		settings: SettingFields;
+		settings: FieldNames;
 		/** The only fields that the server reads from the body. If given, all additional fields go into the prompt too. */
 		bodyFields?: readonly string[];
 	};
@@ -37,10 +44,13 @@ export interface ServerFormat {
 	responseFormats: ReadonlyArray<'b64_json' | 'url'>;
 	/** Whether a response may contain a link, absolute or relative to the server. */
 	hasLinks: boolean;
-	/** Whether the server has an `/images/edits` that accepts multipart/form-data. */
-	hasEdits: boolean;
 	/** Whether the node must send a seed, because the server uses the same one each time or does not return it. */
 	needsSeed: boolean;
+	/**
+	 * How many retries may follow tries that may have been charged. Other servers continue with an image after the client
+	 * has disconnected, so a retry only lengthens their queue.
+	 */
+	maxPaidRetries: number;
 	/** How many requests the server processes at once by default. The credential can override it. */
 	concurrentRequests: number;
 	/** Whether servers of this kind may lack `/models`. */
@@ -49,17 +59,18 @@ export interface ServerFormat {
 
 /** What most servers other than StepFun's have in common. */
 const COMMON = {
-	sizeNotation: 'widthFirst',
+	hasStepFunModels: false,
+	operations: ['generate', 'edit'],
 	responseFormats: ['b64_json', 'url'],
 	hasLinks: true,
-	hasEdits: true,
 	needsSeed: true,
+	maxPaidRetries: 0,
 	concurrentRequests: 1,
 	mayLackModels: false,
 } as const;
 
 /** The names of the settings in Diffusers, which vLLM-Omni and SGLang use. */
-const DIFFUSERS_SETTINGS: SettingFields = {
+const DIFFUSERS_SETTINGS: FieldNames = {
 	steps: ['num_inference_steps'],
 	// NextStep reads the first, Qwen-Image the second, and each ignores the other.
 	cfg_scale: ['guidance_scale', 'true_cfg_scale'],
@@ -73,15 +84,11 @@ export const SERVER_FORMATS: readonly ServerFormat[] = [
 		value: 'stepfun',
 		name: 'StepFun',
 		description: "A gateway that passes StepFun's own fields through",
-		sizeNotation: 'asModel',
-		settings: {
-			steps: ['steps'],
-			cfg_scale: ['cfg_scale'],
-			seed: ['seed'],
-			negative_prompt: ['negative_prompt'],
-			text_mode: ['text_mode'],
-		},
+		hasStepFunModels: true,
+		operations: OPERATIONS,
+		settings: {},
 		needsSeed: false,
+		maxPaidRetries: 1,
 		concurrentRequests: 5,
 	},
 	{
@@ -148,7 +155,7 @@ export const SERVER_FORMATS: readonly ServerFormat[] = [
 			after: '',
 			settings: { negative_prompt: ['negative_prompt'] },
 		},
-		hasEdits: false,
+		operations: ['generate'],
 	},
 ];
 

@@ -65,9 +65,7 @@ export function readLimits(options: IDataObject, format: ServerFormat) {
 			maxTries: number('maxTries', 'Max Tries', COUNT, maxTries),
 			// Limits the waits between tries too, so it must not exceed a timer's longest delay.
 			maxElapsedMs: toMilliseconds(giveUp),
-			// Other servers continue with an image after the client has disconnected, so a retry only lengthens their
-			// queue.
-			maxPaidRetries: format.value === 'stepfun' ? 1 : 0,
+			maxPaidRetries: format.maxPaidRetries,
 		},
 	};
 }

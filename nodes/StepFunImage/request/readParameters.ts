@@ -56,8 +56,7 @@ export async function readImageRequests(
 		'Choose a model from the list, or check that the expression gives the ID of a model on this item.',
 	);
 	// The catalogue's limits apply to StepFun's models only where StepFun serves them.
-	const capabilities =
-		format.sizeNotation === 'asModel' ? findCapabilities(model, operation) : undefined;
+	const capabilities = format.hasStepFunModels ? findCapabilities(model, operation) : undefined;
 	const outputOptions = readOutputOptions(item, parameters, options, format);
 	const { output, severalImagesAs } = outputOptions;
 	const additionalFields = readAdditionalBodyFields(options, operation);

@@ -1,5 +1,5 @@
 import { findModel, OPERATION_NAMES, sizeValue, type Operation } from '../catalogue/models';
-import { SETTINGS, type ServerFormat, type Setting } from '../catalogue/serverFormats';
+import { COMMON_FIELDS, type ServerFormat } from '../catalogue/serverFormats';
 import { Refusal } from '../errors/nodeErrors';
 import type { RoutedField } from './routing';
 import type { BodyFields } from './types';
@@ -8,16 +8,9 @@ import { parseSize } from './validators';
 /** The node's own random seeds stay below this, so that every server accepts them. */
 const MAX_RANDOM_SEED = 2 ** 31;
 
-const isSetting = (name: string): name is Setting => (SETTINGS as readonly string[]).includes(name);
-
 /** Refuses an operation that a server does not offer. */
 export function assertOperation(format: ServerFormat, operation: Operation): void {
-	const offers = {
-		generate: true,
-		edit: format.hasEdits,
-		imageToImage: format.value === 'stepfun',
-	};
-	if (offers[operation]) return;
+	if (format.operations.includes(operation)) return;
 	throw new Refusal(
 		`A ${format.name} server does not offer '${OPERATION_NAMES[operation]}'`,
 		`Choose another operation. If the server is of another kind, change 'API Format' in the StepFun API credential.`,
@@ -43,10 +36,9 @@ export function encodeFields(
 	const inPrompt: BodyFields = {};
 	for (const [name, value] of Object.entries(fields)) {
 		if (value === undefined) continue;
-		if (!isSetting(name)) {
+		if (format.hasStepFunModels || COMMON_FIELDS.includes(name)) {
 			// 1024×768 and 1024 * 768 become 1024x768.
-			const size =
-				name === 'size' && format.sizeNotation === 'widthFirst' ? parseSize(value) : undefined;
+			const size = name === 'size' && !format.hasStepFunModels ? parseSize(value) : undefined;
 			body[name] = size ? sizeValue(size) : value;
 			continue;
 		}
@@ -88,14 +80,10 @@ export function expectedSize(
 	operation: Operation,
 	size: unknown,
 ): { width: number; height: number } | undefined {
-	const capabilities =
-		format.value === 'stepfun' ? findModel(model)?.operations[operation] : undefined;
-	if (capabilities) {
-		const { sizes = [], sizeIsArea } = capabilities;
-		return sizeIsArea ? undefined : sizes.find(({ apiValue }) => apiValue === size);
-	}
-	// A gateway may use StepFun's notation, in which either number may be the width.
-	return format.sizeNotation === 'widthFirst' ? parseSize(size) : undefined;
+	if (!format.hasStepFunModels) return parseSize(size);
+	// With a model that the catalogue does not know, either number may be the width.
+	const { sizes = [], sizeIsArea } = findModel(model)?.operations[operation] ?? {};
+	return sizeIsArea ? undefined : sizes.find(({ apiValue }) => apiValue === size);
 }
 
 function setAt(target: BodyFields, path: string, value: unknown): void {
