@@ -36,7 +36,7 @@ export class StepFunImage implements INodeType {
 		// For example "image to image: step-2x-large" and "get balance: account".
 		subtitle:
 			'={{ $parameter["operation"].replace(/[A-Z]/g, (letter) => " " + letter.toLowerCase()) + ": " + ($parameter["model"] || $parameter["resource"]) }}',
-		description: "Generate images from text and edit images with StepFun's image API",
+		description: 'Generate and edit images with StepFun, or with your own or another image server',
 		defaults: { name: 'StepFun Image' },
 		hints,
 		usableAsTool: true,

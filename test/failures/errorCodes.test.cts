@@ -207,7 +207,7 @@ test('A 422, with which FastAPI refuses a field, leads to the fields, not to the
 	answerWith(422, { detail: [{ loc: ['body', 'size'], msg: 'Size not supported' }] });
 	const { error } = await runGenerate(server, {}, { credential: credential() });
 	expect(error?.message).toBe('The service refused the request: size: Size not supported');
-	expect(error?.description).toMatch(/^Check the fields that the message names/);
+	expect(error?.description).toMatch(/^Correct the field that the message names/);
 });
 
 test('A model that new-api does not have, which it says with 503, ends only the rows of this model', async () => {

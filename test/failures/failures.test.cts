@@ -24,7 +24,7 @@ afterEach(async () => await server.close());
 
 describe('Failures: error statuses', () => {
 	test.each<[number, string, string]>([
-		[400, 'The service refused the request: Fault 400', 'Check the fields that the message names'],
+		[400, 'The service refused the request: Fault 400', 'Correct the field that the message names'],
 		[401, 'The API key was not accepted: Fault 401', 'Check the API Key and the Headers'],
 		[402, "The account's balance is used up: Fault 402", 'Top up the account'],
 		[

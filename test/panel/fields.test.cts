@@ -240,9 +240,14 @@ describe('Panel: notices about options', () => {
 			'imageToImage',
 			'step-2x-large',
 			{ steps: 8 },
-			['Steps is 8, the default of step-image-edit-2'],
+			['Steps is 8, but the default of step-2x-large is 50. Change it'],
 		],
-		['edit', 'step-1x-edit', { cfgScale: 1 }, ['CFG Scale is 1, the default of step-image-edit-2']],
+		[
+			'edit',
+			'step-1x-edit',
+			{ cfgScale: 1 },
+			['CFG Scale is 1, but the default of step-1x-edit is 6. Change it'],
+		],
 		['edit', 'step-1x-edit', { textMode: '={{ $json.t }}', steps: '={{ $json.s }}' }, []],
 		['generate', 'our-own-model', { textMode: true, steps: 8, negativePrompt: 'x' }, []],
 	])('The panel of %s with %s and %j says %j', (operation, id, set, expected) => {

@@ -96,7 +96,7 @@ export const SERVER_FORMATS: readonly ServerFormat[] = [
 		value: 'openai',
 		name: 'OpenAI-Compatible',
 		description:
-			'OpenAI, LiteLLM, and other servers and relays. Sends the model, the prompt, the size and, if you set one, the seed. Put everything else into Additional Body Fields.',
+			"OpenAI, LiteLLM, and other servers and relays. Sends the model, the prompt, the size and, if you set one, the seed. Put everything else into the node's Additional Body Fields.",
 		settings: { seed: ['seed'] },
 		responseFormats: [],
 		needsSeed: false,
@@ -116,7 +116,7 @@ export const SERVER_FORMATS: readonly ServerFormat[] = [
 		...COMMON,
 		value: 'sglang',
 		name: 'SGLang',
-		description: 'SGLang Diffusion',
+		description: 'SGLang Diffusion, which serves Qwen-Image, FLUX and others',
 		settings: DIFFUSERS_SETTINGS,
 	},
 	{

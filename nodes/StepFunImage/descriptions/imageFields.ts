@@ -1,6 +1,6 @@
 import type { INodeProperties } from 'n8n-workflow';
 
-import { modelsFor, OPERATIONS } from '../catalogue/models';
+import { modelsFor, type Operation } from '../catalogue/models';
 import { inputImageFields } from './inputImage';
 import { limitsInWords } from './limitsInWords';
 import { modelFields } from './model';
@@ -10,22 +10,23 @@ import { outputFields } from './output';
 import { showFor } from './showFor';
 import { sizeFields } from './size';
 
-const promptField: INodeProperties = {
+/** The value stays when the user switches between operations, because n8n keeps that of a field of the same name. */
+const promptField = (operations: readonly Operation[], placeholder: string): INodeProperties => ({
 	displayName: 'Prompt',
 	name: 'prompt',
 	type: 'string',
 	typeOptions: { rows: 4 },
 	required: true,
 	default: '',
-	displayOptions: showFor(OPERATIONS),
-	placeholder: 'e.g. The red shoe on white marble, soft morning light, product photo',
+	displayOptions: showFor(operations),
+	placeholder,
 	description: `What the image should show, or what to change in it and what to keep, in English or Chinese. StepFun's models accept at most ${limitsInWords(({ maxPromptCharacters }) => `${maxPromptCharacters} characters`)}. Put quotes around words that should appear in the image.`,
 	builderHint: {
 		propertyHint:
 			'Describe subject, setting, light and style. For Edit, say what to change and what to keep as it is. Use an expression when the text comes from the input, and quote words that should appear as lettering.',
 	},
 	routing: { send: { type: 'body', property: 'prompt' } },
-};
+});
 
 const [{ capabilities }] = modelsFor('imageToImage');
 const { max, default: defaultWeight } = { ...capabilities.sourceWeight };
@@ -47,7 +48,11 @@ export const imageFields: INodeProperties[] = [
 	...modelFields,
 	...inputImageFields('edit'),
 	...inputImageFields('imageToImage'),
-	promptField,
+	promptField(
+		['generate', 'imageToImage'],
+		'e.g. A red shoe on white marble, soft morning light, product photo',
+	),
+	promptField(['edit'], 'e.g. Replace the background with white marble. Keep the shoe as it is.'),
 	sourceWeightField,
 	...sizeFields,
 	...outputFields,

@@ -16,7 +16,7 @@ const isNot = (value: NodeParameterValue) => [{ _cnd: { not: value } }];
 function startValueNotice(offer: Offer, label: string, name: 'steps' | 'cfgScale') {
 	const start = OPTION_DEFAULTS[name].default;
 	const { default: own } = offer.capabilities[name];
-	const text = `${label} is ${start}, the default of ${MODELS[0].id}. The default of ${offer.id} is ${own}.`;
+	const text = `${label} is ${start}, but the default of ${offer.id} is ${own}. Change it, or remove the option.`;
 	const hide = { [`/options.${name}`]: isNot(start) };
 	return own === start ? [] : [noticeFor(offer, name, text, { hide })];
 }
@@ -28,7 +28,7 @@ function negativePromptNotice(offer: Offer): INodeProperties {
 		return noticeFor(offer, 'negativePrompt', text, { show: HAS_NEGATIVE_PROMPT });
 	}
 	const { ignoredAtCfgScale } = negativePrompt;
-	const text = `The negative prompt has no effect while CFG Scale is ${ignoredAtCfgScale}. Add CFG Scale under Options and set it to a higher value, for example 3.`;
+	const text = `The negative prompt has no effect while CFG Scale is ${ignoredAtCfgScale}. Under Options, set CFG Scale to a higher value, for example 3.`;
 	// The result of an expression is not known here. n8n 1.x fails if `startsWith` meets a missing value.
 	const isHigher = [{ _cnd: { gt: ignoredAtCfgScale } }, { _cnd: { regex: '^=' } }];
 	return noticeFor(offer, 'ignoredNegativePrompt', text, {

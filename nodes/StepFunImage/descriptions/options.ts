@@ -35,7 +35,7 @@ const CREATIVE_OPTIONS: INodeProperties[] = [
 		name: 'numberOfImages',
 		type: 'number',
 		typeOptions: { minValue: 1, maxValue: MAX_IMAGES_PER_INPUT, numberPrecision: 0 },
-		default: 4,
+		default: 2,
 		description: `How many images to generate for each item, 1 to ${MAX_IMAGES_PER_INPUT}. Each one is a separate, charged request. If you set a seed, the variations use the seed, the seed plus 1 and so on; otherwise each one gets a random seed.`,
 	},
 	{

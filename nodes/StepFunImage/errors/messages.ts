@@ -197,7 +197,7 @@ const BY_STATUS: Record<number, Entry> = {
 	400: {
 		message: 'The service refused the request',
 		description: byRequest(
-			"Check the fields that the message names, that 'Model' is one of this server's models, and that this key may use it.",
+			"Correct the field that the message names. If it names the model, choose one from the list in 'Model', and check that this key may use it.",
 			'Check Service and Base URL in the StepFun API credential.',
 		),
 	},
