@@ -470,6 +470,33 @@ describe('Failures: On Error', () => {
 		expect(errorItems[0].json.message).toMatchObject({ httpCode: '451' });
 	});
 
+	test('With On Error set to Continue, a failed item keeps the fields of its input item', async () => {
+		const { items } = await runGenerate(server, parameters, {
+			items: prompts.map((item, index) => ({
+				...item,
+				row: index + 1,
+				error: 'of an earlier node',
+			})),
+			onError: 'continueRegularOutput',
+		});
+		expect(items[2].json).toEqual({
+			...prompts[2],
+			row: 3,
+			inputError: 'of an earlier node',
+			error: 'Moderation refused the request: Fault 451',
+			details: expect.objectContaining({ httpCode: '451' }) as unknown,
+		});
+	});
+
+	test('With Include Input Fields turned off, a failed item keeps nothing of its input item', async () => {
+		const { items } = await runGenerate(
+			server,
+			{ ...parameters, options: { includeInputFields: false } },
+			{ items: prompts, onError: 'continueRegularOutput' },
+		);
+		expect(Object.keys(items[2].json)).toEqual(['error', 'details']);
+	});
+
 	test('The error output keeps the fields of the input item, so that it can be tried again', async () => {
 		const { errorItems } = await runGenerate(server, parameters, {
 			items: prompts.map((item, index) => ({ ...item, row: index + 1 })),

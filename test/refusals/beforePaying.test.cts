@@ -21,6 +21,9 @@ describe('Refusals: one error lists all rows, counted from 1', () => {
 		expect(error?.message).toMatch(
 			/^Row 2 of 3: 'Prompt' is empty\. 1 more row: row 3, 'Prompt' is too long: 600 characters.*\.$/,
 		);
+		expect(error?.description).toMatch(
+			/^Row 2: Write what the image should show\..* Nothing was sent\.$/,
+		);
 		expect(error?.context.itemIndex).toBe(1);
 		// The editor would append "[item 1]" to "Row 2".
 		expect(JSON.stringify(error?.context)).not.toContain('itemIndex');
@@ -29,6 +32,7 @@ describe('Refusals: one error lists all rows, counted from 1', () => {
 	test('A single refused row of several is named too', async () => {
 		const error = await refusal({ prompt: '={{ $json.prompt }}' }, { items: rows.slice(0, 2) });
 		expect(error?.message).toBe("Row 2 of 2: 'Prompt' is empty");
+		expect(error?.description).toMatch(/^Write what the image should show\..* Nothing was sent\.$/);
 	});
 
 	test('A run with one row has no row numbers', async () => {

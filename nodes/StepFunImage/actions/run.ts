@@ -1,4 +1,9 @@
-import type { IExecuteFunctions, INodeExecutionData, INodeProperties } from 'n8n-workflow';
+import type {
+	IDataObject,
+	IExecuteFunctions,
+	INodeExecutionData,
+	INodeProperties,
+} from 'n8n-workflow';
 import pLimit from 'p-limit';
 
 import {
@@ -17,6 +22,7 @@ import { createBalanceAction } from './balance';
 import { describeCosts } from './costs';
 import { createImageAction } from './image';
 import { createParameterReader } from './parameters';
+import { mergeInput } from './outputItems';
 import { forgetToolCall, triesOf } from './retryOnFail';
 import {
 	createRunState,
@@ -88,7 +94,7 @@ async function runOnce(
 		(continueOnFail ? undefined : refusedRowsError(prepared)) ?? imageLimitError(items, prepared);
 	if (refusal && continueOnFail) {
 		// n8n would pass the input on as if it were the output.
-		return { items: items.map((item) => errorItem(item, refusal)), retryable: false };
+		return { items: items.map((item) => failedItem(item, refusal)), retryable: false };
 	}
 	if (refusal) {
 		// Those of an earlier try of n8n's Retry On Fail.
@@ -198,7 +204,16 @@ async function collect(
 	for (const { results, failures } of outcomes) {
 		await yieldToEventLoop();
 		items.push(...results);
-		items.push(...failures.map(({ item, error }) => errorItem(item, error)));
+		items.push(...failures.map(({ item, error }) => failedItem(item, error)));
 	}
 	return items;
+}
+
+/** The output item for a failed item. It keeps the JSON of its input, as n8n's error output does. */
+function failedItem(item: ItemContext, error: NodeError): INodeExecutionData {
+	const { onError, parameters } = item.node;
+	const { includeInputFields } = (parameters.options ?? {}) as IDataObject;
+	const isForUser = onError !== 'continueErrorOutput' && !item.isTool;
+	const keepsInput = isForUser && parameters.resource === 'image' && includeInputFields !== false;
+	return mergeInput(item, keepsInput ? 'json' : 'nothing', errorItem(item, error));
 }

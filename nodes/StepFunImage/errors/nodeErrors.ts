@@ -178,6 +178,9 @@ export function appendRefusedRows(
 	// Keeps the index out of the editor, which counts items from 0 and would append "[item 1]" to a message about row 2.
 	Object.defineProperty(error.context, 'itemIndex', { enumerable: false });
 	error.message = `Row ${row} of ${rows}: ${error.message}`;
+	// The advice for the other rows may be another one.
+	const advice = others.length > 0 ? `Row ${row}: ${error.description ?? ''}` : error.description;
+	error.description = `${advice ?? ''} Nothing was sent.`.trim();
 	if (others.length === 0) return;
 	const listed = others
 		.slice(0, MAX_SHOWN_ROWS)
