@@ -2,7 +2,7 @@ import { SupplyDataContext } from 'n8n-core';
 import type { IDataObject } from 'n8n-workflow';
 
 import { KNOWS_TOOLS } from '../kit/n8nDifferences.cts';
-import { runAgent, type AgentRun, type ToolAnswer } from '../kit/runAgent.cts';
+import { runAgent, type AgentRun, type ToolResult } from '../kit/runAgent.cts';
 import { localCredential } from '../kit/stepFunCredential.cts';
 import { sentJson } from '../kit/localRuns.cts';
 import { startStepFunServer, type StepFunServer } from '../stepfun-server/server.cts';
@@ -21,7 +21,7 @@ const THREE_ITEMS = ['shoes', 'hats', 'coats'].map((topic) => ({ topic }));
 const PROMPT = "={{ $fromAI('prompt', 'What to draw', 'string') }}";
 
 /** An agent with three input items, whose model calls the tool once for each of these prompts. */
-async function runTool(prompts: string[], changes: Partial<AgentRun> = {}): Promise<ToolAnswer[]> {
+async function runTool(prompts: string[], changes: Partial<AgentRun> = {}): Promise<ToolResult[]> {
 	return await runAgent({
 		items: THREE_ITEMS,
 		credential: localCredential(server),
@@ -38,10 +38,10 @@ describe.each([
 	['continues on errors', 'continueRegularOutput'],
 ] as const)('Agent tool that %s, of an agent with 3 input items', (_, onError) => {
 	test('One call sends one request and gives the agent the image', async () => {
-		const answers = await runTool(['A red shoe'], { onError });
+		const results = await runTool(['A red shoe'], { onError });
 
 		expect(sentPrompts()).toEqual(['A red shoe']);
-		expect(answers).toEqual([
+		expect(results).toEqual([
 			{
 				returned: [
 					expect.objectContaining({
@@ -54,11 +54,11 @@ describe.each([
 	});
 
 	test('Two calls of one run are two requests, each with its own prompt', async () => {
-		const answers = await runTool(['A red shoe', 'A blue hat'], { onError });
+		const results = await runTool(['A red shoe', 'A blue hat'], { onError });
 
 		expect(sentPrompts()).toEqual(['A red shoe', 'A blue hat']);
-		const urls = answers.map((answer) =>
-			'returned' in answer ? (answer.returned as IDataObject[])[0].url : undefined,
+		const urls = results.map((result) =>
+			'returned' in result ? (result.returned as IDataObject[])[0].url : undefined,
 		);
 		expect(new Set(urls).size).toBe(2);
 		expect(urls).not.toContain(undefined);
@@ -115,8 +115,8 @@ describe('Agent tool: the node knows that it is a tool', () => {
 
 	/** What the agent reads of an error; only as a tool the node writes its advice into it. */
 	const errorOf = async (typeName: string) => {
-		const [answer] = await runTool([' '], { typeName, onError: 'continueRegularOutput' });
-		return 'returned' in answer ? (answer.returned as IDataObject[])[0].error : undefined;
+		const [result] = await runTool([' '], { typeName, onError: 'continueRegularOutput' });
+		return 'returned' in result ? (result.returned as IDataObject[])[0].error : undefined;
 	};
 
 	(KNOWS_TOOLS ? test : test.skip)('by what n8n says, whatever its type is called', async () => {

@@ -40,14 +40,14 @@ async function callTool(options: StepFunServerOptions, parameters: Record<string
 });
 
 (KNOWS_TOOLS && SIGNS_LINKS ? test : test.skip)(
-	'An agent gets a link from n8n if the server answers with the image, whatever Output says',
+	'An agent gets a link from n8n if the server responds with the image, whatever Output says',
 	async () => {
 		const image = await pngOfBytes(5_000);
 		const hostile = await startHostileServer((_request, response) => {
 			response.setHeader('content-type', 'application/json');
 			response.end(JSON.stringify({ data: [{ b64_json: image.toString('base64') }] }));
 		});
-		const [answer] = await runAgent({
+		const [result] = await runAgent({
 			items: [{}],
 			calls: [{}],
 			parameters: { operation: 'generate', prompt: 'a fox', model: 'gpt-image-1', output: 'url' },
@@ -59,6 +59,6 @@ async function callTool(options: StepFunServerOptions, parameters: Record<string
 			},
 		});
 		await hostile.close();
-		expect(JSON.stringify(answer)).toMatch(/"link":"http[^"]+"/);
+		expect(JSON.stringify(result)).toMatch(/"link":"http[^"]+"/);
 	},
 );

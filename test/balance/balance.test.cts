@@ -169,12 +169,12 @@ describe('Get Balance: errors speak of the balance, not of an image', () => {
 
 	test.each(['{"balance":"12.5"}', '{}', 'null', '[]'])(
 		'Get Balance says that %s is JSON without a balance',
-		async (answer) => {
-			const other = await startHostileServer((_request, response) => void response.end(answer));
+		async (body) => {
+			const other = await startHostileServer((_request, response) => void response.end(body));
 			server = await startStepFunServer();
 			const { error } = await getBalance({ credential: localCredential(other) });
 			await other.close();
-			expect(error?.message).toBe(`The server's response contains no balance: ${answer}`);
+			expect(error?.message).toBe(`The server's response contains no balance: ${body}`);
 			expect(error?.description).not.toContain('not JSON');
 		},
 	);

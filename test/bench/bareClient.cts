@@ -1,5 +1,5 @@
 /**
- * The baseline: undici and nothing else, streaming answers to files as fast as the server's limits, which it knows,
+ * The baseline: undici and nothing else, streaming responses to files as fast as the server's limits, which it knows,
  * allow. With `decode` it writes the images instead of the JSON around their Base64 text.
  */
 import { createWriteStream, openAsBlob } from 'node:fs';
@@ -63,17 +63,17 @@ async function fetchOne(job: Job, dispatcher: Agent, index: number): Promise<num
 		for (const [name, value] of Object.entries(fields)) body.append(name, value);
 		body.append('image', await openAsBlob(input, { type: 'image/png' }), 'input.png');
 	}
-	const answer = await request(`${job.url}/images/${input ? 'edits' : 'generations'}`, {
+	const response = await request(`${job.url}/images/${input ? 'edits' : 'generations'}`, {
 		method: 'POST',
 		headers: input ? headers : { ...headers, 'content-type': 'application/json' },
 		body,
 		dispatcher,
 	});
-	if (answer.statusCode !== 200)
-		throw new Error(`${answer.statusCode} ${await answer.body.text()}`);
-	const file = join(job.folder, `answer-${index}`);
+	if (response.statusCode !== 200)
+		throw new Error(`${response.statusCode} ${await response.body.text()}`);
+	const file = join(job.folder, `response-${index}`);
 	const sink = createWriteStream(file);
-	await (job.decode ? pipeline(answer.body, decoder(), sink) : pipeline(answer.body, sink));
+	await (job.decode ? pipeline(response.body, decoder(), sink) : pipeline(response.body, sink));
 	return (await stat(file)).size;
 }
 

@@ -135,7 +135,7 @@ export const CASES: BenchmarkCase[] = [
 			faults: [
 				{ when: { nth: 3 }, times: 1, fault: { status: 500 } },
 				{ when: { nth: 5 }, times: 1, fault: { status: 429, retryAfter: 1 } },
-				{ when: { nth: 8 }, times: 1, fault: { drop: 'before-answer' } },
+				{ when: { nth: 8 }, times: 1, fault: { drop: 'before-response' } },
 				{ when: { nth: 11 }, times: 1, fault: { cutBody: true } },
 			],
 		},

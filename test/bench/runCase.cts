@@ -151,7 +151,7 @@ async function runBareClient(
 	decode: boolean,
 ): Promise<Measured> {
 	const url = await startServer(context, benchmarkCase);
-	const folder = await mkdtemp(join(context.folder, 'answers-'));
+	const folder = await mkdtemp(join(context.folder, 'responses-'));
 	const inputs = await makeInputs(context, benchmarkCase);
 	const { items, baseline } = benchmarkCase;
 	const job = {

@@ -34,7 +34,7 @@ function makeImagesDiffer(): void {
 
 makeImagesDiffer();
 
-async function answer(message: { start?: StepFunServerOptions; reset?: true }): Promise<object> {
+async function handle(message: { start?: StepFunServerOptions; reset?: true }): Promise<object> {
 	if (message.start) {
 		await server?.close();
 		server = await startStepFunServer({
@@ -66,7 +66,7 @@ async function drawAhead({ url }: StepFunServer): Promise<void> {
 }
 
 process.on('message', (message: { id: number; start?: StepFunServerOptions; reset?: true }) => {
-	answer(message).then(
+	handle(message).then(
 		(result) => process.send?.({ id: message.id, ...result }),
 		(error: unknown) => process.send?.({ id: message.id, error: String(error) }),
 	);

@@ -79,7 +79,7 @@ test('Two kinds of servers read settings from the prompt', () => {
 	});
 });
 
-test('Servers differ in sizes, answers and edits', () => {
+test('Servers differ in sizes, responses and edits', () => {
 	const own = ['vllmOmni', 'sglang', 'stableDiffusionCpp', 'localAi'];
 	expect(valuesWith(({ hasStepFunModels }) => hasStepFunModels)).toEqual(['stepfun']);
 	expect(valuesWith(({ maxPaidRetries }) => maxPaidRetries > 0)).toEqual(['stepfun']);

@@ -81,7 +81,7 @@ describe('Credential: the connection test', () => {
 		});
 	});
 
-	test('The connection test says that a key may not use the service when it answers 403', async () => {
+	test('The connection test says that a key may not use the service if it responds with 403', async () => {
 		server.setFaults([{ when: { path: '/models' }, fault: { status: 403 } }]);
 		expect(await testLocal()).toEqual({
 			status: 'Error',
@@ -93,7 +93,7 @@ describe('Credential: the connection test', () => {
 	test.each([
 		['an HTML page', { html: true }],
 		['JSON without a list of models', { status: 200, body: '{"hello":"world"}' }],
-		['an empty answer', { emptyBody: true }],
+		['an empty response', { emptyBody: true }],
 	] as const)('The connection test refuses %s with status 200', async (_, fault) => {
 		server.setFaults([{ when: { path: '/models' }, fault }]);
 		expect(await testLocal()).toEqual({

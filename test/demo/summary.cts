@@ -26,15 +26,15 @@ export function summarize(runData: IRunData): ProductSummary[] {
 		}
 	}
 	return rows.map((row, index) => {
-		const answers = images.map((items) => items[index]);
+		const results = images.map((items) => items[index]);
 		return {
 			product: row.product as string,
 			size: row.size as string,
-			model: answers[0].model as string,
-			seeds: answers.map(({ seed }) => seed as number),
-			...(answers[0].tries === undefined
+			model: results[0].model as string,
+			seeds: results.map(({ seed }) => seed as number),
+			...(results[0].tries === undefined
 				? {}
-				: { tries: answers.map(({ tries }) => tries as number) }),
+				: { tries: results.map(({ tries }) => tries as number) }),
 			files: files.map((items) => basename(items[index].fileName as string)),
 		};
 	});

@@ -5,7 +5,7 @@ import {
 	CHAT_API_KEY,
 	startChatServer,
 	TOOL_ARGUMENTS,
-	toolAnswersOf,
+	toolResultsOf,
 	type ChatScript,
 	type ChatServer,
 } from '../examples/chatServer.cts';
@@ -20,7 +20,7 @@ import { checkKeyIsNowhere, makeKey } from '../kit/secrets.cts';
 
 const EXECUTION_TIMEOUT_MS = 180_000;
 
-/** The local server answers a prompt with this word as StepFun answers one that its moderation refuses. */
+/** The local server refuses a prompt with this word, as StepFun's moderation would. */
 const REFUSED_WORD = 'forbidden-451';
 
 /** No model has it, and it is what a chat model would take for a wide picture. */
@@ -41,8 +41,8 @@ interface AgentTestContext {
 interface AgentRun {
 	/** The agent's answer to its user. */
 	answer: string;
-	/** The tool's answers to the model, call by call. */
-	toolAnswers: string[];
+	/** The tool's results for the model, call by call. */
+	toolResults: string[];
 }
 
 async function setUp({ installation, tarball, folder, cleanUp, log }: TestContext) {
@@ -84,7 +84,7 @@ async function runAgent(context: AgentTestContext, script: ChatScript): Promise<
 	ok(last, 'the agent asked the model nothing');
 	ok(!JSON.stringify(chat.requests).includes(key), 'the model is told the key');
 	const [answer] = run.values('Agent', 'output');
-	return { answer: String(answer), toolAnswers: toolAnswersOf(last) };
+	return { answer: String(answer), toolResults: toolResultsOf(last) };
 }
 
 /** Opens the answer's link without a login. Fails unless it brings the image that the server sent last. */
@@ -129,12 +129,12 @@ async function makePicture(context: AgentTestContext): Promise<string> {
 		Object.keys(declared.function.parameters.properties ?? {}),
 		Object.keys(TOOL_ARGUMENTS),
 	);
-	strictEqual(result.toolAnswers.length, 1);
-	checkReadable(result.toolAnswers[0]);
+	strictEqual(result.toolResults.length, 1);
+	checkReadable(result.toolResults[0]);
 	strictEqual(context.server.billed.length, 1);
 	strictEqual(context.server.billed[0].prompt, TOOL_ARGUMENTS.Prompt);
 	const link = await checkLink(result, context, TOOL_ARGUMENTS.Size);
-	ok(result.toolAnswers[0].includes(link), 'the link is not the one that the tool gave');
+	ok(result.toolResults[0].includes(link), 'the link is not the one that the tool gave');
 	await checkOnlyTheLinkOpens(link, context);
 	return `a call with a prompt and a size, and a link that opens a ${TOOL_ARGUMENTS.Size} PNG without a login`;
 }
@@ -145,11 +145,11 @@ async function recoverFromRefusal(context: AgentTestContext): Promise<string> {
 		first: { ...TOOL_ARGUMENTS, Prompt: `${TOOL_ARGUMENTS.Prompt}, ${REFUSED_WORD}` },
 		correct: (text) => (/Change the prompt/.test(text) ? TOOL_ARGUMENTS : undefined),
 	});
-	const [refusal] = result.toolAnswers;
+	const [refusal] = result.toolResults;
 	match(refusal, /Moderation refused the request/);
 	match(refusal, /The same request would be refused again/);
 	checkReadable(refusal);
-	strictEqual(result.toolAnswers.length, 2, 'the model did not call the tool twice');
+	strictEqual(result.toolResults.length, 2, 'the model did not call the tool twice');
 	const statuses = imageRequests(context).map(({ status }) => status);
 	deepStrictEqual(statuses, [451, 200]);
 	strictEqual(context.server.billed.length, 1);
@@ -168,10 +168,10 @@ async function recoverFromBadSize(context: AgentTestContext): Promise<string> {
 			return chosen ? { ...TOOL_ARGUMENTS, Size: chosen } : undefined;
 		},
 	});
-	const [problem] = result.toolAnswers;
+	const [problem] = result.toolResults;
 	ok(problem.includes(`'Size' ${BAD_SIZE} is not a size of`), problem);
 	checkReadable(problem);
-	strictEqual(result.toolAnswers.length, 2, 'the model did not call the tool twice');
+	strictEqual(result.toolResults.length, 2, 'the model did not call the tool twice');
 	// A size that cannot be is found out before anything is sent.
 	deepStrictEqual(
 		imageRequests(context).map(({ status }) => status),
@@ -183,10 +183,10 @@ async function recoverFromBadSize(context: AgentTestContext): Promise<string> {
 
 /** A model that stops after an error passes the tool's message on to its user. */
 async function reportRefusal(context: AgentTestContext): Promise<string> {
-	const { answer, toolAnswers } = await runAgent(context, {
+	const { answer, toolResults } = await runAgent(context, {
 		first: { ...TOOL_ARGUMENTS, Prompt: REFUSED_WORD },
 	});
-	strictEqual(toolAnswers.length, 1);
+	strictEqual(toolResults.length, 1);
 	ok(answer.includes('Moderation refused the request'), answer);
 	strictEqual(context.server.billed.length, 0);
 	return 'the user is told, and nothing is billed';

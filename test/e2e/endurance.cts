@@ -86,7 +86,7 @@ function httpRequestSteps(credential: CredentialReference, baseUrl: string): Ste
 	];
 }
 
-/** Called from outside again and again, like a workflow in production; answers with the number of files and bytes. */
+/** Called from outside again and again, like a workflow in production; responds with the number of files and bytes. */
 function makeWorkflow(path: string, images: Step[]) {
 	const webhook = step(
 		'Webhook',
@@ -111,7 +111,7 @@ function makeWorkflow(path: string, images: Step[]) {
 	return chain(path, [webhook, ...promptSteps(ITEMS), ...images, files, sum]);
 }
 
-/** Activates a workflow and waits until its webhook answers, which is some time after n8n has said yes. */
+/** Activates a workflow and waits until its webhook responds, which is some time after n8n has said yes. */
 async function activate(n8n: N8nInstance, workflowId: string, path: string): Promise<void> {
 	const { versionId } = await n8n.request<{ versionId: string }>(
 		'GET',
@@ -122,9 +122,9 @@ async function activate(n8n: N8nInstance, workflowId: string, path: string): Pro
 		'the webhook',
 		async () => {
 			const url = `${n8n.url}/webhook/${path}`;
-			const answer = await fetch(url, { headers: { connection: 'close' } });
+			const response = await fetch(url, { headers: { connection: 'close' } });
 			// Asked with the wrong method, n8n names the right one, and runs nothing.
-			return (await answer.text()).includes('not registered for GET');
+			return (await response.text()).includes('not registered for GET');
 		},
 		{ timeoutMs: RUN_TIMEOUT_MS },
 	);
@@ -134,19 +134,19 @@ async function activate(n8n: N8nInstance, workflowId: string, path: string): Pro
 async function callOnce(n8n: N8nInstance, path: string): Promise<number> {
 	const deadline = Date.now() + RUN_TIMEOUT_MS;
 	for (;;) {
-		const answer = await fetch(`${n8n.url}/webhook/${path}`, {
+		const response = await fetch(`${n8n.url}/webhook/${path}`, {
 			method: 'POST',
 			headers: { connection: 'close' },
 			signal: AbortSignal.timeout(RUN_TIMEOUT_MS),
 		});
-		const text = await answer.text();
+		const text = await response.text();
 		// n8n says so, before it runs anything, when its database was slow once, as on a machine with much other work.
-		const isBusy = answer.status === 503 && text.includes('Database is not ready');
+		const isBusy = response.status === 503 && text.includes('Database is not ready');
 		if (isBusy && Date.now() < deadline) {
 			await sleep(500);
 			continue;
 		}
-		ok(answer.ok, `n8n answered ${answer.status}: ${text}`);
+		ok(response.ok, `n8n responded with ${response.status}: ${text}`);
 		const { count_bytes: count, sum_bytes: sum } = JSON.parse(text) as Record<string, number>;
 		deepStrictEqual(count, ITEMS);
 		return sum / count;

@@ -15,9 +15,9 @@ import {
 } from './gateway/portkeyGateway.cts';
 import type { Suite, TestContext } from './suite.cts';
 
-/** Long enough for any answer of the gateway, and shorter than the slow answer below. */
+/** Long enough for any response of the gateway, and shorter than the slow response below. */
 const READ_TIMEOUT_S = 1;
-const SLOW_ANSWER_MS = 2_500;
+const SLOW_RESPONSE_MS = 2_500;
 const MEGABYTE = 1024 * 1024;
 
 const GENERATION = {
@@ -189,7 +189,7 @@ const CHECKS: Record<string, (chain: Chain) => Promise<void>> = {
 		strictEqual((await ask(url, headers, await editForm())).status, 200);
 	},
 
-	async 'nginx answers 413, as HTML, to more than 1 MB, which reaches nobody'(chain) {
+	async 'nginx responds with 413, as HTML, to more than 1 MB, which reaches nobody'(chain) {
 		const { server, nginx, headers } = chain;
 		const url = `${nginx.origin}/v1/proxy/images/edits`;
 		const { status, text } = await ask(url, headers, await editForm(MEGABYTE));
@@ -198,9 +198,9 @@ const CHECKS: Record<string, (chain: Chain) => Promise<void>> = {
 		strictEqual(server.requests.length, 0);
 	},
 
-	async 'nginx answers 504, as HTML, while the image is made and charged'(chain) {
+	async 'nginx responds with 504, as HTML, while the image is made and charged'(chain) {
 		const { server, nginx, headers } = chain;
-		server.setFaults([{ fault: { delayMs: SLOW_ANSWER_MS } }]);
+		server.setFaults([{ fault: { delayMs: SLOW_RESPONSE_MS } }]);
 		const url = `${nginx.origin}/v1/proxy/images/generations`;
 		const { status, text } = await ask(url, headers, GENERATION);
 		strictEqual(status, 504);
@@ -249,7 +249,7 @@ export const gatewaySuite: Suite = {
 				gateway: gateway.origin,
 				nginx: nginx.origin,
 				headers: gatewayHeaders,
-				slowAnswerMs: SLOW_ANSWER_MS,
+				slowResponseMs: SLOW_RESPONSE_MS,
 			},
 			testContext,
 		);

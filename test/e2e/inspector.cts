@@ -17,8 +17,8 @@ export interface Inspector {
  * tools (https://chromedevtools.github.io/devtools-protocol/v8/).
  */
 export async function attachInspector(port: number): Promise<Inspector> {
-	const answer = await fetch(`http://127.0.0.1:${port}/json/list`);
-	const [{ webSocketDebuggerUrl }] = (await answer.json()) as [{ webSocketDebuggerUrl: string }];
+	const response = await fetch(`http://127.0.0.1:${port}/json/list`);
+	const [{ webSocketDebuggerUrl }] = (await response.json()) as [{ webSocketDebuggerUrl: string }];
 	const socket = new WebSocket(webSocketDebuggerUrl);
 	await once(socket, 'open');
 	let lastId = 0;

@@ -26,7 +26,7 @@ const TIMEOUT_MS = 300_000;
 
 /** The length of the picture that the server sends, asked of it without n8n. */
 async function askForOne(baseUrl: string, key: string): Promise<Buffer> {
-	const answer = await fetch(`${baseUrl}/images/generations`, {
+	const response = await fetch(`${baseUrl}/images/generations`, {
 		method: 'POST',
 		headers: { 'content-type': 'application/json', authorization: `Bearer ${key}` },
 		body: JSON.stringify({
@@ -35,7 +35,7 @@ async function askForOne(baseUrl: string, key: string): Promise<Buffer> {
 			response_format: 'b64_json',
 		}),
 	});
-	const { data } = (await answer.json()) as { data: [{ b64_json: string }] };
+	const { data } = (await response.json()) as { data: [{ b64_json: string }] };
 	return Buffer.from(data[0].b64_json, 'base64');
 }
 

@@ -101,7 +101,7 @@ async function measureBatch(
 		`${title}, Concurrent Requests ${concurrentRequests}: ${rows.length} executions, ` +
 			`${await checkShares(workers, rows)} by each worker; ${delivered.length} images in the database, ` +
 			`${server.billed.length} charged, ${countChargedTwice(server)} of them twice; ` +
-			`${server.rejected429} answers 429, at most ${server.maxInFlight} requests at once, ${seconds} s; ` +
+			`${server.rejected429} responses with 429, at most ${server.maxInFlight} requests at once, ${seconds} s; ` +
 			`tries: ${countBy(delivered.map(({ tries }) => tries))}`,
 	);
 }
@@ -130,7 +130,7 @@ async function measurePerMinute({
 	log(
 		`Requests per Minute ${requestsPerMinute} where the account allows ${ACCOUNT_PER_MINUTE}: ` +
 			`${first.length} requests in the first half minute; ${minuteServer.billed.length} images, ` +
-			`${minuteServer.rejected429} answers 429`,
+			`${minuteServer.rejected429} responses with 429`,
 	);
 }
 
@@ -156,7 +156,7 @@ async function measureRunByHand(
 	}
 	log(
 		`A run by hand, in the main instance, beside ${rows.length} executions: ${server.billed.length} images, ` +
-			`${server.rejected429} answers 429`,
+			`${server.rejected429} responses with 429`,
 	);
 }
 
@@ -199,7 +199,7 @@ async function measureDeath(
 			`${((noticed * 1000 - killedAt) / 1000).toFixed(1)} s after the kill; ${kept.length} succeeded with all images; ` +
 			`${server.billed.length} images charged, ${server.billed.length - kept.length * ITEMS} of them for what was lost, ` +
 			`${left} of those left in the database; ${countChargedTwice(server)} charged twice; ` +
-			`${server.rejected429} answers 429; survivor ran ${rows.filter(({ id }) => takenBySurvivor.includes(id)).length}`,
+			`${server.rejected429} responses with 429; survivor ran ${rows.filter(({ id }) => takenBySurvivor.includes(id)).length}`,
 	);
 	await measureRetry(queueMode, server, lost[0].id, (line) => log(`${title}: ${line}`));
 }

@@ -68,6 +68,6 @@ export const remoteSuite: Suite = {
 		deepStrictEqual(await countLeftOvers(n8n), [0, 0]);
 		log('The demo and the examples ran, and left neither a workflow nor a credential behind');
 
-		await rejects(runScript('demo', n8n.url, 'wrong'), /answered GET .* with 401/);
+		await rejects(runScript('demo', n8n.url, 'wrong'), /responded to GET .* with 401/);
 	},
 };

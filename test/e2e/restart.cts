@@ -94,11 +94,11 @@ async function terminate(n8n: N8nInstance): Promise<{ code: number | null; secon
 	return { code, seconds: (Date.now() - startedAt) / 1000 };
 }
 
-/** How many requests the server got, how many it answered, and how many it saw broken off. */
+/** How many requests the server got, how many it completed, and how many it saw broken off. */
 function countRequests({ requests }: StepFunServer) {
 	return {
 		sent: requests.length,
-		answered: requests.filter(({ answeredAt, aborted }) => answeredAt && !aborted).length,
+		completed: requests.filter(({ respondedAt, aborted }) => respondedAt && !aborted).length,
 		brokenOff: requests.filter(({ aborted }) => aborted).length,
 	};
 }
@@ -106,12 +106,12 @@ function countRequests({ requests }: StepFunServer) {
 /** Fails unless every connection is closed and nothing more comes for longer than a request takes. */
 async function checkSilence(server: StepFunServer) {
 	await waitFor('the end of every connection', () =>
-		server.requests.every(({ answeredAt }) => answeredAt !== undefined),
+		server.requests.every(({ respondedAt }) => respondedAt !== undefined),
 	);
 	const counts = countRequests(server);
 	await sleep(3 * LATENCY_MS);
 	deepStrictEqual(countRequests(server), counts, 'a request came after the end');
-	deepStrictEqual(counts.answered + counts.brokenOff, counts.sent);
+	deepStrictEqual(counts.completed + counts.brokenOff, counts.sent);
 	return counts;
 }
 
@@ -158,7 +158,7 @@ async function checkHealth(
 	server.reset();
 	const execution = await read(n8n, await begin(n8n, workflow));
 	deepStrictEqual([execution.status, countKept(execution)], ['success', BATCH]);
-	deepStrictEqual(countRequests(server), { sent: BATCH, answered: BATCH, brokenOff: 0 });
+	deepStrictEqual(countRequests(server), { sent: BATCH, completed: BATCH, brokenOff: 0 });
 	// Places of requests that were broken off must not stay taken.
 	deepStrictEqual(server.maxInFlight, AT_ONCE);
 	const run = new FinishedRun(execution, testContext.folder, filesFolder);
@@ -175,7 +175,7 @@ async function checkWaiting(context: RestartTestContext, n8n: N8nInstance, workf
 	const { code, seconds } = await terminate(n8n);
 	deepStrictEqual(code, 0);
 	const counts = await checkSilence(server);
-	deepStrictEqual(counts, { sent: ITEMS, answered: ITEMS, brokenOff: 0 });
+	deepStrictEqual(counts, { sent: ITEMS, completed: ITEMS, brokenOff: 0 });
 
 	const again = await context.start(SHORT_GRACE_SECONDS);
 	const execution = await read(again, executionId);
@@ -226,7 +226,7 @@ async function checkKilling(
 	deepStrictEqual(countRequests(server), counts);
 	testContext.log(
 		`SIGTERM with N8N_GRACEFUL_SHUTDOWN_TIMEOUT=${SHORT_GRACE_SECONDS}: exit with code ${code} after ` +
-			`${seconds.toFixed(1)} s; the server got ${counts.sent} requests, answered ${counts.answered}, saw ` +
+			`${seconds.toFixed(1)} s; the server got ${counts.sent} requests, completed ${counts.completed}, saw ` +
 			`${counts.brokenOff} broken off, billed ${billedAtExit} by the exit and ${server.billed.length} in the end, and got none after the exit`,
 	);
 	testContext.log(
@@ -260,7 +260,7 @@ async function checkStopping(
 	deepStrictEqual(countKept(execution), 0, 'a stopped run keeps images, which the documents deny');
 	const files = await countFiles(testContext.folder, executionId);
 	testContext.log(
-		`Stop: ${counts.sent} of ${ITEMS} requests sent, ${counts.answered} answered, ${counts.brokenOff} broken off, ` +
+		`Stop: ${counts.sent} of ${ITEMS} requests sent, ${counts.completed} completed, ${counts.brokenOff} broken off, ` +
 			`none after it; billed ${server.billed.length}; the execution is "${execution.status}", keeps ` +
 			`no image, ${files} files are left in n8n's store`,
 	);

@@ -64,7 +64,7 @@ export const resumeSuite: Suite = {
 		process.kill(first.pid, 'SIGKILL');
 		await first.exit;
 		await waitFor('the end of every connection', () =>
-			server.requests.every(({ answeredAt }) => answeredAt !== undefined),
+			server.requests.every(({ respondedAt }) => respondedAt !== undefined),
 		);
 		// The server bills what it was drawing, too.
 		let billedByFirst = -1;

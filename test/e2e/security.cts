@@ -13,7 +13,7 @@ import { startN8n, type CredentialReference, type N8nInstance } from '../n8n/ins
 import { chain, imagesStep, itemSteps, step, TRIGGER, type Step } from '../kit/workflowBuilder.cts';
 import { HOSTILE_NAMES } from '../kit/hostileNames.cts';
 import {
-	answerWithLink,
+	linkResponse,
 	sendEndlessly,
 	startHostileServer,
 	type HostileServer,
@@ -136,13 +136,13 @@ async function createAccount(
 
 const asLocalhost = (url: string) => url.replace('127.0.0.1', 'localhost');
 
-/** Answers as the API does, with a link to an address, and sends the picture to who opens one. */
+/** Responds as the API does, with a link to an address, and sends the picture to who opens one. */
 function attackWithLink({ hostile, picture }: SecurityTestContext, url: string): void {
 	hostile.attackWith((request, response) => {
 		if (request.url === '/redirect') {
 			response.writeHead(302, { Location: `${hostile.origin}/secret.png` }).end();
 		} else if (request.method === 'GET') response.end(picture);
-		else response.end(answerWithLink(url));
+		else response.end(linkResponse(url));
 	});
 }
 
@@ -299,7 +299,7 @@ async function checkEchoes(context: SecurityTestContext): Promise<void> {
 		headers: { values: [{ name: 'X-Gateway-Token', value: headerSecret }] },
 	});
 	const b64_json = picture.toString('base64');
-	const answers: Array<[number, (said: string, authorization: string) => object]> = [
+	const replies: Array<[number, (said: string, authorization: string) => object]> = [
 		[403, (said) => ({ error: { message: said } })],
 		[500, (said) => ({ error: { message: said } })],
 		[451, (said) => ({ error: { message: said } })],
@@ -314,12 +314,12 @@ async function checkEchoes(context: SecurityTestContext): Promise<void> {
 		],
 		[200, (said) => ({ error: said })],
 	];
-	for (const [status, answer] of answers) {
+	for (const [status, bodyOf] of replies) {
 		hostile.attackWith(({ method, headers }, response) => {
 			if (method === 'GET') return void response.writeHead(404).end();
 			const authorization = String(headers.authorization);
 			const said = `${authorization} ${String(headers['x-gateway-token'])}`;
-			const body = JSON.stringify(answer(said, authorization));
+			const body = JSON.stringify(bodyOf(said, authorization));
 			response.writeHead(status, { 'X-Trace-Id': said }).end(body);
 		});
 		const parameters = { options: { maxTries: 2, whenModerated: 'passOn' } };
@@ -347,7 +347,7 @@ async function checkEchoes(context: SecurityTestContext): Promise<void> {
 	context.log('what a server says back of the key and the header is struck out');
 }
 
-/** Runs a step that has to fail, and n8n has to live: it goes on answering, and its memory stays bounded. */
+/** Runs a step that has to fail, and n8n has to live: it keeps responding, and its memory stays bounded. */
 async function expectSafeFailure(
 	context: SecurityTestContext,
 	step: Step,
@@ -359,10 +359,10 @@ async function expectSafeFailure(
 	let done = false;
 	const watching = (async () => {
 		while (!done) {
-			const answer = await fetch(`${context.n8n.url}/healthz`, {
+			const response = await fetch(`${context.n8n.url}/healthz`, {
 				signal: AbortSignal.timeout(20_000),
 			});
-			ok(answer.ok, 'n8n answers no more');
+			ok(response.ok, 'n8n does not respond any more');
 			await sleep(50);
 		}
 	})();
@@ -416,9 +416,7 @@ async function checkFloods(context: SecurityTestContext): Promise<void> {
 	const crafted = editFrom(account, `${hostile.origin}/shoe.jpg`);
 	growths.push(await expectSafeFailure(context, crafted, /is not an image that can be edited/));
 	const most = Math.round(Math.max(...growths) / MEGABYTE);
-	context.log(
-		`${growths.length} floods ended, n8n answered all the while and grew by ${most} MB at most`,
-	);
+	context.log(`${growths.length} floods ended, n8n kept responding and grew by ${most} MB at most`);
 }
 
 /** The key is in no file of n8n's and was sent to no result host. */

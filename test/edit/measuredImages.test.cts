@@ -9,7 +9,7 @@ import {
 	tiff,
 	withFillBytes,
 } from '../kit/craftedImages.cts';
-import { answerWith, startHostileServer, type HostileServer } from '../kit/hostileServer.cts';
+import { imageResponse, startHostileServer, type HostileServer } from '../kit/hostileServer.cts';
 import { inputImage } from '../kit/images.cts';
 import { runEdit } from '../kit/localRuns.cts';
 import { storeFile, type BinaryMode } from '../kit/runNode.cts';
@@ -25,7 +25,7 @@ beforeAll(async () => {
 });
 beforeEach(() => {
 	server.attackWith((request, response) => {
-		response.end(request.method === 'GET' ? file : answerWith(picture.toString('base64')));
+		response.end(request.method === 'GET' ? file : imageResponse(picture.toString('base64')));
 	});
 });
 afterAll(async () => await server.close());

@@ -19,9 +19,9 @@ jest.setTimeout(60_000);
 const MODEL_OF_AN_OWN_SERVER = 'image-model';
 
 async function serve(
-	answer: (request: IncomingMessage, response: ServerResponse) => void,
+	respond: (request: IncomingMessage, response: ServerResponse) => void,
 ): Promise<{ url: string; server: Server }> {
-	const server = createServer(answer);
+	const server = createServer(respond);
 	await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
 	return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`, server };
 }
@@ -31,7 +31,7 @@ async function close(server: Server): Promise<void> {
 	await new Promise((resolve) => server.close(resolve));
 }
 
-describe('Edit: a server that answers before it has read the upload', () => {
+describe('Edit: a server that responds before it has read the upload', () => {
 	const tooLarge = JSON.stringify({ error: { message: 'The image is over 10 MB.' } });
 
 	it.each<[string, (request: IncomingMessage, response: ServerResponse) => void]>([
@@ -49,8 +49,8 @@ describe('Edit: a server that answers before it has read the upload', () => {
 				response.end(tooLarge, () => setTimeout(() => request.destroy(), 50));
 			},
 		],
-	])('The words of an early answer %s arrive, and no file stays open', async (_, answer) => {
-		const { url, server } = await serve(answer);
+	])('The words of an early response %s arrive, and no file stays open', async (_, respond) => {
+		const { url, server } = await serve(respond);
 		try {
 			const file = await itemWithFile(await pngOfBytes(20 * MEGABYTE));
 			const items: INodeExecutionData[] = Array.from({ length: 8 }, () => file);

@@ -115,11 +115,11 @@ describe('Edit: an input image that cannot be read when its turn has come', () =
 describe('Edit: an upload', () => {
 	let server: Server;
 	const serve = async (
-		answer: (request: IncomingMessage, response: ServerResponse) => void,
+		respond: (request: IncomingMessage, response: ServerResponse) => void,
 	): Promise<{ url: string }> => {
 		server = createServer((request, response) => {
 			request.on('error', () => undefined);
-			answer(request, response);
+			respond(request, response);
 		});
 		await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
 		return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1` };
@@ -129,7 +129,7 @@ describe('Edit: an upload', () => {
 		await new Promise((resolve) => server.close(resolve));
 	});
 
-	const answer = (response: ServerResponse) =>
+	const respond = (response: ServerResponse) =>
 		response
 			.writeHead(200, { 'content-type': 'application/json' })
 			.end(JSON.stringify({ data: [{ b64_json: small.toString('base64') }] }));
@@ -138,7 +138,7 @@ describe('Edit: an upload', () => {
 		const large = await itemWithFile(await pngOfBytes(12 * MEGABYTE));
 		const target = await serve(async (request, response) => {
 			for await (const chunk of request) await wait((chunk as Buffer).length / 8_000);
-			answer(response);
+			respond(response);
 		});
 		const { error, items } = await runEdit(target, [large], {
 			model: MODEL_OF_AN_OWN_SERVER,
@@ -159,11 +159,11 @@ describe('Edit: an upload', () => {
 	});
 
 	test.each<[string, (request: IncomingMessage, response: ServerResponse) => void, number]>([
-		['is answered before it is read', (_request, response) => void answer(response), 4],
+		['gets a response before it is read', (_request, response) => void respond(response), 4],
 		[
-			'is answered before it is read, and cut off',
+			'gets a response before it is read, and is cut off',
 			(request, response) => {
-				answer(response).on('finish', () => setTimeout(() => request.destroy(), 500));
+				respond(response).on('finish', () => setTimeout(() => request.destroy(), 500));
 			},
 			4,
 		],

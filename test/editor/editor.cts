@@ -386,9 +386,9 @@ export class Editor {
 
 	/** Saves the open credential, which makes n8n test it, and returns what the dialog then says. */
 	async saveCredential(): Promise<string> {
-		const answer = this.page.waitForResponse(/\/rest\/credentials\/test/);
+		const response = this.page.waitForResponse(/\/rest\/credentials\/test/);
 		await this.page.getByTestId('credential-save-button').click();
-		await answer;
+		await response;
 		await this.credentialDialog
 			.getByText(/^(Connection tested successfully|Couldn.t connect)/)
 			.filter({ visible: true })

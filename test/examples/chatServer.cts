@@ -23,7 +23,7 @@ export interface ChatScript {
 	 * What it gives the tool next, from what the tool said instead of a link. Without this, or without a result, it
 	 * tells the user what the tool said.
 	 */
-	correct?(toolAnswer: string): ToolArguments | undefined;
+	correct?(toolResult: string): ToolArguments | undefined;
 }
 
 /** A tool as a request declares it. */
@@ -55,7 +55,7 @@ export interface ChatServer {
 }
 
 /**
- * Starts a server which plays a chat model with one tool: it calls the tool, and when it has the tool's answer, it
+ * Starts a server which plays a chat model with one tool: it calls the tool, and when it has the tool's result, it
  * passes on the link in it, or does what the script says.
  */
 export async function startChatServer(
@@ -64,13 +64,13 @@ export async function startChatServer(
 	const requests: ChatRequest[] = [];
 	let played = script;
 	const server = createServer((request, response) => {
-		void answer(request).then(({ status, body }) => {
+		void respond(request).then(({ status, body }) => {
 			response.writeHead(status, { 'content-type': 'application/json' });
 			response.end(JSON.stringify(body));
 		});
 	});
 
-	async function answer(request: IncomingMessage): Promise<{ status: number; body: object }> {
+	async function respond(request: IncomingMessage): Promise<{ status: number; body: object }> {
 		const chunks: Buffer[] = [];
 		for await (const chunk of request) chunks.push(chunk as Buffer);
 		if (request.headers.authorization !== `Bearer ${CHAT_API_KEY}`) {
@@ -115,22 +115,22 @@ function refusal(status: number, message: string) {
 	return { status, body: { error: { message, type: 'invalid_request_error' } } };
 }
 
-/** The tool's answers in a conversation, as the model reads them. */
-export function toolAnswersOf({ messages }: ChatRequest): string[] {
+/** The tool's results in a conversation, as the model reads them. */
+export function toolResultsOf({ messages }: ChatRequest): string[] {
 	return messages
 		.filter(({ role }) => role === 'tool')
 		.map(({ content }) => (typeof content === 'string' ? content : JSON.stringify(content)));
 }
 
 function nextTurn(chat: ChatRequest, { first, correct }: ChatScript): object {
-	const toolAnswers = toolAnswersOf(chat);
-	const answer = toolAnswers.at(-1);
-	if (answer === undefined) return callTool(chat, first, 1);
-	const link = /"link":"(http[^"]+)"/.exec(answer.replaceAll('\\"', '"'))?.[1];
+	const toolResults = toolResultsOf(chat);
+	const result = toolResults.at(-1);
+	if (result === undefined) return callTool(chat, first, 1);
+	const link = /"link":"(http[^"]+)"/.exec(result.replaceAll('\\"', '"'))?.[1];
 	if (link) return say(`Here is your picture: ${link} It shows an autumn vineyard.`);
-	const corrected = correct?.(answer);
-	if (corrected) return callTool(chat, corrected, toolAnswers.length + 1);
-	return say(`The tool gave no link. It said: ${answer}`);
+	const corrected = correct?.(result);
+	if (corrected) return callTool(chat, corrected, toolResults.length + 1);
+	return say(`The tool gave no link. It said: ${result}`);
 }
 
 function say(content: string): object {

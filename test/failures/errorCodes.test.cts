@@ -10,7 +10,7 @@ beforeAll(async () => (server = await startHostileServer()));
 beforeEach(() => (server.requests.length = 0));
 afterAll(async () => await server.close());
 
-const answerWith = (status: number, body: object) =>
+const respond = (status: number, body: object) =>
 	server.attackWith((_request, response) => {
 		response.writeHead(status).end(JSON.stringify(body));
 	});
@@ -38,7 +38,7 @@ describe('Moderation', () => {
 		['Gemini behind new-api', 400, { error: { code: 'prompt_blocked', message: 'no' } }],
 		['Pollinations', 422, { error: { code: 'content_policy_violation', message: 'no' } }],
 	])('of %s passes on if the user wants it', async (_service, status, body) => {
-		answerWith(status, body);
+		respond(status, body);
 		const { items, error } = await runGenerate(
 			server,
 			{ options: { whenModerated: 'passOn' } },
@@ -53,7 +53,7 @@ describe('Moderation', () => {
 	});
 
 	test('is told as what it is', async () => {
-		answerWith(400, { error: { code: 'moderation_blocked', message: 'no' } });
+		respond(400, { error: { code: 'moderation_blocked', message: 'no' } });
 		const { error } = await runGenerate(server, {}, { credential: credential() });
 		expect(error?.message).toBe('Moderation refused the request: no');
 		expect(error?.httpCode).toBe('400');
@@ -65,7 +65,7 @@ describe('Moderation', () => {
 			[500, { code: 'content_policy_violation', message: 'no' }],
 			[400, { code: 'invalid_size', message: 'see our content_policy' }],
 		] as const) {
-			answerWith(status, { error });
+			respond(status, { error });
 			const { items, error: thrown } = await runGenerate(
 				server,
 				{ options: { whenModerated: 'passOn', maxTries: 1 } },
@@ -92,7 +92,7 @@ describe('Nothing left to pay with', () => {
 		['LiteLLM', 400, { error: { type: 'budget_exceeded', code: '400' } }, 1],
 		['a newer LiteLLM', 429, { error: { type: 'budget_exceeded', code: '429' } }, 19],
 	])('as %s says it with %i, ends the run', async (_service, status, body, most) => {
-		answerWith(status, body);
+		respond(status, body);
 		const { items } = await runGenerate(
 			server,
 			{ options: { maxTries: 2 } },
@@ -109,7 +109,7 @@ describe('Nothing left to pay with', () => {
 	});
 
 	test('is not what another 429 says', async () => {
-		answerWith(429, { error: { code: 'rate_limit_exceeded' } });
+		respond(429, { error: { code: 'rate_limit_exceeded' } });
 		const { error } = await runGenerate(
 			server,
 			{ options: { giveUpAfter: 0 } },
@@ -120,7 +120,7 @@ describe('Nothing left to pay with', () => {
 });
 
 test('A 401 of one model of a gateway does not stop the rows of others', async () => {
-	answerWith(401, { error: { message: 'upstream key' } });
+	respond(401, { error: { message: 'upstream key' } });
 	const { items } = await runGenerate(
 		server,
 		{ model: '={{ $json.model }}' },
@@ -140,13 +140,16 @@ test('A 401 of one model of a gateway does not stop the rows of others', async (
 });
 
 test('The words of errors that are grouped by field are told', async () => {
-	answerWith(400, { title: 'Validation failed', errors: { size: ['The size is not supported.'] } });
+	respond(400, {
+		title: 'Validation failed',
+		errors: { size: ['The size is not supported.'] },
+	});
 	const { error } = await runGenerate(server, {}, { credential: credential() });
 	expect(error?.message).toContain('The size is not supported.');
 });
 
 test('A task instead of an image is told with its ID, and not asked for again', async () => {
-	answerWith(200, { data: { task_id: 'T-7', task_status: 'submitted' } });
+	respond(200, { data: { task_id: 'T-7', task_status: 'submitted' } });
 	const { error } = await runGenerate(server, {}, { credential: credential() });
 	expect(error?.message).toBe('The service started a task instead of returning an image');
 	expect(error?.description).toContain('Task ID: T-7.');
@@ -155,7 +158,7 @@ test('A task instead of an image is told with its ID, and not asked for again', 
 
 test('The words of a task that failed are told', async () => {
 	const output = { task_id: 'T-7', task_status: 'FAILED', message: 'The size is not supported.' };
-	answerWith(200, { output });
+	respond(200, { output });
 	const { error } = await runGenerate(server, {}, { credential: credential() });
 	expect(error?.message).toContain('The size is not supported.');
 	expect(error?.description).toContain('Task ID: T-7.');
@@ -168,8 +171,8 @@ test('Something that is neither JSON nor a page may have been charged', async ()
 	expect(error?.description).toContain('The image may have been charged.');
 });
 
-test('An answer without an image and without words is shown', async () => {
-	answerWith(200, { pictures: [{ address: 'https://res.example/1.png' }] });
+test('A response without an image and without words is shown', async () => {
+	respond(200, { pictures: [{ address: 'https://res.example/1.png' }] });
 	const { error } = await runGenerate(server, {}, { credential: credential() });
 	expect(error?.message).toBe('The service responded without an image');
 	expect(error?.description).toContain(
@@ -178,7 +181,7 @@ test('An answer without an image and without words is shown', async () => {
 });
 
 test('A 404 for a model that the server does not have names the model, not the address', async () => {
-	answerWith(404, { error: { message: 'model "step-image-edit-2" not found' } });
+	respond(404, { error: { message: 'model "step-image-edit-2" not found' } });
 	const { error } = await runGenerate(server, {}, { credential: credential() });
 	expect(error?.message).toBe(
 		'The server does not have the model step-image-edit-2: model "step-image-edit-2" not found',
@@ -190,28 +193,28 @@ test.each<[number, object]>([
 	[405, { detail: 'Method Not Allowed' }],
 	[501, { error: { message: 'API not implemented', code: 'api_not_implemented' } }],
 ])('A %i says, as a 404 does, that the server lacks the endpoint', async (status, body) => {
-	answerWith(status, body);
+	respond(status, body);
 	const { error } = await runGenerate(server, {}, { credential: credential() });
 	expect(error?.message).toMatch(/^There is no \/images\/generations at http:.+: (Method|API) /);
 	expect(error?.description).toContain('Check Service and Base URL');
 });
 
 test('An edit that a server lacks says that not every server can edit', async () => {
-	answerWith(501, { error: { message: 'API not implemented' } });
+	respond(501, { error: { message: 'API not implemented' } });
 	const item = await itemWithFile(await inputImage(64, 64));
 	const { error } = await runEdit(server, [item], {}, { credential: credential() });
 	expect(error?.description).toMatch(/^Not every server can edit images\./);
 });
 
 test('A 422, with which FastAPI refuses a field, leads to the fields, not to the address', async () => {
-	answerWith(422, { detail: [{ loc: ['body', 'size'], msg: 'Size not supported' }] });
+	respond(422, { detail: [{ loc: ['body', 'size'], msg: 'Size not supported' }] });
 	const { error } = await runGenerate(server, {}, { credential: credential() });
 	expect(error?.message).toBe('The service refused the request: size: Size not supported');
 	expect(error?.description).toMatch(/^Correct the field that the message names/);
 });
 
 test('A model that new-api does not have, which it says with 503, ends only the rows of this model', async () => {
-	answerWith(503, { error: { code: 'model_not_found', message: 'No available channel' } });
+	respond(503, { error: { code: 'model_not_found', message: 'No available channel' } });
 	const { items } = await runGenerate(
 		server,
 		{ model: '={{ $json.model }}' },

@@ -194,7 +194,7 @@ describe('Failures: bodies of errors', () => {
 	});
 });
 
-describe('Failures: answers with status 200 that bring no image', () => {
+describe('Failures: responses with status 200 but no image', () => {
 	test.each<[string, Fault, string, string]>([
 		['no image', { noImage: true }, 'The service responded without an image', '200'],
 		[
@@ -228,7 +228,7 @@ describe('Failures: answers with status 200 that bring no image', () => {
 	});
 
 	test.each(['no image', 'text as the image', 'filtered'])(
-		'A failure by %s carries the ID of the answer, which support asks for',
+		'A failure by %s carries the ID of the response, which support asks for',
 		async (kind) => {
 			const faults: Record<string, Fault> = {
 				'no image': { noImage: true },
@@ -285,8 +285,8 @@ describe("Failures: a server's own words", () => {
 describe('Failures: connections', () => {
 	test.each<[string, Fault, RegExp]>([
 		[
-			'dropped before the answer',
-			{ drop: 'before-answer' },
+			'dropped before the response',
+			{ drop: 'before-response' },
 			/^The connection to 127\.0\.0\.1:\d+ failed: /,
 		],
 		[
@@ -333,8 +333,8 @@ describe('Failures: connections', () => {
 	});
 
 	test.each<[string, Fault]>([
-		['never answers', { hang: true }],
-		['answers and then never ends', { endlessBody: true, delayMs: 5000 }],
+		['never responds', { hang: true }],
+		['responds and then never ends', { endlessBody: true, delayMs: 5000 }],
 		['is slower than the timeout', { delayMs: 5000 }],
 	])('A server that %s runs into the timeout', async (_, fault) => {
 		server.setFaults([{ fault }]);
@@ -571,14 +571,14 @@ describe('Failures: the API key stays secret', () => {
 
 	describe.each(['stopWorkflow', 'continueErrorOutput'] as const)('On Error %s', (onError) => {
 		test.each<[string, Fault]>([
-			['an answer', { delayMs: 1 }],
+			['a response', { delayMs: 1 }],
 			['an error that echoes the key', { status: 401, body: echo(`Bad key ${apiKey}!`) }],
 			['an error that echoes the header', { status: 400, body: echo(`Bearer ${apiKey}`) }],
 			['an HTML page that echoes the key', { status: 500, body: `<title>${apiKey}</title>` }],
 			['a long text that ends in the key', { status: 500, body: `${'x'.repeat(290)}${apiKey}` }],
 			['a redirect that carries the key', { redirectTo: `http://elsewhere.invalid/?k=${apiKey}` }],
-			['a dropped connection', { drop: 'before-answer' }],
-			['a cut answer', { cutBody: true }],
+			['a dropped connection', { drop: 'before-response' }],
+			['a cut response', { cutBody: true }],
 		])('The API key leaves in no item and no error after %s', async (_, fault) => {
 			const { all, status } = await everythingThatLeaves(fault, onError);
 			if (!('drop' in fault)) expect(status).toBe('status' in fault ? fault.status : status);

@@ -60,7 +60,7 @@ test('Stop Workflow tells what the run had cost when an input image turns out to
 	expect(told ?? '0').toBe(made === 1 ? 'Another' : String(made));
 });
 
-test('An error tells where all images of an answer are if n8n cannot store the first', async () => {
+test('An error tells where all images of a response are if n8n cannot store the first', async () => {
 	const picture = await inputImage(64, 64);
 	const service = Container.get(BinaryDataService);
 	const spy = jest.spyOn(service, 'store').mockRejectedValue(new Error('disk full'));
@@ -77,7 +77,7 @@ test('An error tells where all images of an answer are if n8n cannot store the f
 	}
 });
 
-test('An error of a download tells where the other images of the answer are', async () => {
+test('An error of a download tells where the other images of the response are', async () => {
 	const hostile = await startHostileServer((request, response) => {
 		const data = [{ url: '/1.png' }, { url: '/2.png' }];
 		if (request.method === 'GET') response.writeHead(403).end();
@@ -100,7 +100,7 @@ test('An error of a download repeats only so many links, because each is searche
 	const { error } = await runGenerate(hostile);
 	await hostile.close();
 	expect(error?.description).toContain(`${hostile.origin}/1.png`);
-	// The links of the answer are a megabyte, for which the search took seconds.
+	// The links of the response are a megabyte, for which the search took seconds.
 	expect(error?.description?.length).toBeLessThan(30_000);
 });
 

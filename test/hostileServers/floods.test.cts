@@ -8,9 +8,9 @@ import { inputImage } from '../kit/images.cts';
 import { userFolder } from '../kit/userFolder.cts';
 import { runGenerate } from '../kit/localRuns.cts';
 import {
-	answerWith,
-	answerWithLink,
 	ENCODINGS,
+	imageResponse,
+	linkResponse,
 	sendEndlessly,
 	startHostileServer,
 	type Attack,
@@ -65,12 +65,12 @@ async function expectSafeFailure(attack: Attack, parameters: INodeParameters = {
 	return error?.message;
 }
 
-/** The answer that brings a link to a file of this server. */
+/** The response that brings a link to a file of this server. */
 const link: Attack = (_request, response) => {
-	response.end(answerWithLink(`${server.origin}/picture.png`));
+	response.end(linkResponse(`${server.origin}/picture.png`));
 };
 
-/** Answers with a link, and attacks who follows it. */
+/** Responds with a link, and attacks who follows it. */
 const behindLink =
 	(attack: Attack): Attack =>
 	(request, response, body) =>
@@ -83,7 +83,7 @@ const endless =
 		sendEndlessly(response, begin(), piece, encoding);
 	};
 
-/** The beginning of an answer, up to the Base64 text of its image. */
+/** The beginning of a response, up to the Base64 text of its image. */
 const imageBegins = (base64 = '') => `{"data":[{"finish_reason":"success","b64_json":"${base64}`;
 /** Base64 of a picture's first bytes. */
 const pictureBegins = () => imageBegins(picture.toString('base64', 0, 99));
@@ -95,7 +95,7 @@ const wholePicture = () => imageBegins(picture.toString('base64'));
 const FAR_TOO_LARGE = /^The response is far larger than any valid response of this API$/;
 const LARGE_IMAGE = /^The image is larger than 256 MB$/;
 
-describe('Hostile servers: an answer without an end', () => {
+describe('Hostile servers: a response without an end', () => {
 	test.each<[string, () => string, string, RegExp]>([
 		['of one text', () => '{"id":"', 'x', FAR_TOO_LARGE],
 		['of white space', () => '', ' ', FAR_TOO_LARGE],
@@ -110,11 +110,11 @@ describe('Hostile servers: an answer without an end', () => {
 		['in a second image', () => `${wholePicture()}","b64_json":"`, 'A', FAR_TOO_LARGE],
 		['behind a whole picture', () => `${wholePicture()}","more":"`, 'x', FAR_TOO_LARGE],
 		['of white space in an image', pictureBegins, ' ', FAR_TOO_LARGE],
-	])('An answer without an end %s ends the request', async (_what, begin, piece, message) => {
+	])('A response without an end %s ends the request', async (_what, begin, piece, message) => {
 		expect(await expectSafeFailure(endless(begin, piece))).toMatch(message);
 	});
 
-	test('An answer without an end of escapes in an image ends with its time', async () => {
+	test('A response without an end of escapes in an image ends with its time', async () => {
 		const message = await expectSafeFailure(endless(pictureBegins, '\\u0041'), {
 			options: { timeout: 1 },
 		});
@@ -123,13 +123,13 @@ describe('Hostile servers: an answer without an end', () => {
 		);
 	});
 
-	test.each([403, 500])('An answer without end of status %d ends the request', async (status) => {
+	test.each([403, 500])('A response without end of status %d ends the request', async (status) => {
 		expect(await expectSafeFailure(endless(() => '', '<p>no</p>', undefined, status))).toMatch(
 			/^(This key may not use|The service failed with status 500)/,
 		);
 	});
 
-	test('An answer without an end to a question for the balance ends the request', async () => {
+	test('A response without an end to a question for the balance ends the request', async () => {
 		const parameters = { resource: 'account', operation: 'getBalance' };
 		const message = await expectSafeFailure(
 			endless(() => '{"type":"', 'x'),
@@ -140,7 +140,7 @@ describe('Hostile servers: an answer without an end', () => {
 });
 
 describe.each(ENCODINGS)('Hostile servers: a body that %s has made small', (encoding) => {
-	test('A compressed answer without an end ends the request', async () => {
+	test('A compressed response without an end ends the request', async () => {
 		expect(await expectSafeFailure(endless(() => '{"id":"', 'x', encoding))).toMatch(FAR_TOO_LARGE);
 	});
 
@@ -172,7 +172,7 @@ test('A picture that unpacking makes enormous ends the download', async () => {
 	expect(server.bytesSent).toBeLessThan(8 * MEGABYTE);
 });
 
-describe('Hostile servers: an answer that goes wrong behind its picture', () => {
+describe('Hostile servers: a response that goes wrong behind its picture', () => {
 	test.each<[string, () => string, RegExp]>([
 		[
 			'filtered',
@@ -180,8 +180,8 @@ describe('Hostile servers: an answer that goes wrong behind its picture', () => 
 				`{"data":[{"b64_json":"${picture.toString('base64')}","finish_reason":"content_filtered"}]}`,
 			/stopped by moderation/,
 		],
-	])('An answer %s behind its picture leaves no picture', async (_what, answer, message) => {
-		expect(await expectSafeFailure((_request, response) => void response.end(answer()))).toMatch(
+	])('A response %s behind its picture leaves no picture', async (_what, body, message) => {
+		expect(await expectSafeFailure((_request, response) => void response.end(body()))).toMatch(
 			message,
 		);
 	});
@@ -202,7 +202,7 @@ describe('Hostile servers: a byte now and then', () => {
 	const padded = () => `${picture.toString('latin1')}${' '.repeat(10_000)}`;
 
 	test.each<[string, () => string]>([
-		['of the answer', () => `{"id":"${'x'.repeat(10_000)}`],
+		['of the response', () => `{"id":"${'x'.repeat(10_000)}`],
 		['of the image', () => imageBegins(Buffer.alloc(10_000).toString('base64'))],
 	])('A server that sends a byte %s now and then runs into the timeout', async (_what, text) => {
 		expect(await expectSafeFailure(slowly(text), quick)).toBe(
@@ -211,7 +211,7 @@ describe('Hostile servers: a byte now and then', () => {
 		);
 	});
 
-	test('A server that sends a byte of the head of an answer now and then runs into the timeout', async () => {
+	test('A server that sends a byte of the head of a response now and then runs into the timeout', async () => {
 		const message = await expectSafeFailure((_request, response) => {
 			const { socket } = response;
 			const drip = setInterval(() => socket?.write('H'), 50);
@@ -256,7 +256,7 @@ describe('Hostile servers: a picture that claims to be enormous', () => {
 
 	test('A result that claims to be enormous is kept as it came, and never unpacked', async () => {
 		server.attackWith((_request, response) => {
-			response.end(answerWith(enormous().toString('base64')));
+			response.end(imageResponse(enormous().toString('base64')));
 		});
 		const before = process.memoryUsage().rss;
 		const { items } = await runGenerate(server);

@@ -58,19 +58,19 @@ test.each([
 		() => `{"id":"abc","data":[{${POISON},"finish_reason":"success","b64_json":"${base64}"}]}`,
 	],
 	[
-		'as the answer itself',
+		'as the response itself',
 		() =>
 			`{"__proto__":{"id":"no","data":[]},"id":"abc","data":[{"finish_reason":"success","b64_json":"${base64}"}]}`,
 	],
-])('an answer with names of prototypes %s changes none', async (_where, answer) => {
-	server.attackWith((_request, response) => void response.end(answer()));
+])('a response with names of prototypes %s changes none', async (_where, body) => {
+	server.attackWith((_request, response) => void response.end(body()));
 	const { items, error } = await runGenerate(server);
 	expect(error?.message).toBeUndefined();
 	expect(items[0].json).toMatchObject({ id: 'abc', finishReason: 'success', width: 8 });
 	expect(JSON.stringify(items[0].json)).not.toContain('polluted');
 });
 
-test('an answer that hides its fields in a prototype has none', async () => {
+test('a response that hides its fields in a prototype has none', async () => {
 	server.attackWith((_request, response) => {
 		response.end(`{"__proto__":{"data":[{"url":"${server.origin}/picture.png"}]}}`);
 	});
@@ -80,7 +80,7 @@ test('an answer that hides its fields in a prototype has none', async () => {
 	expect(server.requests).toHaveLength(1);
 });
 
-test('Of a name that comes twice in an answer, the first image and the last text count', async () => {
+test('Of a name that comes twice in a response, the first image and the last text count', async () => {
 	server.attackWith((_request, response) => {
 		response.end(
 			`{"id":"first","id":"last","data":[{"finish_reason":"content_filtered","finish_reason":"success","b64_json":"${base64}","b64_json":"${Buffer.from('no image').toString('base64')}"}]}`,

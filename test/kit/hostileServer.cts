@@ -11,7 +11,7 @@ import * as zlib from 'node:zlib';
 
 import { waitFor } from './waitFor.cts';
 
-/** Answers a request; its body has arrived. */
+/** Responds to a request; its body has arrived. */
 export type Attack = (request: IncomingMessage, response: ServerResponse, body: Buffer) => void;
 
 export interface AttackedRequest {
@@ -38,10 +38,12 @@ export interface HostileServer {
 
 const LEAVE_TIMEOUT_MS = 20_000;
 
-const answerNothing: Attack = (_request, response) => void response.end();
+const respondWithNothing: Attack = (_request, response) => void response.end();
 
-/** Starts a server that answers every request with an attack, or at first with nothing. */
-export async function startHostileServer(first: Attack = answerNothing): Promise<HostileServer> {
+/** Starts a server that responds to every request with an attack, or at first with nothing. */
+export async function startHostileServer(
+	first: Attack = respondWithNothing,
+): Promise<HostileServer> {
 	let attack = first;
 	let bytesSent = 0;
 	const requests: AttackedRequest[] = [];
@@ -167,13 +169,13 @@ function zstdBlockHead(type: 0 | 1, size: number): Buffer {
 	return head;
 }
 
-/** An answer of the API whose image is this Base64 text. */
-export function answerWith(base64: string, rest: object = {}): string {
+/** A response of the API whose image is this Base64 text. */
+export function imageResponse(base64: string, rest: object = {}): string {
 	const data = [{ seed: 1, finish_reason: 'success', b64_json: base64 }];
 	return JSON.stringify({ created: 1, id: 'id', data, ...rest });
 }
 
-/** An answer of the API that brings a link. */
-export function answerWithLink(url: string): string {
+/** A response of the API that brings a link. */
+export function linkResponse(url: string): string {
 	return JSON.stringify({ data: [{ finish_reason: 'success', url }] });
 }

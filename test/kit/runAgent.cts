@@ -33,7 +33,7 @@ export interface AgentRun {
 }
 
 /** What the model reads of a call: what the tool returned, parsed, or the message of the error that it threw. */
-export type ToolAnswer = { returned: unknown } | { thrown: string };
+export type ToolResult = { returned: unknown } | { thrown: string };
 
 interface Tool {
 	invoke(call: IDataObject): Promise<string>;
@@ -43,13 +43,13 @@ interface Tool {
  * Runs the node as the tool of an AI agent. The agent is a stand-in without a model, but it gets its tool from the
  * engine as n8n's own agent does, so each call goes through n8n's `makeHandleToolInvocation`.
  */
-export async function runAgent(settings: AgentRun): Promise<ToolAnswer[]> {
+export async function runAgent(settings: AgentRun): Promise<ToolResult[]> {
 	await initBinaryData('filesystem', `${userFolder}/storage`);
-	const answers: ToolAnswer[] = [];
+	const results: ToolResult[] = [];
 	const { typeName = 'stepFunImageTool' } = settings;
 	const types: Record<string, INodeType> = {
 		'test.source': source(settings),
-		'test.agent': agent(settings.calls, answers),
+		'test.agent': agent(settings.calls, results),
 		[typeName]: toolOf(new StepFunImage(), typeName),
 	};
 	const workflow = new Workflow({
@@ -83,10 +83,10 @@ export async function runAgent(settings: AgentRun): Promise<ToolAnswer[]> {
 		workflow.getNode('Source') ?? undefined,
 	);
 	if (data.resultData.error) throw data.resultData.error;
-	return answers;
+	return results;
 }
 
-function agent(calls: IDataObject[], answers: ToolAnswer[]): INodeType {
+function agent(calls: IDataObject[], results: ToolResult[]): INodeType {
 	return {
 		description: {
 			displayName: 'Agent',
@@ -104,9 +104,9 @@ function agent(calls: IDataObject[], answers: ToolAnswer[]): INodeType {
 			const [tool] = connected as Tool[];
 			for (const call of calls) {
 				try {
-					answers.push({ returned: JSON.parse(await tool.invoke(call)) });
+					results.push({ returned: JSON.parse(await tool.invoke(call)) });
 				} catch (error) {
-					answers.push({ thrown: (error as Error).message });
+					results.push({ thrown: (error as Error).message });
 				}
 			}
 			return [this.getInputData()];

@@ -58,7 +58,7 @@ test("n8n's debug log tells of each image when it is done, so that a long run ca
 	]);
 });
 
-test("An answer that broke off counts among the charged images in n8n's debug log", async () => {
+test("A response that broke off counts among the charged images in n8n's debug log", async () => {
 	const server = await startStepFunServer({
 		faults: [{ when: { nth: 1 }, fault: { cutBody: true } }],
 	});

@@ -147,9 +147,9 @@ function hasEnded({ exitCode, signalCode }: ChildProcess): boolean {
 }
 
 /**
- * Waits until n8n has loaded its nodes and answers.
+ * Waits until n8n has loaded its nodes and responds.
  *
- * @param paths what must answer: n8n 1.x says that it is ready before it serves its interface
+ * @param paths what must respond: n8n 1.x says that it is ready before it serves its interface
  */
 async function waitUntilReady(
 	url: string,
@@ -159,13 +159,13 @@ async function waitUntilReady(
 	const deadline = Date.now() + START_TIMEOUT_MS;
 	while (Date.now() < deadline) {
 		if (hasEnded(child)) throw new Error('the process ended');
-		const answers = await Promise.all(
+		const responses = await Promise.all(
 			paths.map(async (path) => await fetch(`${url}${path}`).catch(() => undefined)),
 		);
-		if (answers.every((answer) => answer?.ok)) return;
+		if (responses.every((response) => response?.ok)) return;
 		await sleep(250);
 	}
-	throw new Error(`no answer within ${START_TIMEOUT_MS / 1000} s`);
+	throw new Error(`no response within ${START_TIMEOUT_MS / 1000} s`);
 }
 
 /** Ends a process, unless it has ended, and waits until it is gone. */
@@ -252,7 +252,7 @@ export class N8nInstance {
 		return this.child.pid as number;
 	}
 
-	/** Waits until n8n has loaded its nodes and answers. */
+	/** Waits until n8n has loaded its nodes and responds. */
 	async waitUntilReady(): Promise<void> {
 		await waitUntilReady(this.url, this.child, ['/healthz/readiness', '/rest/settings']);
 	}
@@ -276,10 +276,10 @@ export class N8nInstance {
 
 	/** The node types that n8n has loaded, by their full names. */
 	async listNodeTypes(): Promise<string[]> {
-		const answer = await fetch(`${this.url}/types/nodes.json`, {
+		const response = await fetch(`${this.url}/types/nodes.json`, {
 			headers: { cookie: this.cookie },
 		});
-		const types = (await answer.json()) as Array<{ name: string }>;
+		const types = (await response.json()) as Array<{ name: string }>;
 		return types.map(({ name }) => name);
 	}
 
@@ -365,9 +365,9 @@ export class N8nInstance {
 	/** The bytes behind a binary field, by its id, as the editor downloads them. */
 	async downloadBinary(id: string): Promise<Buffer> {
 		const path = `/rest/binary-data?action=download&id=${encodeURIComponent(id)}`;
-		const answer = await fetch(`${this.url}${path}`, { headers: { cookie: this.cookie } });
-		if (!answer.ok) throw new Error(`n8n answered GET ${path} with ${answer.status}`);
-		return Buffer.from(await answer.arrayBuffer());
+		const response = await fetch(`${this.url}${path}`, { headers: { cookie: this.cookie } });
+		if (!response.ok) throw new Error(`n8n responded to GET ${path} with ${response.status}`);
+		return Buffer.from(await response.arrayBuffer());
 	}
 
 	/** Ends the process. */
@@ -384,7 +384,7 @@ export class N8nInstance {
 
 	/** Calls n8n as its editor does. */
 	async request<T>(method: string, path: string, body?: unknown): Promise<T> {
-		const answer = await fetch(`${this.url}${path}`, {
+		const response = await fetch(`${this.url}${path}`, {
 			method,
 			headers: {
 				'content-type': 'application/json',
@@ -395,10 +395,10 @@ export class N8nInstance {
 			},
 			body: body === undefined ? undefined : JSON.stringify(body),
 		});
-		const text = await answer.text();
-		if (!answer.ok)
-			throw new Error(`n8n answered ${method} ${path} with ${answer.status}: ${text}`);
-		const setCookie = answer.headers.getSetCookie().map((cookie) => cookie.split(';')[0]);
+		const text = await response.text();
+		if (!response.ok)
+			throw new Error(`n8n responded to ${method} ${path} with ${response.status}: ${text}`);
+		const setCookie = response.headers.getSetCookie().map((cookie) => cookie.split(';')[0]);
 		if (setCookie.length > 0) this.cookie = setCookie.join('; ');
 		return (JSON.parse(text) as { data: T }).data;
 	}

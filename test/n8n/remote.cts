@@ -36,7 +36,7 @@ export function findRemote(options: { n8n?: string; 'api-key'?: string }): Remot
 	return { url: url.replace(/\/+$/, ''), apiKey };
 }
 
-/** A request that n8n answered with an error status. */
+/** A request that n8n refused with an error status. */
 class RefusedRequest extends Error {
 	constructor(
 		message: string,
@@ -46,8 +46,8 @@ class RefusedRequest extends Error {
 	}
 }
 
-/** n8n answers an activation, or its end, before it has taken effect: until then it refuses what builds on it. */
-async function whileAnsweredWith(status: number, call: () => Promise<unknown>): Promise<void> {
+/** n8n confirms an activation, or its end, before it has taken effect: until then it refuses what builds on it. */
+async function whileStatusIs(status: number, call: () => Promise<unknown>): Promise<void> {
 	const deadline = Date.now() + SETTLING_TIMEOUT_MS;
 	for (;;) {
 		try {
@@ -74,7 +74,7 @@ export async function connectRemote(
 	cleanUp: CleanUp,
 ): Promise<WorkflowRunner> {
 	async function request<T>(method: string, path: string, body?: object): Promise<T> {
-		const answer = await fetch(`${url}${path}`, {
+		const response = await fetch(`${url}${path}`, {
 			method,
 			headers: {
 				'content-type': 'application/json',
@@ -83,12 +83,12 @@ export async function connectRemote(
 			},
 			body: body && JSON.stringify(body),
 		});
-		const text = await answer.text();
-		if (!answer.ok) {
+		const text = await response.text();
+		if (!response.ok) {
 			const { message = text } = jsonParse<{ message?: string }>(text, { fallbackValue: {} });
 			throw new RefusedRequest(
-				`${url} answered ${method} ${path} with ${answer.status}: ${message}`,
-				answer.status,
+				`${url} responded to ${method} ${path} with ${response.status}: ${message}`,
+				response.status,
 			);
 		}
 		return jsonParse<T>(text, { fallbackValue: undefined as T });
@@ -116,7 +116,7 @@ export async function connectRemote(
 
 	async function removeWorkflow(id: string): Promise<void> {
 		await callApi('POST', `/workflows/${id}/deactivate`);
-		await whileAnsweredWith(409, async () => await callApi('DELETE', `/workflows/${id}`));
+		await whileStatusIs(409, async () => await callApi('DELETE', `/workflows/${id}`));
 	}
 
 	await callApi('GET', `/credentials/schema/${CREDENTIAL_TYPE}`).catch((error: unknown) => {
@@ -147,7 +147,7 @@ export async function connectRemote(
 			);
 			cleanUp(() => removeWorkflow(id));
 			await callApi('POST', `/workflows/${id}/activate`);
-			await whileAnsweredWith(404, async () => await request('POST', `/webhook/${path}`));
+			await whileStatusIs(404, async () => await request('POST', `/webhook/${path}`));
 			const execution = await waitForExecution(id, timeoutMs);
 			const { readBinary, files } = takePictures(execution);
 			for (const [name, binaryId] of files) {

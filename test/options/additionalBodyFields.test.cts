@@ -4,7 +4,7 @@ import { bytesOf } from '../kit/runNode.cts';
 import { runGenerate } from '../kit/localRuns.cts';
 
 // An image server with the request shapes of vLLM-Omni's images API (docs.vllm.ai, "Image Generation
-// API"): its own names for steps and guidance, no response_format but b64_json, no seed in the answer.
+// API"): its own names for steps and guidance, no response_format but b64_json, no seed in the response.
 
 let server: HostileServer;
 let image: Buffer;
@@ -215,7 +215,7 @@ test('A prompt and a negative prompt that are numbers are sent as texts to any m
 });
 
 test.each(['application/octet-stream', undefined])(
-	'An answer that is the image itself, of type %s, is an image',
+	'A response that is the image itself, of type %s, is an image',
 	async (type) => {
 		server.attackWith((_request, response) => {
 			if (type) response.setHeader('content-type', type);

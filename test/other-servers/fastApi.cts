@@ -1,9 +1,9 @@
-import { Refusal } from './answers.cts';
+import { Refusal } from './responses.cts';
 import type { ReceivedRequest } from './types.cts';
 
 // What FastAPI and pydantic (2) say of a body that does not fit. Their wording is what a person gets to read.
 
-/** One entry of a 422 answer's `detail` list. */
+/** One entry of a 422 response's `detail` list. */
 export interface ValidationError {
 	type: string;
 	loc: Array<string | number>;
@@ -29,12 +29,12 @@ export type Fields = Record<string, Field>;
 
 export type Values = Record<string, string | number | boolean | object | undefined>;
 
-/** FastAPI's answer to an HTTPException. */
+/** FastAPI's response to an HTTPException. */
 export function detail(status: number, text: string): Refusal {
 	return new Refusal(status, { detail: text });
 }
 
-/** FastAPI's answer to a body that does not fit. */
+/** FastAPI's response to a body that does not fit. */
 export function unprocessable(errors: ValidationError[]): Refusal {
 	return new Refusal(422, { detail: errors });
 }

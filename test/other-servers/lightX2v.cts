@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { ok } from './answers.cts';
 import { detail, validateForm, validateJson, type Fields, type Values } from './fastApi.cts';
 import { measure, now, parseSize, randomSeed, uploads } from './pictures.cts';
-import type { Answer, Imitation, Tools } from './types.cts';
+import { ok } from './responses.cts';
+import type { Imitation, PlannedResponse, Tools } from './types.cts';
 
 // LightX2V's OpenAI-compatible images, written after ModelTC/LightX2V at f8aee98b (21 August 2026):
 //   lightx2v/server/api/openai_images.py, router.py (there is no /v1/models), lightx2v/server/schema.py (a random
@@ -43,8 +43,8 @@ export const lightX2V: Imitation = {
 		},
 		async 'POST /v1/images/edits'(request, tools) {
 			const values = validateForm(request, EDIT);
-			const answerAs = String(values.response_format ?? 'url');
-			return await draw(values, uploads(request, 'image', 'image[]'), answerAs, tools, true);
+			const responseFormat = String(values.response_format ?? 'url');
+			return await draw(values, uploads(request, 'image', 'image[]'), responseFormat, tools, true);
 		},
 	},
 	notFound: () => detail(404, 'Not Found'),
@@ -53,10 +53,10 @@ export const lightX2V: Imitation = {
 async function draw(
 	values: Values,
 	inputs: Buffer[],
-	answerAs: string,
+	responseFormat: string,
 	tools: Tools,
 	isEdit = false,
-): Promise<Answer> {
+): Promise<PlannedResponse> {
 	if (Number(values.n ?? 1) !== 1) return detail(400, 'Only n=1 is currently supported');
 	if (String(values.prompt).trim() === '') return detail(400, 'prompt is required');
 	const sizeText = values.size === undefined ? '' : String(values.size);
@@ -75,7 +75,7 @@ async function draw(
 		inputs,
 	});
 	const image =
-		answerAs === 'url'
+		responseFormat === 'url'
 			? { url: tools.keep(`/v1/files/download/${randomUUID()}.png`, bytes) }
 			: { b64_json: bytes.toString('base64') };
 	const told = { output_format: 'png', size: sizeText || null, usage: null };

@@ -40,7 +40,7 @@ test.each([
 	expect([status, body]).toEqual([400, { detail: message }]);
 });
 
-test('answers an edit with an absolute link unless asked for Base64', async () => {
+test('returns an absolute link for an edit unless asked for Base64', async () => {
 	const { body } = await ask(server, EDITS, await form({ prompt: PROMPT }, 'image'));
 	expect(await download(body.data[0].url)).toBe('png 120x80 as image/png');
 	const asBase64 = await form({ prompt: PROMPT, response_format: 'b64_json' }, 'image[]');

@@ -3,14 +3,14 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseBody, readBody } from '../stepfun-server/requestBody.cts';
-import { Refusal } from './answers.cts';
 import { drawPicture } from './pictures.cts';
+import { Refusal } from './responses.cts';
 import type {
-	Answer,
 	Drawing,
 	Imitation,
 	OtherServer,
 	OtherServerOptions,
+	PlannedResponse,
 	ReceivedRequest,
 	Tools,
 } from './types.cts';
@@ -60,7 +60,7 @@ export async function listen(
 		return await turn;
 	}
 
-	async function respond(record: ReceivedRequest): Promise<Answer> {
+	async function respond(record: ReceivedRequest): Promise<PlannedResponse> {
 		const file = record.method === 'GET' ? kept.get(record.path) : undefined;
 		if (file) return { status: 200, body: file.bytes, headers: { 'Content-Type': file.type } };
 		const tools: Tools = {
@@ -96,10 +96,10 @@ export async function listen(
 			record.aborted = !response.writableFinished;
 		});
 		await addBody(record, await readBody(request));
-		const answer = await respond(record);
+		const planned = await respond(record);
 		if (record.aborted) return;
-		record.status = answer.status;
-		send(response, answer);
+		record.status = planned.status;
+		send(response, planned);
 	}
 
 	const server = createServer((request, response) => {
@@ -107,7 +107,7 @@ export async function listen(
 			if (error instanceof ClientLeft || response.destroyed || response.headersSent) {
 				return void response.destroy();
 			}
-			// A mistake of the imitation's own must not look like an answer of the real program.
+			// A mistake of the imitation's own must not look like a response of the real program.
 			send(response, { status: 500, body: `The imitation failed: ${String(error)}` });
 		});
 	});
@@ -163,7 +163,7 @@ async function addBody(record: ReceivedRequest, rawBody: Buffer): Promise<void> 
 	}
 }
 
-function send(response: ServerResponse, { status, body, headers = {} }: Answer): void {
+function send(response: ServerResponse, { status, body, headers = {} }: PlannedResponse): void {
 	const isRaw = typeof body === 'string' || Buffer.isBuffer(body);
 	const text = isRaw ? body : JSON.stringify(body);
 	const type = isRaw ? 'text/plain; charset=utf-8' : 'application/json';

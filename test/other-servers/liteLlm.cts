@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { modelList, ok, Refusal } from './answers.cts';
 import { detail } from './fastApi.cts';
 import { measure, now, parseSize, randomSeed } from './pictures.cts';
-import type { Answer, Imitation, ReceivedRequest, Tools } from './types.cts';
+import { modelList, ok, Refusal } from './responses.cts';
+import type { Imitation, PlannedResponse, ReceivedRequest, Tools } from './types.cts';
 
 // LiteLLM's proxy with a server of one's own behind it (model: openai/<name>), written after BerriAI/litellm:
 //   litellm/proxy/image_endpoints/endpoints.py at 00fc80b7, litellm/llms/openai/image_generation/gpt_transformation.py
@@ -10,7 +10,7 @@ import type { Answer, Imitation, ReceivedRequest, Tools } from './types.cts';
 // `older`, the default: a model that is not one of OpenAI's is taken for a gpt-image model, so response_format and
 // style are refused unless drop_params is set. The newer file above lets them through; in which release it stands
 // is not confirmed. Both pass on fields that OpenAI does not have unchanged.
-// The answer keeps b64_json, url and revised_prompt of an image; id, seed and finish_reason get lost.
+// The response keeps b64_json, url and revised_prompt of an image; id, seed and finish_reason get lost.
 // Not confirmed: which fields of an edit go on; this imitation sends on all of them.
 
 const GPT_IMAGE = [
@@ -49,7 +49,7 @@ export const liteLlm: Imitation = {
 	notFound: () => detail(404, 'Not Found'),
 };
 
-async function generate(request: ReceivedRequest, tools: Tools): Promise<Answer> {
+async function generate(request: ReceivedRequest, tools: Tools): Promise<PlannedResponse> {
 	const { older = true, dropParams = false, model } = tools.options;
 	if (typeof request.json !== 'object' || request.json === null) {
 		return refuse(400, 'Invalid JSON body');
@@ -70,10 +70,10 @@ async function generate(request: ReceivedRequest, tools: Tools): Promise<Answer>
 		delete given[name];
 	}
 	request.forwarded = given;
-	return await answerFrom(given, [], tools);
+	return await responseFrom(given, [], tools);
 }
 
-async function edit(request: ReceivedRequest, tools: Tools): Promise<Answer> {
+async function edit(request: ReceivedRequest, tools: Tools): Promise<PlannedResponse> {
 	const { fields, files } = request;
 	if (files.image && files['image[]']) {
 		return detail(422, "Cannot specify both 'image' and 'image[]'");
@@ -86,7 +86,7 @@ async function edit(request: ReceivedRequest, tools: Tools): Promise<Answer> {
 	const images = files.image ?? files['image[]'] ?? [];
 	request.forwarded = { ...given, 'image[]': images.map(({ name }) => name) };
 	const inputs = images.map((file) => file.bytes);
-	return await answerFrom(given, inputs, tools);
+	return await responseFrom(given, inputs, tools);
 }
 
 function checkModel(asked: unknown, route: string, { options }: Tools): void {
@@ -99,12 +99,12 @@ function checkModel(asked: unknown, route: string, { options }: Tools): void {
 	);
 }
 
-/** What the server behind the proxy makes of it, and what the proxy leaves of its answer. */
-async function answerFrom(
+/** What the server behind the proxy makes of it, and what the proxy leaves of its response. */
+async function responseFrom(
 	given: Record<string, unknown>,
 	inputs: Buffer[],
 	tools: Tools,
-): Promise<Answer> {
+): Promise<PlannedResponse> {
 	const inputSize = inputs[0] && (await measure(inputs[0]));
 	const size = parseSize(String(given.size ?? '')) ?? inputSize ?? { width: 1024, height: 1024 };
 	const bytes = await tools.draw({

@@ -45,7 +45,7 @@ test('the newer sends response_format on', async () => {
 	expect(await download(body.data[0].url)).toBe('png 128x64 as image/png');
 });
 
-test("both send on fields that are none of OpenAI's, and lose the seed of the answer", async () => {
+test("both send on fields that are none of OpenAI's, and lose the seed of the response", async () => {
 	for (const server of [older, newer]) {
 		const settings = { seed: 7, num_inference_steps: 12 };
 		const { body } = await ask(server, GENERATIONS, { ...MODEL, ...settings }, KEY);

@@ -1,12 +1,12 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { modelList, ok, Refusal } from './answers.cts';
 import { now, randomSeed } from './pictures.cts';
-import type { Answer, Imitation, ReceivedRequest, Tools } from './types.cts';
+import { modelList, ok, Refusal } from './responses.cts';
+import type { Imitation, PlannedResponse, ReceivedRequest, Tools } from './types.cts';
 
 // LocalAI's image API, written after mudler/LocalAI at 82c191af (22 August 2026, after v4.9.0):
 //   core/http/endpoints/openai/image.go, core/http/middleware/request.go, core/http/routes/openai.go (no
 //   /images/edits), core/schema/openai.go (`step`), core/http/app.go and render.go (errors), core/http/auth/middleware.go.
-// `older` answers an unknown model with 500 instead of 404, as releases before that check did.
+// `older` refuses an unknown model with 500 instead of 404, as releases before that check did.
 // An input picture goes as Base64 in `file`, `files` or `ref_images` of a generation, which this imitation takes.
 // Not confirmed: the texts that Go's JSON decoder gives for a value of another type, and how many pictures one model
 // draws at a time.
@@ -41,7 +41,7 @@ export const localAi: Imitation = {
 	notFound: () => refuse(404, 'Resource not found'),
 };
 
-async function generate({ json }: ReceivedRequest, tools: Tools): Promise<Answer> {
+async function generate({ json }: ReceivedRequest, tools: Tools): Promise<PlannedResponse> {
 	if (typeof json !== 'object' || json === null) {
 		return refuse(400, 'code=400, message=failed parsing request body');
 	}

@@ -27,7 +27,7 @@ test('ignores steps, cfg_scale and negative_prompt', async () => {
 	expect([steps, guidance, negativePrompt]).toEqual([15, undefined, '']);
 });
 
-test('answers an absolute link unless asked for Base64, and draws another picture each time', async () => {
+test('returns an absolute link unless asked for Base64, and draws another picture each time', async () => {
 	const { body } = await ask(server, GENERATIONS, { prompt: PROMPT, size: '64x32', n: 2 });
 	expect(body.data[0].url).toContain('/generated-images/');
 	expect(await download(body.data[0].url)).toBe('png 64x32 as image/png');

@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import { ok, Refusal } from './answers.cts';
 import { measure, now, parseSize, randomSeed, uploads } from './pictures.cts';
-import type { Answer, Imitation, ReceivedRequest, Tools } from './types.cts';
+import { ok, Refusal } from './responses.cts';
+import type { Imitation, PlannedResponse, ReceivedRequest, Tools } from './types.cts';
 
 // new-api, a relay, with an OpenAI channel, written after QuantumNous/new-api:
 //   dto/openai_image.go at 0640975b (MarshalJSON: only the fields of the struct go on), and
 //   relay/channel/openai/adaptor.go at 00945208 (ConvertImageRequest: of an edit, every text part goes on).
-// The answer of the server behind it goes back as it is, so its links may be of any kind: see `link`.
+// The response of the server behind it goes back as it is, so its links may be of any kind: see `link`.
 // Not confirmed: the texts of its own refusals.
 
 const KNOWN = [
@@ -59,7 +59,7 @@ export const newApi: Imitation = {
 	notFound: ({ method, path }) => refuse(404, `Invalid URL (${method} ${path})`, ''),
 };
 
-async function generate(request: ReceivedRequest, tools: Tools): Promise<Answer> {
+async function generate(request: ReceivedRequest, tools: Tools): Promise<PlannedResponse> {
 	if (typeof request.json !== 'object' || request.json === null) {
 		return refuse(400, 'invalid request', 'invalid_request');
 	}
@@ -68,23 +68,23 @@ async function generate(request: ReceivedRequest, tools: Tools): Promise<Answer>
 	request.forwarded = Object.fromEntries(
 		Object.entries(given).filter(([name]) => KNOWN.includes(name)),
 	);
-	return await answerFrom(request.forwarded, [], tools);
+	return await responseFrom(request.forwarded, [], tools);
 }
 
-async function edit(request: ReceivedRequest, tools: Tools): Promise<Answer> {
+async function edit(request: ReceivedRequest, tools: Tools): Promise<PlannedResponse> {
 	const { fields, files } = request;
 	const name = Object.keys(files).find((each) => /^image(\[\d*\])?$/.test(each));
 	if (name === undefined) return refuse(400, 'image is required', 'invalid_request');
 	const text = Object.fromEntries(Object.entries(fields).map(([each, [value]]) => [each, value]));
 	request.forwarded = { ...text, [name]: files[name].map((file) => file.name) };
-	return await answerFrom(text, uploads(request, name), tools);
+	return await responseFrom(text, uploads(request, name), tools);
 }
 
-async function answerFrom(
+async function responseFrom(
 	given: Record<string, unknown>,
 	inputs: Buffer[],
 	tools: Tools,
-): Promise<Answer> {
+): Promise<PlannedResponse> {
 	const { model, link = 'absolute' } = tools.options;
 	if (given.model !== model) {
 		const message = `No available channel for model ${String(given.model)}`;

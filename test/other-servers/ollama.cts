@@ -1,10 +1,10 @@
-import { modelList, ok, Refusal } from './answers.cts';
 import { now, measure, parseSize, randomSeed } from './pictures.cts';
-import type { Answer, Imitation, ReceivedRequest, Tools } from './types.cts';
+import { modelList, ok, Refusal } from './responses.cts';
+import type { Imitation, PlannedResponse, ReceivedRequest, Tools } from './types.cts';
 
 // Ollama's OpenAI-compatible images, written after ollama/ollama, middleware/openai.go at 077a50ba and openai/openai.go.
 // The endpoints were experimental, from v0.14.3 on, and are gone since v0.32.6 (issue 17893 calls it temporary; the
-// source of v0.33.0-rc2 has none). `older`, the default, has them; `older: false` answers 404 as the newer ones do.
+// source of v0.33.0-rc2 has none). `older`, the default, has them; `older: false` responds with 404 as the newer ones do.
 // An edit is JSON with the picture as a data: URI. n and response_format are read and not used.
 // Not confirmed: the size of a picture where none is sent, and whether a client that left stops one.
 
@@ -22,8 +22,8 @@ export const ollama: Imitation = {
 		'GET /v1/models': (_request, { options: { model: id } }) =>
 			modelList({ id, object: 'model', created: now(), owned_by: 'library' }),
 		'POST /v1/images/generations': async (request, tools) =>
-			await answerImage(request, false, tools),
-		'POST /v1/images/edits': async (request, tools) => await answerImage(request, true, tools),
+			await respondWithImage(request, false, tools),
+		'POST /v1/images/edits': async (request, tools) => await respondWithImage(request, true, tools),
 	},
 	notFound,
 };
@@ -32,11 +32,11 @@ function notFound(): Refusal {
 	return new Refusal(404, '404 page not found');
 }
 
-async function answerImage(
+async function respondWithImage(
 	request: ReceivedRequest,
 	isEdit: boolean,
 	tools: Tools,
-): Promise<Answer> {
+): Promise<PlannedResponse> {
 	if (tools.options.older === false) return notFound();
 	let given: Record<string, unknown>;
 	try {

@@ -8,7 +8,7 @@ let server: OtherServer;
 beforeAll(async () => void (server = await startOtherServer('ollama')));
 afterAll(() => server.close());
 
-test('takes model, prompt, size and seed, and always answers one picture as Base64', async () => {
+test('takes model, prompt, size and seed, and always returns one picture as Base64', async () => {
 	const fields = { ...MODEL, size: '128x64', seed: 7, n: 3, response_format: 'url', steps: 9 };
 	const { body } = await ask(server, GENERATIONS, fields);
 	expect(body.data).toHaveLength(1);

@@ -1,10 +1,10 @@
 import type { ImageFormat } from '../stepfun-server/types.cts';
-import { modelList, ok, Refusal } from './answers.cts';
 import { now, parseSize, randomSeed, uploads } from './pictures.cts';
-import type { Answer, Imitation, ReceivedRequest, Tools } from './types.cts';
+import { modelList, ok, Refusal } from './responses.cts';
+import type { Imitation, PlannedResponse, ReceivedRequest, Tools } from './types.cts';
 
 // OpenAI's image API with gpt-image-1, which is closed source. Written after OpenAI's public API reference and the
-// literal answers that users quote, such as vercel/ai issue 6102 (response_format is an unknown parameter). The same
+// literal responses that users quote, such as vercel/ai issue 6102 (response_format is an unknown parameter). The same
 // refusal meets every field that the reference does not list, seed, steps and style among them.
 // Not confirmed: the texts for a wrong size, model or missing image. Newer models take more sizes than these.
 
@@ -50,14 +50,14 @@ export const openai: Imitation = {
 		'GET /v1/models': (_request, { options: { model: id } }) =>
 			modelList({ id, object: 'model', created: 1_745_517_030, owned_by: 'system' }),
 		'POST /v1/images/generations': async ({ json }, tools) =>
-			await answerImages(json, GENERATE, [], tools),
+			await respondWithImages(json, GENERATE, [], tools),
 		'POST /v1/images/edits': edit,
 	},
 	notFound: ({ method, path }) =>
 		refuse(404, `Invalid URL (${method} ${path})`, null, 'unknown_url'),
 };
 
-async function edit(request: ReceivedRequest, tools: Tools): Promise<Answer> {
+async function edit(request: ReceivedRequest, tools: Tools): Promise<PlannedResponse> {
 	const { fields, files } = request;
 	const form: Record<string, unknown> = Object.fromEntries(
 		Object.entries(fields).map(([name, [text]]) => [name, name === 'n' ? Number(text) : text]),
@@ -68,15 +68,15 @@ async function edit(request: ReceivedRequest, tools: Tools): Promise<Answer> {
 		const message = "Missing required parameter: 'image'.";
 		return refuse(400, message, 'image', 'missing_required_parameter');
 	}
-	return await answerImages(form, EDIT, inputs, tools);
+	return await respondWithImages(form, EDIT, inputs, tools);
 }
 
-async function answerImages(
+async function respondWithImages(
 	body: unknown,
 	known: string[],
 	inputs: Buffer[],
 	tools: Tools,
-): Promise<Answer> {
+): Promise<PlannedResponse> {
 	if (typeof body !== 'object' || body === null) {
 		return refuse(400, 'We could not parse the JSON body of your request.', null, 'invalid_json');
 	}

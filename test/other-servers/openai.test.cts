@@ -5,7 +5,7 @@ let server: OtherServer;
 beforeAll(async () => void (server = await startOtherServer('openai')));
 afterAll(() => server.close());
 
-test('takes model, prompt, size and n, and always answers Base64', async () => {
+test('takes model, prompt, size and n, and always returns Base64', async () => {
 	const fields = { model: 'gpt-image-1', prompt: PROMPT, size: '1536x1024', n: 2 };
 	const { status, body } = await ask(server, GENERATIONS, fields, KEY);
 	expect([status, body.data.length]).toEqual([200, 2]);

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import type { ImageFormat } from '../stepfun-server/types.cts';
-import { modelList, ok } from './answers.cts';
 import { detail, validateForm, validateJson, type Fields, type Values } from './fastApi.cts';
 import { measure, mediaType, now, parseSize, randomSeed, uploads } from './pictures.cts';
-import type { Answer, Imitation, ReceivedRequest, Tools } from './types.cts';
+import { modelList, ok } from './responses.cts';
+import type { Imitation, PlannedResponse, ReceivedRequest, Tools } from './types.cts';
 
 // SGLang Diffusion's image API, written after sgl-project/sglang,
 //   python/sglang/multimodal_gen/runtime/entrypoints/openai/: image_api.py at 0230ddc2, utils.py at 00f0b39a,
@@ -55,7 +55,7 @@ export const sglang: Imitation = {
 		detail(404, /^\/v1\/images\/[^/]+\/content$/.test(path) ? 'Image not found' : 'Not Found'),
 };
 
-async function generate(request: ReceivedRequest, tools: Tools): Promise<Answer> {
+async function generate(request: ReceivedRequest, tools: Tools): Promise<PlannedResponse> {
 	const values = validateJson(request, GENERATE);
 	const size = parseSize(String(values.size ?? '1024x1024'));
 	const width = Number(values.width ?? size?.width ?? 1024);
@@ -64,7 +64,7 @@ async function generate(request: ReceivedRequest, tools: Tools): Promise<Answer>
 	return await drawAll(values, { width, height }, [], format, tools);
 }
 
-async function edit(request: ReceivedRequest, tools: Tools): Promise<Answer> {
+async function edit(request: ReceivedRequest, tools: Tools): Promise<PlannedResponse> {
 	const values = validateForm(request, DIFFUSION);
 	const inputs = uploads(request, 'image', 'image[]');
 	const urls = request.fields.url ?? request.fields['url[]'] ?? [];
@@ -88,9 +88,9 @@ async function drawAll(
 	values: Values,
 	size: { width: number; height: number },
 	inputs: Buffer[],
-	answerFormat: string,
+	responseFormat: string,
 	tools: Tools,
-): Promise<Answer> {
+): Promise<PlannedResponse> {
 	const { older = true, keepsFiles = true } = tools.options;
 	const id = randomUUID();
 	const format = pictureFormat(values);
@@ -106,21 +106,21 @@ async function drawAll(
 		negativePrompt: values.negative_prompt as string | undefined,
 		inputs,
 	});
-	const answerAs = answerFormat.toLowerCase();
+	const sentAs = responseFormat.toLowerCase();
 	// The pictures exist by now: these two refusals come after the work.
-	if (answerAs === 'url' && !keepsFiles) {
+	if (sentAs === 'url' && !keepsFiles) {
 		return detail(400, "response_format='url' requires cloud storage to be configured.");
 	}
-	if (answerAs !== 'url' && answerAs !== 'b64_json') {
-		return detail(400, `response_format=${answerAs} is not supported`);
+	if (sentAs !== 'url' && sentAs !== 'b64_json') {
+		return detail(400, `response_format=${sentAs} is not supported`);
 	}
 	const extension = format === 'jpeg' ? 'jpg' : format;
 	const data = pictures.map((bytes, index) => {
 		const path = `/v1/images/${id}/content`;
 		tools.keep(path, bytes, mediaType(format));
 		return {
-			b64_json: answerAs === 'b64_json' ? bytes.toString('base64') : null,
-			url: answerAs === 'url' ? (count > 1 ? `${path}?variant=${index}` : path) : null,
+			b64_json: sentAs === 'b64_json' ? bytes.toString('base64') : null,
+			url: sentAs === 'url' ? (count > 1 ? `${path}?variant=${index}` : path) : null,
 			revised_prompt: String(values.prompt),
 			file_path: keepsFiles ? `/outputs/${id}.${extension}` : null,
 		};

@@ -5,7 +5,7 @@ let server: OtherServer;
 beforeAll(async () => void (server = await startOtherServer('sglang')));
 afterAll(() => server.close());
 
-test('answers a relative link to a JPEG unless asked otherwise', async () => {
+test('returns a relative link to a JPEG unless asked otherwise', async () => {
 	const { body } = await ask(server, GENERATIONS, { prompt: PROMPT, size: '128x64' });
 	expect(body.data[0].url).toMatch(/^\/v1\/images\/[-0-9a-f]{36}\/content$/);
 	expect(body.data[0].b64_json).toBeNull();
@@ -63,7 +63,7 @@ test('refuses what does not fit with a list of details', async () => {
 	expect([none.status, none.body.detail]).toEqual([422, "Field 'image' or 'url' is required"]);
 });
 
-test('edits files, and answers Base64 there unless asked for a link', async () => {
+test('edits files, and returns Base64 for them unless asked for a link', async () => {
 	const { body } = await ask(server, EDITS, await form({ prompt: PROMPT }, 'image[]'));
 	expect(await decodeBase64(body.data[0].b64_json)).toBe('jpeg 120x80');
 	const linkForm = await form({ prompt: PROMPT, response_format: 'url' }, 'image');

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { modelList, ok, Refusal } from './answers.cts';
 import { measure, parseSize } from './pictures.cts';
-import type { Answer, Imitation, ReceivedRequest, Tools } from './types.cts';
+import { modelList, ok, Refusal } from './responses.cts';
+import type { Imitation, PlannedResponse, ReceivedRequest, Tools } from './types.cts';
 
 // SiliconFlow's image API, which is closed source. Written after its public API reference
 // (docs.siliconflow.cn, "images-generations", read in November 2026): sizes in `image_size`, pictures in `images`, an
@@ -37,7 +37,7 @@ export const siliconFlow: Imitation = {
 	notFound: () => new Refusal(404, '404 page not found'),
 };
 
-async function generate({ json }: ReceivedRequest, tools: Tools): Promise<Answer> {
+async function generate({ json }: ReceivedRequest, tools: Tools): Promise<PlannedResponse> {
 	const given = (json ?? {}) as Record<string, unknown>;
 	if (given.model !== tools.options.model) {
 		return refuse(400, 20012, 'Model does not exist. Please check it carefully.');

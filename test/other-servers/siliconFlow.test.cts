@@ -8,7 +8,7 @@ let server: OtherServer;
 beforeAll(async () => void (server = await startOtherServer('siliconFlow')));
 afterAll(() => server.close());
 
-test('takes image_size and its own names, and answers links in images', async () => {
+test('takes image_size and its own names, and returns links in images', async () => {
 	const fields = {
 		...MODEL,
 		image_size: '128x64',
@@ -43,7 +43,7 @@ test('edits as a generation with image, and has no endpoint for edits', async ()
 	expect((await ask(server, EDITS, await form(MODEL, 'image'), KEY)).status).toBe(404);
 });
 
-test('answers a wrong key with a bare text, and an unknown model with a code', async () => {
+test('responds to a wrong key with plain text, and to an unknown model with a code', async () => {
 	const wrong = await ask(server, 'GET /models');
 	expect([wrong.status, wrong.body]).toEqual([401, 'Invalid token']);
 	const model = await ask(server, GENERATIONS, { ...MODEL, model: 'x' }, KEY);

@@ -1,7 +1,7 @@
 import type { ImageFormat } from '../stepfun-server/types.cts';
-import { ok, Refusal } from './answers.cts';
 import { measure, now, uploads } from './pictures.cts';
-import type { Answer, Drawing, Imitation, ReceivedRequest, Tools } from './types.cts';
+import { ok, Refusal } from './responses.cts';
+import type { Drawing, Imitation, PlannedResponse, ReceivedRequest, Tools } from './types.cts';
 
 // The server of stable-diffusion.cpp, written after leejet/stable-diffusion.cpp at 97d29908 (19 August 2026):
 //   examples/server/routes_openai.cpp, runtime.cpp (output formats), examples/common/common.cpp
@@ -37,7 +37,7 @@ function serverError(message: string): Refusal {
 	return new Refusal(500, { error: 'server_error', message });
 }
 
-async function generate(request: ReceivedRequest, tools: Tools): Promise<Answer> {
+async function generate(request: ReceivedRequest, tools: Tools): Promise<PlannedResponse> {
 	if (request.rawBody.length === 0) throw refuse('empty body');
 	// The content type is not looked at.
 	let json: Record<string, unknown>;
@@ -58,7 +58,7 @@ async function generate(request: ReceivedRequest, tools: Tools): Promise<Answer>
 	return await drawAll(prompt, size, Number(json.n ?? 1), format, [], tools);
 }
 
-async function edit(request: ReceivedRequest, tools: Tools): Promise<Answer> {
+async function edit(request: ReceivedRequest, tools: Tools): Promise<PlannedResponse> {
 	if (!/^multipart\/form-data/.test(request.headers['content-type'] ?? '')) {
 		throw refuse('Content-Type must be multipart/form-data');
 	}
@@ -98,7 +98,7 @@ async function drawAll(
 	format: ImageFormat,
 	inputs: Buffer[],
 	tools: Tools,
-): Promise<Answer> {
+): Promise<PlannedResponse> {
 	const { sideMultiple = 64, seed: seedOfServer = 42 } = tools.options;
 	const settings = readBlock(BLOCK.exec(promptWithBlock)?.[1]);
 	const prompt = promptWithBlock.replace(new RegExp(BLOCK, 'g'), '');

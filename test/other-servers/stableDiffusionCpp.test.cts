@@ -78,7 +78,7 @@ test.each([
 	expect([status, body]).toEqual([400, { error }]);
 });
 
-test('answers a body that is no JSON with a server error', async () => {
+test('responds to a body that is not JSON with a server error', async () => {
 	const { status, body } = await ask(server, GENERATIONS, '{');
 	expect([status, body.error]).toEqual([500, 'server_error']);
 });

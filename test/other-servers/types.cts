@@ -52,9 +52,9 @@ export interface ReceivedRequest {
 	files: Record<string, UploadedFile[]>;
 	/** What a relay sends on to the server behind it. */
 	forwarded?: Record<string, unknown>;
-	/** Absent until the request is answered, and if the client left before. */
+	/** Absent until the response is sent, and if the client left before. */
 	status?: number;
-	/** The client left before it had the whole answer. */
+	/** The client left before it had the whole response. */
 	aborted: boolean;
 }
 
@@ -85,7 +85,8 @@ export interface OtherServer {
 	close(): Promise<void>;
 }
 
-export interface Answer {
+/** A response before it is sent. */
+export interface PlannedResponse {
 	status: number;
 	/** A Buffer or a string is sent as it is, anything else as JSON. */
 	body: unknown;
@@ -103,7 +104,10 @@ export interface Tools {
 	keep(path: string, bytes: Buffer, type?: string): string;
 }
 
-export type Route = (request: ReceivedRequest, tools: Tools) => Answer | Promise<Answer>;
+export type Route = (
+	request: ReceivedRequest,
+	tools: Tools,
+) => PlannedResponse | Promise<PlannedResponse>;
 
 /** The behaviour of one server program. Its base URL ends in /v1. */
 export interface Imitation {
@@ -115,8 +119,8 @@ export interface Imitation {
 	stopsWithClient: boolean;
 	/** Refuses a request, whatever it is for: most look at its key. */
 	check?(request: ReceivedRequest, options: OtherServerOptions): void;
-	/** What answers a method and path, such as GET /v1/models. */
+	/** What responds to a method and path, such as GET /v1/models. */
 	routes: Record<string, Route>;
-	/** The answer to any other. */
-	notFound(request: ReceivedRequest): Answer;
+	/** The response to any other. */
+	notFound(request: ReceivedRequest): PlannedResponse;
 }

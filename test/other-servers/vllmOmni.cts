@@ -1,5 +1,4 @@
 import type { ImageFormat } from '../stepfun-server/types.cts';
-import { modelList, ok, Refusal } from './answers.cts';
 import {
 	detail,
 	validateForm,
@@ -9,7 +8,8 @@ import {
 	type Values,
 } from './fastApi.cts';
 import { measure, now, parseSize, randomSeed, uploads } from './pictures.cts';
-import type { Answer, Imitation, ReceivedRequest, Tools } from './types.cts';
+import { modelList, ok, Refusal } from './responses.cts';
+import type { Imitation, PlannedResponse, ReceivedRequest, Tools } from './types.cts';
 
 // vLLM-Omni's image API, written after vllm-project/vllm-omni:
 //   vllm_omni/entrypoints/openai/protocol/images.py at 00a3619b, .../api_server.py at 005fd8ea
@@ -18,7 +18,7 @@ import type { Answer, Imitation, ReceivedRequest, Tools } from './types.cts';
 // every refusal an { error: { message, type, param, code } } and a body that does not fit a 400. The 422 with
 // FastAPI's `detail` list is seen only where the routes are mounted without vLLM's application.
 // The model is StepFun's NextStep-1.1, which vLLM-Omni serves for text to image only (pull request 612); for
-// edits the server has to be started with a model that can edit. Which answer an edit gets from NextStep-1.1
+// edits the server has to be started with a model that can edit. Which response an edit gets from NextStep-1.1
 // is not confirmed, so this imitation edits with any model. Not confirmed either: the exact text of a
 // validation error, which differs between releases of FastAPI. "file", the newest response_format, is left out.
 
@@ -114,7 +114,7 @@ export const vllmOmni: Imitation = {
 	notFound: () => detail(404, 'Not Found'),
 };
 
-async function generate(request: ReceivedRequest, tools: Tools): Promise<Answer> {
+async function generate(request: ReceivedRequest, tools: Tools): Promise<PlannedResponse> {
 	if (!/^application\/json/.test(request.headers['content-type'] ?? '')) {
 		return refuse(400, "['Unsupported Media Type: Only 'application/json' is allowed']");
 	}
@@ -127,7 +127,7 @@ async function generate(request: ReceivedRequest, tools: Tools): Promise<Answer>
 	return await drawAll(values, size ?? { width: 1024, height: 1024 }, [], tools);
 }
 
-async function edit(request: ReceivedRequest, tools: Tools): Promise<Answer> {
+async function edit(request: ReceivedRequest, tools: Tools): Promise<PlannedResponse> {
 	const values = validateForm(request, EDIT, misfit);
 	checkModel(values, tools);
 	if ((values.response_format ?? 'b64_json') !== 'b64_json') {
@@ -159,7 +159,7 @@ async function drawAll(
 	size: { width: number; height: number },
 	inputs: Buffer[],
 	tools: Tools,
-): Promise<Answer> {
+): Promise<PlannedResponse> {
 	const wanted = String(values.output_format ?? 'png').toLowerCase();
 	const format = ({ jpg: 'jpeg', jpeg: 'jpeg', webp: 'webp' }[wanted] ?? 'png') as ImageFormat;
 	const pictures = await tools.drawSeries(Number(values.n ?? 1), {

@@ -5,7 +5,7 @@ let server: OtherServer;
 beforeAll(async () => void (server = await startOtherServer('vllmOmni')));
 afterAll(() => server.close());
 
-test('takes its own names for the settings, and answers Base64 without seed or id', async () => {
+test('takes its own names for the settings, and returns Base64 without seed or id', async () => {
 	const reply = await ask(server, GENERATIONS, {
 		model: 'stepfun-ai/NextStep-1.1',
 		prompt: PROMPT,
@@ -61,7 +61,7 @@ test('edits a file in image or image[], in its own size unless one is sent', asy
 	expect(await decodeBase64(sized.body.data[0].b64_json)).toBe('png 64x128');
 });
 
-test('refuses an edit without an image, and a link as its answer', async () => {
+test('refuses an edit without an image, and a link as its response', async () => {
 	const none = await ask(server, EDITS, await form({ prompt: PROMPT }));
 	expect([none.status, none.body.error.message]).toEqual([
 		422,

@@ -180,7 +180,7 @@ describe('Output: spellings of the JSON', () => {
 		'image-last',
 	];
 
-	test.each(spellings)('An answer in the form %s means the same', async (jsonSpelling) => {
+	test.each(spellings)('A response in the form %s means the same', async (jsonSpelling) => {
 		const other = await startStepFunServer({ drawing: 'once', jsonSpelling });
 		for (const output of ['file', 'url', 'fileAndUrl']) {
 			other.reset();
@@ -254,7 +254,7 @@ describe('Output: the download of Image File and URL fails', () => {
 			'200',
 		],
 		['nothing', { emptyBody: true }, 'sent something that is not an image', '200'],
-		['dropped before the answer', { drop: 'before-answer' }, 'failed: socket hang up', null],
+		['dropped before the response', { drop: 'before-response' }, 'failed: socket hang up', null],
 		[
 			'half of the picture',
 			{ cutBody: true },
@@ -296,7 +296,7 @@ describe('Output: the download of Image File and URL fails', () => {
 	});
 
 	test('A broken download names the host that broke, not the API', async () => {
-		server.setResultFaults([{ fault: { drop: 'before-answer' } }]);
+		server.setResultFaults([{ fault: { drop: 'before-response' } }]);
 		const { error } = await runGenerate(server, atOnce);
 		expect(error?.message).toContain(new URL(server.resultOrigin).host);
 		expect(error?.message).not.toContain(new URL(server.origin).host);

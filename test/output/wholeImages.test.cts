@@ -14,7 +14,7 @@ import {
 	tiff,
 	withFillBytes,
 } from '../kit/craftedImages.cts';
-import { answerWith, answerWithLink, startHostileServer } from '../kit/hostileServer.cts';
+import { imageResponse, linkResponse, startHostileServer } from '../kit/hostileServer.cts';
 import type { HostileServer } from '../kit/hostileServer.cts';
 import { runGenerate } from '../kit/localRuns.cts';
 import { bytesOf } from '../kit/runNode.cts';
@@ -70,12 +70,12 @@ const heifWithLateSize = () =>
 		box('mdat', Buffer.alloc(2_000, 7)),
 	]);
 
-/** Lets the server answer with an image, in the answer itself or behind a link. */
+/** Lets the server respond with an image, in the response itself or behind a link. */
 function sendImage(image: Buffer, output: 'file' | 'fileAndUrl') {
 	server.attackWith((request, response) => {
 		if (request.method === 'GET') response.end(image);
-		else if (output === 'file') response.end(answerWith(image.toString('base64')));
-		else response.end(answerWithLink(`${server.origin}/picture`));
+		else if (output === 'file') response.end(imageResponse(image.toString('base64')));
+		else response.end(linkResponse(`${server.origin}/picture`));
 	});
 }
 
@@ -196,9 +196,9 @@ describe('Output: half images are refused', () => {
 		['half a Windows BMP', () => half(bmp(WIDTH, HEIGHT, 'windows'))],
 	])('%s', async (_what, make) => {
 		const image = await make();
-		const inAnswer = await run(image);
-		expect(inAnswer.items).toEqual([]);
-		expect(inAnswer.error?.message).toBe(
+		const inResponse = await run(image);
+		expect(inResponse.items).toEqual([]);
+		expect(inResponse.error?.message).toBe(
 			'The response contains something that is not an image: The image file is incomplete',
 		);
 		const behindLink = await run(image, 'fileAndUrl');
@@ -223,16 +223,16 @@ describe.each(['filesystem', 'default'] as const)('A large image in the store %s
 	// Below, around and above what the node keeps of an image before it passes it on.
 	test.each([3, 4.2, 8.4])('of %d MB arrives as it was sent', async (megabytes) => {
 		const image = padImage(await png(), 'png', megabytes * 1_000_000);
-		const answers = [
-			(response: ServerResponse) => response.end(answerWith(image.toString('base64'))),
+		const responders = [
+			(response: ServerResponse) => response.end(imageResponse(image.toString('base64'))),
 			(response: ServerResponse) => {
 				response.setHeader('Content-Encoding', 'gzip');
-				response.end(gzipSync(answerWith(image.toString('base64')), { level: 1 }));
+				response.end(gzipSync(imageResponse(image.toString('base64')), { level: 1 }));
 			},
 			(response: ServerResponse) => response.end(image),
 		];
-		for (const answer of answers) {
-			server.attackWith((_request, response) => answer(response));
+		for (const respond of responders) {
+			server.attackWith((_request, response) => respond(response));
 			const { items, error } = await runGenerate(server, {}, { binaryMode });
 			expect(error).toBeUndefined();
 			expect((await bytesOf(items[0].binary?.data)).equals(image)).toBe(true);

@@ -115,7 +115,7 @@ describe("Model list: a server of one's own", () => {
 		expect(server.requests[0].headers.authorization).toBe(`Bearer ${LOCAL_API_KEY}`);
 	});
 
-	const answer = (status: number, body: string) =>
+	const respond = (status: number, body: string) =>
 		hostile.attackWith((_request, response) => void response.writeHead(status).end(body));
 
 	test.each([
@@ -126,8 +126,8 @@ describe("Model list: a server of one's own", () => {
 		['[{ "id": "flux" }]', ['flux']],
 		// n8n would evaluate the first one.
 		['[{ "id": "={{ 1 + 1 }}" }, { "id": "flux=2" }]', ['flux=2']],
-	])('The answer %s gives the models %j', async (body, expected) => {
-		answer(200, body);
+	])('The response %s gives the models %j', async (body, expected) => {
+		respond(200, body);
 		expect(await names(custom(hostile.url))).toEqual(expected);
 	});
 
@@ -147,8 +147,8 @@ describe("Model list: a server of one's own", () => {
 		[200, '<html>Login</html>', 'The server responded, but not as an image API: Login', null],
 		[200, '{}', 'http.*/models lists no models for this operation', null],
 		[500, '', 'The service failed with status 500', '500'],
-	])('The answer %i %s says why there is no list', async (status, body, reason, httpCode) => {
-		answer(status, body);
+	])('The response %i %s says why there is no list', async (status, body, reason, httpCode) => {
+		respond(status, body);
 		await expect(list(custom(hostile.url))).rejects.toMatchObject(shown(reason, httpCode));
 	});
 
@@ -169,7 +169,7 @@ describe("Model list: a server of one's own", () => {
 
 	test('The key is in no message', async () => {
 		const key = 'sk-a-secret-that-is-long-enough';
-		answer(403, `no ${key} here`);
+		respond(403, `no ${key} here`);
 		const error = await list(custom(hostile.url, key)).catch((thrown: unknown) => thrown);
 		// n8n sends all fields of the error to the browser.
 		const sent = JSON.stringify({ ...(error as NodeApiError) });
@@ -190,7 +190,7 @@ describe("Model list: a server of one's own", () => {
 		['X-Team:', "The header 'X-Team:' of the credential cannot be sent"],
 		['Trailer', "The header 'Trailer' of the credential cannot be sent"],
 	])('A credential with the header %s is not used, as in a run', async (name, reason) => {
-		answer(200, '{ "data": [{ "id": "a" }] }');
+		respond(200, '{ "data": [{ "id": "a" }] }');
 		const headers = { values: [{ name, value: '5' }] };
 		await expect(list({ ...custom(hostile.url), headers })).rejects.toMatchObject(
 			shown(reason, null),

@@ -61,11 +61,11 @@ describe('A number of requests at once', () => {
 		expect(concurrency()).toBe(2);
 	});
 
-	test('that is proven and refused is in doubt until the next answer, which may prove it again', async () => {
+	test('that is proven and refused is in doubt until the next response, which may prove it again', async () => {
 		const { take, refuse, run, concurrency } = accountOf(2);
 		await take(2, 3);
 		await refuse();
-		// The later of two is answered first.
+		// The later of two gets its response first.
 		await run({ takesMs: 1_000 }, { takesMs: 50 });
 		await refuse();
 		expect(concurrency()).toBe(2);
@@ -93,7 +93,7 @@ describe('A number of requests at once', () => {
 		expect(concurrency()).toBe(3);
 	});
 
-	test('is without a bound again 15 answers after it has reached what the credential allows', async () => {
+	test('is without a bound again 15 responses after it has reached what the credential allows', async () => {
 		const { take, refuse, run, concurrency } = accountOf(2);
 		await refuse();
 		await take(1, 14);
@@ -109,7 +109,7 @@ describe('After a refusal', () => {
 		['one and a half times the way of the refusal', 100, 150],
 		['20 ms', 4, 20],
 		['a second', 5_000, 1_000],
-	])('requests start %s apart until one is answered', async (_what, takesMs, apart) => {
+	])('requests start %s apart until the first response', async (_what, takesMs, apart) => {
 		const { run, times: at } = accountOf(3);
 		await run({});
 		await run({ takesMs, failure: throttled() });
@@ -211,7 +211,7 @@ describe('The minutes of credentials', () => {
 describe('An error that is none of a request', () => {
 	const mistake = new Error('a mistake');
 
-	test('is no answer of a new account', async () => {
+	test('is no response of a new account', async () => {
 		const { run, times: at } = accountOf(3);
 		await run({ failure: mistake });
 		await run(...times(3));

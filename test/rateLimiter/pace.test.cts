@@ -14,7 +14,7 @@ describe('The pace where the service takes fewer requests at once than the crede
 	});
 });
 
-describe('The pace of a service whose images and answers take now this long, now that', () => {
+describe('The pace of a service whose responses take varying times', () => {
 	test.each([
 		{ allowed: 1, concurrentRequests: 5 },
 		{ allowed: 2, concurrentRequests: 5 },
@@ -109,8 +109,8 @@ describe('The pace of a service with a limit a minute', () => {
 describe('A service that is down', () => {
 	test.each([
 		['refuses connections', new RequestFailure('connection', { code: 'ECONNREFUSED' })],
-		['answers 502', new RequestFailure('status', { status: 502 })],
-		['answers 503', new RequestFailure('status', { status: 503 })],
+		['responds with 502', new RequestFailure('status', { status: 502 })],
+		['responds with 503', new RequestFailure('status', { status: 503 })],
 	])('for 40 s and then %s loses no item with the defaults', async (_, failure) => {
 		for (const leftAt of [0, 2_500]) {
 			const result = await simulate({

@@ -12,13 +12,13 @@ import {
 withoutJitter();
 
 describe('Rate limiter: concurrency', () => {
-	test('A new account starts requests 10 ms apart until it has answered, then as many as allowed', async () => {
+	test('A new account starts requests 10 ms apart until its first response, then as many as allowed', async () => {
 		const { runAll, times: at } = createAccount();
 		await runAll(times(7, { limits: [3] }));
 		expect(at()).toEqual([0, 10, 20, 100, 110, 120, 200]);
 	});
 
-	test('An account that has answered starts as many requests as allowed at once', async () => {
+	test('An account starts as many requests as allowed at once after its first response', async () => {
 		const { runAll, times: at } = createAccount();
 		await runAll([{ limits: [3] }]);
 		await runAll(times(4, { limits: [3] }));
@@ -243,7 +243,7 @@ describe('Rate limiter: refusals', () => {
 		expect(at().slice(-4)).toEqual([49_150, 54_250, 59_350, 60_100]);
 	});
 
-	test('After an answer, the waits start again from the beginning', async () => {
+	test('After a response, the waits start again from the beginning', async () => {
 		const { runAll, times: at } = createAccount();
 		await runAll([
 			{ failure: throttled() },
@@ -277,14 +277,14 @@ describe('Rate limiter: refusals', () => {
 		expect(limiter.currentConcurrency()).toBe(concurrency);
 	});
 
-	test('The learned limit grows by one request after every 15 answers', async () => {
+	test('The learned limit grows by one request after every 15 responses', async () => {
 		const { runAll, limiter } = createAccount();
 		await runAll([
 			{ limits: [3], takesMs: 200 },
 			{ limits: [3], failure: throttled() },
 		]);
 		const seen = [limiter.currentConcurrency()];
-		for (let answer = 2; answer <= 60; answer++) {
+		for (let response = 2; response <= 60; response++) {
 			await runAll([{ limits: [3] }]);
 			seen.push(limiter.currentConcurrency());
 		}
@@ -294,7 +294,7 @@ describe('Rate limiter: refusals', () => {
 		expect(limiter.currentConcurrency()).toBe(6);
 	});
 
-	test('A refusal resets the count of answers', async () => {
+	test('A refusal resets the count of responses', async () => {
 		const { runAll, limiter } = createAccount();
 		const refuse = async () =>
 			await runAll([
@@ -302,7 +302,7 @@ describe('Rate limiter: refusals', () => {
 				{ limits: [3], failure: throttled() },
 			]);
 		await refuse();
-		for (let answer = 2; answer <= 15; answer++) await runAll([{ limits: [3] }]);
+		for (let response = 2; response <= 15; response++) await runAll([{ limits: [3] }]);
 		expect(limiter.currentConcurrency()).toBe(2);
 	});
 });
@@ -336,7 +336,7 @@ describe('Rate limiter: a service that is down', () => {
 		expect(at()).toEqual([0, 101, 202, 8_302]);
 	});
 
-	test('gets as many requests as allowed after it has answered', async () => {
+	test('gets as many requests as allowed after its first response', async () => {
 		const { runAll, times: at } = createAccount();
 		for (let failure = 0; failure < 3; failure++) {
 			await runAll([{ limits: [3], failure: failed(503) }]);
@@ -345,7 +345,7 @@ describe('Rate limiter: a service that is down', () => {
 		expect(at()).toEqual([0, 100, 200, 800, 900, 900, 900]);
 	});
 
-	test('is not down if it answers in between, even with a refusal', async () => {
+	test('is not down if it responds in between, even with a refusal', async () => {
 		const { runAll, times: at } = createAccount();
 		const down = { failure: failed(503) };
 		await runAll([down, down, { failure: failed(400) }, down, down, {}, down, down, {}]);
@@ -400,7 +400,7 @@ describe('Rate limiter: no success for too long', () => {
 		expect(started).toBe(2);
 	});
 
-	test('A failure that is not retryable counts as an answer', async () => {
+	test('A failure that is not retryable counts as a response', async () => {
 		const { started } = await outcomesOf(600, [{ failure: failed(500) }, { failure: failed(400) }]);
 		expect(started).toBe(5);
 	});

@@ -6,7 +6,7 @@ import { createVirtualClock } from './virtualClock.cts';
 export interface SimulatedServer {
 	/** How long an image takes. */
 	latencyMs: number | (() => number);
-	/** How long a request, or an answer, is on its way. */
+	/** How long a request, or a response, is on its way. */
 	networkMs?: number | (() => number);
 	/** Most images at once; over it 429. */
 	concurrency?: number;
@@ -16,7 +16,7 @@ export interface SimulatedServer {
 	perMinute?: { count: number; window: 'sliding' | 'fixed' };
 	/** Fails a request that arrives at this time, which begins with the simulation. */
 	failAt?: (timeMs: number) => RequestFailure | undefined;
-	/** Never answers a request that arrives at this time. */
+	/** Never responds to a request that arrives at this time. */
 	swallowsAt?: (timeMs: number) => boolean;
 }
 

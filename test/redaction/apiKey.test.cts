@@ -8,8 +8,8 @@ import { runGenerate } from '../kit/localRuns.cts';
 import type { NodeRunResult } from '../kit/runNode.cts';
 import { base64SpellingsOf } from '../kit/secrets.cts';
 import {
-	answerWith,
-	answerWithLink,
+	imageResponse,
+	linkResponse,
 	startHostileServer,
 	type Attack,
 	type HostileServer,
@@ -176,7 +176,7 @@ const ECHOES: Array<[string, (said: string) => Attack]> = [
 	[
 		'in text where an image should be',
 		(said) => (_request, response) => {
-			response.end(answerWith(Buffer.from(`no image but ${said}`).toString('base64')));
+			response.end(imageResponse(Buffer.from(`no image but ${said}`).toString('base64')));
 		},
 	],
 	[
@@ -184,7 +184,7 @@ const ECHOES: Array<[string, (said: string) => Attack]> = [
 		(said) => (_request, response) => void response.end(`{"data":[{"\\q${said}":"x"}]}`),
 	],
 	[
-		'in an answer without an image',
+		'in a response without an image',
 		(said) => json(200, { error: { message: said }, id: said, data: [] }),
 	],
 	[
@@ -275,7 +275,7 @@ test.each<[string, (said: string) => Attack]>([
 test('A link that carries the key is opened as the server gave it, and shown without the key', async () => {
 	const { text, result } = await everythingOf(PLAIN_KEY, (request, response) => {
 		if (request.method === 'GET') return void response.writeHead(404).end();
-		response.end(answerWithLink(`${server.origin}/picture?key=${PLAIN_KEY}`));
+		response.end(linkResponse(`${server.origin}/picture?key=${PLAIN_KEY}`));
 	});
 	expect(result.error?.message).toContain('could not be downloaded');
 	expect(server.requests.map(({ url }) => url)).toEqual([
@@ -347,7 +347,7 @@ test.each([
 test('A short word in place of a key is no secret, and spoils no message and no link', async () => {
 	const { result } = await everythingOf('EMPTY', (request, response) => {
 		if (request.method === 'GET') return void response.end(Buffer.from(picture, 'base64'));
-		response.end(answerWithLink(`${server.origin}/EMPTY/picture.png`));
+		response.end(linkResponse(`${server.origin}/EMPTY/picture.png`));
 	});
 	expect(result.error?.message).toBeUndefined();
 	expect(result.items[0].json).toMatchObject({

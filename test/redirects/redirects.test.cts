@@ -7,7 +7,7 @@ import { runGenerate } from '../kit/localRuns.cts';
 import { localCredential } from '../kit/stepFunCredential.cts';
 import { testCredential } from '../kit/testCredential.cts';
 import {
-	answerWithLink,
+	linkResponse,
 	startHostileServer,
 	type Attack,
 	type HostileServer,
@@ -91,14 +91,14 @@ describe.each(STATUSES)('Redirects: %d of the API', (status) => {
 });
 
 describe.each(STATUSES)('Redirects: %d of a link', (status) => {
-	/** Answers with a link, redirects who follows it, and sends the picture to who follows that. */
+	/** Responds with a link, redirects who follows it, and sends the picture to who follows that. */
 	const attackWithRedirectTo = (origin: string) =>
 		server.attackWith((request, response) => {
 			if (request.url === '/redirect') {
 				response.writeHead(status, { Location: `${origin}/picture.png` }).end();
 			} else if (request.url === '/picture.png') response.end(picture);
 			else {
-				response.end(answerWithLink(`${server.origin}/redirect`));
+				response.end(linkResponse(`${server.origin}/redirect`));
 			}
 		});
 
@@ -151,7 +151,7 @@ test.each<[string, INodeParameters, RegExp]>([
 			return;
 		}
 		const url = `${server.origin}/round`;
-		response.end(answerWithLink(url));
+		response.end(linkResponse(url));
 	});
 	const { error } = await run({ ...parameters, inputUrl: `${server.origin}/round` });
 	expect(error?.message).toMatch(message);
@@ -166,7 +166,7 @@ test.each([
 	'javascript:1',
 ])('A link to %s is none, and a redirect there is not followed', async (url) => {
 	server.attackWith((_request, response) => {
-		response.end(answerWithLink(url));
+		response.end(linkResponse(url));
 	});
 	expect((await run()).error?.message).toMatch(
 		// A data URI is no link, but may be an image.
@@ -178,7 +178,7 @@ test.each([
 	server.attackWith((request, response) => {
 		if (request.method === 'GET') response.writeHead(302, { Location: url }).end();
 		else {
-			response.end(answerWithLink(`${server.origin}/picture.png`));
+			response.end(linkResponse(`${server.origin}/picture.png`));
 		}
 	});
 	const { error } = await run({ options: { maxTries: 1, timeout: 20 } });
@@ -187,7 +187,7 @@ test.each([
 
 describe('A server that asks for the key also where it keeps its results', () => {
 	const guarded: Attack = (request, response) => {
-		if (request.method === 'POST') response.end(answerWithLink(`${server.origin}/picture.png`));
+		if (request.method === 'POST') response.end(linkResponse(`${server.origin}/picture.png`));
 		else if (!request.headers.authorization) response.writeHead(401).end('No key');
 		else if (request.url === '/moved') response.writeHead(302, { Location: other.url }).end();
 		else response.end(picture);
@@ -208,7 +208,7 @@ describe('A server that asks for the key also where it keeps its results', () =>
 	test('gets it nowhere else', async () => {
 		other.attackWith((_request, response) => void response.writeHead(401).end('No key'));
 		server.attackWith((_request, response) => {
-			response.end(answerWithLink(`${other.origin}/picture.png`));
+			response.end(linkResponse(`${other.origin}/picture.png`));
 		});
 		const { error } = await run();
 		expect(error?.message).toMatch(/responded with status 401: No key$/);
@@ -217,7 +217,7 @@ describe('A server that asks for the key also where it keeps its results', () =>
 
 	test('cannot send it on to another host', async () => {
 		server.attackWith((request, response, body) => {
-			if (request.method === 'POST') response.end(answerWithLink(`${server.origin}/moved`));
+			if (request.method === 'POST') response.end(linkResponse(`${server.origin}/moved`));
 			else guarded(request, response, body);
 		});
 		const { error } = await run();
@@ -259,7 +259,7 @@ describe("Redirects: n8n's protection of the internal network", () => {
 	])("n8n's protection of the internal network refuses %s at once", async (_what, url) => {
 		server.attackWith((request, response) => {
 			if (request.method === 'GET') response.writeHead(302, { Location: other.origin }).end();
-			else response.end(answerWithLink(url()));
+			else response.end(linkResponse(url()));
 		});
 		const { error } = await run({}, { baseUrl: `http://localhost:${server.port}/v1` });
 		expect(error?.message).toMatch(refused);

@@ -8,7 +8,7 @@ import { startStepFunServer, type StepFunServer } from '../stepfun-server/server
 
 /** Follows StepFun's documentation. */
 let stepFun: StepFunServer;
-/** Accepts everything, and answers with an image. */
+/** Accepts everything, and responds with an image. */
 let lax: HostileServer;
 let picture: Buffer;
 

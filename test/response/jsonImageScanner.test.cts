@@ -11,7 +11,7 @@ function* pieces(json: string, size: number): Generator<Buffer> {
 	}
 }
 
-/** What a scanner makes of an answer that arrives in pieces of a size. */
+/** What a scanner makes of a response that arrives in pieces of a size. */
 function scan(json: string, size: number) {
 	const scanner = createJsonImageScanner();
 	const image: Buffer[] = [];
@@ -75,7 +75,7 @@ test.each<[string, string, string, string]>([
 		'{"note":"5\\" wide","b64_json":""}',
 	],
 ])(
-	'Of an answer with %s the image is decoded and the rest kept',
+	'Of a response with %s the image is decoded and the rest kept',
 	(_what, json, image, envelope) => {
 		for (const size of SIZES) {
 			expect(scan(json, size)).toEqual({ image, isComplete: true, envelope });
@@ -105,7 +105,7 @@ test.each([
 	['an empty link', '{"url":"","seed":7}'],
 	['characters of several bytes', '{"note":"图片 👟","seed":7}'],
 	['nothing', ''],
-])('An answer with %s is kept as it is', (_what, json) => {
+])('A response with %s is kept as it is', (_what, json) => {
 	for (const size of SIZES) {
 		expect(scan(json, size)).toEqual({ image: '', isComplete: false, envelope: json });
 	}

@@ -14,7 +14,7 @@ export async function collect(bytes: AsyncIterable<Buffer>): Promise<Buffer> {
 	return Buffer.concat(chunks);
 }
 
-/** Reads an answer that arrives in chunks of a size, in bytes. */
+/** Reads a response that arrives in chunks of a size, in bytes. */
 export const read = async (text: string, chunkSize = 1000) => {
 	const { response, image } = await readResponse(
 		inChunks(text, chunkSize),
@@ -24,7 +24,7 @@ export const read = async (text: string, chunkSize = 1000) => {
 	return { response, image };
 };
 
-/** The failure of reading an answer, or nothing if it can be read. */
+/** The failure of reading a response, or nothing if it can be read. */
 export const failureFrom = async (text: string): Promise<RequestFailure | undefined> =>
 	await read(text).then(
 		() => undefined,

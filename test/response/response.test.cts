@@ -7,51 +7,51 @@ import { collect, failureFrom, inChunks, read } from './readResponse.cts';
 const image = randomBytes(10_007);
 const base64 = image.toString('base64');
 
-const answer = (fields: object) =>
+const bodyOf = (fields: object) =>
 	JSON.stringify({
 		id: 'abc',
 		created: 1752565891,
 		data: [{ ...fields, finish_reason: 'success', seed: 7 }],
 	});
 
-describe('an answer with an image', () => {
+describe('a response with an image', () => {
 	const expected = {
 		response: { id: 'abc', created: 1752565891, seed: 7, finishReason: 'success', url: undefined },
 		image,
 	};
 
 	test.each([1, 2, 3, 5, 64, 1000, 65536])('is read in chunks of %i bytes', async (size) => {
-		expect(await read(answer({ b64_json: base64 }), size)).toEqual(expected);
+		expect(await read(bodyOf({ b64_json: base64 }), size)).toEqual(expected);
 	});
 
 	test.each([
-		['pretty', JSON.stringify(JSON.parse(answer({ b64_json: base64 })), null, 2)],
-		['with escaped slashes', answer({ b64_json: base64 }).replaceAll('/', '\\/')],
+		['pretty', JSON.stringify(JSON.parse(bodyOf({ b64_json: base64 })), null, 2)],
+		['with escaped slashes', bodyOf({ b64_json: base64 }).replaceAll('/', '\\/')],
 		[
 			'with every character escaped',
-			answer({ b64_json: '#' }).replace(
+			bodyOf({ b64_json: '#' }).replace(
 				'#',
 				[...base64]
 					.map((character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
 					.join(''),
 			),
 		],
-		['with an escaped key', answer({ b64_json: base64 }).replace('b64_json', 'b64\\u005fjson')],
+		['with an escaped key', bodyOf({ b64_json: base64 }).replace('b64_json', 'b64\\u005fjson')],
 		[
 			'with white space around the colon',
-			answer({ b64_json: base64 }).replace('"b64_json":', '"b64_json" \n:\t '),
+			bodyOf({ b64_json: base64 }).replace('"b64_json":', '"b64_json" \n:\t '),
 		],
-		['with a null beside it', answer({ url: null, b64_json: base64 })],
-		['with line breaks in the Base64', answer({ b64_json: base64.replace(/.{76}/g, '$&\n') })],
-		['as a data URI', answer({ b64_json: `data:image/png;base64,${base64}` })],
-		['without padding', answer({ b64_json: base64.replace(/=+$/, '') })],
-		['with the key in a text before it', answer({ note: 'see "b64_json": "x"', b64_json: base64 })],
+		['with a null beside it', bodyOf({ url: null, b64_json: base64 })],
+		['with line breaks in the Base64', bodyOf({ b64_json: base64.replace(/.{76}/g, '$&\n') })],
+		['as a data URI', bodyOf({ b64_json: `data:image/png;base64,${base64}` })],
+		['without padding', bodyOf({ b64_json: base64.replace(/=+$/, '') })],
+		['with the key in a text before it', bodyOf({ note: 'see "b64_json": "x"', b64_json: base64 })],
 	])('is read when spelled %s', async (_spelling, text) => {
 		for (const size of [1, 7, 1000]) expect(await read(text, size)).toEqual(expected);
 	});
 
 	test('with an escape every few characters is handed over in pieces as large as it came in', async () => {
-		const text = answer({ b64_json: base64 }).replace(/.{64}(?=.*")/g, '$&\\n');
+		const text = bodyOf({ b64_json: base64 }).replace(/.{64}(?=.*")/g, '$&\\n');
 		let pieces = 0;
 		const count = async (bytes: AsyncIterable<Buffer>) => {
 			for await (const piece of bytes) pieces += piece.length > 0 ? 1 : 0;
@@ -67,8 +67,8 @@ describe('an answer with an image', () => {
 	});
 });
 
-describe('an image that arrived whole counts, although the answer', () => {
-	const whole = answer({ b64_json: base64 });
+describe('an image that arrived whole counts, although the response', () => {
+	const whole = bodyOf({ b64_json: base64 });
 
 	test.each([
 		['lacks its last bracket', whole.slice(0, -1)],
@@ -106,7 +106,7 @@ describe('an image that arrived whole counts, although the answer', () => {
 describe('an image in place of a link', () => {
 	test('is read from a data URI', async () => {
 		for (const size of [1, 7, 1000]) {
-			const result = await read(answer({ url: `data:image/png;base64,${base64}` }), size);
+			const result = await read(bodyOf({ url: `data:image/png;base64,${base64}` }), size);
 			expect(result.image).toEqual(image);
 			expect(result.response.url).toBeUndefined();
 		}
@@ -118,11 +118,11 @@ describe('an image in place of a link', () => {
 	});
 });
 
-describe('an answer without an image', () => {
+describe('a response without an image', () => {
 	test.each([
-		['with a URL', answer({ url: 'https://res.example/1.png' }), 'https://res.example/1.png'],
-		['with null', answer({ b64_json: null }), undefined],
-		['with an empty text', answer({ b64_json: '' }), undefined],
+		['with a URL', bodyOf({ url: 'https://res.example/1.png' }), 'https://res.example/1.png'],
+		['with null', bodyOf({ b64_json: null }), undefined],
+		['with an empty text', bodyOf({ b64_json: '' }), undefined],
 		['with no data', '{"data":[]}', undefined],
 		['of another shape', '[1,"b64_json"]', undefined],
 	])('%s stores nothing', async (_what, text, url) => {
@@ -132,17 +132,17 @@ describe('an answer without an image', () => {
 	});
 });
 
-describe('a broken answer', () => {
-	const whole = answer({ b64_json: base64 });
+describe('a broken response', () => {
+	const whole = bodyOf({ b64_json: base64 });
 
 	test.each([
 		['ends in the image', whole.slice(0, whole.length / 2), 'truncated'],
 		['ends before the image', whole.slice(0, 20), 'truncated'],
 		['is HTML', '<html><title>Login</title></html>', 'invalidJson'],
 		['is empty', '', 'invalidJson'],
-		['holds no Base64', answer({ b64_json: 'this is *not* Base64!' }), 'notAnImage'],
-		['ends with one character too many', answer({ b64_json: 'QUJDR' }), 'notAnImage'],
-		['has padding in the middle', answer({ b64_json: 'QUJD=UJD' }), 'notAnImage'],
+		['holds no Base64', bodyOf({ b64_json: 'this is *not* Base64!' }), 'notAnImage'],
+		['ends with one character too many', bodyOf({ b64_json: 'QUJDR' }), 'notAnImage'],
+		['has padding in the middle', bodyOf({ b64_json: 'QUJD=UJD' }), 'notAnImage'],
 		['never ends', `{"notes":[${'"x",'.repeat(512 * 1024)}`, 'tooLarge'],
 		['has a text that never ends', `{"note":"${'x'.repeat(65 * 1024 * 1024)}`, 'tooLarge'],
 	])('that %s is a failure', async (_what, text, kind) => {
@@ -191,7 +191,7 @@ test.each([
 	expect(response.id).toBe('abc');
 });
 
-test('A broken answer with much white space is read at once', async () => {
+test('A broken response with much white space is read at once', async () => {
 	const startedAt = performance.now();
 	const { response } = await read(
 		`{"data":[{"url":"https://a.b/c.png"}],${' '.repeat(500_000)}x`,

@@ -5,8 +5,8 @@ const IMAGE = 'A red running shoe';
 const BASE64 = Buffer.from(IMAGE).toString('base64');
 const BROKEN = new RequestFailure('truncated', { text: 'The connection broke' });
 
-/** An answer in these pieces, which breaks off where one of them is an error. */
-async function* answerOf(...pieces: Array<string | Error>): AsyncGenerator<Buffer> {
+/** A response in these pieces, which breaks off where one of them is an error. */
+async function* responseOf(...pieces: Array<string | Error>): AsyncGenerator<Buffer> {
 	for (const piece of pieces) {
 		if (typeof piece !== 'string') throw piece;
 		yield Buffer.from(piece);
@@ -28,7 +28,7 @@ async function read(
 	pieces: Array<string | Error>,
 	{ store = toText, validate = () => undefined }: Behaviour = {},
 ) {
-	return await readResponse(answerOf(...pieces), store, validate);
+	return await readResponse(responseOf(...pieces), store, validate);
 }
 
 async function failureOf(pieces: Array<string | Error>, behaviour?: Behaviour) {
@@ -84,7 +84,7 @@ describe('Response: its fields', () => {
 		expect(Object.values((await read([json])).response)).toEqual(Array(8).fill(undefined));
 	});
 
-	test('of an answer that begins with a byte order mark', async () => {
+	test('of a response that begins with a byte order mark', async () => {
 		expect((await read(['\ufeff{"id":"abc"}'])).response.id).toBe('abc');
 		expect(await failureOf(['{}\ufeff'])).toMatchObject({ kind: 'invalidJson' });
 	});
@@ -186,7 +186,7 @@ describe('Response: failures', () => {
 			[`{"data":[{"b64_json":"${BASE64}`, BROKEN],
 			{ kind: 'truncated', text: 'The connection broke' },
 		],
-	])('An answer that %s is a failure', async (_what, pieces, failure) => {
+	])('A response that %s is a failure', async (_what, pieces, failure) => {
 		expect(await failureOf(pieces)).toEqual(failure);
 	});
 
@@ -205,7 +205,7 @@ describe('Response: failures', () => {
 		});
 	});
 
-	test('The image is not over before its answer is valid', async () => {
+	test('The image is not over before its response is valid', async () => {
 		const order: string[] = [];
 		await read([withImage(''), '}]', '}'], {
 			store: async (bytes) => {
@@ -239,7 +239,7 @@ describe('Response: an image that cannot be stored', () => {
 		});
 	});
 
-	test('is told with the ID of its answer', async () => {
+	test('is told with the ID of its response', async () => {
 		expect(await failureOf([withImage(''), '}]', '}'], { store: notAnImage })).toEqual({
 			kind: 'notAnImage',
 			text: 'hello',
@@ -247,7 +247,7 @@ describe('Response: an image that cannot be stored', () => {
 		});
 	});
 
-	test('is told without the ID where the rest of the answer is of no use', async () => {
+	test('is told without the ID where the rest of the response is of no use', async () => {
 		const validate = jest.fn();
 		expect(
 			await failureOf([`{"id":"abc","b64_json":"${BASE64}`, BROKEN], {
@@ -258,7 +258,7 @@ describe('Response: an image that cannot be stored', () => {
 		expect(validate).not.toHaveBeenCalled();
 	});
 
-	test('is what the validation says of its answer', async () => {
+	test('is what the validation says of its response', async () => {
 		const validate = () => {
 			throw new RequestFailure('contentFiltered');
 		};
@@ -267,14 +267,14 @@ describe('Response: an image that cannot be stored', () => {
 		});
 	});
 
-	test('is an answer without an end where that has none', async () => {
+	test('is a response without an end where that has none', async () => {
 		const endless = Array.from({ length: 17 }, () => ' '.repeat(64 * 1024));
 		expect(await failureOf([withImage('}]'), ...endless], { store: notAnImage })).toMatchObject({
 			kind: 'tooLarge',
 		});
 	});
 
-	test('is no image where it ends in the middle, although its answer is whole', async () => {
+	test('is no image where it ends in the middle, although its response is whole', async () => {
 		const store = async (bytes: AsyncIterable<Buffer>): Promise<string> => {
 			await toText(bytes);
 			throw new RequestFailure('truncated', { text: 'The image file is incomplete' });
@@ -285,7 +285,7 @@ describe('Response: an image that cannot be stored', () => {
 		});
 	});
 
-	test('fails as storage did also when its answer is whole', async () => {
+	test('fails as storage did also when its response is whole', async () => {
 		const store = async (bytes: AsyncIterable<Buffer>): Promise<string> => {
 			await toText(bytes);
 			throw new RequestFailure('storage', { text: 'disk full' });
@@ -296,7 +296,7 @@ describe('Response: an image that cannot be stored', () => {
 		});
 	});
 
-	test('is truncated where its answer is, too', async () => {
+	test('is truncated where its response is, too', async () => {
 		const store = async (): Promise<string> => {
 			throw new RequestFailure('truncated', { text: 'The image file is incomplete' });
 		};

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 
 import { failureFrom, read } from './readResponse.cts';
 
-// What servers and relays make of an answer, and what of it counts all the same.
+// What servers and relays make of a response, and what of it counts all the same.
 
 const image = randomBytes(100);
 const base64 = image.toString('base64');
@@ -197,7 +197,7 @@ describe('an image is not lost for what stands before it', () => {
 		['has all its closing brackets in a text', ',"note":"}]}"'],
 		['has opening brackets in a text', ',"note":"{[{["'],
 		['has a backslash at the end of a text', ',"note":"\\\\"}]'],
-	])('its fields are those of its own entry where the answer %s', async (_what, rest) => {
+	])('its fields are those of its own entry where the response %s', async (_what, rest) => {
 		const { image: arrived, response } = await read(withEntries(rest));
 		expect(arrived).toEqual(image);
 		expect(response.seed).toBe(8);
@@ -308,7 +308,7 @@ test.each([
 	expect((await read(JSON.stringify({ created: text }))).response.created).toBe(number);
 });
 
-test('what is shown of an answer is not longer than a person reads', async () => {
+test('what is shown of a response is not longer than a person reads', async () => {
 	const long = 'x'.repeat(60_000);
 	const { response } = await read(
 		JSON.stringify({

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { inputImage } from '../kit/images.cts';
 import { bytesOf } from '../kit/runNode.cts';
 import {
-	answerWith,
+	imageResponse,
 	sendEndlessly,
 	startHostileServer,
 	type HostileServer,
@@ -35,9 +35,9 @@ test('an image with invalid Base64 in a later piece is not requested again', asy
 	expect(server.requests).toHaveLength(1);
 });
 
-test('A complete answer with half an image is not requested again', async () => {
+test('A complete response with half an image is not requested again', async () => {
 	server.attackWith((_request, response) => {
-		response.end(answerWith(png.subarray(0, png.length >> 1).toString('base64')));
+		response.end(imageResponse(png.subarray(0, png.length >> 1).toString('base64')));
 	});
 	const { error } = await runGenerate(server, { options: { maxTries: 3 } });
 	expect(error?.message).toBe(
@@ -47,7 +47,7 @@ test('A complete answer with half an image is not requested again', async () => 
 	expect(server.requests).toHaveLength(1);
 });
 
-test('Half an image that is the whole answer is not requested again', async () => {
+test('Half an image that is the whole response is not requested again', async () => {
 	server.attackWith((_request, response) => {
 		response.setHeader('Content-Type', 'image/png');
 		response.end(png.subarray(0, png.length >> 1));
@@ -64,7 +64,9 @@ test.each<[string, () => Buffer]>([
 	['JPEG', () => jpeg],
 ])('a %s with something behind its end is kept as it is', async (_format, image) => {
 	const file = Buffer.concat([image(), Buffer.alloc(60_000, 'trailer ')]);
-	server.attackWith((_request, response) => void response.end(answerWith(file.toString('base64'))));
+	server.attackWith(
+		(_request, response) => void response.end(imageResponse(file.toString('base64'))),
+	);
 	const { items, error } = await runGenerate(server, { options: { maxTries: 1 } });
 	expect(error?.message).toBeUndefined();
 	expect((await bytesOf(items[0].binary?.data)).equals(file)).toBe(true);
@@ -77,7 +79,7 @@ test.each([1, 2, 3, 5, 7, 11])(
 			index % nth === 0 ? `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}` : character,
 		);
 		server.attackWith((_request, response) => {
-			response.end(answerWith('IMAGE').replace('IMAGE', escaped.join('')));
+			response.end(imageResponse('IMAGE').replace('IMAGE', escaped.join('')));
 		});
 		const { items, error } = await runGenerate(server, { options: { maxTries: 1 } });
 		expect(error?.message).toBeUndefined();
@@ -86,11 +88,11 @@ test.each([1, 2, 3, 5, 7, 11])(
 );
 
 test.each(['gzip', 'deflate', 'br'])(
-	'An answer that is not compressed as it says (%s) is not asked for again',
+	'A response that is not compressed as it says (%s) is not asked for again',
 	async (encoding) => {
 		server.attackWith((_request, response) => {
 			response.setHeader('Content-Encoding', encoding);
-			response.end(answerWith(png.toString('base64')));
+			response.end(imageResponse(png.toString('base64')));
 		});
 		const { error } = await runGenerate(server, { options: { maxTries: 3 } });
 		expect(error?.message).toMatch(/^The response arrived, but could not be decompressed: /);
@@ -104,7 +106,7 @@ test.each(['gzip', 'deflate', 'br'])(
 test.each<[string, () => Buffer]>([
 	['png', () => png],
 	['jpeg', () => jpeg],
-])('An image that is the whole answer (image/%s) is taken as it is', async (type, image) => {
+])('An image that is the whole response (image/%s) is taken as it is', async (type, image) => {
 	server.attackWith((_request, response) => {
 		response.writeHead(200, { 'Content-Type': `image/${type}`, 'X-Trace-Id': 'trace-1' });
 		response.end(image());
@@ -138,7 +140,7 @@ test.each([
 	expect(server.requests).toHaveLength(requests);
 });
 
-test('A whole image as the answer is kept although its connection breaks', async () => {
+test('A whole image as the response is kept although its connection breaks', async () => {
 	server.attackWith((_request, response) => {
 		response.writeHead(200, { 'Content-Type': 'image/png', 'Content-Length': png.length + 9 });
 		response.write(png, () => response.destroy());
@@ -187,7 +189,7 @@ test.each<[string, () => Promise<Buffer>]>([
 	expect((await bytesOf(items[0].binary?.data)).equals(image)).toBe(true);
 });
 
-test('An answer that is not HTTP is not asked for again', async () => {
+test('A response that is not HTTP is not asked for again', async () => {
 	server.attackWith(({ socket }) => {
 		socket.end(
 			'HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n',
@@ -201,10 +203,10 @@ test('An answer that is not HTTP is not asked for again', async () => {
 test.each([
 	[
 		'a withheld image',
-		answerWith('', { data: [{ finish_reason: 'content_filtered' }] }),
+		imageResponse('', { data: [{ finish_reason: 'content_filtered' }] }),
 		/content_filtered/,
 	],
-	['no image', answerWith('', { data: [] }), /without an image/],
+	['no image', imageResponse('', { data: [] }), /without an image/],
 	['a task', JSON.stringify({ task_id: 'task-7' }), /started a task/],
 	['an error', JSON.stringify({ error: { message: 'out of memory' } }), /out of memory/],
 ])(

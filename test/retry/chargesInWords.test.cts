@@ -3,7 +3,7 @@ import { Container } from '@n8n/di';
 import { BinaryDataService } from 'n8n-core';
 import type { INodeParameters } from 'n8n-workflow';
 
-import { answerWith, startHostileServer, type HostileServer } from '../kit/hostileServer.cts';
+import { imageResponse, startHostileServer, type HostileServer } from '../kit/hostileServer.cts';
 import { inputImage, itemWithFile, pngOfBytes } from '../kit/images.cts';
 import { runEdit, runGenerate } from '../kit/localRuns.cts';
 import type { NodeRun } from '../kit/runNode.cts';
@@ -31,7 +31,7 @@ test.each([
 	['cut', { cutBody: true as const, delayMs: 1_200 }, 120],
 	['hanging', { hang: true as const }, 1],
 ])(
-	'Rows that were never sent do not tell of a charge (%s answers)',
+	'Rows that were never sent do not tell of a charge (%s responses)',
 	async (_what, fault, timeout) => {
 		await start({ faults: [{ fault }] });
 		const { items } = await runGenerate(
@@ -196,7 +196,7 @@ test.each(['continueRegularOutput', 'stopWorkflow'] as const)(
 test('The server is gone after a charged try', async () => {
 	const png = await inputImage(40, 30, 'png');
 	const hostile: HostileServer = await startHostileServer((_request, response) => {
-		const text = answerWith(png.toString('base64'));
+		const text = imageResponse(png.toString('base64'));
 		response.writeHead(200, { 'Content-Length': text.length, Connection: 'close' });
 		response.write(text.slice(0, text.length >> 1), () => void hostile.close());
 	});

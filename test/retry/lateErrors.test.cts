@@ -7,7 +7,7 @@ import { startHostileServer, type HostileServer } from '../kit/hostileServer.cts
 import { inputImage, itemWithFile } from '../kit/images.cts';
 import { runEdit, runGenerate } from '../kit/localRuns.cts';
 
-// A proxy that stopped waiting may answer an error while the server behind it finishes the image.
+// A proxy that stopped waiting may respond with an error while the server behind it finishes the image.
 
 let server: HostileServer;
 /** How much later than the real time it is. */

@@ -10,7 +10,7 @@ const start = async (options: StepFunServerOptions) => {
 };
 afterEach(async () => await server.close());
 
-/** The answer to the prompt "one" breaks off once; the prompt "two" fails. */
+/** The response to the prompt "one" breaks off once; the prompt "two" fails. */
 const startWithFaults = async (fault: { status: number; delayMs: number }) =>
 	await start({
 		faults: [

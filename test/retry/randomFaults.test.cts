@@ -10,7 +10,7 @@ import { seededRandom } from '../stepfun-server/randomNumbers.cts';
 import type { Fault, FaultRule } from '../stepfun-server/types.cts';
 
 const SHARE_OF_FAULTS = 0.3;
-/** Far more than an answer takes on a busy machine, since one that is late would count as a fault. */
+/** Far more than a response takes on a busy machine, since one that is late would count as a fault. */
 const TIMEOUT_SECONDS = 6;
 
 interface Mishap {
@@ -48,7 +48,7 @@ const MISHAPS: Mishap[] = [
 	mishap({ status: 502, body: '<html><title>Bad Gateway</title></html>' }, 'repeated', false),
 	mishap({ status: 503, retryAfter: 0.01 }, 'repeated', false),
 	mishap({ status: 504, body: '', billed: true }, 'repeated', true, /took too long/),
-	mishap({ drop: 'before-answer' }, 'repeated', true, /^The connection to .* failed/),
+	mishap({ drop: 'before-response' }, 'repeated', true, /^The connection to .* failed/),
 	mishap({ drop: 'after-headers' }, 'repeated', true, NOT_COMPLETE),
 	mishap({ drop: 'mid-body' }, 'repeated', true, NOT_COMPLETE),
 	mishap({ cutBody: true }, 'repeated', true, NOT_COMPLETE),

@@ -1,6 +1,6 @@
 import { LOCAL_API_KEY, startStepFunServer } from '../stepfun-server/server.cts';
 import type { StepFunServer, StepFunServerOptions } from '../stepfun-server/types.cts';
-import { answerWithLink, startHostileServer } from '../kit/hostileServer.cts';
+import { linkResponse, startHostileServer } from '../kit/hostileServer.cts';
 import { runGenerate } from '../kit/localRuns.cts';
 import { bytesOf, type NodeRun } from '../kit/runNode.cts';
 import { waitFor } from '../kit/waitFor.cts';
@@ -50,7 +50,7 @@ describe('Retry: retryable failures', () => {
 	);
 
 	test.each([
-		['a connection dropped before the answer', { drop: 'before-answer' as const }],
+		['a connection dropped before the response', { drop: 'before-response' as const }],
 		['a connection dropped after the headers', { drop: 'after-headers' as const }],
 		['a connection dropped in the body', { drop: 'mid-body' as const }],
 		['a body that is cut', { cutBody: true as const }],
@@ -131,7 +131,7 @@ describe('Retry: Retry-After', () => {
 			credential: { concurrentRequests: 2 },
 		});
 		expect(error).toBeUndefined();
-		const refusedAt = server.requests[1].answeredAt ?? 0;
+		const refusedAt = server.requests[1].respondedAt ?? 0;
 		const later = server.requests.slice(2).map(({ receivedAt }) => receivedAt - refusedAt);
 		expect(Math.min(...later)).toBeGreaterThanOrEqual(980);
 	});
@@ -147,9 +147,9 @@ describe('Retry: failures that are not retryable', () => {
 
 	test.each([
 		['content_filtered', { contentFiltered: true as const }],
-		['an answer without an image', { noImage: true as const }],
+		['a response without an image', { noImage: true as const }],
 		['an image that is none', { notAnImage: true as const }],
-		['an answer that is no JSON', { html: true as const }],
+		['a response that is no JSON', { html: true as const }],
 	])('A request that ends in %s is never tried again', async (_what, fault) => {
 		const key = await start({ faults: [{ fault }] });
 		const { error } = await generate(key, { items: [{}] });
@@ -321,7 +321,7 @@ describe('Retry: time', () => {
 	});
 });
 
-test('A date in Retry-After counts from the date of the answer, since the clocks of two machines differ', async () => {
+test('A date in Retry-After counts from the date of the response, since the clocks of two machines differ', async () => {
 	const hosts = await startHostileServer((_request, response) => {
 		const isFirst = hosts.requests.length === 1;
 		const now = Date.now() + 3_600_000;
@@ -329,7 +329,7 @@ test('A date in Retry-After counts from the date of the answer, since the clocks
 			Date: new Date(now).toUTCString(),
 			...(isFirst ? { 'Retry-After': new Date(now + 1_000).toUTCString() } : {}),
 		});
-		response.end(isFirst ? '' : answerWithLink('https://res.example/1.png'));
+		response.end(isFirst ? '' : linkResponse('https://res.example/1.png'));
 	});
 	const { items, error } = await runGenerate(hosts, { output: 'url' });
 	await hosts.close();

@@ -65,7 +65,7 @@ describe('whether a failure is retryable', () => {
 		});
 	});
 
-	test('is false for complete answers, because they were charged', () => {
+	test('is false for complete responses, because they were charged', () => {
 		const kinds = [
 			'contentFiltered',
 			'noImage',

@@ -5,7 +5,7 @@ let server: HostileServer;
 beforeEach(async () => (server = await startHostileServer()));
 afterEach(async () => await server.close());
 
-const answer500 = async (headers: Record<string, string>) => {
+const respondWith500 = async (headers: Record<string, string>) => {
 	server.attackWith((_request, response) => {
 		response.writeHead(500, headers).end('{"status":"failure","message":"Something went wrong"}');
 	});
@@ -13,7 +13,7 @@ const answer500 = async (headers: Record<string, string>) => {
 };
 
 test('A gateway that fails after an image was made is tried at most once more', async () => {
-	const { error } = await answer500({ 'x-portkey-gateway-exception': 'true' });
+	const { error } = await respondWith500({ 'x-portkey-gateway-exception': 'true' });
 	expect(error?.httpCode).toBe('500');
 	expect(error?.description).toContain('Try again later. The image may have been charged.');
 	expect(error?.description).not.toContain('came late');
@@ -21,6 +21,6 @@ test('A gateway that fails after an image was made is tried at most once more', 
 });
 
 test('A server that fails itself is tried up to Max Tries', async () => {
-	await answer500({});
+	await respondWith500({});
 	expect(server.requests).toHaveLength(3);
 });

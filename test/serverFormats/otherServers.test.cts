@@ -25,7 +25,7 @@ async function run(output: string, reply: unknown) {
 
 const fileUrl = () => `${server.origin}/file.png`;
 
-test('An answer with only the image results in null for the missing fields', async () => {
+test('A response with only the image results in null for the missing fields', async () => {
 	const { items, error } = await run('file', {
 		data: [{ b64_json: picture.toString('base64') }],
 	});
@@ -193,7 +193,7 @@ test.each([
 	expect(items[0].json.created).toBe(time);
 });
 
-describe('Other servers: answers without an image', () => {
+describe('Other servers: responses without an image', () => {
 	test.each<[string, unknown]>([
 		['a list', []],
 		['null', null],
@@ -202,7 +202,7 @@ describe('Other servers: answers without an image', () => {
 		['an image that is null', { data: [{ b64_json: null }] }],
 		['an image that is empty', { data: [{ b64_json: '' }] }],
 		['an image that is a number', { data: [{ b64_json: 5 }] }],
-	])('An answer that is %s fails as one without an image', async (_, reply) => {
+	])('A response that is %s fails as one without an image', async (_, reply) => {
 		const { error } = await run('file', reply);
 		expect(error?.message).toBe('The service responded without an image');
 		expect(error?.httpCode).toBe('200');

@@ -10,7 +10,7 @@ export interface Account {
 	canPay(model: string): boolean;
 	/** Takes the price of one image. */
 	charge(model: string): void;
-	/** The answer to GET accounts. */
+	/** The response to GET accounts. */
 	describe(): object;
 	reset(): void;
 }

@@ -5,7 +5,7 @@ import { hashText } from './randomNumbers.cts';
 import { landscape } from './scenery.cts';
 import type { CheckedRequest, ImageFormat } from './types.cts';
 
-/** A finished picture with its Base64 text, which is written straight into answers. */
+/** A finished picture with its Base64 text, which is written straight into responses. */
 export interface Picture {
 	bytes: Buffer;
 	base64: Buffer;

@@ -132,10 +132,10 @@ describe('what happens', () => {
 		expect(performance.now() - start).toBeGreaterThan(140);
 	});
 
-	test('drop before the answer: no status line, but charged', async () => {
-		act({ drop: 'before-answer' });
+	test('drop before the response: no status line, but charged', async () => {
+		act({ drop: 'before-response' });
 		await expect(post()).rejects.toThrow('fetch failed');
-		await until(() => server.requests[0].answeredAt !== undefined);
+		await until(() => server.requests[0].respondedAt !== undefined);
 		expect(server.requests[0].status).toBeUndefined();
 		expect(server.requests[0]).toMatchObject({ billed: true, aborted: false });
 	});
@@ -289,7 +289,7 @@ describe('what happens', () => {
 		act({ status: 500, billed: true });
 		await (await post()).text();
 		expect(server.billed).toHaveLength(1);
-		act({ drop: 'before-answer', billed: false });
+		act({ drop: 'before-response', billed: false });
 		await expect(post()).rejects.toThrow();
 		expect(server.billed).toHaveLength(1);
 	});
@@ -302,7 +302,7 @@ describe('what happens', () => {
 		expect(headers.get('location')).toBe('http://127.0.0.1:9/v1/images/generations');
 	});
 
-	test('close ends hanging and endless answers', async () => {
+	test('close ends hanging and endless responses', async () => {
 		const busy = await startStepFunServer({
 			drawing: 'once',
 			faults: [{ when: { nth: 1 }, fault: { hang: true } }, { fault: { endlessBody: true } }],

@@ -1,6 +1,6 @@
 import type { JsonSpelling } from './types.cts';
 
-/** Stands for the Base64 text while an answer is spelled, so that megabytes are not copied about. */
+/** Stands for the Base64 text while a response is spelled, so that megabytes are not copied about. */
 const IMAGE_MARK = '\u0001image\u0001';
 const SPELLED_MARK = JSON.stringify(IMAGE_MARK).slice(1, -1);
 
@@ -9,15 +9,15 @@ export type ImageField =
 	| { name: 'b64_json'; value: Buffer | string | null }
 	| undefined;
 
-export interface AnswerParts {
+export interface ResponseParts {
 	id: string;
 	created: number;
 	/** Undefined: `data` stays empty. */
 	image?: { seed: number; finishReason: string; field: ImageField };
 }
 
-/** Spells an image answer as the chunks of its body. */
-export function spellAnswer(parts: AnswerParts, spelling: JsonSpelling): Buffer[] {
+/** Spells an image response as the chunks of its body. */
+export function spellResponse(parts: ResponseParts, spelling: JsonSpelling): Buffer[] {
 	const { id, created, image } = parts;
 	const data = image === undefined ? [] : [imageEntry(image, spelling)];
 	const value =
@@ -30,7 +30,7 @@ export function spellAnswer(parts: AnswerParts, spelling: JsonSpelling): Buffer[
 }
 
 function imageEntry(
-	{ seed, finishReason, field }: NonNullable<AnswerParts['image']>,
+	{ seed, finishReason, field }: NonNullable<ResponseParts['image']>,
 	spelling: JsonSpelling,
 ): Record<string, unknown> {
 	const rest = { seed, finish_reason: finishReason };

@@ -47,7 +47,7 @@ test('over the concurrency limit: 429, without Retry-After', async () => {
 	expect(count(await many(server, 3), 200)).toBe(3);
 });
 
-test('at the concurrency limit, a client that waits for its answers is never refused', async () => {
+test('at the concurrency limit, a client that waits for its responses is never refused', async () => {
 	const server = await start({ concurrency: 4 });
 	const lane = async () => {
 		const statuses: number[] = [];
@@ -138,7 +138,7 @@ test("a failure of the server's own is a 500 that says so", async () => {
 	]);
 });
 
-test('charges each picture its price and answers 402 when the balance is used up', async () => {
+test('charges the price of each picture, and responds with 402 when the balance is used up', async () => {
 	const server = await start({ balance: { voucher: 0.03, cash: 0.11 } });
 	const image = filePart(await inputImage(64, 64));
 	expect((await generate(server, { prompt: 'one', seed: 1 })).status).toBe(200);
@@ -170,7 +170,7 @@ test('a postpaid account is never used up, and prices can be set', async () => {
 	expect([server.balance, server.billed[0].price]).toEqual([-2.5, 2.5]);
 });
 
-test('an answer the client did not wait for is charged', async () => {
+test('a response the client did not wait for is charged', async () => {
 	const server = await start({ latencyMs: 120 });
 	const client = new AbortController();
 	const given = fetch(`${server.url}/images/generations`, {

@@ -212,7 +212,7 @@ test('step-image-edit-2 keeps seed 0, step-1x-edit draws one for it', async () =
 	expect(drawn.body.data?.[0].seed).toBeGreaterThan(0);
 });
 
-test('answers have the documented fields and a URL by default', async () => {
+test('responses have the documented fields and a URL by default', async () => {
 	const { body, headers } = await generate(server, { ...SMALL, response_format: undefined });
 	expect(body).toEqual({
 		id: expect.stringMatching(/^[0-9a-f]{32}\.[0-9a-f]{32}$/) as string,

@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { jsonAnswer, pause, sendFaulty, type Answer } from './answers.cts';
 import { createFaultPlan } from './faultPlan.cts';
+import { jsonResponse, pause, sendFaulty, type PlannedResponse } from './responses.cts';
 import type {
 	ImageFormat,
 	RecordedResultRequest,
@@ -48,17 +48,21 @@ export function createResultOrigin(
 		// An error while writing to a client that has just disconnected can be ignored.
 		response.on('error', () => undefined);
 		response.on('close', () => {
-			record.answeredAt = Date.now();
+			record.respondedAt = Date.now();
 			if (response.headersSent) record.status = response.statusCode;
 		});
 
-		const answer = fileAnswer(record);
-		const fault = answer.status === 200 ? faults.next({ path, nth: downloads }) : undefined;
+		const planned = fileResponse(record);
+		const fault = planned.status === 200 ? faults.next({ path, nth: downloads }) : undefined;
 		if (fault?.delayMs !== undefined) await pause(fault.delayMs, closing);
-		await sendFaulty(response, fault === undefined ? answer : changedBy(fault, answer), fault);
+		await sendFaulty(response, fault === undefined ? planned : changedBy(fault, planned), fault);
 	}
 
-	function fileAnswer({ method, path, hadAuthorization }: RecordedResultRequest): Answer {
+	function fileResponse({
+		method,
+		path,
+		hadAuthorization,
+	}: RecordedResultRequest): PlannedResponse {
 		if (hadAuthorization) return plain(400, 'Only one auth mechanism allowed');
 		if (method !== 'GET' && method !== 'HEAD') return plain(405, 'Method not allowed');
 		const file = files.get(path);
@@ -91,11 +95,11 @@ export function createResultOrigin(
 	};
 }
 
-function plain(status: number, message: string): Answer {
+function plain(status: number, message: string): PlannedResponse {
 	return { status, headers: { 'Content-Type': 'text/plain' }, chunks: [Buffer.from(message)] };
 }
 
-function changedBy(fault: ResultFault, answer: Answer): Answer {
+function changedBy(fault: ResultFault, planned: PlannedResponse): PlannedResponse {
 	if ('status' in fault) {
 		return {
 			status: fault.status,
@@ -107,9 +111,9 @@ function changedBy(fault: ResultFault, answer: Answer): Answer {
 			chunks: [Buffer.from(fault.body ?? `Error ${fault.status}`)],
 		};
 	}
-	if ('redirectTo' in fault) return jsonAnswer(302, {}, { Location: fault.redirectTo });
-	if ('emptyBody' in fault) return { ...answer, chunks: [] };
-	if ('notAnImage' in fault) return { ...answer, chunks: [Buffer.from(NOT_AN_IMAGE)] };
-	if ('contentType' in fault) return { ...answer, headers: { 'Content-Type': fault.contentType } };
-	return answer;
+	if ('redirectTo' in fault) return jsonResponse(302, {}, { Location: fault.redirectTo });
+	if ('emptyBody' in fault) return { ...planned, chunks: [] };
+	if ('notAnImage' in fault) return { ...planned, chunks: [Buffer.from(NOT_AN_IMAGE)] };
+	if ('contentType' in fault) return { ...planned, headers: { 'Content-Type': fault.contentType } };
+	return planned;
 }

@@ -94,8 +94,8 @@ test('fault: a Content-Length too small', async () => {
 	expect(received).toBeLessThan(whole);
 });
 
-test('fault: no answer', async () => {
-	await expect(download({ drop: 'before-answer' })).rejects.toThrow('fetch failed');
+test('fault: no response', async () => {
+	await expect(download({ drop: 'before-response' })).rejects.toThrow('fetch failed');
 	const url = await resultUrl();
 	server.setResultFaults([{ fault: { hang: true } }]);
 	await expect(fetch(url, { signal: AbortSignal.timeout(100) })).rejects.toMatchObject({

@@ -9,13 +9,19 @@ import {
 } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createAccount } from './account.cts';
-import { jsonAnswer, pause, sendAnswer, sendFaulty, type Answer } from './answers.cts';
 import { createDrawing, type Picture } from './drawing.cts';
 import { createFaultPlan } from './faultPlan.cts';
-import { spell, spellAnswer, type ImageField } from './jsonSpelling.cts';
+import { spell, spellResponse, type ImageField } from './jsonSpelling.cts';
 import { createLimits } from './limits.cts';
 import { parseBody, readBody, type ParsedBody } from './requestBody.cts';
 import { checkRequest, isProblem, problem } from './requestRules.cts';
+import {
+	jsonResponse,
+	pause,
+	sendFaulty,
+	sendResponse,
+	type PlannedResponse,
+} from './responses.cts';
 import { createResultOrigin, NOT_AN_IMAGE } from './resultOrigin.cts';
 import { DOCUMENTED_MODELS, errorType, NOT_IN_STEP_PLAN } from './specification.cts';
 import type {
@@ -89,7 +95,7 @@ export async function startStepFunServer(
 		// An error while writing to a client that has just disconnected can be ignored.
 		response.on('error', () => undefined);
 		response.on('close', () => {
-			record.answeredAt = Date.now();
+			record.respondedAt = Date.now();
 			if (response.headersSent) record.status = response.statusCode;
 			// A connection that the server broke on purpose was not closed by the client.
 			record.aborted = !response.writableFinished && !brokenByServer.has(response);
@@ -109,7 +115,7 @@ export async function startStepFunServer(
 		if (options.alwaysRedirect !== undefined) {
 			await readBody(request);
 			const location = `${options.alwaysRedirect}${request.url ?? ''}`;
-			await sendAnswer(response, jsonAnswer(307, {}, { Location: location }));
+			await sendResponse(response, jsonResponse(307, {}, { Location: location }));
 		} else if (!isKnown) {
 			await readBody(request);
 			await refuse(record, response, 404, `Unknown request: ${record.method} ${path}`);
@@ -117,7 +123,7 @@ export async function startStepFunServer(
 			await readBody(request);
 			await refuse(record, response, 401, 'Incorrect API key provided');
 		} else if (operation === undefined) {
-			await answerFree(endpoint ?? '', record, response);
+			await respondWithoutCharge(endpoint ?? '', record, response);
 		} else {
 			record.nth = ++imageRequests;
 			const admission = limits.admit(key);
@@ -126,7 +132,7 @@ export async function startStepFunServer(
 				const body = await parseBody(request.headers['content-type'], raw);
 				if (recordBodies) recordBody(record, raw, body);
 				if (admission.admitted) {
-					await answerImage(operation, body, record, response);
+					await respondWithImage(operation, body, record, response);
 				} else {
 					const headers = retryAfterHeader(admission.retryAfter);
 					await refuse(record, response, 429, admission.message, headers);
@@ -137,7 +143,7 @@ export async function startStepFunServer(
 		}
 	}
 
-	async function answerFree(
+	async function respondWithoutCharge(
 		endpoint: string,
 		record: RecordedRequest,
 		response: ServerResponse,
@@ -146,13 +152,13 @@ export async function startStepFunServer(
 			? models.filter((model) => !NOT_IN_STEP_PLAN.models.includes(model))
 			: models;
 		const value = endpoint === '/accounts' ? account.describe() : modelList(offered);
-		const answer = jsonAnswer(200, spell(value, jsonSpelling));
+		const planned = jsonResponse(200, spell(value, jsonSpelling));
 		const fault = faults.next({ path: record.path });
 		if (fault?.delayMs !== undefined) await pause(fault.delayMs, closing.signal);
-		await deliver(response, changedBy(fault, answer), fault);
+		await deliver(response, changedBy(fault, planned), fault);
 	}
 
-	async function answerImage(
+	async function respondWithImage(
 		operation: Operation,
 		body: ParsedBody,
 		record: RecordedRequest,
@@ -173,7 +179,7 @@ export async function startStepFunServer(
 		const stopsEarly = fault !== undefined && ('status' in fault || 'redirectTo' in fault);
 		if (stopsEarly) {
 			if (fault.billed) bill(checked, record, newId());
-			return await deliver(response, changedBy(fault, jsonAnswer(200, {})), fault);
+			return await deliver(response, changedBy(fault, jsonResponse(200, {})), fault);
 		}
 		let picture: Picture;
 		try {
@@ -184,8 +190,8 @@ export async function startStepFunServer(
 		}
 		const id = newId();
 		if (fault?.billed ?? true) bill(checked, record, id);
-		const answer = imageAnswer(checked, picture, id, fault);
-		await deliver(response, changedBy(fault, answer), fault);
+		const planned = imageResponse(checked, picture, id, fault);
+		await deliver(response, changedBy(fault, planned), fault);
 	}
 
 	function latencyOf(nth: number): number {
@@ -201,12 +207,12 @@ export async function startStepFunServer(
 		billed.push({ path: record.path, operation, model, prompt, seed, price, id });
 	}
 
-	function imageAnswer(
+	function imageResponse(
 		checked: CheckedRequest,
 		picture: Picture,
 		id: string,
 		fault: Fault | undefined,
-	): Answer {
+	): PlannedResponse {
 		const created = Math.floor(Date.now() / 1000);
 		const filter =
 			fault !== undefined && 'contentFiltered' in fault
@@ -222,7 +228,7 @@ export async function startStepFunServer(
 			field,
 		};
 		const parts = { id, created, image: isEmpty ? undefined : image };
-		return jsonAnswer(200, spellAnswer(parts, jsonSpelling));
+		return jsonResponse(200, spellResponse(parts, jsonSpelling));
 	}
 
 	function filteredField(
@@ -265,7 +271,7 @@ export async function startStepFunServer(
 	): Promise<void> {
 		record.problem = message;
 		const { type } = problem(status, message);
-		await sendAnswer(response, jsonAnswer(status, { error: { message, type } }, headers));
+		await sendResponse(response, jsonResponse(status, { error: { message, type } }, headers));
 	}
 
 	const api = createServer((request, response) => {
@@ -273,9 +279,9 @@ export async function startStepFunServer(
 			if (response.headersSent || response.destroyed) return response.destroy();
 			// A mistake of this server's own has to be seen, not taken for a broken connection.
 			const message = `The local server failed: ${String(error)}`;
-			return void sendAnswer(
+			return void sendResponse(
 				response,
-				jsonAnswer(500, { error: { message, type: errorType(500) } }),
+				jsonResponse(500, { error: { message, type: errorType(500) } }),
 			).catch(() => response.destroy());
 		});
 	});
@@ -332,45 +338,45 @@ const brokenByServer = new WeakSet<ServerResponse>();
 
 async function deliver(
 	response: ServerResponse,
-	answer: Answer,
+	planned: PlannedResponse,
 	fault: Fault | undefined,
 ): Promise<void> {
 	if (fault !== undefined && ('drop' in fault || 'cutBody' in fault)) brokenByServer.add(response);
-	await sendFaulty(response, answer, fault);
+	await sendFaulty(response, planned, fault);
 }
 
 /** Applies the faults that change what is said; the others change how it is sent. */
-function changedBy(fault: Fault | undefined, answer: Answer): Answer {
-	if (fault === undefined) return answer;
+function changedBy(fault: Fault | undefined, planned: PlannedResponse): PlannedResponse {
+	if (fault === undefined) return planned;
 	if ('status' in fault) {
 		const message = `Fault ${fault.status}`;
 		const body =
 			fault.body ?? JSON.stringify({ error: { message, type: errorType(fault.status) } });
 		const type = body.trimStart().startsWith('<') ? { 'Content-Type': 'text/html' } : {};
 		const headers = { ...type, ...retryAfterHeader(fault.retryAfter), ...fault.headers };
-		return jsonAnswer(fault.status, body, headers);
+		return jsonResponse(fault.status, body, headers);
 	}
-	if ('redirectTo' in fault) return jsonAnswer(307, {}, { Location: fault.redirectTo });
-	if ('badJson' in fault) return jsonAnswer(200, '{"id":"broken","data":[{"seed":1,');
-	if ('emptyBody' in fault) return jsonAnswer(200, '');
+	if ('redirectTo' in fault) return jsonResponse(307, {}, { Location: fault.redirectTo });
+	if ('badJson' in fault) return jsonResponse(200, '{"id":"broken","data":[{"seed":1,');
+	if ('emptyBody' in fault) return jsonResponse(200, '');
 	if ('html' in fault) {
 		const page = '<!doctype html><title>Sign in</title><h1>Please sign in</h1>';
-		return jsonAnswer(200, page, { 'Content-Type': 'text/html; charset=utf-8' });
+		return jsonResponse(200, page, { 'Content-Type': 'text/html; charset=utf-8' });
 	}
-	const { chunks } = answer;
+	const { chunks } = planned;
 	if ('behindJson' in fault) {
-		return { ...answer, chunks: [...chunks, Buffer.from(fault.behindJson)] };
+		return { ...planned, chunks: [...chunks, Buffer.from(fault.behindJson)] };
 	}
 	if ('withoutLastBrace' in fault) {
 		const last = String(chunks.at(-1));
 		const cut = Buffer.from(last.slice(0, last.lastIndexOf('}')));
-		return { ...answer, chunks: [...chunks.slice(0, -1), cut] };
+		return { ...planned, chunks: [...chunks.slice(0, -1), cut] };
 	}
 	if ('firstMember' in fault) {
 		const first = String(chunks[0]).replace('{', () => `{${fault.firstMember},`);
-		return { ...answer, chunks: [Buffer.from(first), ...chunks.slice(1)] };
+		return { ...planned, chunks: [Buffer.from(first), ...chunks.slice(1)] };
 	}
-	return answer;
+	return planned;
 }
 
 function retryAfterHeader(retryAfter: number | string | undefined): OutgoingHttpHeaders {

@@ -26,7 +26,7 @@ export interface OperationRules {
 	zeroSeedIsRandom: boolean;
 }
 
-/** What the page of Step Plan says is answered with 400 there. */
+/** What the page of Step Plan says gets a 400 there. */
 export const NOT_IN_STEP_PLAN = {
 	models: ['step-2x-large'] as readonly string[],
 	operations: ['image2image'] as readonly Operation[],

@@ -47,11 +47,11 @@ async function main(): Promise<void> {
 			problem,
 			unknown,
 			receivedAt,
-			answeredAt = receivedAt,
+			respondedAt = receivedAt,
 		}) => {
 			const unknownFields = unknown && `(unknown: ${unknown.join(', ')})`;
-			const outcome = [status ?? 'no answer', problem, unknownFields].filter(Boolean).join(' ');
-			process.stdout.write(`${method} ${path}  ${outcome}  ${answeredAt - receivedAt} ms\n`);
+			const outcome = [status ?? 'no response', problem, unknownFields].filter(Boolean).join(' ');
+			process.stdout.write(`${method} ${path}  ${outcome}  ${respondedAt - receivedAt} ms\n`);
 		},
 	});
 	process.stdout

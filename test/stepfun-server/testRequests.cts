@@ -9,7 +9,7 @@ export interface Target {
 export interface Reply {
 	status: number;
 	headers: Headers;
-	/** The parsed body; image answers and errors share this loose form. */
+	/** The parsed body; image responses and errors share this loose form. */
 	body: {
 		id?: string;
 		created?: number;
@@ -125,7 +125,7 @@ export function filePart(bytes: Buffer, type = 'image/png'): Blob {
 	return new Blob([new Uint8Array(bytes)], { type });
 }
 
-/** The picture of a Base64 answer. */
+/** The picture of a Base64 response. */
 export function pictureOf({ body }: Reply): Buffer {
 	return Buffer.from(body.data?.[0]?.b64_json ?? '', 'base64');
 }

@@ -42,21 +42,21 @@ export type Fault = {
 } & (
 	| { delayMs: number }
 	| StatusFault
-	/** Connection broken: before any answer, after the headers, or in a body of unknown length. */
-	| { drop: 'before-answer' | 'after-headers' | 'mid-body' }
+	/** Connection broken: before any response, after the headers, or in a body of unknown length. */
+	| { drop: 'before-response' | 'after-headers' | 'mid-body' }
 	/** Announces the whole length, sends half of it and closes. */
 	| { cutBody: true }
 	| { badJson: true }
-	/** An HTML page with status 200, as a proxy or a login page answers. */
+	/** An HTML page with status 200, as a proxy or a login page sends. */
 	| { html: true }
 	| { emptyBody: true }
-	/** The image field of a filtered answer: absent, null, "" or an image. */
+	/** The image field of a filtered response: absent, null, "" or an image. */
 	| { contentFiltered: true | 'null' | 'empty' | 'with-image' }
 	/** Status 200 with `data: []`. */
 	| { noImage: true }
 	/** The image field (or the file behind the URL) holds text. */
 	| { notAnImage: true }
-	/** Never answers. */
+	/** Never responds. */
 	| { hang: true }
 	/** Status 307 to this address. */
 	| { redirectTo: string }
@@ -70,7 +70,7 @@ export type Fault = {
 	| { firstMember: string }
 	/** Sends the body in small pieces for about this long; with a status, its own body. */
 	| { dripMs: number }
-	/** The link of the answer leads to 404 the first time. */
+	/** The link of the response leads to 404 the first time. */
 	| { lateLink: true }
 );
 
@@ -85,7 +85,7 @@ export interface FaultRule {
 export type ResultFault = { delayMs?: number } & (
 	| { delayMs: number }
 	| StatusFault
-	| { drop: 'before-answer' | 'after-headers' | 'mid-body' }
+	| { drop: 'before-response' | 'after-headers' | 'mid-body' }
 	| { cutBody: true }
 	| { emptyBody: true }
 	| { notAnImage: true }
@@ -150,7 +150,7 @@ export interface StepFunServerOptions {
 	refusedWords?: string[];
 	/** Words in the prompt that bring `finish_reason: "content_filtered"`. */
 	filteredWords?: string[];
-	/** Answers every API request with 307 to this origin and the same path. */
+	/** Redirects every API request with 307 to this origin and the same path. */
 	alwaysRedirect?: string;
 	/** Keeps bodies, uploads and sent pictures in memory. Default true. */
 	recordBodies?: boolean;
@@ -179,16 +179,16 @@ export interface RecordedRequest {
 	rawBody?: Buffer;
 	/** Milliseconds since the epoch. */
 	receivedAt: number;
-	answeredAt?: number;
+	respondedAt?: number;
 	/** Absent if the connection ended without a status line. */
 	status?: number;
-	/** Message of the error, if the answer was one. */
+	/** Message of the error, if the response was one. */
 	problem?: string;
 	/** Fields that the documentation says nothing about. They were taken and had no effect. */
 	unknown?: string[];
 	billed: boolean;
 	traceId: string;
-	/** The client closed the connection before the answer was complete. */
+	/** The client closed the connection before the response was complete. */
 	aborted: boolean;
 }
 
@@ -197,7 +197,7 @@ export interface RecordedResultRequest {
 	path: string;
 	headers: IncomingHttpHeaders;
 	receivedAt: number;
-	answeredAt?: number;
+	respondedAt?: number;
 	status?: number;
 	/** True if the request carried an Authorization header, which must never happen. */
 	hadAuthorization: boolean;
@@ -210,7 +210,7 @@ export interface BilledImage {
 	prompt: string;
 	seed: number;
 	price: number;
-	/** Id of the answer: the key of the picture in `images`. */
+	/** Id of the response: the key of the picture in `images`. */
 	id: string;
 }
 
@@ -231,11 +231,11 @@ export interface StepFunServer {
 	readonly balance: number;
 	/** Most image requests that were being worked on at one time. */
 	readonly maxInFlight: number;
-	/** How many requests were answered 429, by a limit or by a fault. */
+	/** How many requests were refused with 429, by a limit or by a fault. */
 	readonly rejected429: number;
 	/** The sent pictures, byte for byte, in the order they were made. Empty without `recordBodies`. */
 	readonly sentImages: Buffer[];
-	/** The sent pictures by the `id` of the answer. Empty without `recordBodies`. */
+	/** The sent pictures by the `id` of the response. Empty without `recordBodies`. */
 	readonly images: Map<string, Buffer>;
 	/** Replaces the fault plan; the counts of `times` restart, `nth` continues. */
 	setFaults(rules: FaultRule[]): void;
@@ -246,7 +246,7 @@ export interface StepFunServer {
 	close(): Promise<void>;
 }
 
-/** An answer that refuses a request. */
+/** A response that refuses a request. */
 export interface Problem {
 	status: number;
 	message: string;

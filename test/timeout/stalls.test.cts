@@ -6,8 +6,8 @@ import { setTimeout as wait } from 'node:timers/promises';
 
 import { inputImage, itemWithFile } from '../kit/images.cts';
 import {
-	answerWith,
-	answerWithLink,
+	imageResponse,
+	linkResponse,
 	startHostileServer,
 	type HostileServer,
 } from '../kit/hostileServer.cts';
@@ -143,14 +143,14 @@ describe('A binary store that stalls', () => {
 	});
 });
 
-describe('An answer that is whole and does not end', () => {
+describe('A response that is whole and does not end', () => {
 	test.each([
-		['an image', () => answerWith(png.toString('base64'))],
-		['a link', () => answerWithLink(`${hostile.origin}/image.png`)],
-	])('delivers %s once', async (_what, answer) => {
+		['an image', () => imageResponse(png.toString('base64'))],
+		['a link', () => linkResponse(`${hostile.origin}/image.png`)],
+	])('delivers %s once', async (_what, body) => {
 		hostile.attackWith((request, response) => {
 			if (request.method === 'GET') response.end(png);
-			else response.write(answer());
+			else response.write(body());
 		});
 		const { items, error } = await runGenerate(hostile, quick);
 		expect(error?.message).toBeUndefined();
@@ -162,7 +162,7 @@ describe('An answer that is whole and does not end', () => {
 test('A page behind the link of an image is recognized before it ends', async () => {
 	hostile.attackWith((request, response) => {
 		if (request.method === 'GET') response.write(`<p>${'Please log in. '.repeat(9)}`);
-		else response.end(answerWithLink(`${hostile.origin}/image.png`));
+		else response.end(linkResponse(`${hostile.origin}/image.png`));
 	});
 	const { error } = await runGenerate(hostile, quick);
 	expect(error?.message).toContain('sent something that is not an image: Please log in.');

@@ -15,7 +15,7 @@ export const GENERATE_NODE = 'Generate image';
 
 export const PROMPT = 'A red running shoe on white marble, soft morning light';
 
-/** The local server answers a prompt with this word as StepFun answers one that its moderation refuses. */
+/** The local server refuses a prompt with this word, as StepFun's moderation would. */
 const REFUSED_WORD = 'forbidden-451';
 
 const [STANDARD, OTHER] = modelsFor('generate');

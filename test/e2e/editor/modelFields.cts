@@ -68,7 +68,7 @@ export async function checkModels(
 	return found.join('; ');
 }
 
-/** What a server may answer instead of its list of models, and what then stands in the list's place. */
+/** What a server may send instead of its list of models, and what then stands in the list's place. */
 const MISSING_LISTS: Array<{ fault: Fault; shown: RegExp }> = [
 	{
 		fault: { status: 401 },
@@ -76,7 +76,7 @@ const MISSING_LISTS: Array<{ fault: Fault; shown: RegExp }> = [
 			/^401 - The list of models is not available\nThe API key was not accepted: Fault 401\. /m,
 	},
 	{
-		fault: { drop: 'before-answer' },
+		fault: { drop: 'before-response' },
 		shown: /^The list of models is not available\nThe connection to 127\.0\.0\.1:\d+ failed: /m,
 	},
 	{

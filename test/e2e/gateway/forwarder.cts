@@ -22,15 +22,15 @@ export interface Forwarder {
  */
 export async function startForwarder(upstream: string, tlsFolder?: string): Promise<Forwarder> {
 	const asked: string[] = [];
-	const forward: RequestListener = (incoming, answer) => {
+	const forward: RequestListener = (incoming, response) => {
 		const { method, headers, url = '/' } = incoming;
 		asked.push(url);
 		const { pathname, search } = new URL(url, upstream);
 		const outgoing = request(`${upstream}${pathname}${search}`, { method, headers }, (received) => {
-			answer.writeHead(received.statusCode ?? 502, received.headers);
-			received.pipe(answer);
+			response.writeHead(received.statusCode ?? 502, received.headers);
+			received.pipe(response);
 		});
-		outgoing.on('error', () => answer.destroy());
+		outgoing.on('error', () => response.destroy());
 		incoming.pipe(outgoing);
 	};
 	const server = tlsFolder

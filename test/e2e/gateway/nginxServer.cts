@@ -39,7 +39,7 @@ events {}
 http {
 	access_log off;
 	client_body_temp_path ${folder}/bodies;
-	proxy_temp_path ${folder}/answers;
+	proxy_temp_path ${folder}/responses;
 	fastcgi_temp_path ${folder}/fastcgi;
 	uwsgi_temp_path ${folder}/uwsgi;
 	scgi_temp_path ${folder}/scgi;
@@ -64,7 +64,7 @@ http {
 	await log.close();
 	const origin = `http://127.0.0.1:${port}`;
 	try {
-		await waitFor('an answer of nginx', async () => {
+		await waitFor('a response of nginx', async () => {
 			if (child.exitCode !== null) throw new Error(`nginx ended with ${child.exitCode}`);
 			return (await fetch(origin).catch(() => undefined)) !== undefined;
 		});

@@ -37,8 +37,8 @@ export interface GatewayChain {
 	nginx: string;
 	/** The headers that configure the gateway, except the key. */
 	headers: Record<string, string>;
-	/** How long the server takes for an answer that nginx does not wait for. */
-	slowAnswerMs: number;
+	/** How long the server takes for a response that nginx does not wait for. */
+	slowResponseMs: number;
 }
 
 interface NodeContext extends GatewayChain {
@@ -234,13 +234,13 @@ const CHECKS: Record<string, (context: NodeContext) => Promise<void>> = {
 	},
 
 	async "nginx's 504 costs one image, or two at most where the format is StepFun's"(context) {
-		const { server, nginx, slowAnswerMs } = context;
+		const { server, nginx, slowResponseMs } = context;
 		for (const [apiFormat, most] of [
 			['openai', 1],
 			['stepfun', 2],
 		] as const) {
 			server.reset();
-			server.setFaults([{ fault: { delayMs: slowAnswerMs } }]);
+			server.setFaults([{ fault: { delayMs: slowResponseMs } }]);
 			const account = await createAccount(context, `${nginx}/v1/proxy`, { apiFormat });
 			const { error = '' } = await runNode(context, account, {});
 			match(error, /^The service took too long and gave up/);

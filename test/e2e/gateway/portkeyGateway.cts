@@ -12,9 +12,9 @@ const SCRIPT = join(FOLDER, 'node_modules/@portkey-ai/gateway/build/start-server
 const LOOPBACK_ONLY = join(__dirname, 'loopbackOnly.cjs');
 
 /**
- * The release, and the HTTP server below it. From 1.14.2 of the latter on, the gateway answers 500 to whatever it passes
- * through unchanged, after the server behind it has answered (Portkey-AI/gateway, issue 1389). npm picks a newer one by
- * itself.
+ * The release, and the HTTP server below it. From 1.14.2 of the latter on, the gateway responds with 500 to whatever it
+ * passes through unchanged, after the server behind it has responded (Portkey-AI/gateway, issue 1389). npm picks a newer
+ * one by itself.
  */
 const MANIFEST = JSON.stringify({
 	private: true,
@@ -64,7 +64,7 @@ export async function startPortkeyGateway(
 	await log.close();
 	const origin = `http://127.0.0.1:${port}`;
 	try {
-		await waitFor('an answer of the gateway', async () => {
+		await waitFor('a response of the gateway', async () => {
 			if (child.exitCode !== null) throw new Error(`The gateway ended with ${child.exitCode}`);
 			return (await fetch(origin).catch(() => undefined))?.ok ?? false;
 		});

@@ -56,12 +56,12 @@ export async function startBatch(
 	});
 	await Promise.all(
 		Array.from({ length: executions }, async (_, execution) => {
-			const answer = await fetch(workflow.webhookUrl, {
+			const response = await fetch(workflow.webhookUrl, {
 				method: 'POST',
 				headers: { 'content-type': 'application/json' },
 				body: JSON.stringify({ prompts: promptsOf(title, execution) }),
 			});
-			if (!answer.ok) throw new Error(`The webhook answered ${answer.status}`);
+			if (!response.ok) throw new Error(`The webhook responded with ${response.status}`);
 		}),
 	);
 	return { title, workflow, executions };

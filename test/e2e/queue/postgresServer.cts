@@ -12,7 +12,7 @@ const run = promisify(execFile);
 const HOST = '127.0.0.1';
 const USER = 'n8n';
 const DATABASE = 'postgres';
-const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
+const MAX_OUTPUT_BYTES = 64 * 1024 * 1024;
 
 /** A running PostgreSQL of this run's own. */
 export interface PostgresServer {
@@ -66,7 +66,7 @@ export async function startPostgres(folder: string): Promise<PostgresServer> {
 
 	const connection = {
 		env: { ...process.env, PGPASSWORD: password },
-		maxBuffer: MAX_ANSWER_BYTES,
+		maxBuffer: MAX_OUTPUT_BYTES,
 	};
 	const address = ['-h', HOST, '-p', String(port), '-U', USER, '-d', DATABASE];
 	async function query<Row>(sql: string): Promise<Row[]> {
@@ -77,7 +77,7 @@ export async function startPostgres(folder: string): Promise<PostgresServer> {
 	// A fast shutdown: no waiting for clients to leave.
 	const stop = async () => await endProcess(child, 'SIGINT');
 	try {
-		await waitFor('an answer of PostgreSQL', async () =>
+		await waitFor('a response of PostgreSQL', async () =>
 			query('select 1').then(
 				() => true,
 				() => false,

@@ -37,7 +37,7 @@ export async function startRedis(folder: string): Promise<RedisServer> {
 		(await promisify(execFile)(client, ['-p', String(port), ...words])).stdout.trim();
 	try {
 		await waitFor(
-			'an answer of Redis',
+			'a response of Redis',
 			async () => (await command('ping').catch(() => '')) === 'PONG',
 		);
 	} catch (error) {

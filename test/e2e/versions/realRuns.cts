@@ -81,7 +81,7 @@ async function runOperations(
 		'Image to Image': {
 			operation: 'imageToImage',
 			prompt: 'A poster of it',
-			// Here the image comes from the link in the answer.
+			// Here the image comes from the link in the response.
 			output: 'fileAndUrl',
 		},
 		'Get Balance': { resource: 'account', operation: 'getBalance' },
@@ -143,8 +143,8 @@ async function runTemporaryLink(
 		return false;
 	}
 	const [{ json }] = itemsOf(execution, IMAGES);
-	const answer = await fetch(String(json.link));
-	const served = Buffer.from(await answer.arrayBuffer());
+	const response = await fetch(String(json.link));
+	const served = Buffer.from(await response.arrayBuffer());
 	ok(server.images.get(String(json.id))?.equals(served), 'n8n serves other bytes at the link');
 	return true;
 }

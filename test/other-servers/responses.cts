@@ -1,7 +1,7 @@
-import type { Answer } from './types.cts';
+import type { PlannedResponse } from './types.cts';
 
 /** A refusal. A check may throw it: it is then sent like one that is returned. */
-export class Refusal extends Error implements Answer {
+export class Refusal extends Error implements PlannedResponse {
 	constructor(
 		readonly status: number,
 		readonly body: unknown,
@@ -12,11 +12,11 @@ export class Refusal extends Error implements Answer {
 }
 
 /** A success. */
-export function ok(body: unknown, headers: Record<string, string> = {}): Answer {
+export function ok(body: unknown, headers: Record<string, string> = {}): PlannedResponse {
 	return { status: 200, body, headers };
 }
 
 /** A list with one model, in OpenAI's form. */
-export function modelList(model: object): Answer {
+export function modelList(model: object): PlannedResponse {
 	return ok({ object: 'list', data: [model] });
 }
