@@ -73,7 +73,7 @@ const testOfErrors = KNOWS_TOOLS ? test : test.skip;
 
 describe('Agent tool: an error reaches the agent as a message that says how to go on', () => {
 	testOfErrors(
-		'A tool that stops on errors throws it, and the next call is made all the same',
+		'A tool that stops on errors throws the error, and the next call still runs',
 		async () => {
 			const [refused, made] = await runTool([' ', 'A red shoe']);
 
@@ -85,7 +85,7 @@ describe('Agent tool: an error reaches the agent as a message that says how to g
 		},
 	);
 
-	test('A tool that continues on errors returns it', async () => {
+	test('A tool that continues on errors returns the error', async () => {
 		const [refused] = await runTool([' '], { onError: 'continueRegularOutput' });
 
 		expect(refused).toEqual({ returned: [expect.objectContaining({ error: EMPTY_PROMPT })] });
@@ -123,7 +123,7 @@ describe('Agent tool: the node knows that it is a tool', () => {
 		expect(await errorOf('stepFunImage')).toBe(EMPTY_PROMPT);
 	});
 
-	test('by the name of its type, where n8n does not say it yet', async () => {
+	test('by the name of its type if n8n does not say so', async () => {
 		Reflect.deleteProperty(SupplyDataContext.prototype, 'isToolExecution');
 
 		expect(await errorOf('stepFunImageTool')).toBe(EMPTY_PROMPT);

@@ -16,7 +16,7 @@ const request = {
 	image: { operation: 'generate' as const, model: 'step-image-edit-2', hasInputImage: false },
 };
 
-test('An error of the tool tells an agent, which sees the message alone, in it how to go on', () => {
+test('An error of a tool says how to go on in its message, which is all that an agent sees', () => {
 	expect(requestError(agent, request, refused, redactor).message).toBe(
 		'Moderation refused the request: no. Change the prompt. The same request would be refused again, so the node does not repeat it.',
 	);
@@ -25,7 +25,7 @@ test('An error of the tool tells an agent, which sees the message alone, in it h
 	);
 });
 
-test('An error of the node tells a person how to go on in its description, and not twice', () => {
+test('An error of a node says how to go on once, in its description', () => {
 	const error = requestError(workflow, request, refused, redactor);
 	expect(error.message).toBe('Moderation refused the request: no');
 	expect(error.description).toContain('Change the prompt.');

@@ -45,7 +45,7 @@ const choicesOf = (name: string, operation: string, of: INodeTypeDescription) =>
 };
 
 (KNOWS_TOOLS ? describe : describe.skip)('Agent tool: text in, text out', () => {
-	test('A tool puts out a link, not a file', () => {
+	test('A tool returns a link, not a file', () => {
 		expect(toolValues({ operation: 'generate' })).toMatchObject({ output: 'url' });
 		expect(toolValues({ operation: 'generate' })).not.toHaveProperty('outputField');
 	});
@@ -92,7 +92,7 @@ const choicesOf = (name: string, operation: string, of: INodeTypeDescription) =>
 			'$0.02 or ¥0.1',
 		],
 	])(
-		'The description of a tool with %s tells the link and the price',
+		'The description of a tool with %s mentions the link and the price',
 		(operation, purpose, price) => {
 			const values = toolValues({ operation });
 			expect(described(values)).toMatch(purpose);
@@ -105,7 +105,7 @@ const choicesOf = (name: string, operation: string, of: INodeTypeDescription) =>
 		expect(described(values)).toMatch(/^Gets the balance .* Costs nothing\.$/);
 	});
 
-	test('A node of a workflow has no description of a tool', () => {
+	test('A workflow node has no tool description', () => {
 		const shown = description.properties.filter(
 			(property) =>
 				property.name === 'toolDescription' &&
@@ -119,7 +119,7 @@ const choicesOf = (name: string, operation: string, of: INodeTypeDescription) =>
 		expect(shown).toEqual([]);
 	});
 
-	test('The description of a tool is what its owner wrote, where somebody wrote one', () => {
+	test("A description that the user wrote replaces the tool's own", () => {
 		const toolDescription = 'Makes a picture and returns a link to it';
 		expect(
 			described({
@@ -132,7 +132,7 @@ const choicesOf = (name: string, operation: string, of: INodeTypeDescription) =>
 	});
 
 	test.each(['generate', 'edit', 'imageToImage'])(
-		'The name that n8n gives a tool with %s is one that model providers take',
+		'Model providers accept the name that n8n gives a tool with %s',
 		(operation) => {
 			const name = NodeHelpers.makeNodeName({ resource: 'image', operation }, tool);
 			expect(nodeNameToToolName(name)).toMatch(/^[A-Za-z0-9_-]{1,64}$/);

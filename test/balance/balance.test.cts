@@ -21,7 +21,7 @@ const getBalance = async (rest: Partial<NodeRun> = {}) =>
 		...rest,
 	});
 
-test('Get Balance tells what is left and how many images of each model it buys', async () => {
+test('Get Balance returns the balance and how many images of each model it buys', async () => {
 	server = await startStepFunServer({
 		balance: { type: 'prepaid', cash: 0.5, voucher: 0.1 },
 	});
@@ -72,14 +72,14 @@ describe('Get Balance: requests', () => {
 		expect(server.requests).toHaveLength(1);
 	});
 
-	test('Get Balance asks anew in the next run', async () => {
+	test('Get Balance asks again in the next run', async () => {
 		server = await startStepFunServer();
 		await getBalance({ items: rows });
 		await getBalance({ items: rows });
 		expect(server.requests).toHaveLength(2);
 	});
 
-	test("Get Balance asks anew with n8n's Retry On Fail", async () => {
+	test("Get Balance asks again with n8n's Retry On Fail", async () => {
 		await failing({ status: 401 }, 1);
 		const { items, error } = await getBalance({
 			items: rows,
@@ -98,7 +98,7 @@ describe('Get Balance: requests', () => {
 		expect(server.requests).toHaveLength(2);
 	});
 
-	test('Get Balance asks once when that fails for good, and each item tells of it', async () => {
+	test('Get Balance asks once if the request fails for good, and each item reports it', async () => {
 		await failing({ status: 401 });
 		const { items } = await getBalance({
 			items: rows,
@@ -111,7 +111,7 @@ describe('Get Balance: requests', () => {
 		expect(server.requests).toHaveLength(1);
 	});
 
-	test('Get Balance asks no more once the execution is canceled', async () => {
+	test('Get Balance stops asking when the execution is canceled', async () => {
 		await failing({ hang: true });
 		const asked = async () =>
 			await waitFor('the request', () => server.requests.length > 0, { pollMs: 10 });
@@ -140,7 +140,7 @@ test.each(['', 'images.example.com/v1', 'https://'])(
 	},
 );
 
-describe('Get Balance: errors speak of the balance, not of an image', () => {
+describe('Get Balance: errors mention the balance, not an image', () => {
 	const request = { path: '/accounts', baseUrl: 'https://images.example/v1' };
 	const toldOf = (...failure: ConstructorParameters<typeof RequestFailure>) => {
 		const { message, description } = explainFailure(request, new RequestFailure(...failure));
@@ -157,11 +157,11 @@ describe('Get Balance: errors speak of the balance, not of an image', () => {
 		['status', { status: 429, text: '' }],
 		['status', { status: 504, text: '' }],
 		['status', { status: 400, text: '' }],
-	])('An error of Get Balance after %s %j does not speak of images', (...failure) => {
+	])('An error of Get Balance after %s %j does not mention images', (...failure) => {
 		expect(toldOf(...failure)).not.toMatch(/charged|Options|image was|steps|model/i);
 	});
 
-	test('A 404 of Get Balance tells that not every server knows the balance', () => {
+	test('A 404 of Get Balance says that not every server reports a balance', () => {
 		expect(toldOf('status', { status: 404, text: '' })).toContain(
 			'Not every region and server reports the balance.',
 		);
@@ -229,7 +229,7 @@ describe('Get Balance: Include Input Fields', () => {
 	);
 });
 
-test('Get Balance says so where a server does not tell the balance', async () => {
+test('Get Balance says so if a server does not report a balance', async () => {
 	server = await startStepFunServer({
 		faults: [{ when: { path: 'accounts' }, fault: { status: 404 } }],
 	});

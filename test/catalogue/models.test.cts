@@ -99,7 +99,7 @@ describe.each(CASES)('Catalogue: %s, %s', (id, operation, capabilities) => {
 		}
 	});
 
-	test('says of each size its orientation, and a ratio that comes close to its pixels', () => {
+	test('gives each size an orientation, and a ratio close to its pixels', () => {
 		for (const { width, height, orientation, ratio } of capabilities.sizes ?? []) {
 			const [across, down] = ratio.split(':').map(Number);
 			expect(Math.abs((width / height) * (down / across) - 1)).toBeLessThan(0.02);
@@ -115,7 +115,7 @@ describe.each(CASES)('Catalogue: %s, %s', (id, operation, capabilities) => {
 	});
 });
 
-test('The catalogue starts with the sizes that StepFun uses when none is sent', () => {
+test('The catalogue lists the size first that StepFun uses when none is sent', () => {
 	const defaults = CASES.map(([id, operation, { defaultSize }]) => [
 		`${id} ${operation}`,
 		defaultSize && sizeValue(defaultSize),
@@ -129,7 +129,7 @@ test('The catalogue starts with the sizes that StepFun uses when none is sent', 
 	});
 });
 
-test('The catalogue knows what StepFun documents of input images, source weight and negative prompts', () => {
+test('The catalogue has what StepFun documents about input images, source weight and negative prompts', () => {
 	const edit2 = findModel('step-image-edit-2')?.operations;
 	expect(edit2?.edit?.inputImage).toEqual({ maxSide: 4096 });
 	expect(edit2?.generate?.negativePrompt?.ignoredAtCfgScale).toBe(1);
@@ -181,7 +181,7 @@ test('Operations have their names, and the models that offer them in the order o
 	expect(findModel('our-own-model')).toBeUndefined();
 });
 
-test('A size is written width first, and told with its orientation and ratio', () => {
+test('A size is shown width first, with its orientation and ratio', () => {
 	const { sizes = [] } = modelsFor('generate')[0].capabilities;
 	expect(sizes.map(sizeValue)).toEqual([
 		'1024x1024',

@@ -10,7 +10,7 @@ import {
 import { IMAGE_FORMATS } from '../../nodes/StepFunImage/catalogue/imageFormats';
 import { findOutput, OUTPUTS, outputsWith } from '../../nodes/StepFunImage/catalogue/outputs';
 
-test('An image leaves as a file, a link of the service, a link of n8n, or a file with either link', () => {
+test('An output is a file, a link of the service, a link of n8n, or a file with either link', () => {
 	expect(outputsWith('hasFile')).toEqual(['file', 'fileAndN8nLink', 'fileAndUrl']);
 	expect(outputsWith('hasUrl')).toEqual(['fileAndUrl', 'url']);
 	expect(outputsWith('hasN8nLink')).toEqual(['fileAndN8nLink', 'n8nLink']);
@@ -29,7 +29,7 @@ test('An output is found by its value', () => {
 	expect(findOutput('base64')).toBeUndefined();
 });
 
-test('The defaults are those that the README tells', () => {
+test('The defaults match the README', () => {
 	expect(RETRY_DEFAULTS).toEqual({ timeoutSeconds: 120, maxTries: 5, giveUpAfterSeconds: 600 });
 	expect(ACCOUNT_DEFAULTS).toEqual({ concurrentRequests: 5, requestsPerMinute: 0 });
 	expect([MAX_IMAGES_PER_INPUT, MAX_TRIES_LIMIT, FALLBACK_FIELD]).toEqual([20, 20, 'data']);

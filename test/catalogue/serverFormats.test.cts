@@ -11,7 +11,7 @@ type Value = ServerFormat['value'];
 const valuesWith = (isSo: (format: ServerFormat) => boolean): Value[] =>
 	SERVER_FORMATS.filter(isSo).map(({ value }) => value);
 
-test('The catalogue has six kinds of servers, each with its name and what it is', () => {
+test('The catalogue has six kinds of servers, each with a name and a description', () => {
 	expect(SERVER_FORMATS.map(({ value, name }) => [value, name])).toEqual([
 		['stepfun', 'StepFun'],
 		['openai', 'OpenAI-Compatible'],
@@ -23,7 +23,7 @@ test('The catalogue has six kinds of servers, each with its name and what it is'
 	for (const { description } of SERVER_FORMATS) expect(description).toMatch(/^\w.{10,}/);
 });
 
-test('A kind of server is found by its value, and any other value is StepFun', () => {
+test('A kind of server is found by its value, and any other value means StepFun', () => {
 	for (const format of SERVER_FORMATS) expect(findServerFormat(format.value)).toBe(format);
 	expect(findServerFormat('another')).toBe(STEPFUN_FORMAT);
 	expect(findServerFormat(undefined)).toBe(STEPFUN_FORMAT);

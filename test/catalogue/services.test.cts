@@ -34,7 +34,7 @@ test.each([
 	['https://api.stepfun.com.example.com/v1', undefined, undefined, false],
 	['no address', undefined, undefined, false],
 ])(
-	'%s charges in %s, counts its balance in %s, and is of StepFun: %s',
+	'%s charges in %s, shows its balance in %s, and belongs to StepFun: %s',
 	(url, currency, balance, isStepFun) => {
 		expect(currencyOf(url)).toBe(currency);
 		expect(balanceCurrencyOf(url)).toBe(balance);
@@ -55,6 +55,6 @@ test.each([
 	['httpx://images.example.com', false],
 	['view-source:https://images.example.com', false],
 	['', false],
-])('%j is an address that a request can be sent to: %s', (text, isAddress) => {
+])('%j is a valid address for requests: %s', (text, isAddress) => {
 	expect(isWebAddress(text)).toBe(isAddress);
 });

@@ -52,12 +52,12 @@ describe('Credential: the connection test', () => {
 		['a slash at the end', (url: string) => `${url}/`],
 		['slashes at the end', (url: string) => `${url}//`],
 		['spaces around it', (url: string) => `  ${url}/\n`],
-	])('The connection test takes a Base URL with %s', async (_, spell) => {
+	])('The connection test accepts a Base URL with %s', async (_, spell) => {
 		expect((await testLocal({ baseUrl: spell(server.url) })).status).toBe('OK');
 		expect(server.requests.map(({ path }) => path)).toEqual(['/v1/models']);
 	});
 
-	test('The connection test takes a key with stray spaces', async () => {
+	test('The connection test accepts a key with stray spaces', async () => {
 		expect((await testLocal({ apiKey: ` ${LOCAL_API_KEY}\n` })).status).toBe('OK');
 		expect(server.requests[0].headers.authorization).toBe('Bearer local-stepfun-key');
 	});
@@ -134,7 +134,7 @@ describe('Credential: the connection test', () => {
 			'https://new.example/v1',
 		],
 		['if there are any', 401, {}, 'was not accepted. Check'],
-	])("The connection test tells the server's own words %s", async (_what, status, fault, words) => {
+	])("The connection test shows the server's message %s", async (_what, status, fault, words) => {
 		server.setFaults([{ when: { path: '/models' }, fault: { status, body: '', ...fault } }]);
 		const { message } = await testLocal();
 		expect(message).toContain(words);
@@ -148,7 +148,7 @@ describe('Credential: the connection test', () => {
 		});
 	});
 
-	test('The connection test says that nobody listens at an address', async () => {
+	test('The connection test says that no server listens at an address', async () => {
 		const other = await startStepFunServer();
 		await other.close();
 		expect(await testLocal({ baseUrl: other.url })).toEqual({
@@ -174,25 +174,25 @@ describe('Credential: the connection test', () => {
 		expect(message).not.toMatch(/E[A-Z]{4,}/);
 	});
 
-	test('The connection test speaks of HTTPS where the server knows none', async () => {
+	test('The connection test mentions HTTPS if the server does not support it', async () => {
 		const { message } = await testLocal({ baseUrl: server.url.replace('http:', 'https:') });
 		expect(message).toContain('does not support HTTPS');
 	});
 
-	test('The connection test does not take an address without a version for right, if it has no list of models', async () => {
+	test('The connection test rejects an address without a version if it has no list of models', async () => {
 		expect(await testLocal({ apiFormat: 'openai', baseUrl: server.origin })).toMatchObject({
 			status: 'Error',
 			message: expect.stringContaining('the Base URL usually ends in /v1'),
 		});
 	});
 
-	test('The connection test takes a list of models without an object around it, as Together sends it', async () => {
+	test('The connection test accepts a list of models without an object around it, as Together sends it', async () => {
 		const body = '[{"id":"black-forest-labs/FLUX.1-schnell","type":"image"}]';
 		server.setFaults([{ when: { path: '/models' }, fault: { status: 200, body } }]);
 		expect(await testLocal()).toEqual({ status: 'OK', message: 'Connection successful!' });
 	});
 
-	test('The connection test takes the version of an address from its query, as Azure wants it there', async () => {
+	test('The connection test accepts a version in the query of an address, as Azure requires', async () => {
 		const baseUrl = `${server.origin}/openai/deployments/image?api-version=2025-04-01-preview`;
 		expect((await testLocal({ apiFormat: 'openai', baseUrl })).status).toBe('OK');
 	});
@@ -280,7 +280,7 @@ describe('Credential: the fields', () => {
 	});
 });
 
-describe("Credential: the Base URL of a server of one's own", () => {
+describe('Credential: the Base URL of a custom server', () => {
 	test.each([
 		['http://host/v1/images/generations', 'http://host/v1', ''],
 		['http://host/v1/images/edits/', 'http://host/v1', ''],
@@ -297,7 +297,7 @@ describe("Credential: the Base URL of a server of one's own", () => {
 		});
 	});
 
-	test('A query stays behind the path of each request', async () => {
+	test('The query of the Base URL is kept behind the path of each request', async () => {
 		const { items, error } = await runGenerate(
 			server,
 			{},
@@ -307,7 +307,7 @@ describe("Credential: the Base URL of a server of one's own", () => {
 		expect(items).toHaveLength(1);
 	});
 
-	test('Several headers go along, and the key stays', async () => {
+	test('Several headers are sent beside the key', async () => {
 		const headers = {
 			values: [
 				{ name: 'CF-Access-Client-Id', value: 'id-1' },
@@ -331,7 +331,7 @@ describe("Credential: the Base URL of a server of one's own", () => {
 		expect(error?.message).toBeUndefined();
 	});
 
-	test('Servers that draw one picture at a time are sent one request at a time, unless the credential says otherwise', () => {
+	test('Servers that draw one picture at a time get one request at a time, unless the credential says otherwise', () => {
 		const concurrencyOf = (apiFormat: string, concurrentRequests: number) =>
 			parseCredential({ service: 'custom', apiFormat, concurrentRequests }).limits
 				.concurrentRequests;

@@ -40,7 +40,7 @@ const run = async (
 test.each([
 	['an address', () => server.origin],
 	['an organisation', () => ORGANIZATION],
-])('%s in a custom header loses no image whose link holds it', async (_what, value) => {
+])('An image with %s from a custom header in its link is kept', async (_what, value) => {
 	const { items, error } = await run({ headerSecret: value() });
 	expect(error?.message).toBeUndefined();
 	expect((await bytesOf(items[0].binary?.data)).equals(picture)).toBe(true);
@@ -49,20 +49,20 @@ test.each([
 });
 
 test.each([() => server.origin, () => ORGANIZATION])(
-	'A link that holds the value of a custom header is shown whole when its image cannot be fetched',
+	'A link that contains the value of a custom header is shown in full if its image cannot be downloaded',
 	async (value) => {
 		const { error } = await run({ headerSecret: value() }, 'file', 404);
 		expect(error?.description).toContain(`is still at ${link()} for`);
 	},
 );
 
-test('With Image URL a link that holds the value of a custom header leaves as it came', async () => {
+test('Image URL returns a link that contains the value of a custom header unchanged', async () => {
 	const { items } = await run({ headerSecret: ORGANIZATION }, 'url');
 	expect(items[0].json.url).toBe(link());
 });
 
 test.each<ICredentialDataDecryptedObject>([{ addCustomHeader: false }, { headerName: '' }])(
-	'The value of a custom header that is not sent (%j) is no secret',
+	'The value of a custom header that is not sent (%j) is not a secret',
 	async (changes) => {
 		const { items } = await run({ headerSecret: ORGANIZATION, ...changes }, 'url');
 		expect(items[0].json).toMatchObject({ url: link(), id: link() });

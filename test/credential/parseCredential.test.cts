@@ -52,7 +52,7 @@ describe('Credential: the address', () => {
 describe('Credential: custom headers and certificates', () => {
 	const HEADER = { addCustomHeader: true, headerName: ' X-Team ', headerSecret: ' Acme-Images ' };
 
-	test('A server of the user gets the header, and may have a certificate that nobody signed', () => {
+	test('A custom server gets the header, and may have a self-signed certificate', () => {
 		const { headers, ignoreSslIssues } = parseCredential({
 			...CUSTOM,
 			...HEADER,
@@ -70,7 +70,7 @@ describe('Credential: custom headers and certificates', () => {
 		expect(parseCredential({ ...CUSTOM, ...HEADER, ...changes }).headers).toEqual([]);
 	});
 
-	test('A certificate is checked unless it is a server of the user and the credential says so', () => {
+	test('A certificate is checked unless the credential of a custom server says otherwise', () => {
 		const ignores = (changes: object) => parseCredential({ ...CUSTOM, ...changes }).ignoreSslIssues;
 		expect(ignores({})).toBe(false);
 		expect(ignores({ ignoreSSLIssues: 'true' })).toBe(false);
@@ -88,12 +88,12 @@ describe('Credential: the headers that carry it', () => {
 	const headersOf = (changes: object) =>
 		authorizationHeaders(parseCredential({ ...CUSTOM, ...changes } as typeof CUSTOM));
 
-	test('are the key alone where the user added none', () => {
+	test('are the key alone if the user added none', () => {
 		expect(headersOf({})).toEqual({ Authorization: 'Bearer a-key-of-ours' });
 		expect(headersOf({ apiKey: ' ' })).toEqual({});
 	});
 
-	test('are the headers of the list, without those that have no name', () => {
+	test('are the headers of the list, except those without a name', () => {
 		const values = [
 			{ name: ' X-Team ', value: ' Acme ' },
 			{ name: ' ', value: 'nothing' },
@@ -110,7 +110,7 @@ describe('Credential: the headers that carry it', () => {
 		});
 	});
 
-	test('are the one of an older credential, too', () => {
+	test('include the header of an older credential', () => {
 		const headers = { values: [{ name: 'X-Team', value: 'Acme' }] };
 		expect(
 			headersOf({ headers, addCustomHeader: true, headerName: 'X-Old', headerSecret: 'old' }),
@@ -118,7 +118,7 @@ describe('Credential: the headers that carry it', () => {
 	});
 
 	test.each([[undefined], [{}], [{ values: 'x' }], [{ values: [] }]])(
-		'are no others where the list is %j',
+		'are the key alone if the list is %j',
 		(headers) => {
 			expect(headersOf({ headers })).toEqual({ Authorization: 'Bearer a-key-of-ours' });
 		},
@@ -209,7 +209,7 @@ describe('Credential: the account', () => {
 		expect(idOf({ concurrentRequests: 9 })).toBe(idOf({}));
 	});
 
-	test('is another one for another key, host or address that is none', () => {
+	test('differs for another key, another host and each invalid address', () => {
 		const ids = [
 			idOf({}),
 			idOf({ apiKey: 'another-key' }),
@@ -220,7 +220,7 @@ describe('Credential: the account', () => {
 		expect(new Set(ids).size).toBe(ids.length);
 	});
 
-	test('is another one for other headers or another query, if there is no key', () => {
+	test('differs for other headers or another query if there is no key', () => {
 		const headers = (value: string) => ({ headers: { values: [{ name: 'X-Api-Key', value }] } });
 		const changes = [
 			{},
@@ -234,13 +234,13 @@ describe('Credential: the account', () => {
 		expect(new Set(changes.map(idOf)).size).toBe(1);
 	});
 
-	test('is no text in which the key stands', () => {
+	test('does not contain the key', () => {
 		expect(idOf({})).toMatch(/^[0-9a-f]{64}$/);
 	});
 });
 
 describe('Credential: redaction', () => {
-	test('takes out the key as it was entered and as it is used, and the password of the address', () => {
+	test('removes the key as it was entered and as it is used, and the password in the address', () => {
 		const { redactor } = parseCredential({
 			...CUSTOM,
 			apiKey: 'a-key-of\nours-alone',
@@ -251,7 +251,7 @@ describe('Credential: redaction', () => {
 		expect(redactor.link('pass phrase')).toBe('***');
 	});
 
-	test('takes out a password that is not encoded as addresses are', () => {
+	test('removes a password that is not percent-encoded', () => {
 		const { redactor } = parseCredential({
 			...CUSTOM,
 			baseUrl: 'https://me:100%sure-of-it@images.example.com/v1',
@@ -259,7 +259,7 @@ describe('Credential: redaction', () => {
 		expect(redactor.link('is 100%sure-of-it')).toBe('is ***');
 	});
 
-	test('leaves the rest of the address', () => {
+	test('keeps the rest of the address', () => {
 		const { redactor } = parseCredential(CUSTOM);
 		expect(redactor.text('https://images.example.com/v1')).toBe('https://images.example.com/v1');
 		expect(() => parseCredential({ ...CUSTOM, baseUrl: 'no address' })).not.toThrow();
@@ -267,7 +267,7 @@ describe('Credential: redaction', () => {
 });
 
 describe('Credential: secrets in the address', () => {
-	test.each(['key', 'api-key', 'access_token', 'sig'])('The parameter %s is one', (name) => {
+	test.each(['key', 'api-key', 'access_token', 'sig'])('The parameter %s is secret', (name) => {
 		const baseUrl = `https://images.example.com/v1?${name}=open%2Bsesame-7&api-version=2026-01-01`;
 		const { redactor } = parseCredential({ ...CUSTOM, baseUrl });
 		const text = 'no open+sesame-7 or open%2Bsesame-7 in 2026-01-01';

@@ -92,11 +92,11 @@ async function editForm(extraBytes = 0): Promise<FormData> {
  * themselves.
  */
 const CHECKS: Record<string, (chain: Chain) => Promise<void>> = {
-	async 'the gateway listens on the loopback interface alone'({ gateway }) {
+	async 'the gateway listens only on the loopback interface'({ gateway }) {
 		deepStrictEqual(await gateway.listeningOn(), ['0100007F']);
 	},
 
-	async '/v1 drops the five settings of a generation in silence, the seed among them'(chain) {
+	async '/v1 silently drops the five settings of a generation, including the seed'(chain) {
 		const { server, gateway, headers } = chain;
 		const url = `${gateway.origin}/v1/images/generations`;
 		const { status, body } = await ask(url, headers, { ...GENERATION, ...SETTINGS });
@@ -136,7 +136,7 @@ const CHECKS: Record<string, (chain: Chain) => Promise<void>> = {
 		strictEqual(body?.message, 'Either x-portkey-config or x-portkey-provider header is required');
 	},
 
-	async 'one x-portkey-config header stands for all others, the key included'(chain) {
+	async 'one x-portkey-config header replaces all others, including the key'(chain) {
 		const { server, gateway } = chain;
 		const config = { provider: 'openai', api_key: LOCAL_API_KEY, custom_host: server.url };
 		const headers = { 'x-portkey-config': JSON.stringify(config) };
@@ -184,12 +184,12 @@ const CHECKS: Record<string, (chain: Chain) => Promise<void>> = {
 		server.setFaults([]);
 	},
 
-	async 'nginx passes what is small and quick'({ nginx, headers }) {
+	async 'nginx passes on small and quick requests'({ nginx, headers }) {
 		const url = `${nginx.origin}/v1/proxy/images/edits`;
 		strictEqual((await ask(url, headers, await editForm())).status, 200);
 	},
 
-	async 'nginx responds with 413, as HTML, to more than 1 MB, which reaches nobody'(chain) {
+	async 'nginx responds with 413, as HTML, to more than 1 MB, and passes nothing on'(chain) {
 		const { server, nginx, headers } = chain;
 		const url = `${nginx.origin}/v1/proxy/images/edits`;
 		const { status, text } = await ask(url, headers, await editForm(MEGABYTE));

@@ -13,7 +13,7 @@ function endlessTiff(entry: number[], bytes = MEGABYTE): Buffer {
 	return Buffer.concat([head, Buffer.alloc(bytes, Buffer.from(entry))]);
 }
 
-describe('a file that is made to keep the reader of its size busy', () => {
+describe('a file that is made to keep the size reader busy', () => {
 	test.each<[string, () => Buffer]>([
 		['JPEG of a million empty segments', () => Buffer.alloc(MEGABYTE, Buffer.from([0xff, 0xd8]))],
 		[
@@ -53,7 +53,7 @@ describe('a file that is made to keep the reader of its size busy', () => {
 			'JPEG of 64 MB',
 			() => Buffer.concat([Buffer.from([0xff, 0xd8]), Buffer.alloc(64 * MEGABYTE, 1)]),
 		],
-	])('%s is measured in a short time', async (_name, make) => {
+	])('%s is measured quickly', async (_name, make) => {
 		const file = make();
 		const startedAt = performance.now();
 		await measureImage(file);
@@ -61,7 +61,7 @@ describe('a file that is made to keep the reader of its size busy', () => {
 	});
 });
 
-describe('other work of n8n gets its turns', () => {
+describe('other work of n8n continues', () => {
 	/** A JPEG without a size, whose bytes are all to be looked at. */
 	const jpeg = Buffer.alloc(24 * MEGABYTE, Buffer.from([0xff, 0]));
 	jpeg.set([0xff, 0xd8, 0xff]);
@@ -119,7 +119,7 @@ test('a view into a larger buffer is read no further than its end', async () => 
 	});
 });
 
-describe('an image whose parts never end', () => {
+describe('an image with endless parts', () => {
 	const BYTES = 20 * MEGABYTE;
 	/** As large as a piece that a socket gives. */
 	const PIECE_BYTES = 64 * 1024;

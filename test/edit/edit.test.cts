@@ -47,7 +47,7 @@ test('Edit needs only an image and a prompt: one multipart POST, one edited pict
 });
 
 test.each(['shoe.png', '红鞋 (1).png', 'a "quoted" name.png', "it's; a=b.png", 'naïve café.png'])(
-	'The body of an edit reads like one that the form-data package makes, file name %j',
+	'The body of an edit matches one that the form-data package makes, file name %j',
 	async (fileName) => {
 		const image = await inputImage(80, 60);
 		await runEdit(server, [await itemWithFile(image, fileName)], {
@@ -217,7 +217,7 @@ describe('Edit: input formats', () => {
 		expect(server.requests[0].file?.name).toBe('download');
 	});
 
-	test('Edit names a file that has no name after its format', async () => {
+	test('Edit names a file without a name after its format', async () => {
 		const data = await storeFile(await inputImage(90, 70, 'jpeg'), 'x', 'image/jpeg');
 		delete data.fileName;
 		const { items } = await runEdit(server, [{ json: {}, binary: { data } }]);
@@ -269,7 +269,7 @@ describe('Edit: sizes', () => {
 	});
 });
 
-describe('Edit: the limits themselves are still allowed', () => {
+describe('Edit: images at a limit are accepted', () => {
 	test('step-image-edit-2 edits an image of 4096 x 4096 pixels', async () => {
 		const { error } = await runEdit(server, [await itemWithFile(await inputImage(4096, 4096))], {
 			output: 'url',

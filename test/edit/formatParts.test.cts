@@ -356,7 +356,7 @@ describe.each(['heif', 'avif'] as const)('%s', (format) => {
 		expect(endsOf(format, file)).toEqual(from(TYPE.length + 8, file));
 	});
 
-	test('is not followed behind a box whose length is none', () => {
+	test('is not followed behind a box with an invalid length', () => {
 		for (const length of [0, 2, 7]) {
 			const file = bytes(TYPE, META, numberOf(4, length, false), 'mdat', 'data');
 			expect(endsOf(format, file)).toEqual(from(TYPE.length + META.length + 8, file));

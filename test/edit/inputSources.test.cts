@@ -108,7 +108,7 @@ describe('Edit: an image from a URL', () => {
 		['/page', "The file at 'Image URL' is not an image that can be edited"],
 		['/endless', "The image at 'Image URL' could not be downloaded: the file is larger than"],
 	])(
-		'An Image URL that leads to %s is told as what it is, and nothing is sent to the service',
+		'An Image URL that leads to %s fails with a message that says so, and nothing is sent to the service',
 		async (path, message) => {
 			const { error } = await fromUrl(`${files.origin}${path}`);
 			expect(error?.message).toContain(message);
@@ -207,14 +207,14 @@ describe('Edit: an image as Base64 text', () => {
 	);
 });
 
-test('The login in an Image URL stands in no error', async () => {
+test('No error shows the login in an Image URL', async () => {
 	const address = `http://shop:open-sesame@127.0.0.1:${files.port}/missing.png`;
 	const { error } = await fromUrl(address);
 	expect(error?.description).toContain(`Check that ${files.origin}/missing.png opens`);
 	expect(`${error?.message} ${error?.description}`).not.toContain('open-sesame');
 });
 
-describe('Edit: binary fields that are none', () => {
+describe('Edit: fields without a file', () => {
 	const withBinary = (binary: unknown) => ({ json: {}, binary }) as INodeExecutionData;
 	const edit = async (item: INodeExecutionData, binaryPropertyName: string) =>
 		await runEdit(server, [item], { binaryPropertyName });
@@ -245,7 +245,7 @@ describe('Edit: binary fields that are none', () => {
 		expect(server.requests).toHaveLength(1);
 	});
 
-	test('A file that n8n does not have any more is named', async () => {
+	test('The error names a file that n8n no longer has', async () => {
 		const item = await itemWithFile(image);
 		item.binary!.data.id = 'filesystem-v2:workflows/a/executions/b/binary_data/c';
 		const { error } = await edit(item, 'data');
@@ -254,7 +254,7 @@ describe('Edit: binary fields that are none', () => {
 		expect(error?.context.itemIndex).toBe(0);
 	});
 
-	test('A file without a name gets one, since a form would send it as a text', async () => {
+	test('A file without a name gets one, since a form would send it as text', async () => {
 		const item = await itemWithFile(image);
 		item.binary!.data.fileName = '';
 		await edit(item, 'data');

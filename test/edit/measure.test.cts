@@ -95,7 +95,7 @@ describe.each(IMAGES)('The size of a %s', (format, make) => {
 		}
 	});
 
-	test('is not known of a file that ends before it', async () => {
+	test('is unknown if the file ends before it', async () => {
 		const beginning = file.subarray(0, format === 'gif' ? 9 : 18);
 		expect(await measureImage(beginning)).toEqual({ format, width: null, height: null });
 	});
@@ -186,7 +186,7 @@ describe('A size after much other data', () => {
 });
 
 describe('HEIF', () => {
-	test('may have sixteen sizes, of which the largest is its own', async () => {
+	test('may have sixteen sizes, of which the largest counts', async () => {
 		const withSizes = (previews: number) =>
 			heifHead(
 				Buffer.concat([heifSize(4032, 3024), ...Array<Buffer>(previews).fill(heifSize(320, 240))]),

@@ -85,7 +85,7 @@ describe.each(SOURCES)('Edit: images from %s whose size is hard to find', (sourc
 		],
 		['a TIFF', () => tiff({ width: 300, height: 4097 }), '300 × 4097'],
 		['an OS/2 BMP', () => bmp(4097, 60, 'os2'), '4097 × 60'],
-	])('%s is refused where it is too large', async (_what, make, size) => {
+	])('%s is refused if it is too large', async (_what, make, size) => {
 		const { error } = await editFrom(source, await make(), { model: 'step-image-edit-2' });
 		expect(error?.message).toMatch(/^The image in '.*' is too large: /);
 		expect(error?.message).toContain(`${size} pixels`);

@@ -74,7 +74,7 @@ describe('Edit: several input images of one item', () => {
 		]);
 	});
 
-	test('A missing one of several input fields is named before anything is sent', async () => {
+	test('A missing field among several input fields is named before anything is sent', async () => {
 		const item = await itemWithFile(await inputImage(80, 60));
 		const { error } = await runEdit(server, [item], { binaryPropertyName: 'data, side' });
 		expect(error?.message).toBe(

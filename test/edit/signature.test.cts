@@ -44,7 +44,7 @@ test.each([
 	['SVG', '<svg xmlns="http://www.w3.org/2000/svg">'],
 	['an icon', '\0\0\x01\0'],
 	['zeros', ''],
-])('A file is no image if it begins with %s', (_what, text) => {
+])('A file is not an image if it begins with %s', (_what, text) => {
 	expect(formatOf(header(text))).toBeUndefined();
 });
 

@@ -49,7 +49,7 @@ describe('Edit: a server that responds before it has read the upload', () => {
 				response.end(tooLarge, () => setTimeout(() => request.destroy(), 50));
 			},
 		],
-	])('The words of an early response %s arrive, and no file stays open', async (_, respond) => {
+	])('The message of an early response %s is shown, and no file stays open', async (_, respond) => {
 		const { url, server } = await serve(respond);
 		try {
 			const file = await itemWithFile(await pngOfBytes(20 * MEGABYTE));
@@ -84,7 +84,7 @@ describe('Edit: a server in another process that refuses an upload by its header
 		[413, 'closes the connection'],
 		[413, 'breaks the connection'],
 		[400, 'breaks the connection a moment later'],
-	])('The words of a %i arrive for 30 of 30 edits of 5 MB where it %s', async (status, way) => {
+	])('The message of a %i arrives in 30 of 30 edits of 5 MB if it %s', async (status, way) => {
 		const child = fork(join(__dirname, 'refusingServer.cjs'), [String(status), way]);
 		let requests = 0;
 		child.on('message', (message: { requests?: number }) => {

@@ -62,7 +62,7 @@ async function* stalledAfter(bytes: Buffer): AsyncGenerator<Buffer> {
 	await new Promise(() => undefined);
 }
 
-describe('Edit: an input image that cannot be read when its turn has come', () => {
+describe('Edit: an input image that cannot be read when it is sent', () => {
 	test.each<[string, (bytes: Buffer) => Readable, string]>([
 		[
 			'is missing',
@@ -92,7 +92,7 @@ describe('Edit: an input image that cannot be read when its turn has come', () =
 			(bytes) => Readable.from([Buffer.concat([bytes, bytes])]),
 			`: the stored file has changed, and no longer has ${2 * MEGABYTE} bytes`,
 		],
-	])('fails the item, unpaid and not retried, where it %s', async (_what, handOut, detail) => {
+	])('fails the item without a charge or a retry if it %s', async (_what, handOut, detail) => {
 		storeThen(handOut);
 		const apiKey = LOCAL_API_KEY;
 		const credential = { apiKey, concurrentRequests: 1 };

@@ -52,7 +52,7 @@ describe('Moderation', () => {
 		});
 	});
 
-	test('is told as what it is', async () => {
+	test('is reported as moderation', async () => {
 		respond(400, { error: { code: 'moderation_blocked', message: 'no' } });
 		const { error } = await runGenerate(server, {}, { credential: credential() });
 		expect(error?.message).toBe('Moderation refused the request: no');
@@ -60,7 +60,7 @@ describe('Moderation', () => {
 		expect(server.requests).toHaveLength(1);
 	});
 
-	test('has codes that do not count with another status, nor in the text', async () => {
+	test('has codes that count neither with another status nor in the text', async () => {
 		for (const [status, error] of [
 			[500, { code: 'content_policy_violation', message: 'no' }],
 			[400, { code: 'invalid_size', message: 'see our content_policy' }],
@@ -77,7 +77,7 @@ describe('Moderation', () => {
 	});
 });
 
-describe('Nothing left to pay with', () => {
+describe('A used-up balance', () => {
 	test.each<[string, number, object, number]>([
 		['OpenAI', 429, { error: { code: 'insufficient_quota', type: 'insufficient_quota' } }, 19],
 		['Moonshot', 429, { error: { type: 'exceeded_current_quota_error' } }, 19],
@@ -91,7 +91,7 @@ describe('Nothing left to pay with', () => {
 		["one-api's key", 403, { error: { code: 'insufficient_token_quota' } }, 1],
 		['LiteLLM', 400, { error: { type: 'budget_exceeded', code: '400' } }, 1],
 		['a newer LiteLLM', 429, { error: { type: 'budget_exceeded', code: '429' } }, 19],
-	])('as %s says it with %i, ends the run', async (_service, status, body, most) => {
+	])('as %s reports it with %i, ends the run', async (_service, status, body, most) => {
 		respond(status, body);
 		const { items } = await runGenerate(
 			server,
@@ -108,7 +108,7 @@ describe('Nothing left to pay with', () => {
 		expect(server.requests.length).toBeLessThanOrEqual(most);
 	});
 
-	test('is not what another 429 says', async () => {
+	test('is not assumed for another 429', async () => {
 		respond(429, { error: { code: 'rate_limit_exceeded' } });
 		const { error } = await runGenerate(
 			server,
@@ -119,7 +119,7 @@ describe('Nothing left to pay with', () => {
 	});
 });
 
-test('A 401 of one model of a gateway does not stop the rows of others', async () => {
+test('A 401 for one model of a gateway does not stop the rows of other models', async () => {
 	respond(401, { error: { message: 'upstream key' } });
 	const { items } = await runGenerate(
 		server,
@@ -139,7 +139,7 @@ test('A 401 of one model of a gateway does not stop the rows of others', async (
 	]);
 });
 
-test('The words of errors that are grouped by field are told', async () => {
+test('Errors that are grouped by field are all shown', async () => {
 	respond(400, {
 		title: 'Validation failed',
 		errors: { size: ['The size is not supported.'] },
@@ -148,7 +148,7 @@ test('The words of errors that are grouped by field are told', async () => {
 	expect(error?.message).toContain('The size is not supported.');
 });
 
-test('A task instead of an image is told with its ID, and not asked for again', async () => {
+test('A task instead of an image is reported with its ID, and not requested again', async () => {
 	respond(200, { data: { task_id: 'T-7', task_status: 'submitted' } });
 	const { error } = await runGenerate(server, {}, { credential: credential() });
 	expect(error?.message).toBe('The service started a task instead of returning an image');
@@ -156,7 +156,7 @@ test('A task instead of an image is told with its ID, and not asked for again', 
 	expect(server.requests).toHaveLength(1);
 });
 
-test('The words of a task that failed are told', async () => {
+test('The message of a failed task is shown', async () => {
 	const output = { task_id: 'T-7', task_status: 'FAILED', message: 'The size is not supported.' };
 	respond(200, { output });
 	const { error } = await runGenerate(server, {}, { credential: credential() });
@@ -164,14 +164,14 @@ test('The words of a task that failed are told', async () => {
 	expect(error?.description).toContain('Task ID: T-7.');
 });
 
-test('Something that is neither JSON nor a page may have been charged', async () => {
+test('A response that is neither JSON nor a page may have been charged', async () => {
 	server.attackWith((_request, response) => void response.end('ok'));
 	const { error } = await runGenerate(server, {}, { credential: credential() });
 	expect(error?.message).toBe('The server responded, but not as an image API: ok');
 	expect(error?.description).toContain('The image may have been charged.');
 });
 
-test('A response without an image and without words is shown', async () => {
+test('A response without an image or a message is shown', async () => {
 	respond(200, { pictures: [{ address: 'https://res.example/1.png' }] });
 	const { error } = await runGenerate(server, {}, { credential: credential() });
 	expect(error?.message).toBe('The service responded without an image');
@@ -199,21 +199,21 @@ test.each<[number, object]>([
 	expect(error?.description).toContain('Check Service and Base URL');
 });
 
-test('An edit that a server lacks says that not every server can edit', async () => {
+test('The error of a server without edits says that not every server can edit', async () => {
 	respond(501, { error: { message: 'API not implemented' } });
 	const item = await itemWithFile(await inputImage(64, 64));
 	const { error } = await runEdit(server, [item], {}, { credential: credential() });
 	expect(error?.description).toMatch(/^Not every server can edit images\./);
 });
 
-test('A 422, with which FastAPI refuses a field, leads to the fields, not to the address', async () => {
+test('A 422, with which FastAPI refuses a field, points to the fields, not to the address', async () => {
 	respond(422, { detail: [{ loc: ['body', 'size'], msg: 'Size not supported' }] });
 	const { error } = await runGenerate(server, {}, { credential: credential() });
 	expect(error?.message).toBe('The service refused the request: size: Size not supported');
 	expect(error?.description).toMatch(/^Correct the field that the message names/);
 });
 
-test('A model that new-api does not have, which it says with 503, ends only the rows of this model', async () => {
+test('A 503 with which new-api reports a missing model ends only the rows of this model', async () => {
 	respond(503, { error: { code: 'model_not_found', message: 'No available channel' } });
 	const { items } = await runGenerate(
 		server,

@@ -90,14 +90,14 @@ describe('Failures: error statuses', () => {
 		expect(error?.httpCode).toBe('400');
 	});
 
-	test('消息获取失败 on a generation does not speak of an input image, since there is none', async () => {
+	test('消息获取失败 on a generation does not mention an input image, since there is none', async () => {
 		const body = JSON.stringify({ error: { message: '消息获取失败', type: 'x' } });
 		server.setFaults([{ fault: { status: 400, body } }]);
 		const { error } = await runGenerate(server, AT_ONCE);
 		expect(error?.message).toBe('The service refused the request: 消息获取失败');
 	});
 
-	test('An image that is content_filtered is not put out, and not asked for again', async () => {
+	test('A content_filtered image is neither returned nor requested again', async () => {
 		server.setFaults([{ fault: { contentFiltered: true } }]);
 		const { error, items } = await runGenerate(server);
 		expect(error?.message).toBe('The image was made, but stopped by moderation (content_filtered)');
@@ -110,7 +110,7 @@ describe('Failures: error statuses', () => {
 	});
 
 	test.each(['null', 'empty', 'with-image'] as const)(
-		'An image that is content_filtered is not put out with %s in the image field',
+		'A content_filtered image is not returned with %s in the image field',
 		async (contentFiltered) => {
 			server.setFaults([{ fault: { contentFiltered } }]);
 			const { error, items } = await runGenerate(server);
@@ -120,7 +120,7 @@ describe('Failures: error statuses', () => {
 	);
 
 	test.each(['file', 'url', 'fileAndUrl'])(
-		'An image that is content_filtered is not put out with output %s',
+		'A content_filtered image is not returned with output %s',
 		async (output) => {
 			server.setFaults([{ fault: { contentFiltered: 'with-image' } }]);
 			const { error } = await runGenerate(server, { output });
@@ -130,7 +130,7 @@ describe('Failures: error statuses', () => {
 	);
 });
 
-test('A failure of the only item does not speak of other images that were lost', async () => {
+test('A failure of the only item does not mention other lost images', async () => {
 	server.setFaults([{ fault: { contentFiltered: true } }]);
 	const { error } = await runGenerate(server);
 	expect(error?.description).toContain('The image has been charged');
@@ -170,7 +170,7 @@ describe('Failures: bodies of errors', () => {
 		['JSON that ends in its message', '{"error":{"message":"no ro', ': no ro'],
 		['JSON behind a byte order mark', '\uFEFF{"error":"no room"}', ': no room'],
 		['an error without a message', '{"error":{"code":7}}', ': {"error":{"code":7}}'],
-	])('The words of an error come out of a body of this sort: %s', async (_, body, said) => {
+	])('The message of an error is found in a body with %s', async (_, body, said) => {
 		server.setFaults([{ fault: { status: 502, body } }]);
 		const { error } = await runGenerate(server, AT_ONCE);
 		expect(error?.message).toBe(`The service failed with status 502${said}`);
@@ -178,7 +178,7 @@ describe('Failures: bodies of errors', () => {
 	});
 
 	test.each(['connect ECONNREFUSED 10.0.0.5:443', 'read ETIMEDOUT', 'the entry preexists'])(
-		"The service's words stay, also where n8n has a standard text for them: %s",
+		"The service's message is kept even if n8n has a standard text for it: %s",
 		async (words) => {
 			server.setFaults([{ fault: { status: 502, body: JSON.stringify({ error: words }) } }]);
 			const { error } = await runGenerate(server, AT_ONCE);
@@ -186,7 +186,7 @@ describe('Failures: bodies of errors', () => {
 		},
 	);
 
-	test('A long text of an error is shortened', async () => {
+	test('The long text of an error is shortened', async () => {
 		server.setFaults([{ fault: { status: 500, body: 'word '.repeat(100_000) } }]);
 		const { error } = await runGenerate(server, AT_ONCE);
 		expect(error?.message).toMatch(/^The service failed with status 500: word word .*…$/);
@@ -228,7 +228,7 @@ describe('Failures: responses with status 200 but no image', () => {
 	});
 
 	test.each(['no image', 'text as the image', 'filtered'])(
-		'A failure by %s carries the ID of the response, which support asks for',
+		'A failure by %s includes the ID of the response, which support asks for',
 		async (kind) => {
 			const faults: Record<string, Fault> = {
 				'no image': { noImage: true },
@@ -241,7 +241,7 @@ describe('Failures: responses with status 200 but no image', () => {
 		},
 	);
 
-	test('A body that never ends is not read for ever', async () => {
+	test('A body that never ends is not read forever', async () => {
 		server.setFaults([{ fault: { endlessBody: true } }]);
 		const { error } = await runGenerate(server, AT_ONCE);
 		expect(error?.message).toBe('The response is far larger than any valid response of this API');
@@ -300,7 +300,7 @@ describe('Failures: connections', () => {
 			/^The image was made, but did not arrive completely: /,
 		],
 		['cut body', { cutBody: true }, /^The image was made, but did not arrive completely: /],
-	])('A broken connection tells of the charge: %s', async (_, fault, message) => {
+	])('A broken connection mentions the charge: %s', async (_, fault, message) => {
 		server.setFaults([{ fault }]);
 		const { error, items } = await runGenerate(server, AT_ONCE);
 		expect(error?.name).toBe('NodeApiError');
@@ -310,7 +310,7 @@ describe('Failures: connections', () => {
 		expect(items).toEqual([]);
 	});
 
-	test('An address where nobody listens fails with the host and the advice to check it', async () => {
+	test('An address without a server fails with the host and the advice to check it', async () => {
 		const { port } = new URL(server.url);
 		await server.close();
 		const { error } = await runGenerate(server, AT_ONCE);
@@ -349,7 +349,7 @@ describe('Failures: connections', () => {
 	});
 });
 
-describe('Failures: n8n cannot keep the image', () => {
+describe('Failures: n8n cannot store the image', () => {
 	const folder = join(userFolder, 'storage', 'workflows');
 
 	// A file stands where the store wants to make its folders.
@@ -362,7 +362,7 @@ describe('Failures: n8n cannot keep the image', () => {
 	afterEach(async () => await rm(folder, { force: true }));
 
 	test.each(['file', 'fileAndUrl'])(
-		'An image with output %s that n8n cannot keep is not asked for, and paid, again',
+		'An image with output %s that n8n cannot store is not requested and paid for again',
 		async (output) => {
 			const { status } = await runGenerate(server, { output, options: { maxTries: 2 } });
 			expect(status).toBe('error');
@@ -385,7 +385,7 @@ describe('Failures: On Error', () => {
 		server.setFaults([{ when: { promptIncludes: 'three' }, fault: { status: 451 } }]),
 	);
 
-	test('Stop Workflow tells the error of the failed item, and what the run had cost', async () => {
+	test('Stop Workflow reports the error of the failed item, and the cost of the run so far', async () => {
 		const { error, items, status } = await runGenerate(server, parameters, {
 			items: prompts,
 			onError: 'stopWorkflow',
@@ -420,7 +420,7 @@ describe('Failures: On Error', () => {
 		expect(items[2].binary).toBeUndefined();
 	});
 
-	test('Continue (using error output) puts the images out here and the failure there', async () => {
+	test('Continue (using error output) separates the images from the failure', async () => {
 		const { items, errorItems, status } = await runGenerate(server, parameters, {
 			items: prompts,
 			onError: 'continueErrorOutput',
@@ -443,7 +443,7 @@ describe('Failures: On Error', () => {
 	});
 
 	test.each(['continueRegularOutput', 'continueErrorOutput'] as const)(
-		'With On Error %s the JSON of the failed item tells how to go on, the status and the trace ID',
+		'With On Error %s the JSON of the failed item says how to go on, and has the status and the trace ID',
 		async (onError) => {
 			const { items, errorItems } = await runGenerate(server, parameters, {
 				items: prompts,
@@ -460,7 +460,7 @@ describe('Failures: On Error', () => {
 		},
 	);
 
-	test('The error output knows a failed item by error and message alone, as n8n before 2.37 asks for', async () => {
+	test('The error output recognizes a failed item by error and message alone, as n8n before 2.37 does', async () => {
 		const { errorItems } = await runGenerate(server, parameters, {
 			items: prompts,
 			onError: 'continueErrorOutput',
@@ -505,7 +505,7 @@ describe('Failures: On Error', () => {
 		expect(errorItems[0].json).toMatchObject({ prompt: 'three', row: 3 });
 	});
 
-	test.each([401, 402])('Continue does not send what still waits after a %i', async (status) => {
+	test.each([401, 402])('Continue does not send waiting items after a %i', async (status) => {
 		server.setFaults([{ when: { nth: 2 }, fault: { status } }]);
 		const { items } = await runGenerate(server, parameters, {
 			items: prompts,
@@ -526,7 +526,7 @@ describe('Failures: On Error', () => {
 		);
 	});
 
-	test('Continue lets every item fail on its own where the failure is its own', async () => {
+	test('Continue lets each item fail on its own if the failure concerns only that item', async () => {
 		server.setFaults([{ fault: { status: 400 } }]);
 		const { items } = await runGenerate(server, parameters, {
 			items: prompts,
@@ -579,7 +579,7 @@ describe('Failures: the API key stays secret', () => {
 			['a redirect that carries the key', { redirectTo: `http://elsewhere.invalid/?k=${apiKey}` }],
 			['a dropped connection', { drop: 'before-response' }],
 			['a cut response', { cutBody: true }],
-		])('The API key leaves in no item and no error after %s', async (_, fault) => {
+		])('No item and no error contains the API key after %s', async (_, fault) => {
 			const { all, status } = await everythingThatLeaves(fault, onError);
 			if (!('drop' in fault)) expect(status).toBe('status' in fault ? fault.status : status);
 			expect(all).not.toContain(apiKey);
@@ -587,7 +587,7 @@ describe('Failures: the API key stays secret', () => {
 		});
 	});
 
-	test('An API key that an error says back is replaced in the message', async () => {
+	test('An API key that an error repeats is redacted in the message', async () => {
 		const fault = { status: 401, body: echo(`Incorrect API key ${apiKey} provided`) };
 		const { error } = await everythingThatLeaves(fault, 'stopWorkflow');
 		expect(error?.message).toBe('The API key was not accepted: Incorrect API key *** provided');
@@ -614,7 +614,7 @@ describe('Failures: the announcement of StepFun', () => {
 		'https://api.stepfun.ai/v1',
 		'https://api.stepfun.com/step_plan/v1',
 		'https://api.stepfun.ai/step_plan/v1',
-	])("StepFun's announcement stands in a 404 and a 503 of %s, in no other failure", (baseURL) => {
+	])("StepFun's announcement is in a 404 and a 503 of %s, in no other failure", (baseURL) => {
 		for (const status of [404, 503]) {
 			const error = failing(baseURL, withStatus(status));
 			expect(error).toBeInstanceOf(NodeApiError);
@@ -629,7 +629,7 @@ describe('Failures: the announcement of StepFun', () => {
 		}
 	});
 
-	test('It also stands in a 404 that names the model, since the models are out of service', () => {
+	test("StepFun's announcement also appears in a 404 that names the model, since the models are out of service", () => {
 		const text = 'The model step-image-edit-2 does not exist';
 		const error = failing('https://api.stepfun.com/v1', withStatus(404, text));
 		expect(error.message).toContain('The server does not have the model');
@@ -637,7 +637,7 @@ describe('Failures: the announcement of StepFun', () => {
 	});
 
 	test.each(['https://images.example.com/v1', 'https://api.stepfun.com.example.com/v1'])(
-		"StepFun's announcement does not stand in a failure of %s",
+		"StepFun's announcement does not appear in a failure of %s",
 		(baseURL) => {
 			const error = failing(baseURL, withStatus(404, 'gone'));
 			expect(error.message).toBe(`There is no /images/generations at ${baseURL}: gone`);
@@ -645,7 +645,7 @@ describe('Failures: the announcement of StepFun', () => {
 		},
 	);
 
-	test('Tries, trace ID and request ID stand at the end of a description, the IDs also in lines of their own', () => {
+	test('Tries, trace ID and request ID end a description, and the IDs are also listed separately', () => {
 		const error = failing(
 			'https://images.example.com/v1',
 			new RequestFailure('contentFiltered', { traceId: 'trace-1', id: 'request-1', tries: 3 }),

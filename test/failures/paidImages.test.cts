@@ -39,7 +39,7 @@ test.each([401, 402])(
 	},
 );
 
-test('Stop Workflow tells what the run had cost when an input image turns out to be none', async () => {
+test('Stop Workflow reports the cost of the run so far if an input image is not an image', async () => {
 	const picture = await inputImage(64, 64);
 	const files = await startHostileServer((request, response) => {
 		response.end(request.url === '/3' ? 'no image' : picture);
@@ -60,7 +60,7 @@ test('Stop Workflow tells what the run had cost when an input image turns out to
 	expect(told ?? '0').toBe(made === 1 ? 'Another' : String(made));
 });
 
-test('An error tells where all images of a response are if n8n cannot store the first', async () => {
+test('An error says where all images of a response are if n8n cannot store the first', async () => {
 	const picture = await inputImage(64, 64);
 	const service = Container.get(BinaryDataService);
 	const spy = jest.spyOn(service, 'store').mockRejectedValue(new Error('disk full'));
@@ -77,7 +77,7 @@ test('An error tells where all images of a response are if n8n cannot store the 
 	}
 });
 
-test('An error of a download tells where the other images of the response are', async () => {
+test('The error of a download says where the other images of the response are', async () => {
 	const hostile = await startHostileServer((request, response) => {
 		const data = [{ url: '/1.png' }, { url: '/2.png' }];
 		if (request.method === 'GET') response.writeHead(403).end();
@@ -89,7 +89,7 @@ test('An error of a download tells where the other images of the response are', 
 	expect(error?.description).toContain(`${hostile.origin}/2.png`);
 });
 
-test('An error of a download repeats only so many links, because each is searched for secrets', async () => {
+test('The error of a download repeats a limited number of links, because each is searched for secrets', async () => {
 	const hostile = await startHostileServer((request, response) => {
 		const data = Array.from({ length: 60 }, (_, n) => ({
 			url: `/${n}.png?${'s%2F'.repeat(4_000)}`,
@@ -104,7 +104,7 @@ test('An error of a download repeats only so many links, because each is searche
 	expect(error?.description?.length).toBeLessThan(30_000);
 });
 
-test('An execution that is canceled during a download tells where the image is', async () => {
+test('An execution that is canceled during a download says where the image is', async () => {
 	server.setResultFaults([{ times: 1, fault: { delayMs: 300, status: 503, retryAfter: 20 } }]);
 	const cancelLater = async (cancel: () => void) => {
 		await waitFor('the download', () => server.resultRequests.length > 0);

@@ -33,7 +33,7 @@ describe('When Moderated', () => {
 		expect(items[0].pairedItem).toEqual({ item: 0 });
 	});
 
-	test('Passing on moderated items leaves other failures failures', async () => {
+	test('Passing on moderated items does not hide other failures', async () => {
 		server.setFaults([{ fault: { status: 400 } }]);
 		const { error } = await runGenerate(server, passOn);
 		expect(error?.httpCode).toBe('400');

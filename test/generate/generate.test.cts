@@ -42,7 +42,7 @@ test('Generate needs only a prompt: one POST to /images/generations, one item wi
 	expect({ format, width, height }).toEqual({ format: 'png', width: 1024, height: 1024 });
 });
 
-test('Generate makes one request and one item of each item, in the same order, linked to its input', async () => {
+test('Generate sends one request and returns one item for each input item, in order and linked to it', async () => {
 	const slowFirst = await startStepFunServer({
 		drawing: 'once',
 		latencyMs: (nth) => [120, 60, 0][nth - 1],
@@ -86,7 +86,7 @@ test('Generate with Execute Once sends a request for the first item only', async
 	expect(items).toHaveLength(1);
 });
 
-test('Generate without items sends no request and brings no item', async () => {
+test('Generate without items sends no request and returns no item', async () => {
 	const { items, error } = await runGenerate(server, {}, { items: [] });
 	expect(error).toBeUndefined();
 	expect(server.requests).toEqual([]);
@@ -103,7 +103,7 @@ test.each([
 	['a slash at the end', (url: string) => `${url}/`],
 	['slashes at the end', (url: string) => `${url}///`],
 	['spaces around it', (url: string) => `  ${url}/ `],
-])('Generate takes a Base URL with %s', async (_, spell) => {
+])('Generate accepts a Base URL with %s', async (_, spell) => {
 	await runGenerate(server, {}, { credential: { baseUrl: spell(server.url) } });
 	expect(server.requests.map(({ path }) => path)).toEqual(['/v1/images/generations']);
 });
@@ -122,7 +122,7 @@ test('Generate sends a prompt as it was written: line breaks, quotes, Chinese, e
 	]);
 });
 
-test('Generate sends as text what an expression gives as a number or a boolean for the prompt', async () => {
+test('Generate sends the prompt as text if an expression returns a number or a boolean', async () => {
 	await runGenerate(
 		server,
 		{ prompt: '={{ $json.prompt }}' },

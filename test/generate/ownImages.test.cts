@@ -3,7 +3,7 @@ import { LOCAL_API_KEY, startStepFunServer } from '../stepfun-server/server.cts'
 
 const ROWS = 1_000;
 
-test('Every row of a large run gets an image of its own, however early the first ones are finished', async () => {
+test('Every row of a large run gets its own image, however early the first ones are finished', async () => {
 	const apiKey = `${LOCAL_API_KEY}-own-images`;
 	const server = await startStepFunServer({ drawing: 'once', keys: [apiKey], balance: 100_000 });
 	try {

@@ -95,7 +95,7 @@ const wholePicture = () => imageBegins(picture.toString('base64'));
 const FAR_TOO_LARGE = /^The response is far larger than any valid response of this API$/;
 const LARGE_IMAGE = /^The image is larger than 256 MB$/;
 
-describe('Hostile servers: a response without an end', () => {
+describe('Hostile servers: endless responses', () => {
 	test.each<[string, () => string, string, RegExp]>([
 		['of one text', () => '{"id":"', 'x', FAR_TOO_LARGE],
 		['of white space', () => '', ' ', FAR_TOO_LARGE],
@@ -110,11 +110,11 @@ describe('Hostile servers: a response without an end', () => {
 		['in a second image', () => `${wholePicture()}","b64_json":"`, 'A', FAR_TOO_LARGE],
 		['behind a whole picture', () => `${wholePicture()}","more":"`, 'x', FAR_TOO_LARGE],
 		['of white space in an image', pictureBegins, ' ', FAR_TOO_LARGE],
-	])('A response without an end %s ends the request', async (_what, begin, piece, message) => {
+	])('An endless response %s ends the request', async (_what, begin, piece, message) => {
 		expect(await expectSafeFailure(endless(begin, piece))).toMatch(message);
 	});
 
-	test('A response without an end of escapes in an image ends with its time', async () => {
+	test('An endless series of escapes in an image ends with the timeout', async () => {
 		const message = await expectSafeFailure(endless(pictureBegins, '\\u0041'), {
 			options: { timeout: 1 },
 		});
@@ -123,13 +123,13 @@ describe('Hostile servers: a response without an end', () => {
 		);
 	});
 
-	test.each([403, 500])('A response without end of status %d ends the request', async (status) => {
+	test.each([403, 500])('An endless response with status %d ends the request', async (status) => {
 		expect(await expectSafeFailure(endless(() => '', '<p>no</p>', undefined, status))).toMatch(
 			/^(This key may not use|The service failed with status 500)/,
 		);
 	});
 
-	test('A response without an end to a question for the balance ends the request', async () => {
+	test('An endless response to Get Balance ends the request', async () => {
 		const parameters = { resource: 'account', operation: 'getBalance' };
 		const message = await expectSafeFailure(
 			endless(() => '{"type":"', 'x'),
@@ -140,17 +140,17 @@ describe('Hostile servers: a response without an end', () => {
 });
 
 describe.each(ENCODINGS)('Hostile servers: a body that %s has made small', (encoding) => {
-	test('A compressed response without an end ends the request', async () => {
+	test('An endless compressed response ends the request', async () => {
 		expect(await expectSafeFailure(endless(() => '{"id":"', 'x', encoding))).toMatch(FAR_TOO_LARGE);
 	});
 
-	test('A compressed error without an end ends the request', async () => {
+	test('An endless compressed error ends the request', async () => {
 		expect(await expectSafeFailure(endless(() => '', 'x', encoding, 500))).toMatch(
 			/^The service failed/,
 		);
 	});
 
-	test('A compressed image to edit without an end ends the download', async () => {
+	test('An endless compressed image to edit ends the download', async () => {
 		const message = await expectSafeFailure(
 			endless(() => picture.subarray(0, 99), '\0', encoding),
 			{
@@ -163,7 +163,7 @@ describe.each(ENCODINGS)('Hostile servers: a body that %s has made small', (enco
 	});
 });
 
-test('A picture that unpacking makes enormous ends the download', async () => {
+test('A picture that decompression makes enormous ends the download', async () => {
 	const message = await expectSafeFailure(
 		behindLink(endless(() => picture.subarray(0, 99), '\0', 'gzip')),
 	);
@@ -172,7 +172,7 @@ test('A picture that unpacking makes enormous ends the download', async () => {
 	expect(server.bytesSent).toBeLessThan(8 * MEGABYTE);
 });
 
-describe('Hostile servers: a response that goes wrong behind its picture', () => {
+describe('Hostile servers: a response that goes wrong after its picture', () => {
 	test.each<[string, () => string, RegExp]>([
 		[
 			'filtered',
@@ -180,7 +180,7 @@ describe('Hostile servers: a response that goes wrong behind its picture', () =>
 				`{"data":[{"b64_json":"${picture.toString('base64')}","finish_reason":"content_filtered"}]}`,
 			/stopped by moderation/,
 		],
-	])('A response %s behind its picture leaves no picture', async (_what, body, message) => {
+	])('A response %s after its picture delivers no picture', async (_what, body, message) => {
 		expect(await expectSafeFailure((_request, response) => void response.end(body()))).toMatch(
 			message,
 		);
@@ -254,7 +254,7 @@ describe('Hostile servers: a picture that claims to be enormous', () => {
 		return bytes;
 	};
 
-	test('A result that claims to be enormous is kept as it came, and never unpacked', async () => {
+	test('A result that claims to be enormous is kept unchanged, and never decompressed', async () => {
 		server.attackWith((_request, response) => {
 			response.end(imageResponse(enormous().toString('base64')));
 		});

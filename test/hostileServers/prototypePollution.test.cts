@@ -62,7 +62,7 @@ test.each([
 		() =>
 			`{"__proto__":{"id":"no","data":[]},"id":"abc","data":[{"finish_reason":"success","b64_json":"${base64}"}]}`,
 	],
-])('a response with names of prototypes %s changes none', async (_where, body) => {
+])('A response with names of prototypes %s changes no prototype', async (_where, body) => {
 	server.attackWith((_request, response) => void response.end(body()));
 	const { items, error } = await runGenerate(server);
 	expect(error?.message).toBeUndefined();
@@ -70,7 +70,7 @@ test.each([
 	expect(JSON.stringify(items[0].json)).not.toContain('polluted');
 });
 
-test('a response that hides its fields in a prototype has none', async () => {
+test('Fields that a response hides in a prototype do not count', async () => {
 	server.attackWith((_request, response) => {
 		response.end(`{"__proto__":{"data":[{"url":"${server.origin}/picture.png"}]}}`);
 	});
@@ -80,7 +80,7 @@ test('a response that hides its fields in a prototype has none', async () => {
 	expect(server.requests).toHaveLength(1);
 });
 
-test('Of a name that comes twice in a response, the first image and the last text count', async () => {
+test('If a response repeats a name, the first image and the last text count', async () => {
 	server.attackWith((_request, response) => {
 		response.end(
 			`{"id":"first","id":"last","data":[{"finish_reason":"content_filtered","finish_reason":"success","b64_json":"${base64}","b64_json":"${Buffer.from('no image').toString('base64')}"}]}`,
@@ -101,7 +101,7 @@ describe('Hostile servers: an output field with the name of a prototype', () => 
 	};
 
 	test.each(['constructor', 'prototype', 'toString'])(
-		'An output field of the name %s loses no image',
+		'An output field named %s loses no image',
 		async (name) => {
 			const [one, two] = await run(name);
 			expect(Object.keys(one.items[0].binary ?? {})).toEqual([name]);
@@ -109,7 +109,7 @@ describe('Hostile servers: an output field with the name of a prototype', () => 
 		},
 	);
 
-	test('An output field of the name __proto__ is refused before anything is sent', async () => {
+	test('An output field named __proto__ is refused before anything is sent', async () => {
 		for (const { error } of await run('__proto__')) {
 			expect(error?.message).toBe("'Put Output File in Field' must not be __proto__");
 		}
@@ -117,7 +117,7 @@ describe('Hostile servers: an output field with the name of a prototype', () => 
 	});
 });
 
-test('an account that names prototypes changes none', async () => {
+test('An account with names of prototypes changes no prototype', async () => {
 	server.attackWith((_request, response) => {
 		response.end(
 			`{${POISON},"balance":1,"type":{"deep":${'['.repeat(10_000)}${']'.repeat(10_000)}}}`,

@@ -66,7 +66,7 @@ test.each([1_000_000, 1_000_001, 1_000_002])(
 	},
 );
 
-test('Image to Image sends a weight that is left alone as 0.5, and prompts of up to 1024 characters', async () => {
+test('Image to Image sends 0.5 as the default weight, and prompts of up to 1024 characters', async () => {
 	const { error } = await run({ prompt: '一'.repeat(1024) });
 	expect(error?.message).toBeUndefined();
 	expect(server.requests[0].json).toMatchObject({ source_weight: 0.5 });

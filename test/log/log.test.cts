@@ -15,7 +15,7 @@ afterEach(() => debug.mockRestore());
 const linesAbout = (message: string) =>
 	lines.filter(([text]) => text === `StepFun Image: ${message}`).map(([, details]) => details);
 
-test("n8n's debug log tells retries, waits and pace, and neither keys nor pictures", async () => {
+test("n8n's debug log shows retries, waits and pace, but neither keys nor pictures", async () => {
 	const server = await startStepFunServer({
 		faults: [
 			{ when: { nth: 1 }, fault: { status: 503, retryAfter: 0.01 } },
@@ -35,7 +35,7 @@ test("n8n's debug log tells retries, waits and pace, and neither keys nor pictur
 	expect(JSON.stringify(ours).length).toBeLessThan(1000);
 });
 
-test("n8n's debug log tells of each image when it is done, so that a long run can be followed", async () => {
+test("n8n's debug log shows when each image is done, so that a long run can be followed", async () => {
 	const server = await startStepFunServer({
 		faults: [{ when: { nth: 2 }, fault: { status: 400 } }],
 	});
@@ -58,7 +58,7 @@ test("n8n's debug log tells of each image when it is done, so that a long run ca
 	]);
 });
 
-test("A response that broke off counts among the charged images in n8n's debug log", async () => {
+test("A broken response counts among the charged images in n8n's debug log", async () => {
 	const server = await startStepFunServer({
 		faults: [{ when: { nth: 1 }, fault: { cutBody: true } }],
 	});

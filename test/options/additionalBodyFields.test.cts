@@ -23,7 +23,7 @@ afterAll(async () => await server.close());
 
 const sentBody = () => JSON.parse(server.requests[0].body.toString()) as object;
 
-test("Additional Body Fields go to a model of one's own as they are", async () => {
+test('Additional Body Fields go to a custom model unchanged', async () => {
 	const { items, error } = await runGenerate(server, {
 		model: '=Qwen/Qwen-Image',
 		size: '1328x1328',
@@ -61,7 +61,7 @@ test('Additional Body Fields may come from an expression as an object, and repla
 });
 
 test.each(['[1]', 'steps: 5', '"text"', '5'])(
-	'Additional Body Fields refuse %s, which is no object of fields',
+	'Additional Body Fields refuse %s, which is not an object of fields',
 	async (additional) => {
 		const { error } = await runGenerate(server, { options: { additionalBodyFields: additional } });
 		expect(error?.message).toBe("'Additional Body Fields' is not a JSON object");
@@ -93,7 +93,7 @@ test.each([
 		'Remove stream',
 	],
 ])(
-	'Additional Body Fields refuse %j, which would make images that nobody gets',
+	'Additional Body Fields refuse %j, which would pay for images that are not delivered',
 	async (additional, message, advice) => {
 		const { error } = await runGenerate(server, {
 			options: { additionalBodyFields: JSON.stringify(additional) },
@@ -104,7 +104,7 @@ test.each([
 	},
 );
 
-test.each([{ n: 1 }, { stream: false }])('Additional Body Fields take %j', async (additional) => {
+test.each([{ n: 1 }, { stream: false }])('Additional Body Fields accept %j', async (additional) => {
 	const { error } = await runGenerate(server, {
 		options: { additionalBodyFields: JSON.stringify(additional) },
 	});
@@ -172,7 +172,7 @@ test('A prompt in Additional Body Fields carries the settings that a server read
 });
 
 test.each(['stepfun', 'openai', 'vllmOmni', 'sglang', 'stableDiffusionCpp', 'localAi'])(
-	'A server of the format %s is sent no request without a prompt',
+	'A server with the format %s gets no request without a prompt',
 	async (apiFormat) => {
 		const { error } = await runGenerate(
 			server,
@@ -215,7 +215,7 @@ test('A prompt and a negative prompt that are numbers are sent as texts to any m
 });
 
 test.each(['application/octet-stream', undefined])(
-	'A response that is the image itself, of type %s, is an image',
+	'An image that is the whole response is accepted with the type %s',
 	async (type) => {
 		server.attackWith((_request, response) => {
 			if (type) response.setHeader('content-type', type);

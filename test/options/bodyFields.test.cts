@@ -218,7 +218,7 @@ describe('An option that a model does not support', () => {
 		expect(read({ negative_prompt: '' }, 'step-2x-large')).toEqual({});
 	});
 
-	test('is not a wrong value', () => {
+	test('is still checked for a valid value', () => {
 		expect(() => read({ text_mode: 'maybe' }, 'step-2x-large')).toThrow(
 			"'Text Mode' must be true or false",
 		);
@@ -301,7 +301,7 @@ describe('Body fields of a model that the catalogue does not know', () => {
 		[{ prompt: ['a'] }, "'Prompt' must be text, but is a list"],
 		[{ negative_prompt: NaN }, "'Negative Prompt' must be text, but is NaN"],
 		[{ text_mode: {} }, "'Text Mode' must be true or false, but is {}"],
-	])('are refused where no server could read them: %j', (values, message) => {
+	])('are refused if no server could read them: %j', (values, message) => {
 		expect(() => read(values, 'our-own-model')).toThrow(refusal(message));
 	});
 });

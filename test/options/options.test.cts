@@ -190,7 +190,7 @@ describe('Options: expressions', () => {
 		]);
 	});
 
-	test.each(['', '   ', null])('A field that an expression leaves at %j is not sent', async (v) => {
+	test.each(['', '   ', null])('A field whose expression returns %j is not sent', async (v) => {
 		const given = '={{ $json.v }}';
 		await runGenerate(
 			server,
@@ -219,7 +219,7 @@ describe('Options: expressions', () => {
 		['maxTries', '  '],
 		['giveUpAfter', ''],
 		['giveUpAfter', '  '],
-	])('The option %s that an expression leaves at %j keeps its default', async (option, v) => {
+	])('The option %s keeps its default if its expression returns %j', async (option, v) => {
 		// One failure that passes; with the defaults the image comes at the second try.
 		server.setFaults([{ when: { nth: 1 }, fault: { status: 503, retryAfter: 0.01 } }]);
 		const { items, error } = await runGenerate(
@@ -242,7 +242,7 @@ describe('Options: expressions', () => {
 		]);
 	});
 
-	test('Everything may differ from item to item', async () => {
+	test('All parameters may differ from item to item', async () => {
 		await runGenerate(
 			server,
 			{
@@ -291,7 +291,7 @@ describe('Options: expressions', () => {
 		expect(sentJson(server)).toMatchObject([{ model: 'step-2x-large', size: '1280x800' }]);
 	});
 
-	test('Text Mode that is off is accepted by a model without it', async () => {
+	test('A model without Text Mode accepts Text Mode that is off', async () => {
 		const { error } = await runGenerate(server, {
 			model: '={{ "step-2x-large" }}',
 			options: { textMode: false },
@@ -303,8 +303,8 @@ describe('Options: expressions', () => {
 	});
 });
 
-describe("Options of a model of one's own", () => {
-	test("A model of one's own gets everything that is set, as it is set", async () => {
+describe('Options of a custom model', () => {
+	test('A custom model gets everything that is set, unchanged', async () => {
 		const { items, error } = await runGenerate(server, {
 			model: `={{ "${OWN_MODEL}" }}`,
 			prompt: `${'long '.repeat(200)}prompt`,
@@ -338,7 +338,7 @@ describe("Options of a model of one's own", () => {
 		]);
 	});
 
-	test("A model of one's own gets numbers and booleans where expressions gave texts", async () => {
+	test('A custom model gets numbers and booleans if expressions returned texts', async () => {
 		await runGenerate(
 			server,
 			{
@@ -358,14 +358,14 @@ describe("Options of a model of one's own", () => {
 		]);
 	});
 
-	test("A model of one's own gets nothing that is not set", async () => {
+	test('A custom model gets nothing that is not set', async () => {
 		await runGenerate(server, { model: `={{ "${OWN_MODEL}" }}` });
 		expect(sentJson(server)).toEqual([
 			{ model: OWN_MODEL, prompt: 'A red shoe', response_format: 'b64_json' },
 		]);
 	});
 
-	test("A model of one's own edits images, too", async () => {
+	test('A custom model also edits images', async () => {
 		const item = await itemWithFile(await inputImage(40, 30));
 		const { items } = await runEdit(server, [item], {
 			model: `={{ "${OWN_MODEL}" }}`,
@@ -424,14 +424,14 @@ describe('Options of Edit', () => {
 	});
 });
 
-test.each(['={{ 100 / 3 }}', 1.005, 3_000_000, 1e12])('Timeout takes %p', async (timeout) => {
+test.each(['={{ 100 / 3 }}', 1.005, 3_000_000, 1e12])('Timeout accepts %p', async (timeout) => {
 	const { error } = await runGenerate(server, {
 		options: { timeout, giveUpAfter: timeout, maxTries: 1 },
 	});
 	expect(error?.message).toBeUndefined();
 });
 
-test("A proxy of n8n's environment carries the request, as for n8n's other nodes", async () => {
+test("Requests use the proxy from n8n's environment, as with n8n's other nodes", async () => {
 	const { host } = new URL(server.origin);
 	process.env.HTTP_PROXY = `http://${host}`;
 	try {

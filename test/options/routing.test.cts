@@ -38,7 +38,7 @@ describe('Routing: fields', () => {
 		]);
 	});
 
-	test('A field without such a declaration is not sent', () => {
+	test('A field that declares no property of the body is not sent', () => {
 		const { fields, operations } = readRouting([
 			field('output'),
 			field('page', sent('page', 'query')),
@@ -49,7 +49,7 @@ describe('Routing: fields', () => {
 		expect(operations.size).toBe(0);
 	});
 
-	test('Fields of a collection are found by the names of both, those of other lists are not', () => {
+	test('Fields of a collection are found by both names, and fields of other lists are not', () => {
 		const { fields } = readRouting([
 			field('options', { type: 'collection', options: [field('steps', sent('steps'))] }),
 			field('group', { type: 'multiOptions', options: [field('cfg', sent('cfg_scale'))] }),
@@ -107,7 +107,7 @@ describe('Routing: operations', () => {
 		);
 	});
 
-	test('An operation that is shown for every resource has none in its name', () => {
+	test('The name of an operation that is shown for every resource contains no resource', () => {
 		const options = [operation('ping', { method: 'GET', url: '/ping' })];
 		const expected = { 'undefined ping': { method: 'GET', path: '/ping' } };
 		expect(operationsOf({ options })).toEqual(expected);

@@ -21,7 +21,7 @@ test.each([
 	[0, false],
 	[false, false],
 	[[], false],
-])('%j was left alone: %s', (value, expected) => {
+])('%j counts as not set: %s', (value, expected) => {
 	expect(isUnset(value)).toBe(expected);
 });
 

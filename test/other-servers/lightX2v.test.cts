@@ -5,7 +5,7 @@ let server: OtherServer;
 beforeAll(async () => void (server = await startOtherServer('lightX2V')));
 afterAll(() => server.close());
 
-test('takes prompt, size and seed alone', async () => {
+test('uses only prompt, size and seed', async () => {
 	const { status, body } = await ask(server, GENERATIONS, {
 		prompt: PROMPT,
 		size: '128x64',

@@ -28,7 +28,7 @@ test.each(['response_format', 'style'])('the older refuses %s with 400', async (
 	);
 });
 
-test('the older drops response_format where drop_params is set', async () => {
+test('the older drops response_format if drop_params is set', async () => {
 	const dropping = await startOtherServer('liteLlm', { dropParams: true });
 	try {
 		const fields = { ...MODEL, response_format: 'url' };
@@ -40,12 +40,12 @@ test('the older drops response_format where drop_params is set', async () => {
 	}
 });
 
-test('the newer sends response_format on', async () => {
+test('the newer forwards response_format', async () => {
 	const { body } = await ask(newer, GENERATIONS, { ...MODEL, response_format: 'url' }, KEY);
 	expect(await download(body.data[0].url)).toBe('png 128x64 as image/png');
 });
 
-test("both send on fields that are none of OpenAI's, and lose the seed of the response", async () => {
+test('both forward fields that OpenAI does not have, and lose the seed of the response', async () => {
 	for (const server of [older, newer]) {
 		const settings = { seed: 7, num_inference_steps: 12 };
 		const { body } = await ask(server, GENERATIONS, { ...MODEL, ...settings }, KEY);
@@ -55,7 +55,7 @@ test("both send on fields that are none of OpenAI's, and lose the seed of the re
 	}
 });
 
-test('sends the file of an edit on as image[]', async () => {
+test('forwards the file of an edit as image[]', async () => {
 	const edit = await form({ model: 'sd3.5-large', prompt: PROMPT }, 'image');
 	const { body } = await ask(older, EDITS, edit, KEY);
 	expect(await decodeBase64(body.data[0].b64_json)).toBe('png 120x80');

@@ -35,7 +35,7 @@ test('returns an absolute link unless asked for Base64, and draws another pictur
 	expect(first.seed).not.toBe(second.seed);
 });
 
-test('takes a size that it cannot read for 512x512, or fails on it', async () => {
+test('treats a size that it cannot read as 512x512, or fails on it', async () => {
 	await ask(server, GENERATIONS, { prompt: PROMPT, size: 'auto-size' });
 	await ask(server, GENERATIONS, { prompt: PROMPT, size: 'large' });
 	expect(server.drawings.at(-1)).toMatchObject({ width: 512, height: 512 });

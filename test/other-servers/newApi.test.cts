@@ -16,7 +16,7 @@ let server: OtherServer;
 beforeAll(async () => void (server = await startOtherServer('newApi')));
 afterAll(() => server.close());
 
-test('drops the settings of a generation that it does not know, in silence', async () => {
+test('silently drops unknown settings of a generation', async () => {
 	const settings = { steps: 9, cfg_scale: 3, seed: 7, negative_prompt: 'blurry', text_mode: true };
 	const fields = { ...MODEL, ...settings, response_format: 'b64_json' };
 	const { status, body } = await ask(server, GENERATIONS, fields, KEY);
@@ -26,14 +26,14 @@ test('drops the settings of a generation that it does not know, in silence', asy
 	expect(await decodeBase64(body.data[0].b64_json)).toBe('png 128x64');
 });
 
-test('sends on every text of an edit', async () => {
+test('forwards every text of an edit', async () => {
 	const fields = { model: 'step-image-edit-2', prompt: PROMPT, steps: '9', seed: '7' };
 	const { body } = await ask(server, EDITS, await form(fields, 'image'), KEY);
 	expect(body.data[0].seed).toBe(7);
 	expect(server.drawings.at(-1)).toMatchObject({ steps: 9, seed: 7, width: 120, height: 80 });
 });
 
-test('hands through whatever link the server behind it gives', async () => {
+test('passes on any link from the server behind it', async () => {
 	const links: Record<string, string> = {};
 	for (const link of ['absolute', 'relative', 'data'] as const) {
 		const relay = await startOtherServer('newApi', { link });

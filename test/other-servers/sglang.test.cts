@@ -52,7 +52,7 @@ test('without an output path, a link is refused after the picture was drawn', as
 	}
 });
 
-test('refuses what does not fit with a list of details', async () => {
+test('refuses invalid requests with a list of details', async () => {
 	const wrong = await ask(server, GENERATIONS, { prompt: PROMPT, seed: 'seven' });
 	expect(wrong.status).toBe(422);
 	expect(wrong.body.detail[0]).toMatchObject({

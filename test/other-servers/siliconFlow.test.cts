@@ -36,7 +36,7 @@ test('does not know size, and refuses numbers out of range', async () => {
 	expect((await ask(server, GENERATIONS, steps, KEY)).status).toBe(400);
 });
 
-test('edits as a generation with image, and has no endpoint for edits', async () => {
+test('edits through generations with image, and has no endpoint for edits', async () => {
 	const image = `data:image/png;base64,${(await inputImage(120, 80)).toString('base64')}`;
 	const { body } = await ask(server, GENERATIONS, { ...MODEL, image }, KEY);
 	expect(await download(body.images[0].url)).toBe('png 120x80 as image/png');

@@ -35,7 +35,7 @@ test("ignores StepFun's names for the settings", async () => {
 	expect([steps, guidance]).toEqual([undefined, undefined]);
 });
 
-test('draws a random seed, untold, where none is sent', async () => {
+test('draws with a random seed that it does not report if none is sent', async () => {
 	const first = await ask(server, GENERATIONS, { prompt: PROMPT, size: '64x64' });
 	const second = await ask(server, GENERATIONS, { prompt: PROMPT, size: '64x64' });
 	expect(first.body.data[0].b64_json).not.toBe(second.body.data[0].b64_json);
@@ -61,7 +61,7 @@ test('edits a file in image or image[], in its own size unless one is sent', asy
 	expect(await decodeBase64(sized.body.data[0].b64_json)).toBe('png 64x128');
 });
 
-test('refuses an edit without an image, and a link as its response', async () => {
+test('refuses an edit without an image, and one that asks for a link', async () => {
 	const none = await ask(server, EDITS, await form({ prompt: PROMPT }));
 	expect([none.status, none.body.error.message]).toEqual([
 		422,

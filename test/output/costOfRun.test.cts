@@ -22,6 +22,6 @@ test('The hint at the end of a run sums up what images of different models cost'
 	expect(hintsAfter([cheap, dear, cheap])).toEqual(['Made 3 images. Estimated cost: 0.14 CNY.']);
 });
 
-test('A run whose prices are not known shows no hint of its cost', () => {
+test('A run with unknown prices shows no hint about its cost', () => {
 	expect(hintsAfter([undefined, undefined])).toEqual([]);
 });

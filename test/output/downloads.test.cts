@@ -18,7 +18,7 @@ const hintsOf = ({ run }: NodeRunResult): string =>
 		.map(({ message }: NodeExecutionHint) => message)
 		.join(' ');
 
-test('A 429 of the host behind the link is a failed try, with a wait, and says nothing about the account', async () => {
+test('A 429 from the host behind the link is a failed try, with a wait, and says nothing about the account', async () => {
 	server.setResultFaults([{ fault: { status: 429 } }]);
 	const result = await runGenerate(
 		server,
@@ -32,7 +32,7 @@ test('A 429 of the host behind the link is a failed try, with a wait, and says n
 	expect(hintsOf(result)).not.toContain('slow down');
 });
 
-test('A 429 of the host behind the link, and then the image', async () => {
+test('A download succeeds after a 429 from the host behind the link', async () => {
 	server.setResultFaults([{ times: 1, fault: { status: 429, retryAfter: 0.2 } }]);
 	const { items } = await runGenerate(server, { output: 'fileAndUrl' });
 	expect(items[0].binary?.data.mimeType).toBe('image/png');

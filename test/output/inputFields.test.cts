@@ -11,7 +11,7 @@ beforeEach(() => {
 afterAll(async () => await server.close());
 
 describe('Output: the input beside the result', () => {
-	test("The input's JSON stays, its files do not", async () => {
+	test("The input's JSON is kept, its files are not", async () => {
 		const item = {
 			...(await itemWithFile(await inputImage(64, 64))),
 			json: { sku: 'A1', model: 'mine' },
@@ -40,7 +40,7 @@ describe('Output: the input beside the result', () => {
 		expect(items[0].json).not.toHaveProperty('sku');
 	});
 
-	test("An agent's tool puts out the result alone", async () => {
+	test("An agent's tool returns only the result", async () => {
 		const { items } = await runGenerate(
 			server,
 			{ output: 'url' },

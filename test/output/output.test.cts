@@ -113,7 +113,7 @@ describe('Output: Include Input Fields', () => {
 
 describe('Output: Put Output File in Field', () => {
 	test.each(['image', 'my picture', ' padded '])(
-		'Put Output File in Field takes the name %j',
+		'Put Output File in Field accepts the name %j',
 		async (outputField) => {
 			const { items } = await runGenerate(server, { outputField });
 			expect(Object.keys(items[0].binary ?? {})).toEqual([outputField.trim()]);
@@ -225,7 +225,7 @@ describe('Output: where n8n keeps the file', () => {
 	});
 
 	(COMBINES_BINARY ? test : test.skip)(
-		'In combined binary mode what Generate leaves is what Edit takes',
+		'In combined binary mode, Edit accepts what Generate returns',
 		async () => {
 			const generated = await runGenerate(server, { size: '1360x768' }, { combineBinary: true });
 			const { items, error } = await runEdit(
@@ -262,7 +262,7 @@ describe('Output: the download of Image File and URL fails', () => {
 			'200',
 		],
 	])(
-		'A download that fails with %s leaves the link in the error, for the image was paid',
+		'The error of a download that fails with %s contains the link, since the image was paid for',
 		async (_, fault, reason, httpCode) => {
 			server.setResultFaults([{ fault }]);
 			const { error, items } = await runGenerate(server, atOnce);
@@ -295,14 +295,14 @@ describe('Output: the download of Image File and URL fails', () => {
 		expect(error?.description).not.toContain('n8n discards');
 	});
 
-	test('A broken download names the host that broke, not the API', async () => {
+	test('The error of a broken download names its host, not the API', async () => {
 		server.setResultFaults([{ fault: { drop: 'before-response' } }]);
 		const { error } = await runGenerate(server, atOnce);
 		expect(error?.message).toContain(new URL(server.resultOrigin).host);
 		expect(error?.message).not.toContain(new URL(server.origin).host);
 	});
 
-	test('An expired link names the link, not the API', async () => {
+	test('The error of an expired link names the link, not the API', async () => {
 		const short = await startStepFunServer({ drawing: 'once', urlLifetimeMs: 0 });
 		const { error } = await runGenerate(short, atOnce);
 		await short.close();

@@ -12,7 +12,7 @@ afterEach(() => server.reset());
 afterAll(async () => await server.close());
 
 (SIGNS_LINKS ? describe : describe.skip)('Output: Temporary Link', () => {
-	test('A Temporary Link is signed by n8n for the stored image, and no file leaves the node', async () => {
+	test('n8n signs a Temporary Link for the stored image, and the node returns no file', async () => {
 		const { items } = await runGenerate(server, { output: 'n8nLink', linkLifetime: '1 hour' });
 		const { json, binary } = items[0];
 		expect(binary).toBeUndefined();
@@ -69,7 +69,7 @@ afterAll(async () => await server.close());
 	});
 
 	test.each(['n8nLink', 'fileAndN8nLink'])(
-		'The link of %s cannot be made where n8n keeps files in memory; the paid image leaves as a file',
+		'The link of %s cannot be made if n8n keeps files in memory; the paid image is returned as a file',
 		async (output) => {
 			const { items } = await runGenerate(server, { output }, { binaryMode: 'default' });
 			expect(items[0].json.link).toBeNull();

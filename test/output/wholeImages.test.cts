@@ -213,7 +213,7 @@ test.each([
 	['a text that begins as a BMP does', 'BMW makes cars, and this text is no picture of one.'],
 	['a text that begins as a JPEG does', Buffer.from('ÿØ is how this text begins', 'latin1')],
 	['a video', Buffer.from('\0\0\0\x18ftypisom\0\0\0\0isommp42', 'latin1')],
-])('Output: %s is no image', async (_what, text) => {
+])('Output: %s is not an image', async (_what, text) => {
 	const { items, error } = await run(Buffer.from(text as string));
 	expect(items).toEqual([]);
 	expect(error?.message).toMatch(/^The response contains something that is not an image/);

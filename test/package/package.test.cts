@@ -17,7 +17,7 @@ const ALLOWED_MODULES = ['n8n-workflow', 'node:crypto'];
 
 /** Facts of package.json that n8n's verification, or an installation inside n8n, depends on. */
 describe('package.json', () => {
-	it('brings nothing along but n8n-workflow, which n8n has', () => {
+	it('depends only on n8n-workflow, which n8n has', () => {
 		expect(packageJson).not.toHaveProperty('dependencies');
 		expect(packageJson).not.toHaveProperty('optionalDependencies');
 		expect(packageJson).not.toHaveProperty('bundledDependencies');
@@ -38,7 +38,7 @@ describe('package.json', () => {
 		expect(packageJson.n8n.strict).toBe(true);
 	});
 
-	it('publishes dist/ alone', () => {
+	it('publishes only dist/', () => {
 		expect(packageJson.files).toEqual(['dist']);
 	});
 
@@ -80,7 +80,7 @@ describe('the packed package', () => {
 		await rm(workFolder, { recursive: true, force: true });
 	});
 
-	it('holds the code, its metadata and its papers, and is small', async () => {
+	it('contains the code, its metadata and its documents, and is small', async () => {
 		expect(files).toEqual(
 			expect.arrayContaining([
 				'LICENSE',
@@ -99,7 +99,7 @@ describe('the packed package', () => {
 		expect((await stat(tarball)).size).toBeLessThan(90_000);
 	});
 
-	it('needs nothing that n8n forbids a verified package', async () => {
+	it('requires nothing that n8n forbids in a verified package', async () => {
 		for (const file of files.filter((name) => name.endsWith('.js'))) {
 			const code = await readFile(join(packageFolder, file), 'utf8');
 			const required = [...code.matchAll(/\brequire\(["']([^"']+)["']\)/g)].map(([, name]) => name);

@@ -110,7 +110,7 @@ describe('Panel: fields', () => {
 		}
 	});
 
-	test('A fresh node generates with step-image-edit-2 into the field data', () => {
+	test('A new node generates with step-image-edit-2 into the field data', () => {
 		expect(withDefaults({})).toEqual({
 			resource: 'image',
 			operation: 'generate',
@@ -137,7 +137,7 @@ describe('Panel: fields', () => {
 		['fileAndUrl', true, false],
 		['fileAndN8nLink', true, true],
 		['n8nLink', false, true],
-	])('The output %s asks for what it needs', (output, field, lifetime) => {
+	])('The output %s shows the fields that it needs', (output, field, lifetime) => {
 		for (const operation of ['generate', 'edit', 'imageToImage']) {
 			const shown = labels({ operation, output });
 			expect(shown.includes('Put Output File in Field')).toBe(field);
@@ -170,7 +170,7 @@ describe('Panel: nothing that was set is lost', () => {
 		giveUpAfter: 60,
 	};
 
-	test('The options are all there after every way through models and operations', () => {
+	test('All options are kept through any changes of model and operation', () => {
 		expect(Object.keys(everything).sort()).toEqual(
 			options({})
 				.map(({ name }) => name)
@@ -197,7 +197,7 @@ describe('Panel: nothing that was set is lost', () => {
 		expect(values).toEqual({ ...start, model: chosen('step-image-edit-2') });
 	});
 
-	test('A model that the operation does not have is kept for the way back, and said to be none', () => {
+	test('A model that the operation does not offer is kept for the way back, with a notice', () => {
 		const large = change(withDefaults({}), { model: chosen('step-2x-large') });
 		const edit = change(large, { operation: 'edit' });
 		expect(edit.model).toEqual(chosen('step-2x-large'));
@@ -209,7 +209,7 @@ describe('Panel: nothing that was set is lost', () => {
 		expect(notices(back)).toEqual([]);
 	});
 
-	test('A model that nobody chose follows the operation', () => {
+	test('A default model changes with the operation', () => {
 		const imageToImage = change(withDefaults({}), { operation: 'imageToImage' });
 		expect(imageToImage.model).toMatchObject({ value: 'step-2x-large' });
 		expect(change(imageToImage, { operation: 'edit' }).model).toMatchObject({
@@ -263,7 +263,7 @@ describe('Panel: notices about options', () => {
 describe('Panel: ranges and defaults', () => {
 	const named = (name: string) => options({}).find((option) => option.name === name);
 
-	test('The options begin at the values of the first model, and Text Mode switched on', () => {
+	test('The options start with the defaults of the first model, and Text Mode turned on', () => {
 		expect(
 			['steps', 'cfgScale', 'seed', 'textMode', 'includeInputFields'].map(
 				(name) => named(name)?.default,
@@ -288,7 +288,7 @@ describe('Panel: ranges and defaults', () => {
 		expect(named('seed')?.description).toContain('For step-2x-large, step-1x-edit, 0 means');
 	});
 
-	test('No field is wider in the editor than the API, and none narrower than some model', () => {
+	test('No field allows more in the editor than the API, or less than a model', () => {
 		expect(named('seed')?.typeOptions).toMatchObject({
 			minValue: SEED_RANGE.min,
 			maxValue: SEED_RANGE.max,
@@ -341,11 +341,11 @@ describe('Panel: sizes', () => {
 				['About 1024 × 1024 Pixels', '1024x1024'],
 			],
 		],
-	])('The sizes of %s with %s stand with the width first', (operation, model, choices) => {
+	])('The sizes of %s with %s are shown with the width first', (operation, model, choices) => {
 		expect(sizeChoices(operation, model)).toEqual(choices);
 	});
 
-	test("The size of a model of one's own takes any text", () => {
+	test('The size of a custom model accepts any text', () => {
 		const field = visible({ operation: 'generate', model: 'our-own-model' }).find(
 			({ name }) => name === 'size',
 		);
@@ -437,7 +437,7 @@ describe("Panel: n8n's conventions", () => {
 		expect(wrong).toEqual([]);
 	});
 
-	test('A description of one sentence has no period at its end, one of several has', () => {
+	test('A description ends with a period if it has several sentences, and without one otherwise', () => {
 		const texts = [...fields, ...choices]
 			.map(({ description: text }) => text)
 			.filter((text): text is string => text !== undefined)

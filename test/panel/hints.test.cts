@@ -74,7 +74,7 @@ describe('Panel: the hint to turn on Text Mode', () => {
 		'"SALE"',
 		'Two lines:\n"SUMMER\nSALE"',
 		'A 5" shelf with a sign "SALE"',
-	])('The hint to turn on Text Mode is there for %j', (prompt) => {
+	])('The hint to turn on Text Mode appears for %j', (prompt) => {
 		expect(shown({ prompt })).toBe(true);
 		expect(shown({ operation: 'edit', prompt })).toBe(true);
 	});
@@ -88,7 +88,7 @@ describe('Panel: the hint to turn on Text Mode', () => {
 		'A quote " that never ends',
 		"l'été d'or",
 		'《西游记》',
-	])('The hint to turn on Text Mode is not there for %j', (prompt) => {
+	])('The hint to turn on Text Mode does not appear for %j', (prompt) => {
 		expect(shown({ prompt })).toBe(false);
 	});
 
@@ -109,7 +109,7 @@ describe('Panel: the hint to turn on Text Mode', () => {
 		expect(shown({ prompt: 'It says "SALE"', ...parameters })).toBe(expected);
 	});
 
-	test('The hint to turn on Text Mode looks through an expression, also before the nodes in front have run', () => {
+	test('The hint to turn on Text Mode reads expressions, even before the previous nodes have run', () => {
 		const prompt = '=A poster that says "{{ $json.slogan }}"';
 		expect(shown({ prompt })).toBe(true);
 		expect(shown({ prompt }, [{ slogan: 'SALE' }])).toBe(true);
@@ -117,7 +117,7 @@ describe('Panel: the hint to turn on Text Mode', () => {
 	});
 
 	test.each(['={{ $json.prompt }}', "={{ $('Previous').first().json.prompt }}"])(
-		'The hint to turn on Text Mode sees the quotes that the data brings to %s',
+		'The hint to turn on Text Mode sees quotes that the data adds to %s',
 		(prompt) => {
 			expect(shown({ prompt }, [{ prompt: 'A poster that says "SALE"' }])).toBe(true);
 			expect(shown({ prompt }, [{ prompt: 'A red shoe' }])).toBe(false);
@@ -127,7 +127,7 @@ describe('Panel: the hint to turn on Text Mode', () => {
 	);
 
 	test.each(["={{ $fromAI('Prompt', `in \"quotes\"`, 'string') }}", '={{ $json. }}'])(
-		'The hint to turn on Text Mode is not there, and nothing breaks, for %s',
+		'The hint to turn on Text Mode does not appear, and nothing breaks, for %s',
 		(prompt) => {
 			expect(shown({ prompt })).toBe(false);
 			expect(shown({ prompt }, [{}])).toBe(false);
@@ -141,7 +141,7 @@ describe('Panel: the hint that Size does nothing', () => {
 	const model = '={{ $json.model }}';
 	const size = '768x768';
 
-	test('The hint that Size does nothing is there when an expression chose a model without sizes', () => {
+	test('The hint that Size does nothing appears if an expression chose a model without sizes', () => {
 		for (const set of [model, { __rl: true, mode: 'id', value: model }]) {
 			expect(shown({ operation: 'edit', model: set, size }, [{ model: 'step-image-edit-2' }])).toBe(
 				true,
@@ -149,7 +149,7 @@ describe('Panel: the hint that Size does nothing', () => {
 		}
 	});
 
-	test('The hint that Size does nothing is there for a size that was set for another operation', () => {
+	test('The hint that Size does nothing appears for a size that was set for another operation', () => {
 		expect(shown({ operation: 'edit', model: 'step-image-edit-2', size })).toBe(true);
 	});
 
@@ -158,19 +158,19 @@ describe('Panel: the hint that Size does nothing', () => {
 		[{ operation: 'edit', model, size }, 'step-1x-edit'],
 		[{ operation: 'edit', model, size }, 'our-own-model'],
 		[{ operation: 'generate', model, size }, 'step-image-edit-2'],
-	])('The hint that Size does nothing is not there for %j with %j', (parameters, chosen) => {
+	])('The hint that Size does nothing does not appear for %j with %j', (parameters, chosen) => {
 		expect(shown(parameters, [{ model: chosen }])).toBe(false);
 	});
 });
 
-test('A hint is seen above the output, before a run and after it', () => {
+test('A hint appears above the output, before and after a run', () => {
 	expect(hints.map(({ location, whenToDisplay }) => [location, whenToDisplay])).toEqual([
 		['outputPane', 'always'],
 		['outputPane', 'always'],
 	]);
 });
 
-test('A hint looks at no more of a prompt than a prompt may have, so that no text keeps the editor', () => {
+test('A hint reads a prompt only up to its maximum length, so that no text holds up the editor', () => {
 	const text = (before: number) => `${'“'.repeat(before)} "Sale"`;
 	expect(named('Text Mode', { operation: 'generate', prompt: text(1_000) })).toBe(true);
 	expect(named('Text Mode', { operation: 'generate', prompt: text(50_000) })).toBe(false);

@@ -67,7 +67,7 @@ const names = async (...settings: Parameters<typeof list>) =>
 
 describe('Model list: StepFun', () => {
 	test.each(OPERATIONS)(
-		'The list of %s is that of the catalogue, and asks nobody',
+		'The list of %s comes from the catalogue, without a request',
 		async (operation) => {
 			for (const { baseUrl } of SERVICES) {
 				const { results } = await list({ apiKey: 'x', service: baseUrl }, { operation });
@@ -76,7 +76,7 @@ describe('Model list: StepFun', () => {
 		},
 	);
 
-	test('The list tells the price in the currency of the service', async () => {
+	test('The list shows the price in the currency of the service', async () => {
 		const [china, international, plan] = SERVICES.map(({ baseUrl }) => ({
 			apiKey: 'x',
 			service: baseUrl,
@@ -93,7 +93,7 @@ describe('Model list: StepFun', () => {
 		for (const { description } of results) expect(description).toMatch(/\w\. ¥0\.\d+ per image\.$/);
 	});
 
-	test('The list is searched by all words, in any case', async () => {
+	test('A search in the list matches all words, in any case', async () => {
 		const [{ baseUrl: service }] = SERVICES;
 		expect(await names({ apiKey: 'x', service }, { filter: 'LARGE step' })).toEqual([
 			'step-2x-large (¥0.1 per image)',
@@ -101,8 +101,8 @@ describe('Model list: StepFun', () => {
 	});
 });
 
-describe("Model list: a server of one's own", () => {
-	test('The list is what GET /models of the Base URL gives, with the key', async () => {
+describe('Model list: a custom server', () => {
+	test('The list comes from GET /models of the Base URL, sent with the key', async () => {
 		const listed = await list(custom(`${server.url}/`));
 		// The server lists step-1x-edit too, which does not offer Generate.
 		expect(listed.results.map(({ value }) => value)).toEqual([
@@ -126,7 +126,7 @@ describe("Model list: a server of one's own", () => {
 		['[{ "id": "flux" }]', ['flux']],
 		// n8n would evaluate the first one.
 		['[{ "id": "={{ 1 + 1 }}" }, { "id": "flux=2" }]', ['flux=2']],
-	])('The response %s gives the models %j', async (body, expected) => {
+	])('The response %s lists the models %j', async (body, expected) => {
 		respond(200, body);
 		expect(await names(custom(hostile.url))).toEqual(expected);
 	});
@@ -147,12 +147,12 @@ describe("Model list: a server of one's own", () => {
 		[200, '<html>Login</html>', 'The server responded, but not as an image API: Login', null],
 		[200, '{}', 'http.*/models lists no models for this operation', null],
 		[500, '', 'The service failed with status 500', '500'],
-	])('The response %i %s says why there is no list', async (status, body, reason, httpCode) => {
+	])('The response %i %s explains why there is no list', async (status, body, reason, httpCode) => {
 		respond(status, body);
 		await expect(list(custom(hostile.url))).rejects.toMatchObject(shown(reason, httpCode));
 	});
 
-	test('A page of megabytes in place of the list is not searched for the key as a whole', async () => {
+	test('A page of megabytes in place of the list is not searched for the key in full', async () => {
 		hostile.attackWith((_request, response) => void response.end('<p>sign in</p>'.repeat(250_000)));
 		// The lowest of three, because the other work of the process counts too.
 		let lowestMs = Infinity;
@@ -167,7 +167,7 @@ describe("Model list: a server of one's own", () => {
 		expect(lowestMs).toBeLessThan(200);
 	});
 
-	test('The key is in no message', async () => {
+	test('No message contains the key', async () => {
 		const key = 'sk-a-secret-that-is-long-enough';
 		respond(403, `no ${key} here`);
 		const error = await list(custom(hostile.url, key)).catch((thrown: unknown) => thrown);
@@ -181,7 +181,7 @@ describe("Model list: a server of one's own", () => {
 		['nonsense', "The credential's 'Base URL' is not a web address"],
 		['http://127.0.0.1:9', 'The connection to 127\\.0\\.0\\.1:9 failed.*'],
 		['http://no-such-host.invalid', 'The connection to no-such-host\\.invalid failed.*'],
-	])('The address %s says why there is no list', async (baseUrl, reason) => {
+	])('The address %s explains why there is no list', async (baseUrl, reason) => {
 		await expect(list(custom(baseUrl))).rejects.toMatchObject(shown(reason, null));
 	});
 
@@ -211,7 +211,7 @@ test.each([
 });
 
 test.each(['', { __rl: true, mode: 'list', value: '' }])(
-	'The model %j is a required field that is empty, which n8n itself refuses',
+	'The model %j counts as an empty required field, which n8n itself refuses',
 	async (model) => {
 		await expect(runGenerate(server, { model })).rejects.toThrow(
 			NAMES_EMPTY_FIELDS ? 'Parameter "Model" is required' : 'The workflow has issues',
@@ -219,7 +219,7 @@ test.each(['', { __rl: true, mode: 'list', value: '' }])(
 	},
 );
 
-test('An expression that gives no model is refused before anything is sent', async () => {
+test('An expression that returns no model is refused before anything is sent', async () => {
 	const { error } = await runGenerate(server, {
 		model: { __rl: true, mode: 'id', value: '={{ $json.no }}' },
 	});

@@ -27,7 +27,7 @@ describe('A number of requests at once', () => {
 	test.each([
 		[2, 1],
 		[3, 2],
-	])('that was taken %i times and is then refused becomes %i', async (rounds, left) => {
+	])('that was accepted %i times and is then refused becomes %i', async (rounds, left) => {
 		const { take, refuse, concurrency } = accountOf(2);
 		await take(2, rounds);
 		await refuse();
@@ -52,7 +52,7 @@ describe('A number of requests at once', () => {
 		expect(concurrency()).toBe(1);
 	});
 
-	test('stays proven where a larger one is refused', async () => {
+	test('stays proven if a larger one is refused', async () => {
 		const { take, refuse, concurrency } = accountOf(3);
 		await take(2, 3);
 		await refuse(2);
@@ -71,7 +71,7 @@ describe('A number of requests at once', () => {
 		expect(concurrency()).toBe(2);
 	});
 
-	test('that is proven and refused counts no more where fewer are taken next', async () => {
+	test('that is proven and refused no longer counts if fewer are accepted next', async () => {
 		const { take, refuse, concurrency } = accountOf(2);
 		await take(2, 3);
 		await refuse();
@@ -93,7 +93,7 @@ describe('A number of requests at once', () => {
 		expect(concurrency()).toBe(3);
 	});
 
-	test('is without a bound again 15 responses after it has reached what the credential allows', async () => {
+	test('is unlimited again 15 responses after it reached what the credential allows', async () => {
 		const { take, refuse, run, concurrency } = accountOf(2);
 		await refuse();
 		await take(1, 14);
@@ -118,19 +118,19 @@ describe('After a refusal', () => {
 		expect(others.map((time) => time - first)).toEqual([apart, 2 * apart]);
 	});
 
-	test('of one more than the service takes, the next starts when another is over', async () => {
+	test('of one request too many, the next starts when another ends', async () => {
 		const { run, times: at } = accountOf(2);
 		await run({ takesMs: 500 }, { failure: throttled() }, {});
 		expect(at()).toEqual([0, 10, 500]);
 	});
 
-	test('of one more than the service takes, Retry-After holds all the same', async () => {
+	test('of one request too many, Retry-After still applies', async () => {
 		const { run, times: at } = accountOf(2);
 		await run({ takesMs: 500 }, { failure: throttled(3_000) }, {});
 		expect(at()).toEqual([0, 10, 3_110]);
 	});
 
-	test('Retry-After holds also where the minute of the credential had been waited for', async () => {
+	test('Retry-After applies even after a wait for the minute of the credential', async () => {
 		const { run, times: at } = accountOf(1);
 		const limits: Task['limits'] = [1, 1];
 		await run({ limits }, { limits, failure: throttled(5_000) }, { limits });
@@ -163,7 +163,7 @@ describe('The minute of a service that refuses', () => {
 		expect(await startAfter({ takesMs: 50_000 }, { takesMs: 20_000 })).toContain(110_100);
 	});
 
-	test('is that of the first refusal, whatever has become older since', async () => {
+	test('is that of the first refusal, even if other requests have expired since', async () => {
 		expect(await startAfter({ takesMs: 10 }, { takesMs: 59_000 })).toContain(60_100);
 	});
 });
@@ -208,10 +208,10 @@ describe('The minutes of credentials', () => {
 	});
 });
 
-describe('An error that is none of a request', () => {
+describe('An error that does not come from a request', () => {
 	const mistake = new Error('a mistake');
 
-	test('is no response of a new account', async () => {
+	test('does not count as a response of a new account', async () => {
 		const { run, times: at } = accountOf(3);
 		await run({ failure: mistake });
 		await run(...times(3));

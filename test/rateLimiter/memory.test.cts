@@ -6,7 +6,7 @@ import { createRateLimiter } from '../../nodes/StepFunImage/transport/rateLimite
 setFlagsFromString('--expose_gc');
 const collectGarbage = runInNewContext('gc') as () => void;
 
-test('A rate limiter keeps no run that has ended, whether its requests were sent or cancelled', async () => {
+test('A rate limiter retains no run that has ended, whether its requests were sent or canceled', async () => {
 	const limiter = createRateLimiter();
 	const runOnce = async () => {
 		const run = { items: Array(1000).fill('an item') };

@@ -5,7 +5,7 @@ import { simulate } from './simulation.cts';
 // Virtual time: hours pass in seconds.
 jest.setTimeout(120_000);
 
-describe('The pace where the service takes fewer requests at once than the credential says', () => {
+describe('The pace if the service accepts fewer requests at once than the credential says', () => {
 	test.each([20, 200])('is at most 1.1 x ideal for %i images', async (images) => {
 		const result = await simulate({ server: { latencyMs: 1_000, concurrency: 2 }, images });
 		expect(result.delivered).toBe(images);
@@ -21,7 +21,7 @@ describe('The pace of a service whose responses take varying times', () => {
 		{ allowed: 4, concurrentRequests: 20 },
 		{ allowed: 8, concurrentRequests: 10 },
 	])(
-		'is at most 1.1 x ideal where it takes $allowed of $concurrentRequests at once',
+		'is at most 1.1 x ideal if it accepts $allowed of $concurrentRequests at once',
 		async ({ allowed, concurrentRequests }) => {
 			const random = seededRandom(allowed);
 			const images = 400;
@@ -40,7 +40,7 @@ describe('The pace of a service whose responses take varying times', () => {
 		},
 	);
 
-	test('learns the number of requests at once also from refusals with Retry-After', async () => {
+	test('also learns the number of requests at once from refusals with Retry-After', async () => {
 		const result = await simulate({
 			server: { latencyMs: 1_000, concurrency: 2, retryAfterMs: 1_000 },
 			images: 100,
@@ -67,9 +67,9 @@ describe('The pace of a service that refuses everything for one second every fiv
 	});
 });
 
-describe('The pace of a service with a limit a minute', () => {
+describe('The pace of a service with a limit per minute', () => {
 	test.each(['sliding', 'fixed'] as const)(
-		'is at most 1.15 x ideal where the credential does not tell it (%s window)',
+		'is at most 1.15 x ideal if the credential does not contain it (%s window)',
 		async (window) => {
 			const result = await simulate({
 				server: { latencyMs: 300, perMinute: { count: 100, window } },
@@ -93,7 +93,7 @@ describe('The pace of a service with a limit a minute', () => {
 	});
 
 	test.each(['sliding', 'fixed'] as const)(
-		'is at most 1.1 x ideal where the credential tells it (%s window)',
+		'is at most 1.1 x ideal if the credential contains it (%s window)',
 		async (window) => {
 			const result = await simulate({
 				server: { latencyMs: 1_000, networkMs: 30, perMinute: { count: 10, window } },
@@ -126,7 +126,7 @@ describe('A service that is down', () => {
 	});
 });
 
-describe('An account without one success', () => {
+describe('An account without a success', () => {
 	const giveUpAfterMs = 60_000;
 
 	test('that only gets 429 ends all its items within Give Up After', async () => {

@@ -93,7 +93,7 @@ describe('a rate limiter', () => {
 		expect(started).toEqual(['a1', 'a2', 'b1', 'a3', 'b2', 'a4']);
 	});
 
-	test('sends again what failed before it sends what was never sent', async () => {
+	test('sends retries before new requests', async () => {
 		const limiter = createRateLimiter();
 		const started: string[] = [];
 		const run = {};
@@ -107,7 +107,7 @@ describe('a rate limiter', () => {
 		expect(started).toEqual(['first', 'first again', 'second', 'third']);
 	});
 
-	test('lets go of a waiting task at once when it is canceled, and never starts it', async () => {
+	test('drops a waiting task at once when it is canceled, and never starts it', async () => {
 		const limiter = createRateLimiter();
 		const started: string[] = [];
 		const { done, releaseNext } = openTasks(limiter, ['busy'], started);
@@ -166,7 +166,7 @@ describe('a rate limiter', () => {
 		expect(limiter.currentConcurrency()).toBe(1000);
 	});
 
-	test('lets many wait without a warning of Node.js', async () => {
+	test('lets many tasks wait without a warning of Node.js', async () => {
 		const warnings: string[] = [];
 		const note = ({ name }: Error) => void warnings.push(name);
 		process.on('warning', note);
@@ -180,7 +180,7 @@ describe('a rate limiter', () => {
 		expect(warnings).toEqual([]);
 	});
 
-	test('ends its wait when nobody waits any more', async () => {
+	test('ends its wait when no task waits any more', async () => {
 		const limiter = createRateLimiter();
 		await limiter.schedule(fails(throttled(60_000)), options()).catch(() => undefined);
 		const cancel = new AbortController();
@@ -194,7 +194,7 @@ describe('a rate limiter', () => {
 describe('a 429 without Retry-After', () => {
 	const limits = withConcurrency(5);
 
-	test('tells how many requests at once the service takes', async () => {
+	test('tells how many requests at once the service accepts', async () => {
 		const limiter = createRateLimiter();
 		const started: string[] = [];
 		const { done, releaseNext } = openTasks(limiter, ['a', 'b'], started, { limits });
@@ -234,7 +234,7 @@ describe('a 429 without Retry-After', () => {
 		expect(refusals).toBe(1);
 	});
 
-	test('speaks of a rate at a number of requests that was taken before, which leaves the concurrency', async () => {
+	test('means a rate limit if that many requests were accepted before, which keeps the concurrency', async () => {
 		const limiter = createRateLimiter();
 		await prove(limiter, limits);
 		const busy = openTasks(limiter, ['a', 'b'], [], { limits });
@@ -276,7 +276,7 @@ describe('20,000 requests', () => {
 			),
 		);
 
-	test('cost no more processor time each than a few', async () => {
+	test('each cost as little processor time as in a short queue', async () => {
 		const before = process.cpuUsage();
 		await schedule20000(createRateLimiter());
 		// A queue whose steps grow with its length takes several times as long.
@@ -347,7 +347,7 @@ describe('a service that is down', () => {
 	const limits = withConcurrency(5);
 	const down = new RequestFailure('status', { status: 503 });
 
-	test('is asked by one request at a time', async () => {
+	test('gets one request at a time', async () => {
 		const limiter = createRateLimiter();
 		const failing = Array.from({ length: 3 }, async () =>
 			limiter.schedule(fails(down), options({ limits })).catch(() => undefined),
@@ -365,7 +365,7 @@ describe('a service that is down', () => {
 		await Promise.all(done);
 	});
 
-	test('ends what waits when it had no success for as long as the user gives it', async () => {
+	test('fails waiting tasks when it had no success within Give Up After', async () => {
 		const limiter = createRateLimiter();
 		const run = {};
 		const busy = openTasks(limiter, ['a'], []);
@@ -392,7 +392,7 @@ describe('a service that is down', () => {
 	});
 });
 
-test('A run that comes after an account was refused for long gets its own time', async () => {
+test('A run that starts after long refusals of an account gets its full Give Up After', async () => {
 	const limiter = createRateLimiter();
 	const more = { maxElapsedMs: 200, limits: withConcurrency(1) };
 	await limiter.schedule(fails(throttled(1)), options(more)).catch(() => undefined);

@@ -94,7 +94,7 @@ describe('Rate limiter: order', () => {
 		expect(starts.map(([label]) => label)).toEqual(['first', 'again', 'again, later', 'second']);
 	});
 
-	test('Thousands keep their order', async () => {
+	test('Thousands of tasks keep their order', async () => {
 		const { runAll, starts } = createAccount();
 		const labels = Array.from({ length: 2_500 }, (_, index) => `${index}`);
 		await runAll(labels.map((label) => ({ label, takesMs: 1 })));
@@ -182,7 +182,7 @@ describe('Rate limiter: requests per minute', () => {
 		]);
 	});
 
-	test('A refused request does not count', async () => {
+	test('A refused request does not count toward the requests per minute', async () => {
 		const { runAll, times: at } = createAccount();
 		await runAll([{ limits: [1, 1], failure: throttled(1_000) }, ...times(2, { limits: [1, 1] })]);
 		expect(at()).toEqual([0, 1_100, 61_100]);
@@ -201,7 +201,7 @@ describe('Rate limiter: requests per minute', () => {
 		expect(at()).toEqual([0, 60_000, 60_200, 120_300, 120_500]);
 	});
 
-	test('That margin is at most two seconds', async () => {
+	test('The margin at the end of the minute is at most two seconds', async () => {
 		const { runAll, times: at } = createAccount();
 		const limits: Task['limits'] = [1, 1];
 		await runAll([
@@ -215,7 +215,7 @@ describe('Rate limiter: requests per minute', () => {
 });
 
 describe('Rate limiter: refusals', () => {
-	test('Nothing starts for as long as Retry-After says, but at most ten minutes', async () => {
+	test('Nothing starts for as long as Retry-After says, up to ten minutes', async () => {
 		const one = createAccount();
 		await one.runAll([{ failure: throttled(5_000) }, {}]);
 		expect(one.times()).toEqual([0, 5_100]);
@@ -267,7 +267,7 @@ describe('Rate limiter: refusals', () => {
 	test.each([
 		[0, 1],
 		[2, 3],
-	])('One while %i later requests are under way leaves %i at once', async (later, concurrency) => {
+	])('A refusal while %i later requests run leaves %i at once', async (later, concurrency) => {
 		const { runAll, limiter } = createAccount();
 		await runAll([
 			{ limits: [5], takesMs: 10_000 },
@@ -315,7 +315,7 @@ describe('Rate limiter: a service that is down', () => {
 		expect(at()).toEqual([0, 101, 202, 802, 1_902, 4_002, 8_102, 16_202, 24_302]);
 	});
 
-	test('is tested when Retry-After says', async () => {
+	test('is tested when Retry-After ends', async () => {
 		const { runAll, times: at } = createAccount();
 		await runAll([...times(3, { failure: failed(502, 3_000) }), {}]);
 		expect(at()).toEqual([0, 101, 202, 3_302]);
@@ -384,7 +384,7 @@ describe('Rate limiter: no success for too long', () => {
 		]);
 	});
 
-	test('A task that may wait that long starts', async () => {
+	test('A waiting task starts if it starts just in time', async () => {
 		const { reasons, started } = await outcomesOf(600);
 		expect(started).toBe(3);
 		expect(reasons.slice(1)).toEqual([false, false]);
@@ -438,7 +438,7 @@ describe('The limiter of an account', () => {
 		};
 	}
 
-	test('is one in a process', () => {
+	test('is shared by everything in a process', () => {
 		expect(rateLimiterFor('one')).toBe(rateLimiterFor('one'));
 		expect(rateLimiterFor('one')).not.toBe(rateLimiterFor('other'));
 	});

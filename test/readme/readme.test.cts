@@ -9,14 +9,14 @@ const REPOSITORY = resolve(__dirname, '../..');
 const MAX_LINES = 170;
 
 test.each(DOCUMENTS)(
-	'The tables of %s are those of the catalogue and the node (npm run readme regenerates them)',
+	'The tables of %s match the catalogue and the node (npm run readme regenerates them)',
 	(document) => {
 		const text = readFileSync(resolve(REPOSITORY, document), 'utf8');
 		expect(withTables(document, text)).toBe(text);
 	},
 );
 
-test('The table of n8n versions is about the releases that are pinned', () => {
+test('The table of n8n versions lists the pinned releases', () => {
 	expect(versionResults.map(({ n8n }) => n8n)).toEqual(
 		OTHER_RELEASES.map(({ version }) => version),
 	);

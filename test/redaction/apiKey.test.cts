@@ -239,7 +239,7 @@ test.each(ECHOES)('A key said back %s stands nowhere in the error', async (_plac
 
 const [, PLAIN_KEY] = KEYS[0];
 
-test('A key that moderation says back stands nowhere when the item is passed on', async () => {
+test('A key that moderation repeats appears nowhere when the item is passed on', async () => {
 	const { text, result } = await everythingOf(
 		PLAIN_KEY,
 		(request, response, body) =>
@@ -261,7 +261,7 @@ test.each<[string, (said: string) => Attack]>([
 	],
 	['in a refusal', (said) => json(403, { error: { message: said } })],
 	['instead of an account', (said) => json(200, said)],
-])('A key said back to a question for the balance, %s, stands nowhere', async (_place, echo) => {
+])('A key that a response to Get Balance repeats %s appears nowhere', async (_place, echo) => {
 	const key = `${PLAIN_KEY}\n`;
 	const { text } = await everythingOf(
 		key,
@@ -272,7 +272,7 @@ test.each<[string, (said: string) => Attack]>([
 	expectSecretsAreNowhere(text, [key, HEADER_SECRET]);
 });
 
-test('A link that carries the key is opened as the server gave it, and shown without the key', async () => {
+test('A link that contains the key is opened as the server sent it, and shown without the key', async () => {
 	const { text, result } = await everythingOf(PLAIN_KEY, (request, response) => {
 		if (request.method === 'GET') return void response.writeHead(404).end();
 		response.end(linkResponse(`${server.origin}/picture?key=${PLAIN_KEY}`));
@@ -291,7 +291,7 @@ test.each([
 	['nobody listens', 'http://127.0.0.1:1/v1'],
 	['there is no such name', 'http://stepfun.invalid/v1'],
 	['the other side speaks no TLS', () => server.url.replace('http:', 'https:')],
-])('The key stands nowhere when %s', async (_case, baseUrl) => {
+])('The key appears nowhere when %s', async (_case, baseUrl) => {
 	const { text, result } = await everythingOf(
 		PLAIN_KEY,
 		(_request, response) => response.destroy(),
@@ -304,7 +304,7 @@ test.each([
 	expectSecretsAreNowhere(text, [PLAIN_KEY, HEADER_SECRET]);
 });
 
-test('The password of a Base URL stands nowhere', async () => {
+test('The password of a Base URL appears nowhere', async () => {
 	const password = 'p4ss-9Wd3Qk7Zr1Xm';
 	const { text, result } = await everythingOf(PLAIN_KEY, json(404, {}), {
 		credential: { baseUrl: server.url.replace('//', `//user:${password}@`) },
@@ -315,7 +315,7 @@ test('The password of a Base URL stands nowhere', async () => {
 });
 
 test.each([['a line break', 'sk-3fN8qLw1\r\nX-Injected: ZbYx6TgRk2Vp']])(
-	'A key with %s inside makes no header of its own, and stands nowhere',
+	'A key with %s inside adds no header, and appears nowhere',
 	async (_what, key) => {
 		const { text } = await everythingOf(key, (request, response, body) =>
 			json(403, { error: { message: secretsIn(request.headers) } })(request, response, body),
@@ -333,7 +333,7 @@ test.each([
 	['a character beyond Latin', 'sk-3fN8qLw1钥ZbYx6TgRk2Vp'],
 	['a NUL', 'sk-3fN8qLw1\0ZbYx6TgRk2Vp'],
 ])(
-	'A key with %s inside is refused before anything is sent, and stands nowhere',
+	'A key with %s inside is refused before anything is sent, and appears nowhere',
 	async (_what, key) => {
 		const { text, result } = await everythingOf(key, json(200, {}));
 		expect(result.error?.message).toBe(
@@ -344,7 +344,7 @@ test.each([
 	},
 );
 
-test('A short word in place of a key is no secret, and spoils no message and no link', async () => {
+test('A short word in place of a key is not a secret, and changes no message and no link', async () => {
 	const { result } = await everythingOf('EMPTY', (request, response) => {
 		if (request.method === 'GET') return void response.end(Buffer.from(picture, 'base64'));
 		response.end(linkResponse(`${server.origin}/EMPTY/picture.png`));

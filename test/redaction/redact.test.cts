@@ -24,47 +24,47 @@ describe('redaction', () => {
 		['with named HTML entities', KEY.replace('/', '&sol;').replace('+', '&plus;')],
 		['in hexadecimal digits', Buffer.from(KEY).toString('hex')],
 		['in upper-case hexadecimal digits', Buffer.from(KEY).toString('hex').toUpperCase()],
-	])('takes out the key %s', (_spelling, text) => {
+	])('removes the key %s', (_spelling, text) => {
 		expect(redactor.text(`before ${text} after`)).toBe('before *** after');
 		expect(redactor.link(`before ${text} after`)).toBe('before *** after');
 	});
 
-	test.each([0, 1, 2])('takes out the key in Base64 with %d bytes before it', (shift) => {
+	test.each([0, 1, 2])('removes the key in Base64 with %d bytes before it', (shift) => {
 		const base64 = Buffer.from(`${'x'.repeat(shift)}${KEY}`).toString('base64');
 		expect(redactor.text(base64)).toContain('***');
 		expect(redactor.text(base64)).not.toContain(base64.slice(8, 24));
 	});
 
-	test('takes out a key that was cut', () => {
+	test('removes a key that was cut off', () => {
 		expect(redactor.text(`key ${KEY.slice(0, 18)}`)).toBe('key ***');
 		expect(redactor.text(`key ${KEY.slice(0, 10)}`)).toBe(`key ${KEY.slice(0, 10)}`);
 	});
 
 	test.each([4, 10, 15])(
-		'takes out the first %i characters of a key where a text was cut',
+		'removes the first %i characters of a key at the end of a cut text',
 		(length) => {
 			expect(redactor.text(`key ${KEY.slice(0, length)}…`)).toBe('key ***…');
 		},
 	);
 
-	test('leaves what no secret begins with where a text was cut', () => {
+	test('keeps the end of a cut text that no secret begins with', () => {
 		expect(redactor.text('the key sk…')).toBe('the key sk…');
 		expect(redactor.text(`the ${KEY.slice(1, 9)}…`)).toBe(`the ${KEY.slice(1, 9)}…`);
 	});
 
-	test('leaves the value of a custom header in links', () => {
+	test('keeps the value of a custom header in links', () => {
 		expect(redactor.text('by Acme-Organisation')).toBe('by ***');
 		expect(redactor.link('https://res.example/Acme-Organisation/1.png')).toBe(
 			'https://res.example/Acme-Organisation/1.png',
 		);
 	});
 
-	test('leaves everything else as it was', () => {
+	test('keeps everything else unchanged', () => {
 		const text = 'Größe 100% \\u00e9 &amp; %20 &#9731; 图片';
 		expect(redactor.text(text)).toBe(text);
 	});
 
-	test('leaves short words that servers accept as any key', () => {
+	test('keeps short words that servers accept as any key', () => {
 		expect(createRedactor(['EMPTY'], []).text('an EMPTY answer')).toBe('an EMPTY answer');
 	});
 });
@@ -115,7 +115,7 @@ describe('redaction: spellings of one character', () => {
 		['/', '&#0000047;'],
 		['/', '%252f'],
 		['/', '&amp;sol;'],
-	])('%s is known as %s', (character, spelling) => {
+	])('%s is recognized as %s', (character, spelling) => {
 		const secret = SECRETS[character];
 		const { text } = createRedactor([secret], []);
 		expect(text(`a ${secret.replace(character, spelling)} b`)).toBe('a *** b');
@@ -140,7 +140,7 @@ describe('redaction: spellings of one character', () => {
 	});
 });
 
-describe('redaction: what is taken out', () => {
+describe('redaction: what is removed', () => {
 	test('one mark stands for secrets that touch or overlap, one each for others', () => {
 		const { text } = createRedactor(['first-secret', 'other-secret'], []);
 		expect(text('first-secretother-secret')).toBe('***');
@@ -154,7 +154,7 @@ describe('redaction: what is taken out', () => {
 		expect(createRedactor(['abcdefgh'], []).text('abcdefghabcdefgh!')).toBe('***!');
 	});
 
-	test('a mark that stands in the text already is not taken for one of ours', () => {
+	test('a mark that was in the text before is not mistaken for a redaction', () => {
 		expect(createRedactor(['first-secret'], []).text('*** first-secret')).toBe('*** ***');
 	});
 
@@ -165,13 +165,13 @@ describe('redaction: what is taken out', () => {
 		expect(createRedactor([' 1234567 '], []).text(' 1234567 ')).toBe(' 1234567 ');
 	});
 
-	test('nothing that is as short in one of its spellings, or of a secret that is', () => {
+	test('nothing from short secrets or short spellings of a secret', () => {
 		const [hex, base64] = [Buffer.from('EMPTY').toString('hex'), btoa('12345678')];
 		expect(createRedactor(['EMPTY'], []).text(hex)).toBe(hex);
 		expect(createRedactor(['12345678'], []).text(base64)).toBe(base64);
 	});
 
-	test('a short secret in Base64, whatever stands around it', () => {
+	test('a short secret in Base64, whatever surrounds it', () => {
 		expect(createRedactor(['1234567890'], []).text(btoa('x1234567890yz'))).toContain('***');
 	});
 
@@ -191,7 +191,7 @@ describe('redaction: what is taken out', () => {
 		expect(text('bcdefghij')).toBe('bcdefghij');
 	});
 
-	test('a secret whose white space became one space, or that lost what no header takes', () => {
+	test('a secret with collapsed white space, or without the characters that headers do not allow', () => {
 		expect(createRedactor(['one\t \ntwo-three'], []).text('a one two-three b')).toBe('a *** b');
 		expect(createRedactor(['clé-图片-secret'], []).text('a clé--secret b')).toBe('a *** b');
 		expect(createRedactor(['tab\there-it-is'], []).text('a tab\there-it-is b')).toBe('a *** b');

@@ -64,7 +64,7 @@ describe.each(STATUSES)('Redirects: %d of the API', (status) => {
 		['Generate', {}],
 		['Edit', EDITING],
 		['Get Balance', BALANCE],
-	])('A redirect of %s is followed nowhere', async (_operation, parameters) => {
+	])('A redirect of %s is not followed', async (_operation, parameters) => {
 		for (const [, origin] of elsewhere()) {
 			server.attackWith((_request, response) => {
 				response.writeHead(status, { Location: `${origin}/v1/images/generations` }).end();
@@ -80,7 +80,7 @@ describe.each(STATUSES)('Redirects: %d of the API', (status) => {
 		}
 	});
 
-	test('A redirect of the connection test is followed nowhere', async () => {
+	test('A redirect of the connection test is not followed', async () => {
 		server.attackWith((_request, response) => {
 			response.writeHead(status, { Location: `${other.origin}/v1/models` }).end();
 		});
@@ -144,7 +144,7 @@ test.each<[string, INodeParameters, RegExp]>([
 		{ operation: 'edit', inputSource: 'url' },
 		/^The image at 'Image URL' could not be downloaded: .*Maximum number of redirects/,
 	],
-])('Redirects in a circle %s end, and are not tried again', async (_what, parameters, message) => {
+])('Circular redirects %s end, and are not retried', async (_what, parameters, message) => {
 	server.attackWith((request, response) => {
 		if (request.method === 'GET') {
 			response.writeHead(302, { Location: `/round/${server.requests.length}` }).end();
@@ -164,7 +164,7 @@ test.each([
 	'data:image/png;base64,AAAA',
 	'ftp://127.0.0.1/x',
 	'javascript:1',
-])('A link to %s is none, and a redirect there is not followed', async (url) => {
+])('A link to %s does not count, and a redirect there is not followed', async (url) => {
 	server.attackWith((_request, response) => {
 		response.end(linkResponse(url));
 	});
@@ -185,7 +185,7 @@ test.each([
 	expect(error?.message).toMatch(/^The image was made, but could not be downloaded/);
 });
 
-describe('A server that asks for the key also where it keeps its results', () => {
+describe('A server that requires the key for its results, too', () => {
 	const guarded: Attack = (request, response) => {
 		if (request.method === 'POST') response.end(linkResponse(`${server.origin}/picture.png`));
 		else if (!request.headers.authorization) response.writeHead(401).end('No key');
@@ -193,7 +193,7 @@ describe('A server that asks for the key also where it keeps its results', () =>
 		else response.end(picture);
 	};
 
-	test('gets it once it has refused the download without it', async () => {
+	test('gets the key once it has refused the download without it', async () => {
 		server.attackWith(guarded);
 		const { items, error } = await run();
 		expect(error?.message).toBeUndefined();
@@ -205,7 +205,7 @@ describe('A server that asks for the key also where it keeps its results', () =>
 		]);
 	});
 
-	test('gets it nowhere else', async () => {
+	test('gets the key nowhere else', async () => {
 		other.attackWith((_request, response) => void response.writeHead(401).end('No key'));
 		server.attackWith((_request, response) => {
 			response.end(linkResponse(`${other.origin}/picture.png`));
@@ -215,7 +215,7 @@ describe('A server that asks for the key also where it keeps its results', () =>
 		expect(other.requests.map(({ headers }) => headers.authorization)).toEqual([undefined]);
 	});
 
-	test('cannot send it on to another host', async () => {
+	test('cannot redirect the key to another host', async () => {
 		server.attackWith((request, response, body) => {
 			if (request.method === 'POST') response.end(linkResponse(`${server.origin}/moved`));
 			else guarded(request, response, body);

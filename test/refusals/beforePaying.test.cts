@@ -61,7 +61,7 @@ describe('Refusals: braces in a field that is set to Fixed', () => {
 		expect(error?.description).toContain('Switch the field to Expression');
 	});
 
-	test('A million opening braces are searched at once', async () => {
+	test('A million opening braces are searched quickly', async () => {
 		const error = await refusal({ prompt: '{{'.repeat(500_000) });
 		expect(error?.message).toContain("'Prompt' is too long");
 	});

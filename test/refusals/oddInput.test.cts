@@ -73,7 +73,7 @@ describe('Max Images per Run and On Error', () => {
 	});
 });
 
-describe('Base64 Text that was spoiled on its way is not uploaded', () => {
+describe('Damaged Base64 Text is not uploaded', () => {
 	const images = async (format: 'png' | 'webp') =>
 		await Promise.all(
 			Array.from({ length: 12 }, async (_each, seed) => {
@@ -131,7 +131,7 @@ test('An item whose binary is null has no binary data', async () => {
 	expect(error?.description).toContain('The item has no binary data.');
 });
 
-test('An Input Data Field Name whose expression gives nothing is refused, not replaced by data', async () => {
+test('An Input Data Field Name whose expression returns nothing is refused, not replaced by data', async () => {
 	const { error } = await runEdit(stepFun, [await itemWithFile(picture)], {
 		binaryPropertyName: '={{ $json.field }}',
 	});
@@ -151,7 +151,7 @@ describe('Additional Body Fields that name the input image', () => {
 		expect(lax.requests).toEqual([]);
 	});
 
-	test('image is refused, because it would go beside the file under the same name', async () => {
+	test('image is refused, because it would be sent beside the file under the same name', async () => {
 		const { error } = await runEdit(lax, [await itemWithFile(picture)], {
 			options: { additionalBodyFields: '{ "image": "https://example.com/shoe.png" }' },
 		});
@@ -183,7 +183,7 @@ describe('A secret in a header, echoed without its scheme', () => {
 });
 
 describe('Numbers that JSON cannot carry are refused, not sent as null', () => {
-	test('Steps of a model of one’s own: a division by zero', async () => {
+	test('Steps of a custom model: a division by zero', async () => {
 		const { error } = await runGenerate(
 			lax,
 			{ model: 'our-own-model', options: { steps: '={{ $json.total / $json.parts }}' } },
@@ -219,7 +219,7 @@ describe('Braces in other fields that are set to Fixed', () => {
 	});
 });
 
-describe('Seeds of a model of one’s own', () => {
+describe('Seeds of a custom model', () => {
 	test('a seed of 64 bits is sent as it is', async () => {
 		const seed = '18446744073709551615';
 		await runGenerate(
@@ -260,7 +260,7 @@ test('An unknown API Format is refused, since StepFun’s would swap width and h
 	expect(error?.message).toContain("'API Format'");
 });
 
-test('An API Format whose expression gives nothing is refused', async () => {
+test('An API Format whose expression returns nothing is refused', async () => {
 	const { error } = await runGenerate(lax, {}, { credential: { apiFormat: '' } });
 	expect(error?.message).toBe("The credential's 'API Format' is empty");
 	expect(bodies()).toEqual([]);
@@ -351,7 +351,7 @@ describe('Messages', () => {
 	);
 
 	test.each([['={{ ({}) }}'], ['={{ 0 / 0 }}'], ['={{ ["a", "b"] }}']])(
-		'Put Output File in Field that is no text is refused: %s',
+		'Put Output File in Field that is not text is refused: %s',
 		async (outputField) => {
 			const { error } = await runGenerate(stepFun, { outputField });
 			expect(error?.message).toContain("'Put Output File in Field'");

@@ -308,7 +308,7 @@ describe('Refusals: one bad item among several', () => {
 		outputField: "={{ $json.prompt ? 'data' : $('Nowhere').item.json.field }}",
 	};
 
-	test('Stop Workflow sends nothing when item 3 of 5 is bad, and the error is that of item 3', async () => {
+	test('Stop Workflow sends nothing when item 3 of 5 is bad, and shows the error of item 3', async () => {
 		const { error, items, status } = await runGenerate(server, parameters, { items: prompts });
 		expect(error?.message).toBe("Row 3 of 5: 'Prompt' is empty");
 		expect(error?.context.itemIndex).toBe(2);

@@ -39,7 +39,7 @@ test.each(['', 'A', 'AB', 'ABC', 'ABCD'])(
 	},
 );
 
-test('Each piece is handed over at once, and nothing where it holds no whole group', () => {
+test('Each piece is decoded at once, and to nothing if it contains no whole group', () => {
 	expect(decode('QUJDRE', 'VG', '').emitted).toEqual([3, 3]);
 	expect(decode('QUJD', 'RA').emitted).toEqual([3, 1]);
 	expect(decode('QUJDRA==').emitted).toEqual([4]);
@@ -59,7 +59,7 @@ test('A piece is decoded into its own memory', () => {
 	expect(piece.toString('utf8', 0, TEXT.length)).toBe(TEXT);
 });
 
-test('What is left of the piece before may make more bytes than a piece has room for', () => {
+test('The rest of the previous piece may decode to more bytes than a piece has room for', () => {
 	expect(decode('QUJDREV', 'G').text).toBe('ABCDEF');
 	expect(decode('QUJ', 'D').text).toBe('ABC');
 });
@@ -70,7 +70,7 @@ test.each([
 	['behind it', `${BASE64} \n`],
 	['before its last characters', `${BASE64.slice(0, -1)} \n ${BASE64.slice(-1)}`],
 	['in the middle of what has no padding', 'QUJD R A'],
-])('White space %s is passed over', (_where, text) => {
+])('White space %s is skipped', (_where, text) => {
 	for (const size of [1, 2, 3, 5, 100]) {
 		const expected = Buffer.from(text, 'base64').toString();
 		expect(decode(...inPieces(text, size)).text).toBe(expected);
@@ -82,7 +82,7 @@ describe('The prefix of a data URI', () => {
 		`data:image/png;base64,${BASE64}`,
 		`  data:image/png;base64,${BASE64}`,
 		`data:,${BASE64}`,
-	])('is passed over: %s', (text) => {
+	])('is skipped: %s', (text) => {
 		for (const size of [1, 3, 6, 40, 100]) expect(decode(...inPieces(text, size)).text).toBe(TEXT);
 	});
 
@@ -93,16 +93,16 @@ describe('The prefix of a data URI', () => {
 		expect(() => decode(...inPieces(`${prefix(300)}${BASE64}`, 256))).toThrow(INVALID);
 	});
 
-	test('is none without a comma', () => {
+	test('needs a comma', () => {
 		expect(() => decode('data:image/png;base64')).toThrow(INVALID);
 	});
 
-	test('is none where a comma stands in what does not begin as one', () => {
+	test('needs data: at the beginning, not only a comma', () => {
 		expect(() => decode(`image/png;base64,${BASE64}`)).toThrow(INVALID);
 		expect(() => decode(BASE64, `,${BASE64}`)).toThrow(INVALID);
 	});
 
-	test('is not taken for one when it is short', () => {
+	test('is not mistaken for short Base64', () => {
 		expect(decode('QQ').text).toBe('A');
 		expect(decode('QUI').text).toBe('AB');
 		expect(decode('QUJD').text).toBe('ABC');
@@ -118,6 +118,6 @@ test.each([
 	['one character too many', 'QUJDR'],
 	['one character', 'Q'],
 	['one character and white space behind it', 'QUJDR '],
-])('Text with %s is no Base64', (_what, text) => {
+])('Text with %s is not Base64', (_what, text) => {
 	for (const size of [1, 3, 100]) expect(() => decode(...inPieces(text, size))).toThrow(INVALID);
 });

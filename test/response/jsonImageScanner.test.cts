@@ -75,7 +75,7 @@ test.each<[string, string, string, string]>([
 		'{"note":"5\\" wide","b64_json":""}',
 	],
 ])(
-	'Of a response with %s the image is decoded and the rest kept',
+	'The image of a response with %s is decoded, and the rest is kept',
 	(_what, json, image, envelope) => {
 		for (const size of SIZES) {
 			expect(scan(json, size)).toEqual({ image, isComplete: true, envelope });
@@ -105,7 +105,7 @@ test.each([
 	['an empty link', '{"url":"","seed":7}'],
 	['characters of several bytes', '{"note":"图片 👟","seed":7}'],
 	['nothing', ''],
-])('A response with %s is kept as it is', (_what, json) => {
+])('A response with %s is kept unchanged', (_what, json) => {
 	for (const size of SIZES) {
 		expect(scan(json, size)).toEqual({ image: '', isComplete: false, envelope: json });
 	}
@@ -141,7 +141,7 @@ describe('The text of an image with escapes', () => {
 		['an escaped backslash', 'QU\\\\JD'],
 		['an escaped backslash at its end', 'QUJD\\\\'],
 		['an escaped backslash and an escaped quote', 'QU\\\\\\"JD'],
-	])('is no Base64 with %s', (_what, text) => {
+	])('is not Base64 with %s', (_what, text) => {
 		for (const size of SIZES) {
 			expect(() => scan(`{"b64_json":"${text}"}`, size)).toThrow(
 				expect.objectContaining({ kind: 'notAnImage' }),
@@ -149,7 +149,7 @@ describe('The text of an image with escapes', () => {
 		}
 	});
 
-	test('is no JSON with an escape that is none', () => {
+	test('is not JSON with an invalid escape', () => {
 		for (const size of SIZES) {
 			expect(() => scan('{"b64_json":"QU\\xJD"}', size)).toThrow(
 				expect.objectContaining({
@@ -172,7 +172,7 @@ describe('The text of an image with escapes', () => {
 		);
 	});
 
-	test('is not decoded where it is of a second image', () => {
+	test('is not decoded for a second image', () => {
 		const json = `[{"b64_json":"${BASE64}"},{"b64_json":"\\n*\\"*"},{"seed":7}]`;
 		for (const size of SIZES) {
 			expect(scan(json, size)).toEqual({
@@ -184,7 +184,7 @@ describe('The text of an image with escapes', () => {
 	});
 });
 
-test('An image is complete when the quote behind it is here', () => {
+test('An image is complete when its closing quote has arrived', () => {
 	const scanner = createJsonImageScanner();
 	expect(scanner.imageIsComplete()).toBe(false);
 	scanner.scan(Buffer.from(`{"b64_json":"${BASE64}`));
@@ -196,7 +196,7 @@ test('An image is complete when the quote behind it is here', () => {
 	expect(scanner.takeImageBytes()).toEqual([]);
 });
 
-test('The envelope may have 1 MB, in as many pieces as it likes, and no more', () => {
+test('The envelope may have 1 MB in any number of pieces, and no more', () => {
 	const scanner = createJsonImageScanner();
 	const piece = Buffer.alloc(64 * 1024, ' ');
 	for (let count = 0; count < 16; count++) scanner.scan(piece);
@@ -209,14 +209,14 @@ test('The envelope may have 1 MB, in as many pieces as it likes, and no more', (
 	expect(tooLarge()).toEqual(failure);
 });
 
-test('The envelope takes small pieces beyond its first 4 kB', () => {
+test('The envelope accepts small pieces beyond its first 4 kB', () => {
 	const scanner = createJsonImageScanner();
 	const json = `{"note":"${'0123456789'.repeat(1000)}"}`;
 	for (const piece of pieces(json, 999)) scanner.scan(piece);
 	expect(scanner.envelope()).toBe(json);
 });
 
-test('Of a text over 64 kB the beginning is kept, and its quote', () => {
+test('A text over 64 kB is cut, but keeps its closing quote', () => {
 	const KILOBYTE = 1024;
 	const text = '0123456789abcdef'.repeat(5 * 64);
 	const note = (bytes: number) => `"${text.repeat(bytes / text.length + 1).slice(0, bytes)}"`;
@@ -228,14 +228,14 @@ test('Of a text over 64 kB the beginning is kept, and its quote', () => {
 	}
 });
 
-test('A data URI is one in any case', () => {
+test('A data URI is recognized in upper and lower case', () => {
 	for (const size of SIZES) {
 		expect(scan(`{"url":"DaTa:image/png;base64,${BASE64}"}`, size).image).toBe(IMAGE);
 		expect(scan(`{"url":"DATA;image/png;base64,${BASE64}"}`, size).image).toBe('');
 	}
 });
 
-test('An empty image is none', () => {
+test('An empty text is not an image', () => {
 	for (const size of SIZES) {
 		expect(scan('{"b64_json":"","seed":7}', size)).toMatchObject({ image: '', isComplete: false });
 	}

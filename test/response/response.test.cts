@@ -97,7 +97,7 @@ describe('an image that arrived whole counts, although the response', () => {
 		expect(arrived).toEqual(image);
 	});
 
-	test('a link that arrived whole counts as well', async () => {
+	test('a link that arrived whole counts, too', async () => {
 		const { response } = await read(`{"data":[{"url":"https://res.example/1.png"}]`);
 		expect(response.url).toBe('https://res.example/1.png');
 	});
@@ -164,7 +164,7 @@ describe('a broken response', () => {
 		expect(failure).toMatchObject({ kind: 'notAnImage', details: { id: 'abc' } });
 	});
 
-	test('that breaks off after what is no image is still no image', async () => {
+	test('that breaks off after an invalid image is still not an image', async () => {
 		async function* pieces() {
 			yield Buffer.from(`{"id":"abc","data":[{"b64_json":"${base64.slice(0, 400)}`);
 			yield Buffer.from('%%%%');
@@ -185,7 +185,7 @@ test.each([
 		(text: string) =>
 			`{"data":[{"b64_json":"${base64}","url":"data:image/png;base64,${text}"}],"id":"abc"}`,
 	],
-])('a text of 4 MB %s an image takes nothing away from it', async (_where, toJson) => {
+])('a text of 4 MB %s an image does not affect it', async (_where, toJson) => {
 	const { image: arrived, response } = await read(toJson('QUJD'.repeat(1024 * 1024)), 65536);
 	expect(arrived).toEqual(image);
 	expect(response.id).toBe('abc');

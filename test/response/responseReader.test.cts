@@ -190,7 +190,7 @@ describe('Response: failures', () => {
 		expect(await failureOf(pieces)).toEqual(failure);
 	});
 
-	test('What the validation throws is thrown, with an image and without', async () => {
+	test('The error of the validation is thrown, with and without an image', async () => {
 		const filtered = new RequestFailure('contentFiltered', { seed: 7 });
 		const validate = ({ id }: ImageResponse) => {
 			if (id === 'abc') throw filtered;
@@ -205,7 +205,7 @@ describe('Response: failures', () => {
 		});
 	});
 
-	test('The image is not over before its response is valid', async () => {
+	test('The image does not end before its response is valid', async () => {
 		const order: string[] = [];
 		await read([withImage(''), '}]', '}'], {
 			store: async (bytes) => {
@@ -224,7 +224,7 @@ describe('Response: an image that cannot be stored', () => {
 		throw new RequestFailure('notAnImage', { text: 'hello' });
 	};
 
-	test('fails as storage did', async () => {
+	test('fails with the error of the storage', async () => {
 		const failing = (thrown: unknown) => async () => {
 			throw thrown;
 		};
@@ -239,7 +239,7 @@ describe('Response: an image that cannot be stored', () => {
 		});
 	});
 
-	test('is told with the ID of its response', async () => {
+	test('is reported with the ID of its response', async () => {
 		expect(await failureOf([withImage(''), '}]', '}'], { store: notAnImage })).toEqual({
 			kind: 'notAnImage',
 			text: 'hello',
@@ -247,7 +247,7 @@ describe('Response: an image that cannot be stored', () => {
 		});
 	});
 
-	test('is told without the ID where the rest of the response is of no use', async () => {
+	test('is reported without the ID if the rest of the response is unusable', async () => {
 		const validate = jest.fn();
 		expect(
 			await failureOf([`{"id":"abc","b64_json":"${BASE64}`, BROKEN], {
@@ -258,7 +258,7 @@ describe('Response: an image that cannot be stored', () => {
 		expect(validate).not.toHaveBeenCalled();
 	});
 
-	test('is what the validation says of its response', async () => {
+	test('is reported with the error of the validation', async () => {
 		const validate = () => {
 			throw new RequestFailure('contentFiltered');
 		};
@@ -267,14 +267,14 @@ describe('Response: an image that cannot be stored', () => {
 		});
 	});
 
-	test('is a response without an end where that has none', async () => {
+	test('is reported as an endless response if its response is endless', async () => {
 		const endless = Array.from({ length: 17 }, () => ' '.repeat(64 * 1024));
 		expect(await failureOf([withImage('}]'), ...endless], { store: notAnImage })).toMatchObject({
 			kind: 'tooLarge',
 		});
 	});
 
-	test('is no image where it ends in the middle, although its response is whole', async () => {
+	test('is reported as not an image if it ends in the middle of a whole response', async () => {
 		const store = async (bytes: AsyncIterable<Buffer>): Promise<string> => {
 			await toText(bytes);
 			throw new RequestFailure('truncated', { text: 'The image file is incomplete' });
@@ -285,7 +285,7 @@ describe('Response: an image that cannot be stored', () => {
 		});
 	});
 
-	test('fails as storage did also when its response is whole', async () => {
+	test('fails with the error of the storage even if its response is whole', async () => {
 		const store = async (bytes: AsyncIterable<Buffer>): Promise<string> => {
 			await toText(bytes);
 			throw new RequestFailure('storage', { text: 'disk full' });
@@ -296,7 +296,7 @@ describe('Response: an image that cannot be stored', () => {
 		});
 	});
 
-	test('is truncated where its response is, too', async () => {
+	test('is reported as truncated if its response is', async () => {
 		const store = async (): Promise<string> => {
 			throw new RequestFailure('truncated', { text: 'The image file is incomplete' });
 		};
@@ -306,7 +306,7 @@ describe('Response: an image that cannot be stored', () => {
 	});
 });
 
-test('A response may have 400 MB, and not a byte more', async () => {
+test('A response may have 400 MB, but not a byte more', async () => {
 	const MEGABYTE = 1024 * 1024;
 	const head = '[{"b64_json":"QUJD"},{"b64_json":"';
 	const tail = '"}]';

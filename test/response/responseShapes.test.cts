@@ -7,7 +7,7 @@ import { failureFrom, read } from './readResponse.cts';
 const image = randomBytes(100);
 const base64 = image.toString('base64');
 
-describe('a link that was paid for counts, wherever it stands', () => {
+describe('a link that was paid for counts, wherever it is', () => {
 	const link = 'https://res.example/1.png';
 
 	test.each([
@@ -65,7 +65,7 @@ describe('a link that was paid for counts, wherever it stands', () => {
 		expect(response).toMatchObject({ url: link, seed: 5, others: undefined });
 	});
 
-	test('but counts once although it stands in two lists', async () => {
+	test('but counts once if it is in two lists', async () => {
 		const value = { images: [{ url: link }], data: [{ url: link }, { url: '/2' }] };
 		const { response } = await read(JSON.stringify(value));
 		expect(response).toMatchObject({ url: link, others: ['/2'] });
@@ -84,7 +84,7 @@ describe('a link that was paid for counts, wherever it stands', () => {
 		expect((await read(events.join('\r\n'))).response).toMatchObject({ url: link, seed: 8 });
 	});
 
-	test('but a text that starts like an event is no stream of events', async () => {
+	test('but a text that starts like an event is not a stream of events', async () => {
 		expect((await failureFrom('id: 5 is wrong'))?.kind).toBe('invalidJson');
 	});
 
@@ -132,13 +132,13 @@ describe('a link that was paid for counts, wherever it stands', () => {
 		expect((await read(`\n[{"score":NaN,"url":"${link}"}]`)).response.url).toBe(link);
 	});
 
-	test('but not in a page, although JSON stands in it', async () => {
+	test('but not in a page, although it contains JSON', async () => {
 		const page = `<html><script>{"url":"${link}"}</script></html>`;
 		expect((await failureFrom(page))?.kind).toBe('invalidJson');
 	});
 });
 
-test('moderation shows although the input image is beside it', async () => {
+test('moderation is recognized although the input image is beside it', async () => {
 	const entry = { b64_json: '', finish_reason: 'content_filtered', image: '/in.png' };
 	const { response } = await read(JSON.stringify({ data: [entry] }));
 	expect(response.finishReason).toBe('content_filtered');
@@ -159,7 +159,7 @@ test('an image that xAI let pass is not moderated', async () => {
 	expect((await read(JSON.stringify({ data: [entry] }))).response.finishReason).toBeUndefined();
 });
 
-describe('an image is not lost for what stands before it', () => {
+describe('an image is not lost because of what comes before it', () => {
 	test.each([
 		['an empty image', `{"data":[{"b64_json":""},{"b64_json":"${base64}"}]}`],
 		['white space', `{"data":[{"b64_json":" "},{"b64_json":"${base64}"}]}`],
@@ -197,13 +197,13 @@ describe('an image is not lost for what stands before it', () => {
 		['has all its closing brackets in a text', ',"note":"}]}"'],
 		['has opening brackets in a text', ',"note":"{[{["'],
 		['has a backslash at the end of a text', ',"note":"\\\\"}]'],
-	])('its fields are those of its own entry where the response %s', async (_what, rest) => {
+	])('its fields are those of its own entry if the response %s', async (_what, rest) => {
 		const { image: arrived, response } = await read(withEntries(rest));
 		expect(arrived).toEqual(image);
 		expect(response.seed).toBe(8);
 	});
 
-	test('its fields are those of its own entry where it is a data URI', async () => {
+	test('its fields are those of its own entry if it is a data URI', async () => {
 		const { response } = await read(
 			`{"data":[{"seed":1},{"seed":8,"url":"data:image/png;base64,${base64}"}]}`,
 		);
@@ -218,7 +218,7 @@ describe('an image is not lost for what stands before it', () => {
 		expect(response).toEqual({});
 	});
 
-	test('its fields count also in JSON that no parser takes', async () => {
+	test('its fields also count in JSON that no parser accepts', async () => {
 		const { response } = await read(
 			`{"id":"abc","data":[{"score":NaN,"seed":"7","finish_reason":"content_filtered","b64_json":"${base64}"}]}`,
 		);
@@ -267,7 +267,7 @@ test.each([
 	expect((await read(JSON.stringify(value))).response.seed).toBe(seed);
 });
 
-test('a seed with more digits than a number keeps is not told wrong', async () => {
+test('a seed with more digits than a number can hold is not reported wrong', async () => {
 	const text = '{"data":[{"url":"https://res.example/1","seed":9007199254740993}]}';
 	expect((await read(text)).response.seed).toBeUndefined();
 });
@@ -292,7 +292,7 @@ test.each([
 	['errors[].message', { data: null, errors: [{ message: 'busy' }] }],
 	['base_resp.status_msg', { base_resp: { status_code: 1002, status_msg: 'busy' } }],
 	['data[].error.message', { data: [{ error: { code: 'Busy', message: 'busy' } }] }],
-])('the words of a failure that calls itself a success are found in %s', async (_where, value) => {
+])('the message of a failure that calls itself a success is found in %s', async (_where, value) => {
 	expect((await read(JSON.stringify(value))).response.error).toBe('busy');
 });
 
@@ -308,7 +308,7 @@ test.each([
 	expect((await read(JSON.stringify({ created: text }))).response.created).toBe(number);
 });
 
-test('what is shown of a response is not longer than a person reads', async () => {
+test('what is shown of a response is short enough to read', async () => {
 	const long = 'x'.repeat(60_000);
 	const { response } = await read(
 		JSON.stringify({

@@ -23,7 +23,7 @@ beforeAll(async () => {
 });
 afterAll(async () => await server.close());
 
-test('an image with invalid Base64 in a later piece is not requested again', async () => {
+test('An image with invalid Base64 in a later piece is not requested again', async () => {
 	server.attackWith((_request, response) => {
 		response.write(`{"id":"id","data":[{"b64_json":"${png.subarray(0, 66).toString('base64')}`);
 		void sleep(200).then(() => response.end('%%%%"}]}'));
@@ -62,7 +62,7 @@ test('Half an image that is the whole response is not requested again', async ()
 test.each<[string, () => Buffer]>([
 	['PNG', () => png],
 	['JPEG', () => jpeg],
-])('a %s with something behind its end is kept as it is', async (_format, image) => {
+])('A %s with something behind its end is kept unchanged', async (_format, image) => {
 	const file = Buffer.concat([image(), Buffer.alloc(60_000, 'trailer ')]);
 	server.attackWith(
 		(_request, response) => void response.end(imageResponse(file.toString('base64'))),
@@ -73,7 +73,7 @@ test.each<[string, () => Buffer]>([
 });
 
 test.each([1, 2, 3, 5, 7, 11])(
-	'The end of an image is found also where one of %i characters is escaped, which cuts it in small pieces',
+	'The end of an image is found even if one of %i characters is escaped, which cuts it into small pieces',
 	async (nth) => {
 		const escaped = [...png.toString('base64')].map((character, index) =>
 			index % nth === 0 ? `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}` : character,
@@ -88,7 +88,7 @@ test.each([1, 2, 3, 5, 7, 11])(
 );
 
 test.each(['gzip', 'deflate', 'br'])(
-	'A response that is not compressed as it says (%s) is not asked for again',
+	'A response that is not compressed as it says (%s) is not requested again',
 	async (encoding) => {
 		server.attackWith((_request, response) => {
 			response.setHeader('Content-Encoding', encoding);
@@ -106,7 +106,7 @@ test.each(['gzip', 'deflate', 'br'])(
 test.each<[string, () => Buffer]>([
 	['png', () => png],
 	['jpeg', () => jpeg],
-])('An image that is the whole response (image/%s) is taken as it is', async (type, image) => {
+])('An image that is the whole response (image/%s) is delivered unchanged', async (type, image) => {
 	server.attackWith((_request, response) => {
 		response.writeHead(200, { 'Content-Type': `image/${type}`, 'X-Trace-Id': 'trace-1' });
 		response.end(image());
@@ -118,7 +118,7 @@ test.each<[string, () => Buffer]>([
 	expect(server.requests).toHaveLength(1);
 });
 
-test('What claims to be an image and never ends is left, and not asked for again', async () => {
+test('An endless response that claims to be an image is abandoned, and not requested again', async () => {
 	server.attackWith((_request, response) => {
 		response.setHeader('Content-Type', 'image/png');
 		sendEndlessly(response, 'This is no image. ', 'text ');
@@ -134,7 +134,7 @@ test('What claims to be an image and never ends is left, and not asked for again
 test.each([
 	['text', () => png.toString('base64'), 1],
 	['a page, which a login or a proxy sends', () => '<html>Please log in</html>', 3],
-])('Retry On Fail takes %s instead of JSON for what it is', async (_what, body, requests) => {
+])('Retry On Fail repeats only what may be free: %s', async (_what, body, requests) => {
 	server.attackWith((_request, response) => response.end(body()));
 	await runGenerate(server, {}, { retryOnFail: { maxTries: 3 } });
 	expect(server.requests).toHaveLength(requests);
@@ -189,7 +189,7 @@ test.each<[string, () => Promise<Buffer>]>([
 	expect((await bytesOf(items[0].binary?.data)).equals(image)).toBe(true);
 });
 
-test('A response that is not HTTP is not asked for again', async () => {
+test('A response that is not HTTP is not requested again', async () => {
 	server.attackWith(({ socket }) => {
 		socket.end(
 			'HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n',
@@ -210,7 +210,7 @@ test.each([
 	['a task', JSON.stringify({ task_id: 'task-7' }), /started a task/],
 	['an error', JSON.stringify({ error: { message: 'out of memory' } }), /out of memory/],
 ])(
-	'Whole JSON with %s is not asked for again, whatever its connection does then',
+	'Whole JSON with %s is not requested again, whatever happens to its connection',
 	async (...given) => {
 		const [, body, message] = given;
 		for (const end of ['broken', 'without an end']) {

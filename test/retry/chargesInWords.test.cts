@@ -31,7 +31,7 @@ test.each([
 	['cut', { cutBody: true as const, delayMs: 1_200 }, 120],
 	['hanging', { hang: true as const }, 1],
 ])(
-	'Rows that were never sent do not tell of a charge (%s responses)',
+	'Rows that were never sent do not mention a charge (%s responses)',
 	async (_what, fault, timeout) => {
 		await start({ faults: [{ fault }] });
 		const { items } = await runGenerate(
@@ -57,7 +57,7 @@ test.each([
 		/An earlier try was/,
 	],
 ])(
-	'A row whose retry was not sent tells of its charged try (%s)',
+	'A row whose retry was not sent mentions its charged try (%s)',
 	async (_what, first, others, earlier) => {
 		await start({
 			faults: [{ when: { promptIncludes: 'one' }, times: 1, fault: first }, { fault: others }],
@@ -93,7 +93,7 @@ test('Retry On Fail buys nothing more once a row has failed for good', async () 
 	expect(server.billed.map(({ prompt }) => prompt).sort()).toEqual(['bad', 'c', 'd']);
 });
 
-test('Retry On Fail buys no other image of an item of which one has failed for good', async () => {
+test('Retry On Fail buys no other image for an item if one has failed for good', async () => {
 	await start({
 		faults: [
 			{ when: { nths: [1] }, fault: { status: 500, delayMs: 300 } },
@@ -223,13 +223,13 @@ test.each([
 	['504', { status: 504 }],
 	['no JSON', { emptyBody: true as const, billed: false }],
 	['cut again', { cutBody: true as const }],
-])('A charged try is told of when the last one may be charged too (%s)', async (_what, fault) => {
+])('A charged try is mentioned if the last one may be charged, too (%s)', async (_what, fault) => {
 	await start({ faults: [...CUT_ONCE.faults, { fault }] });
 	const { error } = await runGenerate(server, {}, { credential: { apiKey } });
 	expect(error?.description).toContain('An earlier try was charged');
 });
 
-test('A moderated item that is passed on tells of its charged try', async () => {
+test('A moderated item that is passed on mentions its charged try', async () => {
 	await start({ faults: [...CUT_ONCE.faults, { fault: { status: 451 } }] });
 	const { items } = await runGenerate(
 		server,
@@ -293,7 +293,7 @@ test('Retry On Fail with changing prompts counts the discarded images of all tri
 	expect(error?.description).toContain('2 other images');
 });
 
-test('Retry On Fail tells of the images of a try if it refuses the items of the next one', async () => {
+test('Retry On Fail mentions the images of a try if it refuses the items of the next one', async () => {
 	await start({
 		faults: [{ when: { promptIncludes: 'bad' }, fault: { status: 500, delayMs: 300 } }],
 	});

@@ -45,7 +45,7 @@ test.each([
 	[502, 'vllmOmni', 1],
 	[503, 'sglang', 1],
 	[503, 'stepfun', 2],
-])('A %i that comes late, with %s, is sent %i times in all', async (status, apiFormat, times) => {
+])('A late %i with %s leads to %i requests in all', async (status, apiFormat, times) => {
 	const { requests, description } = await run(status, 11_000, apiFormat);
 	expect(requests).toBe(times);
 	expect(description).toContain('The response came late, so the image may have been charged.');

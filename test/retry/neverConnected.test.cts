@@ -28,7 +28,7 @@ async function generateWithoutTls(
 	return { error, connections };
 }
 
-test('A connection that breaks before its TLS is there is tried again also where an image might be paid', async () => {
+test('A connection that breaks before TLS is established is retried even if an image might be paid for', async () => {
 	const { error, connections } = await generateWithoutTls((socket) => socket.destroy(), {
 		apiFormat: 'openai',
 		apiKey: 'key-of-a-broken-tls',
@@ -38,7 +38,7 @@ test('A connection that breaks before its TLS is there is tried again also where
 	expect(error?.description).toContain('nothing was charged');
 });
 
-test('A server that knows no HTTPS is tried once, and nothing was charged', async () => {
+test('A server without HTTPS is tried once, and nothing is charged', async () => {
 	const { error, connections } = await generateWithoutTls(
 		(socket) => socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n'),
 		{ apiKey: 'key-of-a-server-without-tls' },

@@ -53,7 +53,7 @@ describe('A charged try, and a 429 after it', () => {
 		expect(items[0].json.error).toMatch(/^The image was made, but did not arrive completely/);
 	});
 
-	test('tell of the charge if the 429 is the end', async () => {
+	test('mention the charge if the 429 is final', async () => {
 		await start({
 			faults: [twice[0], { ...twice[1], fault: { status: 429, retryAfter: 60 } }],
 		});

@@ -255,7 +255,7 @@ describe('Items through a server that fails at random', () => {
 	);
 });
 
-test('30 runs that are cancelled at a random moment send nothing more and leave nothing open', async () => {
+test('30 runs that are canceled at a random moment send nothing more and leave nothing open', async () => {
 	const random = seededRandom(30);
 	const descriptors = await countOpenFiles(process.pid);
 	const key = `${LOCAL_API_KEY}-cancelled`;

@@ -76,7 +76,7 @@ describe('Retry: retryable failures', () => {
 		['stepfun', 2],
 		['openai', 1],
 	])(
-		'A 504 comes while the image is made, so a server of the format %s is asked %i times at most',
+		'A 504 comes while the image is made, so a server with the format %s is asked %i times at most',
 		async (apiFormat, most) => {
 			const key = await start({ faults: [{ fault: { status: 504, billed: true } }] });
 			const { error } = await generate(key, {
@@ -268,7 +268,7 @@ describe('Retry: failures that make the rest pointless', () => {
 		expect(error?.description).toContain("set 'On Error'");
 	});
 
-	test('A failure that ends a run is told with its own item although later items fail in flight, too', async () => {
+	test('A failure that ends a run is reported with its own item although later items fail in flight, too', async () => {
 		const key = await start({
 			latencyMs: (nth) => (nth === 1 ? 200 : 20),
 			faults: [
@@ -296,7 +296,7 @@ describe('Retry: time', () => {
 		await start();
 	});
 
-	test('A run ends at once when the execution is cancelled', async () => {
+	test('A run ends at once when the execution is canceled', async () => {
 		const key = await start({ latencyMs: 10_000 });
 		const before = Date.now();
 		let cancelledAt = 0;

@@ -82,7 +82,7 @@ describe('Other servers: the text of an image', () => {
 		['no Base64', '%%%%%%%%%%%%'],
 		['text in Base64', Buffer.from('no picture at all').toString('base64')],
 		['an SVG', Buffer.from('<svg xmlns="http://www.w3.org/2000/svg"/>').toString('base64')],
-	])('What comes as the image but is %s fails as no image', async (_, image) => {
+	])('An image field that is %s fails as one that is not an image', async (_, image) => {
 		const { error, items } = await run('file', body(image));
 		expect(error?.message).toMatch(/^The response contains something that is not an image/);
 		expect(items).toEqual([]);
@@ -169,7 +169,7 @@ describe('Other servers: response_format is ignored', () => {
 	});
 
 	test.each(['relative.png', 'ftp://host/file.png'])(
-		'The link %j, which the node cannot open, stands in the error, since the image is paid for',
+		'The error contains the link %j, which the node cannot open, since the image is paid for',
 		async (link) => {
 			const { error } = await run('url', { data: [{ url: link }] });
 			expect(error?.message).toBe(`The service responded without an image: ${link}`);

@@ -200,7 +200,7 @@ describe('A size', () => {
 		expect(sizeOf('stepfun', '512x512', 'step-1x-edit', 'edit')).toBeUndefined();
 	});
 
-	test('is not known of another model of a StepFun gateway', () => {
+	test('is unknown for another model of a StepFun gateway', () => {
 		expect(sizeOf('stepfun', '1024x768')).toBeUndefined();
 	});
 

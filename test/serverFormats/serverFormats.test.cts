@@ -65,7 +65,7 @@ describe.each(KINDS)('API Format %s in front of %s', (value, kind) => {
 		server = await startOtherServer(kind, { model: MODEL, key: 'local-key' });
 	});
 
-	test(`Generate gets a landscape picture from ${kind} where a landscape picture was asked for`, async () => {
+	test(`Generate gets a landscape picture from ${kind} if it asks for one`, async () => {
 		const { items, error } = await generate(value);
 		expect(error?.message).toBeUndefined();
 		expect(items[0].json).toMatchObject({ width: 1536, height: 1024 });
@@ -96,7 +96,7 @@ describe.each(KINDS)('API Format %s in front of %s', (value, kind) => {
 		},
 	);
 
-	test(`Three images of one item differ on ${kind}, and their seeds are told`, async () => {
+	test(`Three images of one item differ on ${kind}, and their seeds are reported`, async () => {
 		const { items, error } = await generate(value, { options: { numberOfImages: 3 } });
 		expect(error?.message).toBeUndefined();
 		expect(items).toHaveLength(3);
@@ -141,7 +141,7 @@ describe.each(KINDS)('API Format %s in front of %s', (value, kind) => {
 
 	// Where the server gives no links, n8n's own have to serve.
 	(format.hasLinks || SIGNS_LINKS ? test : test.skip)(
-		`A tool with its default output gets something to pass on from ${kind}`,
+		`A tool with its default output gets a result to pass on from ${kind}`,
 		async () => {
 			const { items, error } = await generate(value, { output: 'url' }, { asTool: true });
 			expect(error?.message).toBeUndefined();
@@ -150,7 +150,7 @@ describe.each(KINDS)('API Format %s in front of %s', (value, kind) => {
 	);
 });
 
-test('Additional Body Fields reach stable-diffusion.cpp, and the item tells the seed among them', async () => {
+test('Additional Body Fields reach stable-diffusion.cpp, and the item shows the seed among them', async () => {
 	server = await startOtherServer('stableDiffusionCpp', { model: MODEL, key: 'local-key' });
 	const { items, error } = await generate('stableDiffusionCpp', {
 		options: { additionalBodyFields: '{"seed":7,"sample_params":{"sample_steps":5}}', cfgScale: 3 },

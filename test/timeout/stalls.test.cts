@@ -105,7 +105,7 @@ describe('A binary store that stalls', () => {
 		await hostile.untilNobodyIsConnected();
 	});
 
-	test('tells the link where there is one', async () => {
+	test('reports the link if there is one', async () => {
 		stallBehindTheEnd();
 		const { error } = await runGenerate(
 			server,
@@ -118,7 +118,7 @@ describe('A binary store that stalls', () => {
 		expect(server.resultRequests).toHaveLength(1);
 	});
 
-	test('tells the link that came beside the image', async () => {
+	test('reports the link that came beside the image', async () => {
 		stallBehindTheEnd();
 		const url = `${hostile.origin}/image.png`;
 		hostile.attackWith((_request, response) => {

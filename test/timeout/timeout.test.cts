@@ -7,7 +7,7 @@ import { withTimeout } from '../../nodes/StepFunImage/transport/timeLimits';
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;
 
-test('what listened to the signal of a task is let go when the task is over, not when its time is up', async () => {
+test('Listeners on the signal of a task are removed when the task ends, not when its time is up', async () => {
 	const cancel = new AbortController();
 	let freed = 0;
 	const registry = new FinalizationRegistry(() => freed++);

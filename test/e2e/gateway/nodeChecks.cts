@@ -143,7 +143,7 @@ const CHECKS: Record<string, (context: NodeContext) => Promise<void>> = {
 		deepStrictEqual([json.seed, json.requestedSeed, run.hint], [7, undefined, '']);
 	},
 
-	async 'Generate: /v1 brings a picture as OpenAI-Compatible, and refuses Steps for nothing'(
+	async 'Generate: /v1 returns a picture as OpenAI-Compatible, and refuses Steps without a charge'(
 		context,
 	) {
 		const account = await createAccount(context, `${context.gateway}/v1`, { apiFormat: 'openai' });
@@ -153,7 +153,7 @@ const CHECKS: Record<string, (context: NodeContext) => Promise<void>> = {
 		strictEqual(context.server.requests.length, 1);
 	},
 
-	async 'a seed that /v1 drops stands in each item and in the hint'(context) {
+	async 'a seed that /v1 drops is shown in each item and in the hint'(context) {
 		for (const apiFormat of ['stepfun', 'openai']) {
 			context.server.reset();
 			const account = await createAccount(context, `${context.gateway}/v1`, { apiFormat });
@@ -189,7 +189,7 @@ const CHECKS: Record<string, (context: NodeContext) => Promise<void>> = {
 		}
 	},
 
-	async 'an error of the server keeps its words and its trace ID, and is not repeated'(context) {
+	async 'an error of the server keeps its message and its trace ID, and is not retried'(context) {
 		const { server, gateway } = context;
 		for (const { path, apiFormat } of PATHS) {
 			server.reset();
@@ -211,7 +211,7 @@ const CHECKS: Record<string, (context: NodeContext) => Promise<void>> = {
 		}
 	},
 
-	async 'a 429 that asks for a wait is waited for, through both paths'(context) {
+	async 'the node waits as long as a 429 asks, through both paths'(context) {
 		const { server, gateway } = context;
 		for (const { path, apiFormat } of PATHS) {
 			server.reset();
@@ -233,7 +233,7 @@ const CHECKS: Record<string, (context: NodeContext) => Promise<void>> = {
 		strictEqual(server.requests.length, 0);
 	},
 
-	async "nginx's 504 costs one image, or two at most where the format is StepFun's"(context) {
+	async "nginx's 504 costs one image, or at most two if the format is StepFun's"(context) {
 		const { server, nginx, slowResponseMs } = context;
 		for (const [apiFormat, most] of [
 			['openai', 1],
@@ -266,9 +266,7 @@ const CHECKS: Record<string, (context: NodeContext) => Promise<void>> = {
 		]);
 	},
 
-	async 'Ignore SSL Issues opens a server with a certificate of its own, and nothing else does'(
-		context,
-	) {
+	async 'a server with a self-signed certificate is accepted only with Ignore SSL Issues'(context) {
 		const { n8n, tls } = context;
 		const strict = await createAccount(context, `${tls.origin}/v1/proxy`);
 		const verdict = await n8n.testCredential(strict, CREDENTIAL_TYPE);
