@@ -8,6 +8,7 @@ import {
 } from '../../nodes/StepFunImage/catalogue/models';
 import { StepFunImage } from '../../nodes/StepFunImage/StepFunImage.node';
 import { fillDefaults, isShown, withoutDefaults } from '../kit/n8nDifferences.cts';
+import { OPTIONS } from '../kit/panelOptions.cts';
 
 const { description } = new StepFunImage();
 
@@ -44,25 +45,6 @@ function notices(entered: INodeParameters): string[] {
 		.filter(({ type }) => type === 'notice')
 		.map(({ displayName }) => displayName);
 }
-
-/** The options, by what they are for: the picture, what leaves the node, what a run may take. */
-const OPTIONS = [
-	'Negative Prompt',
-	'Text Mode',
-	'Number of Images',
-	'Seed',
-	'Steps',
-	'CFG Scale',
-	'Additional Body Fields',
-	'File Name',
-	'Include Input Fields',
-	'Several Images As',
-	'When Moderated',
-	'Max Images per Run',
-	'Max Tries',
-	'Timeout (Seconds)',
-	'Give Up After (Seconds)',
-];
 
 const INPUT_IMAGE = ['Input Image From', 'Input Data Field Name'];
 const OUTPUT = ['Output', 'Put Output File in Field', 'Options'];

@@ -7,27 +7,9 @@ import {
 	type Operation,
 	type ModelCapabilities,
 } from '../../../nodes/StepFunImage/catalogue/models';
+import { OPTIONS } from '../../kit/panelOptions.cts';
 import type { Fault } from '../../stepfun-server/server.cts';
 import type { Session } from './session.cts';
-
-/** The options, in the order in which the panel offers them, whatever the model. */
-const OPTIONS = [
-	'Negative Prompt',
-	'Text Mode',
-	'Number of Images',
-	'Seed',
-	'Steps',
-	'CFG Scale',
-	'Additional Body Fields',
-	'File Name',
-	'Include Input Fields',
-	'Several Images As',
-	'When Moderated',
-	'Max Images per Run',
-	'Max Tries',
-	'Timeout (Seconds)',
-	'Give Up After (Seconds)',
-];
 
 function sizesOf({ sizes = [], defaultSize, sizeIsArea }: ModelCapabilities): string[] {
 	const byDefault = defaultSize ? ` (${sizeValue(defaultSize).replace('x', ' × ')})` : '';
