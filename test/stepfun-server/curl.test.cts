@@ -72,54 +72,33 @@ test('text to image with step-image-edit-2', async () => {
 test.each([
 	{
 		document: 'the model page',
-		command: `curl -X POST "https://api.stepfun.com/v1/images/edits" \\
-      -H "Authorization: Bearer $STEP_API_KEY" \\
-      -F 'model=step-image-edit-2' \\
-      -F 'image=@input.webp' \\
-      -F 'prompt=让图中角色骑自行车，手上举个牌子写着"沙特阿拉伯"' \\
-      -F 'response_format=b64_json' \\
-      -F 'cfg_scale=1.0' \\
-      -F 'steps=8' \\
-      -F 'seed=1' \\
-      -F 'text_mode=true'`,
 		file: 'input.webp',
 		prompt: '让图中角色骑自行车，手上举个牌子写着"沙特阿拉伯"',
 		size: 'png 320x240',
 	},
 	{
 		document: 'the guide',
-		command: `curl -X POST "https://api.stepfun.com/v1/images/edits" \\
-      -H "Authorization: Bearer $STEP_API_KEY" \\
-      -F 'model=step-image-edit-2' \\
-      -F 'image=@test_cref_input02_resized.webp' \\
-      -F 'prompt=让图中角色骑自行车，手上举个牌子写着"沙特阿拉伯"' \\
-      -F 'response_format=b64_json' \\
-      -F 'cfg_scale=1.0' \\
-      -F 'steps=8' \\
-      -F 'seed=1' \\
-      -F 'text_mode=true'`,
 		file: 'test_cref_input02_resized.webp',
 		prompt: '让图中角色骑自行车，手上举个牌子写着"沙特阿拉伯"',
 		size: 'png 200x300',
 	},
 	{
 		document: 'the API reference',
-		command: `curl -X POST "https://api.stepfun.com/v1/images/edits" \\
--H "Authorization: Bearer $STEP_API_KEY" \\
--F 'model=step-image-edit-2' \\
--F 'image=@test_cref_input02_resized.webp' \\
--F 'prompt=让图中角色骑自行车,手上举个牌子写着"沙特阿拉伯"' \\
--F 'response_format=b64_json' \\
--F 'cfg_scale=1.0' \\
--F 'steps=8' \\
--F 'seed=1' \\
--F 'text_mode=true'`,
 		file: 'test_cref_input02_resized.webp',
 		prompt: '让图中角色骑自行车,手上举个牌子写着"沙特阿拉伯"',
 		size: 'png 200x300',
 	},
-])('image edit with step-image-edit-2 from $document', async ({ command, file, prompt, size }) => {
-	const body = await runDocumented(command);
+])('image edit with step-image-edit-2 from $document', async ({ file, prompt, size }) => {
+	const body = await runDocumented(`curl -X POST "https://api.stepfun.com/v1/images/edits" \\
+      -H "Authorization: Bearer $STEP_API_KEY" \\
+      -F 'model=step-image-edit-2' \\
+      -F 'image=@${file}' \\
+      -F 'prompt=${prompt}' \\
+      -F 'response_format=b64_json' \\
+      -F 'cfg_scale=1.0' \\
+      -F 'steps=8' \\
+      -F 'seed=1' \\
+      -F 'text_mode=true'`);
 	expect(body.data?.[0]).toMatchObject({ seed: 1, finish_reason: 'success' });
 	expect(await dimensions(body)).toBe(size);
 	expect(server.requests[0].fields).toEqual({
