@@ -1,16 +1,13 @@
 import { deepStrictEqual, ok } from 'node:assert';
-import { randomBytes } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FinishedRun, itemsOf } from '../kit/finishedRun.cts';
 import { createStepFunCredential } from '../kit/stepFunCredential.cts';
 import {
-	startN8n,
 	type CredentialReference,
 	type FinishedExecution,
 	type N8nInstance,
-	type Owner,
 	type WorkflowFile,
 } from '../n8n/instance.cts';
 import { startStepFunServer } from '../stepfun-server/server.cts';
@@ -25,6 +22,7 @@ import {
 	TRIGGER,
 } from '../kit/workflowBuilder.cts';
 import { waitFor } from '../kit/waitFor.cts';
+import { restartableN8n, waitForConnections } from './restartableN8n.cts';
 import type { Suite, TestContext } from './suite.cts';
 import { checkKeyIsNowhere, makeKey } from '../kit/secrets.cts';
 
@@ -47,7 +45,7 @@ interface RestartTestContext {
 }
 
 async function setUpContext(testContext: TestContext, key: string): Promise<RestartTestContext> {
-	const { installation, tarball, folder, cleanUp } = testContext;
+	const { folder, cleanUp } = testContext;
 	const server = await startStepFunServer({
 		keys: [key],
 		latencyMs: LATENCY_MS,
@@ -55,30 +53,17 @@ async function setUpContext(testContext: TestContext, key: string): Promise<Rest
 		recordBodies: false,
 	});
 	cleanUp(() => server.close());
-	const encryptionKey = randomBytes(16).toString('hex');
-	let owner: Owner | undefined;
+	const start = restartableN8n(testContext);
 	return {
 		testContext,
 		server,
 		filesFolder: folder,
-		async start(graceSeconds) {
-			const n8n = await startN8n({
-				installation,
-				tarball,
-				userFolder: folder,
-				filesFolder: folder,
-				owner,
-				environment: {
-					// As in n8n's Docker image; n8n then looks for a crash when it starts.
-					NODE_ENV: 'production',
-					N8N_ENCRYPTION_KEY: encryptionKey,
-					...(graceSeconds ? { N8N_GRACEFUL_SHUTDOWN_TIMEOUT: String(graceSeconds) } : {}),
-				},
-			});
-			owner = n8n.owner;
-			cleanUp(() => n8n.stop());
-			return n8n;
-		},
+		start: async (graceSeconds) =>
+			await start({
+				// As in n8n's Docker image; n8n then looks for a crash when it starts.
+				NODE_ENV: 'production',
+				...(graceSeconds ? { N8N_GRACEFUL_SHUTDOWN_TIMEOUT: String(graceSeconds) } : {}),
+			}),
 	};
 }
 
@@ -105,9 +90,7 @@ function countRequests({ requests }: StepFunServer) {
 
 /** Fails unless every connection is closed and nothing more comes for longer than a request takes. */
 async function checkSilence(server: StepFunServer) {
-	await waitFor('the end of every connection', () =>
-		server.requests.every(({ respondedAt }) => respondedAt !== undefined),
-	);
+	await waitForConnections(server);
 	const counts = countRequests(server);
 	await sleep(3 * LATENCY_MS);
 	deepStrictEqual(countRequests(server), counts, 'a request came after the end');

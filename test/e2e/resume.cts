@@ -1,13 +1,12 @@
 import { deepStrictEqual, ok } from 'node:assert';
-import { randomBytes } from 'node:crypto';
 import type { INodeExecutionData } from 'n8n-workflow';
 import { createStepFunCredential } from '../kit/stepFunCredential.cts';
 import { checkKeyIsNowhere, makeKey } from '../kit/secrets.cts';
 import { waitFor } from '../kit/waitFor.cts';
 import { CREDENTIAL_TYPE, findTrigger, prepareExample } from '../n8n/example.cts';
-import { startN8n, type N8nInstance, type Owner } from '../n8n/instance.cts';
 import { startStepFunServer } from '../stepfun-server/server.cts';
 import { itemsOf } from '../kit/finishedRun.cts';
+import { restartableN8n, waitForConnections } from './restartableN8n.cts';
 import type { Suite, TestContext } from './suite.cts';
 
 /** As the example has them. */
@@ -24,7 +23,7 @@ export const resumeSuite: Suite = {
 	title:
 		'n8n is killed in the middle of examples/resumable-batch.json, and a second run makes the rest',
 	async run(testContext: TestContext) {
-		const { installation, tarball, folder, cleanUp, log } = testContext;
+		const { folder, cleanUp, log } = testContext;
 		const key = makeKey();
 		const server = await startStepFunServer({
 			keys: [key],
@@ -33,21 +32,7 @@ export const resumeSuite: Suite = {
 			recordBodies: false,
 		});
 		cleanUp(() => server.close());
-		const encryptionKey = randomBytes(16).toString('hex');
-		let owner: Owner | undefined;
-		const start = async (): Promise<N8nInstance> => {
-			const n8n = await startN8n({
-				installation,
-				tarball,
-				userFolder: folder,
-				filesFolder: folder,
-				owner,
-				environment: { N8N_ENCRYPTION_KEY: encryptionKey },
-			});
-			owner = n8n.owner;
-			cleanUp(() => n8n.stop());
-			return n8n;
-		};
+		const start = restartableN8n(testContext);
 
 		const first = await start();
 		const credential = await createStepFunCredential(first, server, {
@@ -63,9 +48,7 @@ export const resumeSuite: Suite = {
 		await waitFor('the first batches', () => server.billed.length >= KILLED_AFTER);
 		process.kill(first.pid, 'SIGKILL');
 		await first.exit;
-		await waitFor('the end of every connection', () =>
-			server.requests.every(({ respondedAt }) => respondedAt !== undefined),
-		);
+		await waitForConnections(server);
 		// The server bills what it was drawing, too.
 		let billedByFirst = -1;
 		await waitFor(
