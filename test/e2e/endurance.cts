@@ -7,12 +7,7 @@ import { median } from '../bench/results.cts';
 import { forkServer } from '../bench/server.cts';
 import { createStepFunCredential } from '../kit/stepFunCredential.cts';
 import { CREDENTIAL_TYPE } from '../n8n/example.cts';
-import {
-	findFreePort,
-	startN8n,
-	type CredentialReference,
-	type N8nInstance,
-} from '../n8n/instance.cts';
+import { type CredentialReference, type N8nInstance } from '../n8n/instance.cts';
 import { LOCAL_API_KEY } from '../stepfun-server/server.cts';
 import { drawEndurance } from './enduranceChart.cts';
 import {
@@ -23,7 +18,7 @@ import {
 	step,
 	type Step,
 } from '../kit/workflowBuilder.cts';
-import { attachInspector, type Inspector } from './inspector.cts';
+import { startInspectedN8n, type Inspector } from './inspector.cts';
 import type { Suite, TestContext } from './suite.cts';
 import { countOpenFiles, readResidentBytes } from '../kit/processFigures.cts';
 import { waitFor } from '../kit/waitFor.cts';
@@ -191,16 +186,10 @@ async function endure(
 	server: { baseUrl: string; key: string },
 	makeSteps: (credential: CredentialReference) => Step[],
 ): Promise<Sample[]> {
-	const { installation, tarball, log, cleanUp } = testContext;
+	const { log } = testContext;
 	const folder = join(testContext.folder, name);
 	await mkdir(folder);
-	const inspectorPort = await findFreePort();
-	const n8n = await startN8n({
-		installation,
-		tarball,
-		userFolder: folder,
-		filesFolder: folder,
-		nodeArguments: [`--inspect=127.0.0.1:${inspectorPort}`],
+	const { n8n, inspector } = await startInspectedN8n(testContext, folder, {
 		environment: {
 			NODE_ENV: 'production',
 			// What a busy instance is told, so that its database and disk do not grow with every run: runs that went well
@@ -210,9 +199,6 @@ async function endure(
 			EXECUTIONS_DATA_PRUNE_HARD_DELETE_INTERVAL: '1',
 		},
 	});
-	cleanUp(() => n8n.stop());
-	const inspector = await attachInspector(inspectorPort);
-	cleanUp(async () => inspector.close());
 
 	const credential = await createStepFunCredential(
 		n8n,

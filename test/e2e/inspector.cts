@@ -1,5 +1,12 @@
 import { once } from 'node:events';
 import { WebSocket, type MessageEvent } from 'undici';
+import {
+	findFreePort,
+	startN8n,
+	type N8nInstance,
+	type N8nInstanceOptions,
+} from '../n8n/instance.cts';
+import type { TestContext } from './suite.cts';
 
 /** A look into the memory of a running Node.js process. */
 export interface Inspector {
@@ -16,7 +23,7 @@ export interface Inspector {
  * Attaches to a process that was started with `--inspect=127.0.0.1:port`, over the protocol of Chrome's developer
  * tools (https://chromedevtools.github.io/devtools-protocol/v8/).
  */
-export async function attachInspector(port: number): Promise<Inspector> {
+async function attachInspector(port: number): Promise<Inspector> {
 	const response = await fetch(`http://127.0.0.1:${port}/json/list`);
 	const [{ webSocketDebuggerUrl }] = (await response.json()) as [{ webSocketDebuggerUrl: string }];
 	const socket = new WebSocket(webSocketDebuggerUrl);
@@ -63,4 +70,25 @@ export async function attachInspector(port: number): Promise<Inspector> {
 		},
 		close: () => socket.close(),
 	};
+}
+
+/** Starts an n8n that keeps its data in a folder, and attaches to it. Both end with the suite. */
+export async function startInspectedN8n(
+	{ installation, tarball, cleanUp }: TestContext,
+	folder: string,
+	options: Pick<N8nInstanceOptions, 'environment' | 'nodeArguments'>,
+): Promise<{ n8n: N8nInstance; inspector: Inspector }> {
+	const port = await findFreePort();
+	const n8n = await startN8n({
+		installation,
+		tarball,
+		userFolder: folder,
+		filesFolder: folder,
+		...options,
+		nodeArguments: [...(options.nodeArguments ?? []), `--inspect=127.0.0.1:${port}`],
+	});
+	cleanUp(() => n8n.stop());
+	const inspector = await attachInspector(port);
+	cleanUp(async () => inspector.close());
+	return { n8n, inspector };
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { forkServer } from '../bench/server.cts';
 import { FinishedRun } from '../kit/finishedRun.cts';
 import { createStepFunCredential } from '../kit/stepFunCredential.cts';
-import { findFreePort, startN8n, type FinishedExecution } from '../n8n/instance.cts';
+import type { FinishedExecution } from '../n8n/instance.cts';
 import { LOCAL_API_KEY } from '../stepfun-server/server.cts';
 import {
 	chain,
@@ -14,7 +14,7 @@ import {
 	promptSteps,
 	TRIGGER,
 } from '../kit/workflowBuilder.cts';
-import { attachInspector } from './inspector.cts';
+import { startInspectedN8n } from './inspector.cts';
 import type { Suite } from './suite.cts';
 import { forgetPeak, readPeakBytes, readResidentBytes } from '../kit/processFigures.cts';
 import { checkKeyIsNowhere, makeKey } from '../kit/secrets.cts';
@@ -62,7 +62,8 @@ const megabytes = (bytes: number) => `${Math.round(bytes / 1e6)} MB`;
 /** Makes images that together weigh more than the heap that n8n is held to. */
 export const memorySuite: Suite = {
 	title: `${IMAGES_MADE} images of 3 MB in one execution, n8n's heap held to ${HEAP_MEGABYTES} MB`,
-	async run({ installation, tarball, folder, log, cleanUp }) {
+	async run(testContext) {
+		const { folder, log, cleanUp } = testContext;
 		const key = makeKey();
 		const server = forkServer();
 		cleanUp(() => server.stop());
@@ -73,20 +74,9 @@ export const memorySuite: Suite = {
 		const { length: pictureBytes } = await askForOne(baseUrl, key);
 		ok(pictureBytes >= IMAGE_BYTES);
 
-		const inspectorPort = await findFreePort();
-		const n8n = await startN8n({
-			installation,
-			tarball,
-			userFolder: folder,
-			filesFolder: folder,
-			nodeArguments: [
-				`--max-old-space-size=${HEAP_MEGABYTES}`,
-				`--inspect=127.0.0.1:${inspectorPort}`,
-			],
+		const { n8n, inspector } = await startInspectedN8n(testContext, folder, {
+			nodeArguments: [`--max-old-space-size=${HEAP_MEGABYTES}`],
 		});
-		cleanUp(() => n8n.stop());
-		const inspector = await attachInspector(inspectorPort);
-		cleanUp(async () => inspector.close());
 		const heapLimit = await inspector.readHeapLimit();
 		// The limit is that of the old generation; the young one comes on top of it.
 		ok(heapLimit < 1.5 * HEAP_MEGABYTES * 2 ** 20, `the heap may hold ${megabytes(heapLimit)}`);
