@@ -68,7 +68,7 @@ describe('Credential: the connection test', () => {
 			expect(await testLocal({ apiKey })).toEqual({
 				status: 'Error',
 				message:
-					'The API key was not accepted: Incorrect API key provided. Check the API Key and the Headers in the StepFun API credential.',
+					'The API key was not accepted: Incorrect API key provided. Check the API Key and the Headers.',
 			});
 			expect(server.requests.map(({ status }) => status)).toContain(401);
 		},
@@ -77,7 +77,7 @@ describe('Credential: the connection test', () => {
 	test('The connection test says that there is no API at a wrong path', async () => {
 		expect(await testLocal({ baseUrl: `${server.origin}/api` })).toEqual({
 			status: 'Error',
-			message: `There is no /models at ${server.origin}/api: Unknown request: GET /api/models. Check Service and Base URL in the StepFun API credential; the Base URL usually ends in /v1.`,
+			message: `There is no /models at ${server.origin}/api: Unknown request: GET /api/models. Check Service and Base URL; the Base URL usually ends in /v1.`,
 		});
 	});
 
@@ -153,13 +153,15 @@ describe('Credential: the connection test', () => {
 		await other.close();
 		expect(await testLocal({ baseUrl: other.url })).toEqual({
 			status: 'Error',
-			message: `${new URL(other.url).host} refuses the connection. Check that the server is running, and the port in the Base URL in the StepFun API credential. If n8n runs in Docker, localhost is its own container.`,
+			message: `${new URL(other.url).host} refuses the connection. Check that the server is running, and the port in the Base URL. If n8n runs in Docker, localhost is its own container.`,
 		});
 	});
 
 	test.each([
 		['http://no-such-host.invalid/v1', 'There is no host named no-such-host.invalid.'],
 		['images.example.com/v1', 'enter https://images.example.com/v1'],
+		['localhost:8000/v1', 'enter http://localhost:8000/v1.'],
+		['192.168.1.7:8000/v1', 'enter http://192.168.1.7:8000/v1.'],
 		['images.example.com:8080/v1', 'enter https://images.example.com:8080/v1'],
 		['ftp://images.example.com', 'The Base URL is not a web address.'],
 		['http:/images.example.com/v1', 'The Base URL is not a web address.'],

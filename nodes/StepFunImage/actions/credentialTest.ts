@@ -24,6 +24,9 @@ const VERSION = /\/v\d|[?&]api-version=/;
 /** An address that starts with its host, and has no login, which the message must not show. */
 const WITHOUT_SCHEME = /^(?!\w+:(?!\d))[^/\\@][^@]*$/;
 
+/** A host without a domain or with an IP address, whose server mostly has no certificate. */
+const LOCAL_HOST = /^([\d.]+|[^./:]+|host\.docker\.internal)([:/]|$)/i;
+
 /** Tests a credential when the user saves it, by requesting the list of models, which is free. */
 export async function testStepFunApi(
 	this: ICredentialTestFunctions,
@@ -35,7 +38,7 @@ export async function testStepFunApi(
 		const isOnlyWithoutScheme = WITHOUT_SCHEME.test(baseUrl) && isWebAddress(`https://${baseUrl}`);
 		return failed(
 			isOnlyWithoutScheme
-				? `The Base URL is incomplete: enter https://${baseUrl}, or http:// for a server without SSL.`
+				? `The Base URL is incomplete: enter ${LOCAL_HOST.test(baseUrl) ? 'http' : 'https'}://${baseUrl}.`
 				: 'The Base URL is not a web address. It starts with https:// or http:// and usually ends in /v1.',
 		);
 	}
@@ -86,7 +89,8 @@ function explain({ baseUrl, redactor }: Credential, failure: RequestFailure): st
 	const request = { baseUrl, path: MODELS_PATH };
 	const { message, advice } = explainFailure(request, redactFailure(failure, redactor));
 	const happened = failure.kind === 'connection' ? '' : `${message.replace(/\.$/, '')}. `;
-	return redactor.link(happened + advice);
+	// The user is in that credential already.
+	return redactor.link(happened + advice).replace(' in the StepFun API credential', '');
 }
 
 function parse(body: unknown): unknown {
