@@ -69,32 +69,32 @@ export async function requestImage(
 }
 
 /**
- * Downloads the input image before the request enters the queue, because its host may be slow or down. The response is
- * wrapped, so that the slot of the download is free once the request has started.
+ * Downloads the input image before the request enters the queue, because its host may be slow or down. The slot of the
+ * download is free again once the request has started.
  */
 async function fetchAndSchedule(task: ImageTask, attempt: Attempt): Promise<Answer> {
 	const { request, state, signal } = task;
 	// Retries have slots of their own, because they must not wait for all other items.
-	const slots = `${request.credential.accountId} ${attempt.number > 1}`;
-	const { sent } = await state.inputImagesOf(slots)(async () => {
+	const slots = state.inputImagesOf(`${request.credential.accountId} ${attempt.number > 1}`);
+	const { sent } = await slots(async () => {
 		const image = await request.inputImage?.prepare(signal).catch((error: unknown) => {
 			// From now on, Give Up After counts.
 			attempt.onStart();
 			throw error as Error;
 		});
-		let release = () => {};
-		const started = new Promise<void>((resolve) => (release = resolve));
-		const onStart = () => {
-			attempt.onStart();
-			release();
-		};
-		const answer = schedule(
-			task,
-			{ ...attempt, onStart },
-			async () => await send(task, attempt, image),
-		);
-		await Promise.race([started, answer.catch(() => undefined)]);
-		return { sent: answer };
+		let sent!: Promise<Answer>;
+		await new Promise<void>((resolve) => {
+			const onStart = () => {
+				attempt.onStart();
+				resolve();
+			};
+			const sendOnce = async () => await send(task, attempt, image);
+			sent = schedule(task, { ...attempt, onStart }, sendOnce);
+			// Without a start, if the request is not sent at all.
+			sent.catch(() => resolve());
+		});
+		// Wrapped, because the slot would otherwise wait for the response.
+		return { sent };
 	});
 	return await sent;
 }
