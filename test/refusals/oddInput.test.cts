@@ -382,3 +382,31 @@ test('A prompt that is false is refused like an empty one', async () => {
 	expect(stepFun.requests).toHaveLength(0);
 	expect(error?.message).toContain("'Prompt'");
 });
+
+describe('An object in a text, which JavaScript writes as [object Object], is refused', () => {
+	const text = '=Photo of {{ $json.product }}';
+	test.each<[string, INodeParameters]>([
+		['Prompt', { prompt: text }],
+		['Negative Prompt', { options: { negativePrompt: text, cfgScale: 2 } }],
+		['File Name', { options: { fileName: text } }],
+		[
+			'Additional Body Fields',
+			{ options: { additionalBodyFields: `${text.replace('=', '={"style":"')}"}` } },
+		],
+	])('%s', async (label, parameters) => {
+		const items = [{ product: { name: 'Shoe' } }, { product: [{ name: 'Hat' }] }];
+		const { error } = await runGenerate(stepFun, parameters, { items });
+		expect(error?.message).toMatch(`Row 1 of 2: '${label}' contains [object Object]`);
+		expect(error?.message).toContain('1 more row');
+		expect(stepFun.requests).toEqual([]);
+	});
+
+	test('an object of one product passes by its field', async () => {
+		const { error } = await runGenerate(
+			stepFun,
+			{ prompt: `${text.replace('product', 'product.name')}` },
+			{ items: [{ product: { name: 'Shoe' } }] },
+		);
+		expect(error?.message).toBeUndefined();
+	});
+});

@@ -4,7 +4,7 @@ import type { Operation } from '../catalogue/models';
 import { Refusal } from '../errors/nodeErrors';
 import { IMAGE_FIELDS } from './body';
 import type { BodyFields } from './types';
-import { isUnset, showValue, toBoolean, toNumber } from './validators';
+import { assertScalar, isUnset, showValue, toBoolean, toNumber } from './validators';
 
 /** The names under which servers take the number of images for one request. */
 const NUMBER_OF_IMAGES = [
@@ -69,6 +69,7 @@ function assertSendable(name: string, value: unknown, operation: Operation): voi
 		refuse('sets prompt to an empty text', VALUE_ADVICE);
 	}
 	JSON.stringify(value, (_name, inner: unknown) => {
+		if (typeof inner === 'string') assertScalar({ label: 'Additional Body Fields', value: inner });
 		// JSON would contain null instead.
 		if (typeof inner === 'number' && !Number.isFinite(inner)) {
 			refuse(`sets ${name} to ${inner}`, VALUE_ADVICE);

@@ -52,8 +52,17 @@ export function isScalar(value: unknown): boolean {
 	return typeof value !== 'object' && (typeof value !== 'number' || Number.isFinite(value));
 }
 
+/** What JavaScript writes for an object within a text. */
+const OBJECT_IN_TEXT = '[object Object]';
+
 /** Refuses a value that cannot be written as text, and the false of a condition that is not met. */
 export function assertScalar({ label, value }: EnteredValue): void {
+	if (typeof value === 'string' && value.includes(OBJECT_IN_TEXT)) {
+		throw new Refusal(
+			`'${label}' contains ${OBJECT_IN_TEXT} instead of text`,
+			`Check the expression in '${label}': it must use a field of the object, such as its name, not the object itself.`,
+		);
+	}
 	if (isScalar(value) && value !== false) return;
 	const kind = Array.isArray(value)
 		? 'a list'
