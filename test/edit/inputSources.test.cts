@@ -2,9 +2,11 @@ import { randomBytes } from 'node:crypto';
 
 import type { INodeExecutionData } from 'n8n-workflow';
 
+import { StepFunImage } from '../../nodes/StepFunImage/StepFunImage.node';
 import { startHostileServer, type HostileServer } from '../kit/hostileServer.cts';
 import { inputImage, itemWithFile } from '../kit/images.cts';
 import { runEdit } from '../kit/localRuns.cts';
+import { isShown } from '../kit/n8nDifferences.cts';
 import {
 	LOCAL_API_KEY,
 	startStepFunServer,
@@ -205,6 +207,39 @@ describe('Edit: an image as Base64 text', () => {
 			expect(server.requests).toEqual([]);
 		},
 	);
+});
+
+describe('Edit: an expression that chooses the source', () => {
+	test.each([
+		['binary', () => ({})],
+		['url', () => ({ inputUrl: `${files.origin}/shoe.png` })],
+		['text', () => ({ inputText: image.toString('base64') })],
+	])('%s needs only the field of this source', async (source, fields) => {
+		const { error } = await runEdit(
+			server,
+			[{ ...(await itemWithFile(image)), json: { source } }],
+			{
+				inputSource: '={{ $json.source }}',
+				...fields(),
+			},
+		);
+		expect(error?.message).toBeUndefined();
+		expect(server.requests[0].file?.bytes.equals(image)).toBe(true);
+	});
+
+	test.each([
+		['binary', 'binaryPropertyName'],
+		['url', 'inputUrl'],
+		['text', 'inputText'],
+	])('%s that is chosen in the panel requires its field alone', (inputSource, name) => {
+		const { description } = new StepFunImage();
+		const parameters = { resource: 'image', operation: 'edit', inputSource };
+		const shown = description.properties.filter((each) => isShown(parameters, each, description));
+		const fields = shown.filter((each) =>
+			/^(binaryPropertyName|inputUrl|inputText)$/.test(each.name),
+		);
+		expect(fields).toEqual([expect.objectContaining({ name, required: true })]);
+	});
 });
 
 test('No error shows the login in an Image URL', async () => {
