@@ -398,8 +398,8 @@ describe('Edit: images beyond a limit never leave n8n', () => {
 			'the first 20 bytes of a PNG',
 			async () => (await inputImage(64, 64)).subarray(0, 20),
 			{},
-			"The file in 'data' is not an image that can be edited",
-			'Check what the previous node puts into this field.',
+			"The image in 'data' breaks off in the middle",
+			'It was cut off on its way',
 		],
 	];
 

@@ -19,7 +19,8 @@ function check(
 	limits: InputImageLimits | undefined = LIMITS,
 ) {
 	const measured: MeasuredImage = { format: 'png', width: 1000, height: 1000, ...image };
-	toUpload('data', measured, bytes, { model: 'step-1x-edit', limits });
+	const inspected = { image: measured, bytes, isWhole: true };
+	toUpload('data', inspected, { model: 'step-1x-edit', limits });
 }
 
 test.each<[string, Partial<MeasuredImage>, number]>([
@@ -83,5 +84,6 @@ test.each<[string, Partial<MeasuredImage>, number, string, string]>([
 test('A model without a limit refuses nothing', () => {
 	const any = { format: 'tiff', width: 5000, height: 1 } as const;
 	expect(() => check(any, 1e9, { maxSide: 5000 })).not.toThrow();
-	expect(() => toUpload('data', any, 1e9, { model: 'our-own-model' })).not.toThrow();
+	const inspected = { image: any, bytes: 1e9, isWhole: true };
+	expect(() => toUpload('data', inspected, { model: 'our-own-model' })).not.toThrow();
 });

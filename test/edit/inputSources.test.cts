@@ -203,7 +203,7 @@ describe('Edit: an image as Base64 text', () => {
 		async (part) => {
 			const base64 = (await inputImage(400, 300)).toString('base64');
 			const { error } = await fromText(base64.slice(0, base64.length * part));
-			expect(error?.message).toBe("'Base64 Text' breaks off in the middle of the image");
+			expect(error?.message).toBe("The image in 'Base64 Text' breaks off in the middle");
 			expect(server.requests).toEqual([]);
 		},
 	);

@@ -96,14 +96,26 @@ describe.each(SOURCES)('Edit: images from %s whose size is hard to find', (sourc
 		'A %s without a size is edited by a model without limits, and refused by one with limits',
 		async (_format, image) => {
 			const refused = await editFrom(source, image, { model: 'step-image-edit-2' });
-			expect(refused.error?.message).toMatch(
-				/ not (?:an image|contain an image) that can be edited$/,
-			);
+			expect(refused.error?.message).toMatch(/^The size of the image in '.*' cannot be read$/);
 			expect(uploads()).toEqual([]);
 
 			const { error } = await editFrom(source, image, { model: 'other-model' });
 			expect(error?.message).toBeUndefined();
 			expect(uploads()[0].body.includes(image)).toBe(true);
+		},
+	);
+
+	test.each(['png', 'jpeg', 'webp'] as const)(
+		'A %s that breaks off is refused, also by a model without limits',
+		async (format) => {
+			const image = await inputImage(400, 300, format);
+			for (const model of ['step-image-edit-2', 'other-model']) {
+				for (const bytes of [60, image.length / 2, image.length - 20]) {
+					const { error } = await editFrom(source, image.subarray(0, bytes), { model });
+					expect(error?.message).toMatch(/^The image in '.*' breaks off in the middle$/);
+				}
+			}
+			expect(uploads()).toEqual([]);
 		},
 	);
 

@@ -69,8 +69,8 @@ export async function measureImage(image: Buffer | string): Promise<MeasuredImag
 }
 
 /** Whether an image is complete. Its Base64 text must not contain white space. */
-export async function isWholeBase64(base64: string): Promise<boolean> {
-	const inspector = await inspectPieces(base64, () => true);
+export async function isWholeImage(image: Buffer | string): Promise<boolean> {
+	const inspector = await inspectPieces(image, () => true);
 	return inspector?.isWhole() === true;
 }
 

@@ -3,9 +3,9 @@ import type { IBinaryData } from 'n8n-workflow';
 import { Refusal } from '../errors/nodeErrors';
 import { truncate } from '../errors/truncate';
 import { SIGNATURE_BYTES } from '../image/formats';
-import { inspectImage, measureImage, readHeader } from '../image/measure';
+import { inspectImage, isWholeImage, measureImage, readHeader } from '../image/measure';
 import { fileOfBytes, UPLOAD_CHUNK_BYTES } from '../transport/upload';
-import { canBeChecked, toUpload, type ImageRules } from './imageLimits';
+import { toUpload, type ImageRules } from './imageLimits';
 import type { InputImage, ItemContext } from './types';
 import { showValue } from './validators';
 
@@ -15,10 +15,10 @@ const ALL_IMAGES = '*';
 const UNKNOWN_TYPE = /^((application|binary)\/octet-stream)?$/;
 
 /**
- * Finds the images in an item's binary fields, and checks them against a model's limits by reading only their headers.
+ * Finds the images in an item's binary fields, and checks them against a model's limits without decoding them.
  *
  * @param source a field's name, several separated by commas, `*` for all images, or names or a file from an expression
- * @throws Refusal if the field does not exist, contains no image, or the image exceeds a limit
+ * @throws Refusal if the field does not exist, contains no image, or the image is incomplete or exceeds a limit
  */
 export async function findBinaryImages(
 	item: ItemContext,
@@ -72,7 +72,7 @@ async function inspectBinaryField(
 ): Promise<InputImage> {
 	const binaryData = findBinaryData(item, source);
 	const name = typeof source === 'string' ? source : 'Input Data Field Name';
-	const { bytes, image } = await inspectFile(item, binaryData).catch((error: Error) => {
+	const { bytes, image, isWhole } = await inspectFile(item, binaryData).catch((error: Error) => {
 		throw new Refusal(
 			`The file in '${name}' could not be opened: ${error.message}`,
 			"n8n's binary data storage no longer has it, or cannot be reached. Run the node that loads the file again.",
@@ -84,14 +84,14 @@ async function inspectBinaryField(
 			'Check that the previous node loads the file that it puts into this field.',
 		);
 	}
-	if (!canBeChecked(image, rules.limits)) {
+	if (!image) {
 		throw new Refusal(
 			`The file in '${name}' is not an image that can be edited`,
 			`It claims to be ${binaryData.mimeType}, but its content is not a PNG, JPEG, WebP or other raster image. Check what the previous node puts into this field.`,
 		);
 	}
 	const { id, data, fileName } = binaryData;
-	const file = toUpload(name, image, bytes, rules, fileName);
+	const file = toUpload(name, { image, bytes, isWhole }, rules, fileName);
 	const { helpers } = item.functions;
 	return {
 		fileName: file.name,
@@ -152,22 +152,24 @@ function filesOf(item: ItemContext): Map<string, IBinaryData> {
 	return files;
 }
 
-/** Reads only as much of a file as is necessary to find the size of the image. */
+/** Reads an image to its end, but only the beginning of any other file. */
 async function inspectFile(item: ItemContext, { id, data }: IBinaryData) {
-	if (!id) return { bytes: Buffer.byteLength(data, 'base64'), image: await measureImage(data) };
+	if (!id) {
+		const bytes = Buffer.byteLength(data, 'base64');
+		return { bytes, image: await measureImage(data), isWhole: await isWholeImage(data) };
+	}
 	const { helpers } = item.functions;
 	const { fileSize: bytes } = await helpers.getBinaryMetadata(id);
-	if (bytes === 0) return { bytes };
+	if (bytes === 0) return { bytes, isWhole: false };
 	const stream = await helpers.getBinaryStream(id);
 	try {
 		const { header, bytes: chunks } = await readHeader(stream as AsyncIterable<Buffer>);
 		const inspector = inspectImage(header);
 		for await (const chunk of chunks) {
 			if (chunk !== header) inspector?.write(chunk);
-			const goesOn = inspector ? inspector.sizeMayFollow() : chunk.length < SIGNATURE_BYTES;
-			if (!goesOn) break;
+			if (!inspector && chunk.length >= SIGNATURE_BYTES) break;
 		}
-		return { bytes, image: inspector?.measured() };
+		return { bytes, image: inspector?.measured(), isWhole: inspector?.isWhole() === true };
 	} finally {
 		stream.destroy();
 	}

@@ -12,25 +12,23 @@ export interface ImageRules {
 const ADVICE =
 	"Resize or convert the image before this node, for example with n8n's Edit Image node.";
 
-/** Whether an image is known well enough to check it: its format, and its size if the model has limits. */
-export function canBeChecked(
-	image: MeasuredImage | undefined,
-	limits: InputImageLimits | undefined,
-): image is MeasuredImage {
-	return image !== undefined && (limits === undefined || image.width !== null);
+/** An image, as far as it is known without decoding it. */
+interface InspectedImage {
+	image: MeasuredImage;
+	/** The size of its file. */
+	bytes: number;
+	isWhole: boolean;
 }
 
 /**
- * Refuses an image that exceeds a limit of the model.
+ * Refuses an image that is incomplete or exceeds a limit of the model.
  *
  * @param name the image's name in messages
- * @param bytes the size of its file
  * @returns how to upload the image: with the type of its content, not of its metadata
  */
 export function toUpload(
 	name: string,
-	{ format, width, height }: MeasuredImage,
-	bytes: number,
+	{ image: { format, width, height }, bytes, isWhole }: InspectedImage,
 	{ model, limits = { maxSide: Infinity } }: ImageRules,
 	fileName?: string,
 ) {
@@ -46,6 +44,18 @@ export function toUpload(
 	if (formats && !formats.includes(format)) {
 		const accepted = formats.map((each) => IMAGE_FORMATS[each].name).join(', ');
 		refuse(`${formatName}, which ${model} does not take`, `${accepted}. ${ADVICE}`);
+	}
+	if (!isWhole) {
+		throw new Refusal(
+			`The image in '${name}' breaks off in the middle`,
+			'It was cut off on its way, for example by a download that was interrupted, or by a spreadsheet or database that limits the length of texts. Load it again, or save it again in an image editor.',
+		);
+	}
+	if (width === null && maxSide < Infinity) {
+		throw new Refusal(
+			`The size of the image in '${name}' cannot be read`,
+			`The image begins like ${formatName}, but contains no size. Save it again, for example as PNG in an image editor.`,
+		);
 	}
 	if (longest > maxSide) {
 		refuse(`too large: ${pixels}`, `images of at most ${maxSide} × ${maxSide} pixels. ${ADVICE}`);

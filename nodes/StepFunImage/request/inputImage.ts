@@ -4,12 +4,12 @@ import { decodeUrl, isWebAddress } from '../catalogue/services';
 import { Refusal } from '../errors/nodeErrors';
 import { RequestFailure } from '../errors/requestFailure';
 import { truncate } from '../errors/truncate';
-import { isWholeBase64, measureImage } from '../image/measure';
+import { isWholeImage, measureImage } from '../image/measure';
 import { downloadBytes } from '../transport/download';
 import type { Timeouts } from '../transport/timeLimits';
 import { fileOfBytes } from '../transport/upload';
 import { findBinaryImages } from './binaryImage';
-import { canBeChecked, toUpload, type ImageRules } from './imageLimits';
+import { toUpload, type ImageRules } from './imageLimits';
 import type { InputImage, ItemContext } from './types';
 import { readChoice, readText, showValue } from './validators';
 
@@ -96,13 +96,14 @@ async function resolveUrlImage(
 				);
 			}
 			const image = await measureImage(bytes);
-			if (!canBeChecked(image, limits)) {
+			if (!image) {
 				throw new Refusal(
 					"The file at 'Image URL' is not an image that can be edited",
 					`${host} sent something that is not a PNG, JPEG, WebP or other raster image. Open the address in a browser to see what it is.`,
 				);
 			}
-			return fileOfBytes(bytes, toUpload('Image URL', image, bytes.length, rules, fileName));
+			const inspected = { image, bytes: bytes.length, isWhole: await isWholeImage(bytes) };
+			return fileOfBytes(bytes, toUpload('Image URL', inspected, rules, fileName));
 		},
 	};
 }
@@ -143,7 +144,7 @@ async function resolveTextImage(
 		);
 	}
 	const image = await measureImage(text);
-	if (!canBeChecked(image, rules.limits)) {
+	if (!image) {
 		throw new Refusal(
 			`'${label}' does not contain an image that can be edited`,
 			'The text is not the Base64 of a PNG, JPEG, WebP or other raster image. Check that it was not cut off.',
@@ -156,13 +157,8 @@ async function resolveTextImage(
 			'It contains the beginning of an image, but also characters or a length that Base64 cannot have. The text was changed on its way, for example by a form or a URL. Use a binary field or a URL for the image instead.',
 		);
 	}
-	if (!(await isWholeBase64(text))) {
-		throw new Refusal(
-			`'${label}' breaks off in the middle of the image`,
-			'The text was cut off. Spreadsheets and databases, for example, limit the length of texts. Use a binary field or a URL for the image instead.',
-		);
-	}
-	const file = toUpload(label, image, Buffer.byteLength(text, 'base64'), rules);
+	const bytes = Buffer.byteLength(text, 'base64');
+	const file = toUpload(label, { image, bytes, isWhole: await isWholeImage(text) }, rules);
 	return {
 		fileName: file.name,
 		isRemote: false,
