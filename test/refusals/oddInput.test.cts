@@ -139,6 +139,19 @@ test('An Input Data Field Name whose expression returns nothing is refused, not 
 	expect(error?.message).toContain("'Input Data Field Name'");
 });
 
+test.each<[string, INodeParameters]>([
+	['Output', { output: '={{ $json.value }}' }],
+	['Link Lifetime', { output: 'n8nLink', linkLifetime: '={{ $json.value }}' }],
+	['Input Image From', { inputSource: '={{ $json.value }}' }],
+	['Input Data Field Name', { binaryPropertyName: '={{ $json.value }}' }],
+	['Source Weight', { sourceWeight: '={{ $json.value }}' }],
+])('%s that an expression leaves empty is called empty', async (label, parameters) => {
+	const item = { ...(await itemWithFile(picture)), json: { value: '' } };
+	const { error } = await runEdit(stepFun, [item], { operation: 'imageToImage', ...parameters });
+	expect(error?.message).toMatch(new RegExp(`^'${label}' .*is empty$`));
+	expect(stepFun.requests).toEqual([]);
+});
+
 describe('Additional Body Fields that name the input image', () => {
 	test('source_url is refused', async () => {
 		const link = 'https://example.com/shoe.png';

@@ -114,7 +114,7 @@ function findBinaryData(item: ItemContext, source: string | IBinaryData): IBinar
 	if (binaryData) return binaryData;
 	const present = [...filesOf(item).keys()];
 	throw new Refusal(
-		`'Input Data Field Name' is '${showValue(source)}', but this item has no such binary field`,
+		`'Input Data Field Name' is ${source === '' ? 'empty' : `'${showValue(source)}', but this item has no such binary field`}`,
 		present.length > 0
 			? `The item has: ${truncate(present.join(', '))}. Enter one of these names.`
 			: 'The item has no binary data. Put a node before this one that loads the image, such as Read/Write Files from Disk, HTTP Request or Google Drive.',

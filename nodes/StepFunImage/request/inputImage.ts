@@ -67,7 +67,7 @@ async function resolveUrlImage(
 	if (DATA_URI_PREFIX.test(address)) return await resolveTextImage('Image URL', address, rules);
 	if (!isWebAddress(address)) {
 		throw new Refusal(
-			`'Image URL' must be an address that starts with https:// or http://, but is ${address === '' ? 'empty' : showValue(withoutLogin(address))}`,
+			`'Image URL' must be an address that starts with https:// or http://, but is ${showValue(withoutLogin(address))}`,
 			'Enter the address of the image, or check that the expression returns it for this item.',
 		);
 	}

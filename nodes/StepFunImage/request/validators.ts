@@ -21,6 +21,7 @@ export function isUnset(value: unknown): boolean {
 
 /** Formats a value for a message. */
 export function showValue(value: unknown): string {
+	if (typeof value === 'string' && isUnset(value)) return 'empty';
 	const isJson = typeof value === 'object';
 	const text = isJson ? JSON.stringify(value) : String(value);
 	return truncate(text, 60);
@@ -87,7 +88,7 @@ export function readText(entered: EnteredValue, adviceIfEmpty?: string): string 
 
 /** Converts a value to a number; `undefined` if it is neither a number nor the text of one. */
 export function toNumber(value: unknown): number | undefined {
-	if (typeof value !== 'number' && typeof value !== 'string') return undefined;
+	if (isUnset(value) || (typeof value !== 'number' && typeof value !== 'string')) return undefined;
 	const result = validateFieldType('number', value, 'number');
 	const number = result.valid ? Number(result.newValue) : NaN;
 	// A number would round a longer text.
