@@ -234,6 +234,12 @@ describe('Credential: the connection test', () => {
 			expect(server.requests).toEqual([]);
 		},
 	);
+
+	test('The connection test names a Service that does not exist', async () => {
+		const { status, message } = await testLocal({ service: 'StepFun China' });
+		expect(status).toBe('Error');
+		expect(message).toContain("'Service' is StepFun China, which does not exist: choose one");
+	});
 });
 
 describe('Credential: the fields', () => {

@@ -132,6 +132,8 @@ describe('Refusals: the credential', () => {
 			{ baseUrl: 'http://user:secret-pass@127.0.0.1:9/v1' },
 			'contains a user',
 		],
+		['a label in place of a Service', { service: 'StepFun China' }, "'Service' is StepFun China,"],
+		['no Service', { service: '' }, "'Service' is empty"],
 		[
 			'a key with a character beyond Latin',
 			{ apiKey: 'sk-3fN8钥qLw1' },

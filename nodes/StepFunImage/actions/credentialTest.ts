@@ -33,8 +33,8 @@ export async function testStepFunApi(
 	{ data = {} }: ICredentialsDecrypted,
 ): Promise<INodeCredentialTestResult> {
 	const credential = parseCredential(data);
-	const { baseUrl } = credential;
-	if (!isWebAddress(baseUrl)) {
+	const { baseUrl, isCustom } = credential;
+	if (isCustom && !isWebAddress(baseUrl)) {
 		const isOnlyWithoutScheme = WITHOUT_SCHEME.test(baseUrl) && isWebAddress(`https://${baseUrl}`);
 		return failed(
 			isOnlyWithoutScheme

@@ -1,5 +1,5 @@
 import { isServerFormat, SERVER_FORMATS } from '../catalogue/serverFormats';
-import { isWebAddress } from '../catalogue/services';
+import { CUSTOM_SERVICE, isWebAddress, SERVICES } from '../catalogue/services';
 import { Refusal } from '../errors/nodeErrors';
 import type { Credential } from '../transport/credential';
 import { isUnset, showValue } from './validators';
@@ -18,6 +18,10 @@ const RESERVED_HEADERS =
  */
 export function findCredentialProblem(credential: Credential): Refusal | undefined {
 	const { apiKey, baseUrl, isCustom, headers, fields } = credential;
+	if (!isCustom && !isWebAddress(baseUrl)) {
+		const services = [...SERVICES.map((service) => service.baseUrl), CUSTOM_SERVICE];
+		return noChoice('Service', fields.service, services);
+	}
 	if (!isWebAddress(baseUrl)) {
 		return new Refusal(
 			"The credential's 'Base URL' is not a web address",
@@ -41,10 +45,8 @@ export function findCredentialProblem(credential: Credential): Refusal | undefin
 		);
 	}
 	if (isCustom && !isServerFormat(fields.apiFormat)) {
-		return new Refusal(
-			`The credential's 'API Format' is ${isUnset(fields.apiFormat) ? 'empty' : `${showValue(fields.apiFormat)}, which does not exist`}`,
-			`choose one from the list, or make the expression return ${SERVER_FORMATS.map(({ value }) => value).join(', ')}.`,
-		);
+		const formats = SERVER_FORMATS.map(({ value }) => value);
+		return noChoice('API Format', fields.apiFormat, formats);
 	}
 	const names = headers.map(({ name }) => name.toLowerCase());
 	for (const { name, value } of headers) {
@@ -68,6 +70,14 @@ export function findCredentialProblem(credential: Credential): Refusal | undefin
 		}
 	}
 	return undefined;
+}
+
+/** The refusal for a field with a list of choices whose value is none of them. */
+function noChoice(label: string, value: unknown, choices: string[]): Refusal {
+	return new Refusal(
+		`The credential's '${label}' is ${isUnset(value) ? 'empty' : `${showValue(value)}, which does not exist`}`,
+		`choose one from the list, or make the expression return ${choices.join(', ')}.`,
+	);
 }
 
 /** Refuses a credential that cannot be used. Names the field, but not its value. */
