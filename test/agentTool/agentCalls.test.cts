@@ -92,6 +92,16 @@ describe('Agent tool: an error reaches the agent as a message that says how to g
 		expect(server.requests).toHaveLength(0);
 	});
 
+	test('A tool that continues on errors returns the status with the error', async () => {
+		const [refused] = await runTool(['A red shoe'], {
+			onError: 'continueRegularOutput',
+			credential: localCredential(server, { apiKey: 'not-the-key' }),
+		});
+
+		const details = expect.objectContaining({ httpCode: '401' }) as object;
+		expect(refused).toEqual({ returned: [expect.objectContaining({ details })] });
+	});
+
 	testOfErrors('What the service refuses is explained to the agent, too', async () => {
 		const [refused] = await runTool(['A red shoe'], {
 			credential: localCredential(server, { apiKey: 'not-the-key' }),
@@ -104,6 +114,31 @@ describe('Agent tool: an error reaches the agent as a message that says how to g
 			) as string,
 		});
 	});
+
+	testOfErrors.each([
+		[
+			'the address of an input image',
+			{ operation: 'edit', inputSource: 'url', inputUrl: 'http://127.0.0.1:9/shoe.png' },
+			{},
+			"The image at 'Image URL' could not be downloaded: the connection to 127.0.0.1:9 failed",
+		],
+		[
+			'the address of the service',
+			{},
+			{ baseUrl: 'http://127.0.0.1:9/v1' },
+			'The connection to 127.0.0.1:9 failed: connect ECONNREFUSED',
+		],
+	])(
+		'%s that cannot be reached is named, although n8n has a text of its own for the error code',
+		async (_what, parameters, changes, message) => {
+			const [refused] = await runTool(['A red shoe'], {
+				credential: localCredential(server, changes),
+				parameters: { ...parameters, options: { maxTries: 1 } },
+			});
+
+			expect(refused).toEqual({ thrown: expect.stringContaining(message) as string });
+		},
+	);
 });
 
 describe('Agent tool: the node knows that it is a tool', () => {

@@ -89,16 +89,19 @@ export function requestError(
 	request: FailedRequest,
 	failure: RequestFailure,
 	redactor: Redactor,
-): NodeApiError {
-	const { node, itemIndex } = context;
+) {
+	const { node, itemIndex, isTool } = context;
 	const explained = explainFailure(request, redactFailure(failure, redactor));
 	// The server's texts are redacted by now, but some messages contain the Base URL, which may contain a password.
 	const message = redactor.link(explained.message);
 	const description = redactor.link(explained.description);
 	const httpCode = failure.httpStatus?.toString();
 	const shown = { message, description, ...(httpCode && { httpCode }) };
-	const error = new NodeApiError(node, shown, { ...shown, itemIndex, level: 'warning' });
-	// n8n replaces a message that contains an error code such as ECONNREFUSED.
+	// n8n replaces a message that contains an error code such as ECONNREFUSED, so it is set afterwards. For an agent, n8n
+	// would wrap a NodeApiError in another error, and replace the message again.
+	const error = isTool
+		? Object.assign(operationError(context, message, description), { httpCode: httpCode ?? null })
+		: new NodeApiError(node, shown, { ...shown, itemIndex, level: 'warning' });
 	error.message = messageFor(context, message, description);
 	adviceOf.set(error, redactor.link(explained.advice));
 	// n8n truncates a long description in its error card, but not these lines in the card's details.
