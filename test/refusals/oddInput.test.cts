@@ -152,6 +152,12 @@ test.each<[string, INodeParameters]>([
 	expect(stepFun.requests).toEqual([]);
 });
 
+test('A Resource that does not exist is refused by its own name', async () => {
+	const { error } = await runGenerate(stepFun, { resource: 'images' });
+	expect(error?.message).toBe("'Resource' must be one of image, account, but is images");
+	expect(stepFun.requests).toEqual([]);
+});
+
 describe('Additional Body Fields that name the input image', () => {
 	test('source_url is refused', async () => {
 		const link = 'https://example.com/shoe.png';

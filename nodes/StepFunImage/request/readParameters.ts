@@ -44,6 +44,7 @@ export async function readImageRequests(
 	credential: Credential,
 	cancelSignal: AbortSignal,
 ) {
+	readChoice({ label: 'Resource', value: parameters.resource }, ['image', 'account']);
 	const operation = readChoice({ label: 'Operation', value: parameters.operation }, OPERATIONS);
 	const options = (parameters.options ?? {}) as IDataObject;
 	const { format, ignoreSslIssues } = credential;
