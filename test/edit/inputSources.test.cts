@@ -280,6 +280,17 @@ describe('Edit: fields without a file', () => {
 		expect(server.requests).toHaveLength(1);
 	});
 
+	test.each([undefined, ''])(
+		'A file of the type %p that is no image claims nothing',
+		async (type) => {
+			const data = Buffer.from('a note').toString('base64');
+			const { error } = await edit(withBinary({ data: { data, mimeType: type } }), 'data');
+			expect(error?.description).toMatch(
+				/^Its content is not a PNG, JPEG, WebP or other raster image/,
+			);
+		},
+	);
+
 	test('The error names a file that n8n no longer has', async () => {
 		const item = await itemWithFile(image);
 		item.binary!.data.id = 'filesystem-v2:workflows/a/executions/b/binary_data/c';

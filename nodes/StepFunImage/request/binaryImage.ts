@@ -72,6 +72,7 @@ async function inspectBinaryField(
 ): Promise<InputImage> {
 	const binaryData = findBinaryData(item, source);
 	const name = typeof source === 'string' ? source : 'Input Data Field Name';
+	const { id, data, fileName, mimeType } = binaryData;
 	const { bytes, image, isWhole } = await inspectFile(item, binaryData).catch((error: Error) => {
 		throw new Refusal(
 			`The file in '${name}' could not be opened: ${error.message}`,
@@ -87,10 +88,9 @@ async function inspectBinaryField(
 	if (!image) {
 		throw new Refusal(
 			`The file in '${name}' is not an image that can be edited`,
-			`It claims to be ${binaryData.mimeType}, but its content is not a PNG, JPEG, WebP or other raster image. Check what the previous node puts into this field.`,
+			`${mimeType ? `It claims to be ${mimeType}, but its` : 'Its'} content is not a PNG, JPEG, WebP or other raster image. Check what the previous node puts into this field.`,
 		);
 	}
-	const { id, data, fileName } = binaryData;
 	const file = toUpload(name, { image, bytes, isWhole }, rules, fileName);
 	const { helpers } = item.functions;
 	return {
