@@ -307,6 +307,22 @@ describe('Edit: fields without a file', () => {
 		expect(server.requests[0].file?.name).toBe('image.png');
 	});
 
+	test.each([
+		['a Buffer in JSON', { data: { type: 'Buffer', data: [137, 80] } }],
+		['nothing', { data: null }],
+		['a number as its ID', { data: 'filesystem-v2', id: 5 }],
+	])('A file from an expression that contains %s is no file', async (_what, file) => {
+		const item = {
+			...(await itemWithFile(image)),
+			json: { file: { mimeType: 'image/png', ...file } },
+		};
+		const { error } = await edit(item, '={{ $json.file }}');
+		expect(error?.message).toMatch(
+			/^'Input Data Field Name' is '\{"mimeType":"image\/png".*, but this item has no such binary field$/,
+		);
+		expect(server.requests).toEqual([]);
+	});
+
 	test('An expression may give a list of names', async () => {
 		const { data } = (await itemWithFile(image)).binary!;
 		const { error } = await edit(

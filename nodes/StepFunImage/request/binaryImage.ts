@@ -25,8 +25,8 @@ export async function findBinaryImages(
 	source: unknown,
 	rules: ImageRules,
 ): Promise<InputImage[]> {
-	const isFile = typeof source === 'object' && source !== null && !Array.isArray(source);
-	const files = isFile ? [source as IBinaryData] : await fieldNames(item, String(source ?? ''));
+	const isObject = typeof source === 'object' && source !== null && !Array.isArray(source);
+	const files = isObject ? [source as IBinaryData] : await fieldNames(item, String(source ?? ''));
 	const images: InputImage[] = [];
 	for (const file of files) images.push(await inspectBinaryField(item, file, rules));
 	return images;
@@ -109,7 +109,7 @@ async function inspectBinaryField(
 
 function findBinaryData(item: ItemContext, source: string | IBinaryData): IBinaryData {
 	// n8n 1.x accepts only field names.
-	if (typeof source !== 'string' && 'mimeType' in source && 'data' in source) return source;
+	if (typeof source !== 'string' && 'mimeType' in source && isFile(source)) return source;
 	const binaryData = openField(item, source as string);
 	if (binaryData) return binaryData;
 	const present = [...filesOf(item).keys()];
@@ -121,14 +121,17 @@ function findBinaryData(item: ItemContext, source: string | IBinaryData): IBinar
 	);
 }
 
+/** Whether a value is a file that n8n stores, or one with its content as Base64. */
+function isFile(value: unknown): value is IBinaryData {
+	const { id, data } = (value ?? {}) as Partial<IBinaryData>;
+	return typeof (id ?? data) === 'string';
+}
+
 /** Finds a file with n8n's helper, which may return something else, such as a property that every object has. */
 function openField(item: ItemContext, name: string): IBinaryData | undefined {
 	try {
-		const found = item.functions.helpers.assertBinaryData(
-			item.itemIndex,
-			name,
-		) as IBinaryData | null;
-		return typeof (found?.id ?? found?.data) === 'string' ? (found as IBinaryData) : undefined;
+		const found: unknown = item.functions.helpers.assertBinaryData(item.itemIndex, name);
+		return isFile(found) ? found : undefined;
 	} catch {
 		return undefined;
 	}
