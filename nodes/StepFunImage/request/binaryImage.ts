@@ -164,7 +164,7 @@ async function inspectFile(item: ItemContext, { id, data }: IBinaryData) {
 	const { helpers } = item.functions;
 	const { fileSize: bytes } = await helpers.getBinaryMetadata(id);
 	if (bytes === 0) return { bytes, isWhole: false };
-	const stream = await helpers.getBinaryStream(id);
+	const stream = await helpers.getBinaryStream(id, UPLOAD_CHUNK_BYTES);
 	try {
 		const { header, bytes: chunks } = await readHeader(stream as AsyncIterable<Buffer>);
 		const inspector = inspectImage(header);
