@@ -22,7 +22,7 @@ import {
 	type ImageResult,
 } from './outputItems';
 import { log, requestImage } from './requestImage';
-import { requestKey, type PaidAnswer } from './retryOnFail';
+import { requestKey, type PaidResponse } from './retryOnFail';
 import type { Action, ImageTask, ItemFailure, ItemOutcome, RunState } from './runState';
 
 /**
@@ -51,7 +51,7 @@ export function createImageAction(state: RunState): Action {
 			cost: estimateCost(requests[0]),
 			maxImagesPerRun,
 			hasFailed: requests.some(
-				(_, index) => tries.answers.get(`${key} ${index}`) instanceof RequestFailure,
+				(_, index) => tries.responses.get(`${key} ${index}`) instanceof RequestFailure,
 			),
 		};
 	};
@@ -89,58 +89,84 @@ async function makeImages(
 	};
 }
 
-/** Makes one image: requests it, or takes what an earlier try has paid for, and downloads it if the response is a link. */
+/** Makes one image. A failure becomes one of the item, or a result if moderation caused it and the user wants that. */
 async function makeImage(task: ImageTask): Promise<INodeExecutionData | ItemFailure> {
-	const { item, request, outputOptions, state, key, signal } = task;
-	const { answers, max } = state.tries;
-	/** Keeps a response for the next try; without Retry On Fail there is none. */
-	const remember = (answer: PaidAnswer) => {
-		if (max > 1) answers.set(key, answer);
-	};
-	const earlier = answers.get(key);
-	const wasCharged = earlier instanceof RequestFailure ? earlier.charge === 'yes' : earlier;
-	let charges = wasCharged ? 1 : 0;
-	let mayBeCharged = charges > 0;
-	const onCharged = (charge: Charge = 'yes') => {
-		mayBeCharged = true;
-		if (charge !== 'yes') return;
-		charges++;
-		state.costs.push(estimateCost(request));
-	};
+	const { item, request, outputOptions, state, signal } = task;
+	const earlier = state.tries.responses.get(task.key);
+	const charges = countCharges(task, earlier);
 	try {
 		if (earlier instanceof RequestFailure) throw earlier;
-		// In a moment, because another image of the item may have failed for good before, and stop the run first.
-		if (!earlier) await Promise.resolve();
-		let result = earlier ?? (await requestImage(task, onCharged));
-		remember(result);
-		const { url } = result.response;
-		if (outputOptions.output !== 'url' && !result.image && url) {
-			result = { ...result, image: await downloadImage(task, url, result) };
-			remember(result);
-		}
+		const result = await obtainImage(task, earlier, charges.add);
 		log(task, 'an image is done', { tries: result.tries, imagesOfThisRun: state.costs.length });
 		countDelivered(task, result);
 		return toResult(item, request, result, outputOptions);
 	} catch (error) {
 		const failure = error instanceof RequestFailure ? error : undefined;
-		const isLasting = failure && failure.charge !== 'no' && !failure.retryable;
-		if (isLasting && !answers.has(key)) remember(failure);
 		state.summary[failure?.isModerated ? 'moderated' : 'failed']++;
 		if (failure?.isModerated && outputOptions.whenModerated === 'passOn') {
 			return toModeratedResult(request, failure);
 		}
-		const retryable = !(answers.get(key) instanceof RequestFailure);
 		const toItemFailure = () => {
 			const shown = endWithError(task, error);
+			const { certain, possible } = charges.counted();
 			// A RequestFailure says so itself.
-			if (!failure && mayBeCharged && error !== signal.reason) {
-				appendEarlierCharge(shown, charges > 0 ? 'was' : 'may have been');
+			if (!failure && possible && error !== signal.reason) {
+				appendEarlierCharge(shown, certain > 0 ? 'was' : 'may have been');
 			}
-			return { item, error: shown, charges, retryable };
+			const retryable = !(state.tries.responses.get(task.key) instanceof RequestFailure);
+			return { item, error: shown, charges: certain, retryable };
 		};
 		// One failure may end thousands of requests that were not sent.
 		const isUnsent = error === signal.reason || failure?.details.wasNotSent;
 		return isUnsent ? await state.inTurn(toItemFailure) : toItemFailure();
+	}
+}
+
+/** Counts how many images are charged for a task, and whether there may be more. */
+function countCharges({ request, state }: ImageTask, earlier: PaidResponse | undefined) {
+	const wasCharged = earlier instanceof RequestFailure ? earlier.charge === 'yes' : earlier;
+	let certain = wasCharged ? 1 : 0;
+	let possible = certain > 0;
+	return {
+		add: (charge: Charge = 'yes') => {
+			possible = true;
+			if (charge !== 'yes') return;
+			certain++;
+			state.costs.push(estimateCost(request));
+		},
+		counted: () => ({ certain, possible }),
+	};
+}
+
+/**
+ * Requests an image, and downloads it if the response is a link. With n8n's Retry On Fail, it takes what an earlier try
+ * has paid for, and keeps what a later one can use.
+ */
+async function obtainImage(
+	task: ImageTask,
+	earlier: ImageResult | undefined,
+	onCharged: (charge?: Charge) => void,
+): Promise<ImageResult> {
+	const { outputOptions, state, key } = task;
+	const { responses, max } = state.tries;
+	const keep = (response: PaidResponse) => {
+		if (max > 1) responses.set(key, response);
+	};
+	// In a moment, because another image of the item may have failed for good before, and stop the run first.
+	if (!earlier) await Promise.resolve();
+	try {
+		const result = earlier ?? (await requestImage(task, onCharged));
+		keep(result);
+		const { url } = result.response;
+		if (outputOptions.output === 'url' || result.image || !url) return result;
+		const image = await downloadImage(task, url, result);
+		keep({ ...result, image });
+		return { ...result, image };
+	} catch (error) {
+		// A link is kept, because its download can be repeated.
+		const isFinal = error instanceof RequestFailure && error.charge !== 'no' && !error.retryable;
+		if (isFinal && !responses.has(key)) keep(error);
+		throw error as Error;
 	}
 }
 

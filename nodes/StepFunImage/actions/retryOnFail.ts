@@ -7,12 +7,12 @@ import type { ImageResult } from './outputItems';
 import { createSummary, type RunSummary } from './summary';
 
 /** A charged response that a retry would not change: an image, a link to one, or a failure. */
-export type PaidAnswer = ImageResult | RequestFailure;
+export type PaidResponse = ImageResult | RequestFailure;
 
 /** The state that the tries of n8n's Retry On Fail share. n8n runs the node again with all its items. */
 export interface Tries {
 	/** The charged responses of the tries so far, by `requestKey`. */
-	answers: Map<string, PaidAnswer>;
+	responses: Map<string, PaidResponse>;
 	/** The cost of each image that the service charged in the tries so far; `undefined` if it is not known. */
 	costs: Array<Cost | undefined>;
 	/** What happened in the last try. */
@@ -56,7 +56,7 @@ function runOf(functions: IExecuteFunctions, isTool: boolean): object {
 }
 
 function createTries(max: number, waitMs: number): Tries {
-	return { answers: new Map(), costs: [], summary: createSummary(), started: 0, max, waitMs };
+	return { responses: new Map(), costs: [], summary: createSummary(), started: 0, max, waitMs };
 }
 
 /** Identifies an item's requests across the tries of a run, by the `inputs` on which they depend, such as the prompt. */

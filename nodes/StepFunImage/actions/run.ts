@@ -60,7 +60,7 @@ export async function run(
 			if (!state.cancelSignal.aborted) continue;
 		}
 		tries.output = [items];
-		tries.answers.clear();
+		tries.responses.clear();
 	}
 	if (isTool) forgetToolCall(functions);
 	// n8n shows only the hints of its own last try.
