@@ -1,3 +1,5 @@
+import type { IDataObject } from 'n8n-workflow';
+
 import { startHostileServer, type HostileServer } from '../kit/hostileServer.cts';
 import { inputImage, itemWithFile } from '../kit/images.cts';
 import { runEdit, runGenerate } from '../kit/localRuns.cts';
@@ -117,6 +119,86 @@ describe('A used-up balance', () => {
 		);
 		expect(error?.message).toContain('Too many requests');
 	});
+});
+
+describe('An error with status 200', () => {
+	const generate = async (body: object, items: object[] = [{}]) => {
+		respond(200, body);
+		return await runGenerate(
+			server,
+			{ options: { whenModerated: 'passOn', giveUpAfter: 2 } },
+			{
+				items: items as IDataObject[],
+				credential: { ...credential(), concurrentRequests: 1 },
+				onError: 'continueRegularOutput',
+			},
+		);
+	};
+
+	test.each<[string, object]>([
+		[
+			'an image of Volcengine Ark',
+			{ data: [{ error: { code: 'OutputImageSensitiveContentDetected', message: 'no' } }] },
+		],
+		[
+			'a task of DashScope',
+			{ output: { task_id: 'T-7', code: 'DataInspectionFailed', message: 'no' } },
+		],
+		['a relay', { error: { code: 'content_policy_violation', message: 'no' } }],
+	])('passes on if it is the moderation of %s', async (_service, body) => {
+		const { items } = await generate(body);
+		expect(items[0].json).toMatchObject({
+			finishReason: 'refused',
+			moderation: 'no',
+			charged: false,
+		});
+	});
+
+	test.each<[string, object, string]>([
+		[
+			'a used-up balance',
+			{ error: { code: 'insufficient_user_quota' } },
+			"The account's balance is used up",
+		],
+		['a wrong key', { code: 401, msg: 'no' }, 'The API key was not accepted: no'],
+	])('ends the run if it is %s', async (_what, body, message) => {
+		const { items } = await generate(body, [{}, {}, {}]);
+		expect(items[0].json.error).toBe(message);
+		expect(items[2].json.error).toMatch(/^Not sent, because/);
+		expect(server.requests).toHaveLength(1);
+	});
+
+	test.each([{ code: 429 }, { code: '429' }, { code: 'rate_limit_exceeded' }])(
+		'is tried again if it is %j',
+		async (error) => {
+			let requests = 0;
+			server.attackWith((_request, response) => {
+				const isFirst = ++requests === 1;
+				response.end(JSON.stringify(isFirst ? { error } : { data: [{ url: '/1.png' }] }));
+			});
+			const { items } = await runGenerate(server, { output: 'url' }, { credential: credential() });
+			expect(items[0].json).toMatchObject({ url: `${server.origin}/1.png`, tries: 2 });
+		},
+	);
+
+	test.each([{ code: 500 }, { code: 'internal_error' }])(
+		'may have been charged, and is not tried again, if it is %j',
+		async (error) => {
+			const { items } = await generate({ error: { ...error, message: 'broken' } });
+			expect(items[0].json.error).toBe('The service responded without an image: broken');
+			expect(server.requests).toHaveLength(1);
+		},
+	);
+});
+
+test.each<[string, unknown]>([
+	['a list, as from Gemini', [{ error: { code: 'content_filter', message: 'no' } }]],
+	['the detail of FastAPI', { detail: { error: { code: 'content_filter', message: 'no' } } }],
+	['a list of errors', { errors: [{ code: 'content_filter', message: 'no' }] }],
+])('A code counts in %s', async (_place, body) => {
+	respond(400, body as object);
+	const { error } = await runGenerate(server, {}, { credential: credential() });
+	expect(error?.message).toBe('Moderation refused the request: no');
 });
 
 test('A 401 for one model of a gateway does not stop the rows of other models', async () => {

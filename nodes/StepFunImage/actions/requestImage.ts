@@ -191,9 +191,10 @@ async function readAnswer(
 			response: { url: link = '' },
 		} = answer;
 		if (!image && !whole.url) {
-			const { error, id, taskId } = whole;
+			const { error, errorStatus: status, id, taskId } = whole;
 			const text = error ?? (truncate(link) || undefined);
-			throw new RequestFailure('noImage', { text, beginning, id, taskId });
+			const kind = status === undefined ? 'noImage' : 'status';
+			throw new RequestFailure(kind, { status, text, beginning, id, taskId });
 		}
 		return { response: whole, image, traceId };
 	} catch (error) {

@@ -56,6 +56,9 @@ const MODERATION_CODE =
 const CREDIT_CODE =
 	/^(insufficient(_user|_token)?_(quota|balance)|pre_consume_token_quota_failed|budget_exceeded|exceeded_current_quota_error|billing_hard_limit_reached|arrearage|AccountOverdueError|OperationDenied\.ServiceOverdue|1113)$/i;
 
+/** The codes with which services report a rate limit. */
+const RATE_LIMIT_CODE = /rate_?limit|too_?many_?requests|throttling/i;
+
 /** Node.js's codes for a connection that cannot be established, such as an unknown host or a bad certificate. */
 const IMPOSSIBLE_CODES =
 	/^(ENOTFOUND|ERR_INVALID_\w+|ERR_TLS_\w+|ERR_SSL_WRONG_VERSION_NUMBER|CERT_\w+|DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_\w+)$/;
@@ -66,6 +69,18 @@ const UNREACHABLE_TEXT = /^connect |before secure TLS connection/;
 
 /** Codes for responses that will come again: a loop of redirects, or something that is not HTTP. */
 const LASTING_CODES = /^(ERR_FR_TOO_MANY_REDIRECTS|HPE_\w+)$/;
+
+/**
+ * The status that an error in a response with status 200 stands for, by its codes. `undefined` unless they show that no
+ * image was made: the request was refused, so that it was not charged.
+ */
+export function statusOfCodes(codes: string[]): number | undefined {
+	const matches = (pattern: RegExp) => codes.some((code) => pattern.test(code));
+	if (matches(CREDIT_CODE)) return 402;
+	if (matches(MODERATION_CODE)) return 451;
+	if (matches(RATE_LIMIT_CODE)) return 429;
+	return codes.map(Number).find((code) => code >= 400 && code < 500);
+}
 
 export interface FailureDetails {
 	/** The service's own message, as far as it could be read. */

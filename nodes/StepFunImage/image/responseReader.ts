@@ -1,6 +1,6 @@
-import { RequestFailure, type FailureKind } from '../errors/requestFailure';
+import { RequestFailure, statusOfCodes, type FailureKind } from '../errors/requestFailure';
 import { truncate } from '../errors/truncate';
-import { errorTextIn } from '../transport/errorText';
+import { errorCodesIn, errorTextIn } from '../transport/errorText';
 import { createJsonImageScanner, parseJson, tooLarge } from './jsonImageScanner';
 
 /** The fields of a response, without its image. */
@@ -14,8 +14,9 @@ export interface ImageResponse {
 	others?: Array<string | undefined>;
 	/** The ID of a task that the server has started instead of returning an image. */
 	taskId?: string;
-	/** The message of a server that reports an error with status 200. */
+	/** The message of a server that reports an error with status 200, and the status that its codes stand for. */
 	error?: string;
+	errorStatus?: number;
 }
 
 /** Enough for the largest image as Base64, with line breaks or escaped slashes. */
@@ -186,6 +187,7 @@ function parseEnvelope(text: string, hasImage: boolean): ImageResponse {
 			.find((each) => each !== undefined),
 		// Some servers report the failure of an image in its own entry.
 		error: errorTextIn(answer) ?? errorTextIn(entries),
+		errorStatus: statusOfCodes(errorCodesIn([answer, entries])),
 	};
 }
 

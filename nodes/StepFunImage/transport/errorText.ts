@@ -36,11 +36,17 @@ export function errorTextIn(value: unknown): string | undefined {
 
 /** Finds the service's own codes in the body of an error: mostly one for it, such as `insufficient_quota`, and its type. */
 export function errorCodes(body: string): string[] {
-	const parsed = jsonParse<{ error?: unknown } | null>(body, { fallbackValue: null });
-	return [parsed?.error, parsed].flatMap((each) => {
-		const { code, type } = (each ?? {}) as Record<string, unknown>;
-		return [code, type].filter((value) => ['string', 'number'].includes(typeof value)).map(String);
-	});
+	return errorCodesIn(jsonParse<unknown>(body, { fallbackValue: null }));
+}
+
+/** Finds the service's own codes in the parsed JSON of a response, as `errorCodes` does. */
+export function errorCodesIn(value: unknown, depth = 0): string[] {
+	if (typeof value !== 'object' || value === null || depth > MAX_DEPTH) return [];
+	const inner = (each: unknown) => errorCodesIn(each, depth + 1);
+	if (Array.isArray(value)) return value.slice(0, MAX_ERRORS).flatMap(inner);
+	const { error, errors, detail, code, type } = value as Record<string, unknown>;
+	const own = [code, type].filter((each) => ['string', 'number'].includes(typeof each));
+	return [...[error, errors, detail].flatMap(inner), ...own.map(String)];
 }
 
 function inOneLine(message: string): string {
