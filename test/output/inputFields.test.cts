@@ -1,3 +1,5 @@
+import type { INodeExecutionData, INodeParameters } from 'n8n-workflow';
+
 import { inputImage, itemWithFile } from '../kit/images.cts';
 import { runEdit, runGenerate } from '../kit/localRuns.cts';
 import { startStepFunServer, type StepFunServer } from '../stepfun-server/server.cts';
@@ -68,6 +70,38 @@ describe('Output: the input beside the result', () => {
 		expect(names.slice(-3)).toEqual(['tries', 'id', 'traceId']);
 		expect(items[0].json.prompt).toBe('A red shoe');
 		expect(items[0].json.created).toMatch(/^20\d\d-\d\d-\d\dT/);
+	});
+});
+
+describe('Output: a node behind another one of its kind', () => {
+	const run = async (items: INodeExecutionData[], parameters: INodeParameters = {}) =>
+		(await runGenerate(server, parameters, { items })).items;
+
+	test('An image behind a moderated item is not said to be moderated and free', async () => {
+		server.setFaults([{ times: 1, fault: { status: 451 } }]);
+		const options = { whenModerated: 'passOn' };
+		const moderated = await run([{ json: { sku: 'A1' } }], { options });
+		expect(moderated[0].json).toMatchObject({ charged: false });
+		const [{ json }] = await run(moderated);
+		expect(json).toMatchObject({ sku: 'A1', finishReason: 'success' });
+		expect(json).not.toHaveProperty('charged');
+		expect(json).not.toHaveProperty('moderation');
+	});
+
+	test('What deviated in the first image, and what it cost, is not said of the second', async () => {
+		const deviations = {
+			estimatedCost: { amount: 0.02, currency: 'CNY' },
+			requestedSize: '512x512',
+			requestedSeed: 5,
+		};
+		const [first] = await run([{ json: {} }]);
+		const [{ json }] = await run([{ ...first, json: { ...first.json, ...deviations } }]);
+		for (const name of Object.keys(deviations)) expect(json).not.toHaveProperty(name);
+	});
+
+	test("A row's own fields of these names stay", async () => {
+		const [{ json }] = await run([{ json: { charged: 'by card', requestedSize: 'XL' } }]);
+		expect(json).toMatchObject({ charged: 'by card', requestedSize: 'XL' });
 	});
 });
 

@@ -12,6 +12,12 @@ import { estimateCost } from './costs';
 /** Larger numbers are milliseconds: as seconds, they would be after the year 5138. */
 const MAX_SECONDS = 1e11;
 
+/** The fields by which a result of this node is recognized. */
+const RESULT_FIELDS = ['prompt', 'model', 'seed', 'finishReason', 'tries', 'id', 'traceId'];
+
+/** The fields that only some results have, and whose absence says something. */
+const OUTCOMES = 'requestedSize requestedSeed estimatedCost moderation charged'.split(' ');
+
 /** The result of a successful request. */
 export interface ImageResult {
 	response: ImageResponse;
@@ -144,7 +150,9 @@ export function toItems(
 	options: OutputOptions & { isMultiImage: boolean },
 ): INodeExecutionData[] {
 	if (results.length === 0) return [];
-	const toItem = (result: INodeExecutionData) => mergeInput(item, options.includeInput, result);
+	const json = withoutOutcome(item.input.json);
+	const context = { ...item, input: { ...item.input, json } };
+	const toItem = (result: INodeExecutionData) => mergeInput(context, options.includeInput, result);
 	if (options.severalImagesAs === 'items' || !options.isMultiImage) return results.map(toItem);
 
 	return [
@@ -172,6 +180,13 @@ export function mergeInput(
 		...(Object.keys(files).length > 0 ? { binary: files } : {}),
 		pairedItem: { item: itemIndex },
 	};
+}
+
+/** Removes what an earlier node of this type says of the outcome of its own request, which is false for another image. */
+function withoutOutcome(json: IDataObject): IDataObject {
+	const isResult = RESULT_FIELDS.every((name) => Object.hasOwn(json ?? {}, name));
+	if (!isResult) return json;
+	return Object.fromEntries(Object.entries(json).filter(([name]) => !OUTCOMES.includes(name)));
 }
 
 /** n8n treats an item with a field named `error` as failed, so Retry On Fail would run the node, and pay, again. */
