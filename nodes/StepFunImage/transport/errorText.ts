@@ -44,8 +44,10 @@ export function errorCodesIn(value: unknown, depth = 0): string[] {
 	if (typeof value !== 'object' || value === null || depth > MAX_DEPTH) return [];
 	const inner = (each: unknown) => errorCodesIn(each, depth + 1);
 	if (Array.isArray(value)) return value.slice(0, MAX_ERRORS).flatMap(inner);
-	const { error, errors, detail, code, type } = value as Record<string, unknown>;
-	const own = [code, type].filter((each) => ['string', 'number'].includes(typeof each));
+	const { error, errors, detail, code, type, message } = value as Record<string, unknown>;
+	// LiteLLM gives the kind of an error only at the start of its message.
+	const [kind] = (typeof message === 'string' && /^litellm\.\w+/.exec(message)) || [];
+	const own = [code, type, kind].filter((each) => ['string', 'number'].includes(typeof each));
 	return [...[error, errors, detail].flatMap(inner), ...own.map(String)];
 }
 
