@@ -40,7 +40,7 @@ describe('backoffDelay', () => {
 });
 
 describe('whether a failure is retryable', () => {
-	test.each([408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529])(
+	test.each([408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529, 530])(
 		'is true for status %i',
 		(status) => {
 			expect(new RequestFailure('status', { status }).retryable).toBe(true);
@@ -58,7 +58,7 @@ describe('whether a failure is retryable', () => {
 		expect(new RequestFailure('status', { status }).charge).toBe('maybe');
 	});
 
-	test.each([502, 503, 521, 522, 523])('A %i means that the service is down', (status) => {
+	test.each([502, 503, 521, 522, 523, 530])('A %i means that the service is down', (status) => {
 		expect(new RequestFailure('status', { status })).toMatchObject({
 			isUnavailable: true,
 			charge: 'no',

@@ -36,11 +36,11 @@ export type FailureKind = keyof typeof FAILURE_KINDS;
 
 /** Statuses of temporary problems. 400, 401, 402, 404 and 451 would come again. */
 const RETRYABLE_STATUSES = new Set([
-	408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529,
+	408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529, 530,
 ]);
 
 /** Statuses of a server that is down, or of the proxy in front of it. Those from 520 on are Cloudflare's. */
-const UNAVAILABLE_STATUSES = new Set([502, 503, 521, 522, 523]);
+const UNAVAILABLE_STATUSES = new Set([502, 503, 521, 522, 523, 530]);
 
 /** Statuses of a proxy that did not reach the server. */
 const UNREACHED_STATUSES = new Set([521, 522, 523]);
