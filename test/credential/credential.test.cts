@@ -119,7 +119,7 @@ describe('Credential: the connection test', () => {
 			},
 			'The service refused the request: Either x-portkey-config or x-portkey-provider is required.',
 		],
-		['as a page', 403, { body: '<title>Sign in</title>' }, 'endpoint: Sign in.'],
+		['as a page', 403, { body: '<title>Sign in</title>' }, 'refused the request: Sign in.'],
 		['as text', 401, { body: `Unknown key ${LOCAL_API_KEY}` }, 'accepted: Unknown key ***.'],
 		[
 			'in a code',

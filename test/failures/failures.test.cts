@@ -78,6 +78,19 @@ describe('Failures: error statuses', () => {
 		expect(server.requests).toHaveLength(1);
 	});
 
+	test.each([
+		[401, '<html><head><title>401 Authorization Required</title></head></html>'],
+		[403, '\n<!DOCTYPE html><title>Just a moment...</title>'],
+	])('A page with status %i is said to come from in front of the server', async (status, body) => {
+		server.setFaults([{ fault: { status, body } }]);
+		const { error } = await runGenerate(server, AT_ONCE);
+		expect(error?.message).toMatch(
+			/^Something in front of the server refused the request: (401 Authorization|Just a moment)/,
+		);
+		expect(error?.description).toContain('blocks requests from this n8n');
+		expect(error?.httpCode).toBe(String(status));
+	});
+
 	test('消息获取失败 on an edit is explained: the image is too large', async () => {
 		const body = JSON.stringify({ error: { message: '消息获取失败', type: 'x' } });
 		server.setFaults([{ fault: { status: 400, body } }]);

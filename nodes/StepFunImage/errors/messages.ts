@@ -289,6 +289,13 @@ const REDIRECT: Entry = {
 		'The node does not follow redirects, so that the key stays with the address you entered. If the new address is right, enter it as Base URL in the StepFun API credential.',
 };
 
+/** A 401 or 403 of a proxy, a login or a firewall, which knows nothing of the API key. */
+const ACCESS_REFUSED: Entry = {
+	message: 'Something in front of the server refused the request',
+	description:
+		"The response is a web page, not that of an image API. Check Service, Base URL and Headers in the StepFun API credential, and whether the server's proxy or firewall, such as Cloudflare, blocks requests from this n8n.",
+};
+
 const SERVER_FAILED: Entry = {
 	message: ({ details }) => `The service failed with status ${details.status}`,
 	description: (facts) => `Try again later.${chargeNotice(facts)}`,
@@ -337,13 +344,15 @@ export function explainFailure(request: FailedRequest, failure: RequestFailure):
 	};
 }
 
-function entryOfStatus({ failure, details: { status = 0, text = '' }, image }: Facts): Entry {
+function entryOfStatus({ failure, details, image }: Facts): Entry {
+	const { status = 0, text = '', isPage } = details;
 	if (failure.isOutOfCredit) return BY_STATUS[402];
 	if (failure.isModerated) return BY_STATUS[451];
 	if (status === 400 && image?.hasInputImage && text.includes(IMAGE_NOT_RECEIVED)) {
 		return IMAGE_TOO_LARGE;
 	}
 	if (image && failure.isUnknownModel) return UNKNOWN_MODEL;
+	if (isPage && (status === 401 || status === 403)) return ACCESS_REFUSED;
 	if (BY_STATUS[status]) return BY_STATUS[status];
 	if (status >= 300 && status < 400) return REDIRECT;
 	return status >= 500 ? SERVER_FAILED : REFUSED;

@@ -90,6 +90,8 @@ export interface FailureDetails {
 	/** The HTTP status of a failure of kind `status`, and the service's own codes for it. */
 	status?: number;
 	errorCodes?: string[];
+	/** Whether a failure of kind `status` came with a web page instead of the response of an API. */
+	isPage?: boolean;
 	/** The wait that `Retry-After` requested. */
 	retryAfterMs?: number;
 	/** The target of a redirect. */

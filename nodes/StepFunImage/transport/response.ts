@@ -89,6 +89,7 @@ export function toStatusFailure(
 		status,
 		text: errorText(beginning),
 		errorCodes: errorCodes(beginning),
+		isPage: /^\s*</.test(beginning),
 		retryAfterMs: parseRetryAfter(headers['retry-after'], serversTime || undefined),
 		location: headerText(headers.location),
 		traceId: headerText(headers['x-trace-id']),
