@@ -154,6 +154,14 @@ test.each([{}, { url: '' }, { url: '/withheld.png' }])(
 	},
 );
 
+test.each(['content_filter', 'CONTENT_FILTERED'])(
+	'an image that was withheld with the reason %s counts as moderated',
+	async (reason) => {
+		const { response } = await read(JSON.stringify({ data: [{ finish_reason: reason }] }));
+		expect(response.finishReason).toBe('content_filtered');
+	},
+);
+
 test('an image that xAI let pass is not moderated', async () => {
 	const entry = { url: 'https://res.example/1.png', respect_moderation: true };
 	expect((await read(JSON.stringify({ data: [entry] }))).response.finishReason).toBeUndefined();

@@ -166,6 +166,10 @@ function parseEnvelope(text: string, hasImage: boolean): ImageResponse {
 	const entry =
 		entries.find((each) => (hasImage ? isImage(each) : linkOf(each) !== undefined)) ??
 		asObject(entries[0]);
+	const finishReason = asShownText(entry.finish_reason);
+	// OpenAI's and Stability's spellings of StepFun's reason, and xAI's own flag.
+	const isFiltered =
+		/^content_filter(ed)?$/i.test(finishReason ?? '') || entry.respect_moderation === false;
 	const links = new Set([linkOf(entry)]);
 	const others = entries.filter((each) => {
 		const link = linkOf(each);
@@ -177,9 +181,7 @@ function parseEnvelope(text: string, hasImage: boolean): ImageResponse {
 		id: asShownText(answer.id),
 		created: asNumber(answer.created),
 		seed: asNumber(entry.seed) ?? asNumber(answer.seed),
-		// xAI withholds an image with a flag of its own.
-		finishReason:
-			entry.respect_moderation === false ? 'content_filtered' : asShownText(entry.finish_reason),
+		finishReason: isFiltered ? 'content_filtered' : finishReason,
 		url: linkOf(entry),
 		others: others.length > 0 ? others.map(linkOf) : undefined,
 		taskId: [answer, ...entries]
