@@ -35,7 +35,7 @@ describe('Failures: error statuses', () => {
 		[408, 'The service took too long and gave up: Fault 408', 'Try again later'],
 		[
 			429,
-			'Too many requests: the account was still at its limit after waiting: Fault 429',
+			'Too many requests: the account is at its limit: Fault 429',
 			"Lower 'Concurrent Requests'",
 		],
 		[451, 'Moderation refused the request: Fault 451', 'Change the prompt.'],
@@ -76,6 +76,26 @@ describe('Failures: error statuses', () => {
 		expect(error?.message).toBe('The API key was not accepted: Incorrect API key provided');
 		expect(error?.httpCode).toBe('401');
 		expect(server.requests).toHaveLength(1);
+	});
+
+	test.each([
+		[429, 'Too many requests: the account is at its limit: Fault 429'],
+		[503, 'The service is overloaded or out of service: Fault 503'],
+	])('A %i says how long the service asks to wait if that is too long', async (status, message) => {
+		server.setFaults([{ fault: { status, retryAfter: 3_600 } }]);
+		const { items } = await runGenerate(
+			server,
+			{},
+			{
+				items: [{}, {}],
+				credential: { concurrentRequests: 1 },
+				onError: 'continueRegularOutput',
+			},
+		);
+		expect(items[0].json).toMatchObject({
+			error: message,
+			details: { description: expect.stringContaining('The service asks to wait 60 minutes.') },
+		});
 	});
 
 	test.each([

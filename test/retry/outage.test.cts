@@ -85,7 +85,7 @@ describe('An account without a success ends all its requests within Give Up Afte
 				onError === 'stopWorkflow' ? [error?.message] : items.map(({ json }) => json.error);
 			expect(texts).toEqual(
 				Array(onError === 'stopWorkflow' ? 1 : 40).fill(
-					'Too many requests: the account was still at its limit after waiting: Fault 429',
+					'Too many requests: the account is at its limit: Fault 429',
 				),
 			);
 			expect(server.requests.length).toBeLessThan(40);

@@ -238,7 +238,7 @@ const BY_STATUS: Record<number, Entry> = {
 			"Resize the image before this node, for example with n8n's Edit Image node, or raise the limit of the proxy (client_max_body_size in nginx).",
 	},
 	429: {
-		message: 'Too many requests: the account was still at its limit after waiting',
+		message: 'Too many requests: the account is at its limit',
 		description: ({ image }) =>
 			`Lower 'Concurrent Requests' or set 'Requests per Minute' in the StepFun API credential to what your tier allows,${image ? " raise 'Give Up After (Seconds)' under Options," : ''} or check whether other programs use the same account.`,
 	},
@@ -311,7 +311,8 @@ const REFUSED: Entry = {
  */
 export function explainFailure(request: FailedRequest, failure: RequestFailure): Message {
 	const { details } = failure;
-	const { tries = 1, earlierCharge, wasNotSent } = details;
+	const { tries = 1, earlierCharge, wasNotSent, retryAfterMs = 0 } = details;
+	const minutes = Math.round(retryAfterMs / 60_000);
 	const facts: Facts = { ...request, failure, details, host: hostOf(request.baseUrl) };
 	const fill = (text: Text) => (typeof text === 'string' ? text : text(facts));
 	const { message, quoted, description } =
@@ -334,6 +335,7 @@ export function explainFailure(request: FailedRequest, failure: RequestFailure):
 		advice,
 		description: [
 			advice,
+			minutes > 1 && `The service asks to wait ${minutes} minutes.`,
 			tries > 1 && `Tried ${tries} times.`,
 			earlierCharge && request.image && `An earlier try ${wasCharged} charged.`,
 			...references.map((reference) => `${reference}.`),
