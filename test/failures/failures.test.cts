@@ -343,6 +343,15 @@ describe('Failures: connections', () => {
 		expect(items).toEqual([]);
 	});
 
+	test('A server that closes the connection instead of answering is said to do so', async () => {
+		server.setFaults([{ fault: { drop: 'before-response' } }]);
+		const { error } = await runGenerate(server, AT_ONCE);
+		expect(error?.message).toMatch(/^The connection to 127\.0\.0\.1:\d+ failed: socket hang up$/);
+		expect(error?.description).toMatch(
+			/^127\.0\.0\.1:\d+ closed the connection without a response\. The server may have crashed .+ the image may have been charged\.$/,
+		);
+	});
+
 	test('An address without a server fails with the host and the advice to check it', async () => {
 		const { port } = new URL(server.url);
 		await server.close();
