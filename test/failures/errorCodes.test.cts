@@ -270,6 +270,13 @@ test('A response without an image or a message is shown', async () => {
 	);
 });
 
+test('An answer without an image is also shown if it says that it succeeded', async () => {
+	answerWith(200, { code: 0, msg: 'success', data: { picture: 'https://res.example/1.png' } });
+	const { error } = await runGenerate(server, {}, { credential: credential() });
+	expect(error?.message).toBe('The service responded without an image: success');
+	expect(error?.description).toContain('"picture":"https://res.example/1.png"');
+});
+
 test('A 404 for a model that the server does not have names the model, not the address', async () => {
 	respond(404, { error: { message: 'model "step-image-edit-2" not found' } });
 	const { error } = await runGenerate(server, {}, { credential: credential() });

@@ -48,6 +48,7 @@ describe('a link that was paid for counts, wherever it is', () => {
 	test.each([
 		['in image_url', { data: [{ image_url: { url: link } }] }],
 		['in image', { image: { url: link } }],
+		['in image_urls, as from MiniMax', { data: { image_urls: [link] } }],
 		['in results', { output: { results: [{ url: link }] } }],
 	])('%s', async (_where, value) => {
 		expect((await read(JSON.stringify(value))).response.url).toBe(link);

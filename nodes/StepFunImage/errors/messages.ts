@@ -146,7 +146,7 @@ const BY_KIND: Record<Exclude<FailureKind, 'status'>, Entry> = {
 		description: (facts) =>
 			facts.details.taskId !== undefined
 				? 'The image may have been charged. The node does not wait for tasks: get the result with HTTP Request nodes, or use another model or server, which returns the image.'
-				: `${facts.details.text ? '' : `The response is ${facts.details.beginning}. `}The service reported success, so the image may have been charged. Try again; if it happens each time, ${SUPPORT_ADVICE(facts)}.`,
+				: `The response is ${facts.details.beginning}. The service reported success, so the image may have been charged. Try again; if it happens each time, ${SUPPORT_ADVICE(facts)}.`,
 	},
 	contentFiltered: {
 		message: 'The image was made, but stopped by moderation (content_filtered)',

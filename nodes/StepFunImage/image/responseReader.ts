@@ -195,8 +195,8 @@ function parseEnvelope(text: string, hasImage: boolean): ImageResponse {
 
 /** The fields in which servers and relays return results: a list, a single result, or one field inside another. */
 const RESULT_FIELDS = ['data', 'images', 'output', 'result', 'results'];
-/** The fields in which they return a single image. Beside a result, these may contain the input image. */
-const IMAGE_FIELDS = ['image', 'image_url'];
+/** The fields in which they return images alone. Beside a result, these may contain the input image. */
+const IMAGE_FIELDS = ['image', 'image_url', 'image_urls'];
 const MAX_RESULT_DEPTH = 4;
 
 const RELEVANT_FIELD =
