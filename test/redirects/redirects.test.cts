@@ -205,6 +205,21 @@ describe('A server that requires the key for its results, too', () => {
 		]);
 	});
 
+	test('gets the key after a login of the gateway in front of it has responded with a page', async () => {
+		other.attackWith((_request, response) => {
+			response.writeHead(200, { 'Content-Type': 'text/html' }).end('<title>Login</title>');
+		});
+		server.attackWith((request, response, body) => {
+			const isAllowed = request.headers.authorization !== undefined;
+			if (isAllowed) guarded(request, response, body);
+			else response.writeHead(302, { Location: `${other.origin}/login` }).end();
+		});
+		const { items, error } = await run();
+		expect(error?.message).toBeUndefined();
+		expect((await bytesOf(items[0].binary?.data)).equals(picture)).toBe(true);
+		expect(other.requests.map(({ headers }) => headers.authorization)).toEqual([undefined]);
+	});
+
 	test('gets the key nowhere else', async () => {
 		other.attackWith((_request, response) => void response.writeHead(401).end('No key'));
 		server.attackWith((_request, response) => {

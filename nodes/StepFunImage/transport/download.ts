@@ -1,7 +1,7 @@
 import type { IExecuteFunctions, IHttpRequestOptions, IN8nHttpFullResponse } from 'n8n-workflow';
 
 import { authorizationHeaders, type Credential } from './credential';
-import { assertOk, readAll, readChunks, type ByteStream } from './response';
+import { assertOk, headerText, readAll, readChunks, type ByteStream } from './response';
 import { STREAM_RESPONSE } from './send';
 import { withTimeout, type Timeouts, type ToTimeoutError } from './timeLimits';
 
@@ -61,7 +61,11 @@ async function openDownload(
 			...more,
 		})) as IN8nHttpFullResponse & { body: ByteStream };
 	let response = await request();
-	const mayNeedKey = owner && KEY_REQUIRED_STATUSES.has(response.statusCode);
+	const { statusCode, headers } = response;
+	// A gateway's login answers with a page, mostly after a redirect.
+	const isLogin =
+		statusCode === 200 && /^text\/html/i.test(headerText(headers['content-type']) ?? '');
+	const mayNeedKey = owner && (isLogin || KEY_REQUIRED_STATUSES.has(statusCode));
 	if (mayNeedKey && new URL(url).origin === new URL(owner.baseUrl).origin) {
 		response.body.destroy();
 		response = await request({
