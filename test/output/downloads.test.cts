@@ -39,6 +39,14 @@ test('A download succeeds after a 429 from the host behind the link', async () =
 	expect(server.resultRequests).toHaveLength(2);
 });
 
+test.each([403, 404])('A link that answers %i for a moment leads to the image', async (status) => {
+	server.setResultFaults([{ times: 1, fault: { status } }]);
+	const { items, error } = await runGenerate(server, { output: 'fileAndUrl' });
+	expect(error).toBeUndefined();
+	expect(items[0].binary?.data.mimeType).toBe('image/png');
+	expect(server.billed).toHaveLength(1);
+});
+
 test('Different images behind links are not called identical, and identical ones are', async () => {
 	const parameters = { output: 'fileAndUrl', options: { numberOfImages: 3 } };
 	const different = await runGenerate(server, parameters);

@@ -7,6 +7,9 @@ import type { ImageResult } from './outputItems';
 import { linksIn, logFailure, store } from './requestImage';
 import type { ImageTask } from './runState';
 
+/** The statuses for a file that is not there yet. S3 hides with a 403 which files a bucket contains. */
+const MISSING_STATUSES = [403, 404];
+
 /**
  * Downloads a finished image, with retries, but without ever requesting the image again.
  *
@@ -43,7 +46,9 @@ export async function downloadImage(
 		} catch (error) {
 			// A link may start to work only a moment after the service returned it.
 			const isEarly =
-				number === 1 && error instanceof RequestFailure && error.details.status === 404;
+				number === 1 &&
+				error instanceof RequestFailure &&
+				MISSING_STATUSES.includes(error.details.status ?? 0);
 			throw isEarly ? error.with({ retryable: true }) : error;
 		}
 	};
