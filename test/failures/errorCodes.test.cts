@@ -271,7 +271,7 @@ test('A response without an image or a message is shown', async () => {
 });
 
 test('An answer without an image is also shown if it says that it succeeded', async () => {
-	answerWith(200, { code: 0, msg: 'success', data: { picture: 'https://res.example/1.png' } });
+	respond(200, { code: 0, msg: 'success', data: { picture: 'https://res.example/1.png' } });
 	const { error } = await runGenerate(server, {}, { credential: credential() });
 	expect(error?.message).toBe('The service responded without an image: success');
 	expect(error?.description).toContain('"picture":"https://res.example/1.png"');
@@ -301,6 +301,16 @@ test('The error of a server without edits says that not every server can edit', 
 	const item = await itemWithFile(await inputImage(64, 64));
 	const { error } = await runEdit(server, [item], {}, { credential: credential() });
 	expect(error?.description).toMatch(/^Not every server can edit images\./);
+});
+
+test('An edit that a server wants in another format, as xAI does, is explained', async () => {
+	respond(415, { error: 'Expected request with `Content-Type: application/json`' });
+	const item = await itemWithFile(await inputImage(64, 64));
+	const { error } = await runEdit(server, [item], {}, { credential: credential() });
+	expect(error?.message).toBe(
+		'The server does not accept the format of the request: Expected request with `Content-Type: application/json`',
+	);
+	expect(error?.description).toMatch(/^Edit sends the image in a form/);
 });
 
 test('A 422, with which FastAPI refuses a field, points to the fields, not to the address', async () => {

@@ -239,6 +239,13 @@ const BY_STATUS: Record<number, Entry> = {
 		description:
 			"Resize the image before this node, for example with n8n's Edit Image node, or raise the limit of the proxy (client_max_body_size in nginx).",
 	},
+	415: {
+		message: 'The server does not accept the format of the request',
+		description: ({ image }) =>
+			image?.operation === 'edit'
+				? "Edit sends the image in a form (multipart/form-data), and this server edits in another way. If it takes the image as a field of Generate, send it there in 'Additional Body Fields'. Otherwise, use another server."
+				: 'Check Base URL and API Format in the StepFun API credential.',
+	},
 	429: {
 		message: 'Too many requests: the account is at its limit',
 		description: ({ image }) =>
