@@ -97,6 +97,7 @@ describe('A used-up balance', () => {
 		["new-api's key", 403, { error: { code: 'pre_consume_token_quota_failed' } }, 1],
 		["one-api's key", 403, { error: { code: 'insufficient_token_quota' } }, 1],
 		['LiteLLM', 400, { error: { type: 'budget_exceeded', code: '400' } }, 1],
+		["Ark's limit of a model", 429, { error: { code: 'SetLimitExceeded' } }, 19],
 		['SiliconFlow', 403, { code: 30001, message: 'Sorry', data: null }, 1],
 		["DashScope's free tier", 403, { error: { code: 'AllocationQuota.FreeTierOnly' } }, 1],
 		['an OpenAI account without a plan', 429, { error: { code: 'billing_not_active' } }, 19],
