@@ -38,8 +38,8 @@ export function createBalanceAction(functions: IExecuteFunctions, state: RunStat
 		const signal = state.signalOf([]);
 		const task = { request: { credential, retryPolicy: POLICY }, state, signal };
 		const readAccount = async () => {
-			const { answer, text } = await getJson(functions, credential, path, LIMITS, signal);
-			const account = answer as IDataObject | null;
+			const { json, text } = await getJson(functions, credential, path, LIMITS, signal);
+			const account = json as IDataObject | null;
 			if (typeof account?.balance === 'number') return account;
 			throw new RequestFailure('noBalance', { text: truncate(text) });
 		};

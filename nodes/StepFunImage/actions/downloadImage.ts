@@ -14,7 +14,7 @@ const MISSING_STATUSES = [403, 404];
  * Downloads a finished image, with retries, but without ever requesting the image again.
  *
  * @param url the link
- * @param response the answer with the link
+ * @param response the response with the link
  * @param earlierCharge whether a try before that response was charged
  * @throws RequestFailure of kind `download`, or `storage` when n8n could not keep the image
  */

@@ -17,7 +17,7 @@ interface Limits {
 }
 
 /**
- * Requests a JSON answer with the key, and returns it parsed and as text.
+ * Requests JSON with the key, and returns it parsed and as text.
  *
  * @throws RequestFailure, of kind `invalidJson` for a response that is not JSON, or the signal's reason
  */
@@ -27,7 +27,7 @@ export async function getJson(
 	path: string,
 	{ timeouts, maxBytes, tooLarge }: Limits,
 	signal = new AbortController().signal,
-): Promise<{ answer: unknown; text: string }> {
+): Promise<{ json: unknown; text: string }> {
 	return await withTimeout(timeouts, signal, async (timedSignal, progress) => {
 		const response = await sendWithKey(
 			// Sending uses only the request helper, which both types of functions have.
@@ -40,8 +40,8 @@ export async function getJson(
 		await assertOk(response);
 		const chunks = readChunks(response.body as ByteStream, progress);
 		const text = (await readAll(chunks, maxBytes, tooLarge)).toString('utf8');
-		const answer = jsonParse<unknown>(text, { fallbackValue: NOT_JSON });
-		if (answer !== NOT_JSON) return { answer, text };
+		const json = jsonParse<unknown>(text, { fallbackValue: NOT_JSON });
+		if (json !== NOT_JSON) return { json, text };
 		throw new RequestFailure('invalidJson', { text: truncate(text) });
 	});
 }

@@ -59,7 +59,7 @@ export function toResult(
 	const otherUrls = (response.others ?? []).filter((each) => each !== undefined);
 	const keepsFile = image !== undefined && (link === undefined || hasFile);
 	return {
-		json: describeAnswer(
+		json: describeOutcome(
 			request,
 			{ ...response, traceId, tries },
 			{
@@ -85,7 +85,7 @@ export function toResult(
 }
 
 /** The JSON of a response: what was asked for, what came back, and the IDs that StepFun's support asks for. */
-function describeAnswer(
+function describeOutcome(
 	{ prompt, model, variation, credential }: ImageRequest,
 	{ tries = 1, id, traceId }: { tries?: number; id?: string; traceId?: string },
 	details: IDataObject,
@@ -134,7 +134,7 @@ export function toModeratedResult(
 	const { details, kind } = failure;
 	const wasMade = kind === 'contentFiltered';
 	return {
-		json: describeAnswer(request, details, {
+		json: describeOutcome(request, details, {
 			seed: wasMade ? (details.seed ?? null) : null,
 			finishReason: wasMade ? 'content_filtered' : 'refused',
 			moderation: wasMade ? null : request.credential.redactor.text(details.text ?? ''),

@@ -25,7 +25,7 @@ import type { ImageResult } from './outputItems';
 import type { ImageTask } from './runState';
 
 /** After so long, an error may be that of a proxy that stopped waiting while the image was made. */
-const LATE_ANSWER_MS = 10_000;
+const LATE_RESPONSE_MS = 10_000;
 
 /** Enough for several signed links. Messages are searched for secrets, which takes longer in longer texts. */
 const MAX_SHOWN_CHARACTERS = 8_000;
@@ -35,8 +35,8 @@ interface ScheduledTask extends Pick<ImageTask, 'state' | 'signal'> {
 	request: Pick<ImageRequest, 'credential' | 'retryPolicy'>;
 }
 
-/** The response to one try. */
-type Answer = Omit<ImageResult, 'tries' | 'seed'>;
+/** The result of one try. */
+type AttemptResult = Omit<ImageResult, 'tries' | 'seed'>;
 
 /**
  * Requests an image as the account allows, with retries.
@@ -72,7 +72,7 @@ export async function requestImage(
  * Downloads the input image before the request enters the queue, because its host may be slow or down. The slot of the
  * download is free again once the request has started.
  */
-async function fetchAndSchedule(task: ImageTask, attempt: Attempt): Promise<Answer> {
+async function fetchAndSchedule(task: ImageTask, attempt: Attempt): Promise<AttemptResult> {
 	const { request, state, signal } = task;
 	// Retries have slots of their own, because they must not wait for all other items.
 	const slots = state.inputImagesOf(`${request.credential.accountId} ${attempt.number > 1}`);
@@ -82,7 +82,7 @@ async function fetchAndSchedule(task: ImageTask, attempt: Attempt): Promise<Answ
 			attempt.onStart();
 			throw error as Error;
 		});
-		let sent!: Promise<Answer>;
+		let sent!: Promise<AttemptResult>;
 		await new Promise<void>((resolve) => {
 			const onStart = () => {
 				attempt.onStart();
@@ -119,7 +119,11 @@ export async function schedule<T>(
 }
 
 /** @param fetched the input image, if it has been downloaded */
-async function send(task: ImageTask, { lastPaid }: Attempt, fetched?: UploadFile): Promise<Answer> {
+async function send(
+	task: ImageTask,
+	{ lastPaid }: Attempt,
+	fetched?: UploadFile,
+): Promise<AttemptResult> {
 	const { item, request, state } = task;
 	const { operation, method, path, credential, inputImage, timeouts } = request;
 	// A request in flight may finish after another failure has stopped the run. Only the user's cancellation aborts it.
@@ -140,8 +144,8 @@ async function send(task: ImageTask, { lastPaid }: Attempt, fetched?: UploadFile
 		});
 		progress.setTimeoutError(toServerTimeout);
 		progress.onActivity();
-		const isLate = performance.now() - sentAt > LATE_ANSWER_MS;
-		return await readAnswer(task, response, progress, isLate);
+		const isLate = performance.now() - sentAt > LATE_RESPONSE_MS;
+		return await receiveImage(task, response, progress, isLate);
 	});
 }
 
@@ -155,16 +159,16 @@ function fieldsAfter(lastPaid: RequestFailure | undefined, { fields, credential 
 }
 
 /** Reads a response, and puts its image into n8n's binary store. */
-async function readAnswer(
+async function receiveImage(
 	task: ImageTask,
 	response: IN8nHttpFullResponse,
 	progress: Progress,
 	isLate: boolean,
-): Promise<Answer> {
+): Promise<AttemptResult> {
 	const traceId = headerText(response.headers['x-trace-id']);
 	let whole: ImageResponse = {};
 	/** If n8n cannot store the image, it may still be available at its link. */
-	const withAnswer = (error: unknown) => {
+	const withDetails = (error: unknown) => {
 		const failure = toRequestFailure(error).with({ traceId, isLate });
 		return failure.kind === 'storage' ? failure.with({ ...linksIn(whole), id: whole.id }) : failure;
 	};
@@ -172,33 +176,34 @@ async function readAnswer(
 	try {
 		await assertOk(response);
 		const stream = response.body as ByteStream;
-		const chunks = readChunks(stream, progress, (seconds) => withAnswer(toStorageTimeout(seconds)));
+		const chunks = readChunks(stream, progress, (seconds) =>
+			withDetails(toStorageTimeout(seconds)),
+		);
 		const storeBytes = async (bytes: AsyncIterable<Buffer>) => await store(task, bytes, stream);
 		const { header, bytes } = await readHeader(chunks);
 		// Some servers return the image itself, and not all of them give its type.
 		if (formatOf(header) || /^image\//i.test(headerText(response.headers['content-type']) ?? '')) {
 			return { response: {}, image: await readImage(bytes, storeBytes), traceId };
 		}
-		const answer = await readResponse(bytes, storeBytes, (parsed) => {
-			whole = { ...parsed, url: toAddress(parsed.url), others: parsed.others?.map(toAddress) };
-			const { finishReason, seed = task.request.seed, id } = parsed;
-			if (finishReason !== 'content_filtered') return;
-			throw new RequestFailure('contentFiltered', { seed, id });
-		});
 		const {
 			image,
 			beginning,
-			response: { url: link = '' },
-		} = answer;
+			response: parsed,
+		} = await readResponse(bytes, storeBytes, (received) => {
+			const { url, others, finishReason, seed = task.request.seed, id } = received;
+			whole = { ...received, url: toAddress(url), others: others?.map(toAddress) };
+			if (finishReason !== 'content_filtered') return;
+			throw new RequestFailure('contentFiltered', { seed, id });
+		});
 		if (!image && !whole.url) {
 			const { error, errorStatus: status, id, taskId } = whole;
-			const text = error ?? (truncate(link) || undefined);
+			const text = error ?? (truncate(parsed.url ?? '') || undefined);
 			const kind = status === undefined ? 'noImage' : 'status';
 			throw new RequestFailure(kind, { status, text, beginning, id, taskId });
 		}
 		return { response: whole, image, traceId };
 	} catch (error) {
-		throw withAnswer(error);
+		throw withDetails(error);
 	}
 }
 

@@ -77,10 +77,10 @@ async function listServer(
 	const problem = findCredentialProblem(credential);
 	if (problem) fail(problem.message);
 	try {
-		const { answer, text } = await getJson(functions, credential, MODELS_PATH, LIMITS);
-		if (answer === null) throw new RequestFailure('invalidJson', { text });
+		const { json, text } = await getJson(functions, credential, MODELS_PATH, LIMITS);
+		if (json === null) throw new RequestFailure('invalidJson', { text });
 		// Hides models of the catalogue that do not offer the operation, because the node would refuse them.
-		const ids = readIds(answer).filter((id) => {
+		const ids = readIds(json).filter((id) => {
 			const model = findModel(id);
 			return model === undefined || model.operations[operation] !== undefined;
 		});
@@ -101,13 +101,13 @@ async function listServer(
  * The entries of a list of models, in OpenAI's form, `{ "data": [{ "id": … }] }`, or as the bare array that some servers
  * send; `undefined` if the response is neither.
  */
-export function modelEntries(answer: unknown): unknown[] | undefined {
-	const entries = Array.isArray(answer) ? answer : (answer as { data?: unknown } | null)?.data;
+export function modelEntries(json: unknown): unknown[] | undefined {
+	const entries = Array.isArray(json) ? json : (json as { data?: unknown } | null)?.data;
 	return Array.isArray(entries) ? entries : undefined;
 }
 
-function readIds(answer: unknown): string[] {
-	const ids = (modelEntries(answer) ?? [])
+function readIds(json: unknown): string[] {
+	const ids = (modelEntries(json) ?? [])
 		.map((entry: unknown) => (entry as { id?: unknown } | null)?.id)
 		// n8n would evaluate an ID that starts with an equals sign, as an expression.
 		.filter((id): id is string => typeof id === 'string' && /^\s*[^\s=]/.test(id))

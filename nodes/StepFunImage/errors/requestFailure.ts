@@ -156,7 +156,7 @@ export class RequestFailure extends Error {
 		const { status = 0, text = '', wasNotSent, isFromGateway, isLate } = this.details;
 		if (wasNotSent || this.wasNeverConnected) return 'no';
 		if (PROXY_TIMEOUT_STATUSES.has(status) || isFromGateway) return 'maybe';
-		// Some proxies answer with these statuses when they stop waiting: LiteLLM with 408, Heroku's router with 503.
+		// Some proxies respond with these statuses when they stop waiting: LiteLLM with 408, Heroku's router with 503.
 		const mayBeProxy = status === 408 || (status >= 500 && !UNREACHED_STATUSES.has(status));
 		if (isLate && mayBeProxy) return 'maybe';
 		if (this.kind === 'invalidJson' && text.startsWith('<')) return 'no';
@@ -205,8 +205,8 @@ export class RequestFailure extends Error {
 		if (this.kind === 'status') return this.details.status;
 		if (this.kind === 'download') return this.details.reason?.httpStatus;
 		// The status of an input image's download comes from another host, not from the service.
-		const unanswered = ['connection', 'blocked', 'timeout', 'storage', 'inputDownload'];
-		return unanswered.includes(this.kind) || this.details.wasNotSent ? undefined : 200;
+		const withoutResponse = ['connection', 'blocked', 'timeout', 'storage', 'inputDownload'];
+		return withoutResponse.includes(this.kind) || this.details.wasNotSent ? undefined : 200;
 	}
 
 	private hasCode(code: RegExp): boolean {

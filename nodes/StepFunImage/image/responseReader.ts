@@ -158,7 +158,7 @@ function parseEnvelope(text: string, hasImage: boolean): ImageResponse {
 			? new RequestFailure('truncated', { text: 'The response ended early' })
 			: new RequestFailure('invalidJson', { text: truncate(trimmed) });
 	}
-	const answer = asObject(parsed);
+	const body = asObject(parsed);
 	const entries = entriesOf(parsed);
 	const linkOf = ({ url }: Entry) => asText(url)?.slice(0, MAX_LINK_CHARACTERS);
 	// An empty text has replaced each image.
@@ -178,18 +178,18 @@ function parseEnvelope(text: string, hasImage: boolean): ImageResponse {
 		return !links.has(link) && links.add(link);
 	});
 	return {
-		id: asShownText(answer.id),
-		created: asNumber(answer.created),
-		seed: asNumber(entry.seed) ?? asNumber(answer.seed),
+		id: asShownText(body.id),
+		created: asNumber(body.created),
+		seed: asNumber(entry.seed) ?? asNumber(body.seed),
 		finishReason: isFiltered ? 'content_filtered' : finishReason,
 		url: linkOf(entry),
 		others: others.length > 0 ? others.map(linkOf) : undefined,
-		taskId: [answer, ...entries]
+		taskId: [body, ...entries]
 			.map(({ task_id: id, taskId }) => asShownText(id ?? taskId))
 			.find((each) => each !== undefined),
 		// Some servers report the failure of an image in its own entry.
-		error: errorTextIn(answer) ?? errorTextIn(entries),
-		errorStatus: statusOfCodes(errorCodesIn([answer, entries])),
+		error: errorTextIn(body) ?? errorTextIn(entries),
+		errorStatus: statusOfCodes(errorCodesIn([body, entries])),
 	};
 }
 

@@ -2,7 +2,7 @@ import { jsonParse, type IDataObject } from 'n8n-workflow';
 
 import type { Operation } from '../catalogue/models';
 import { Refusal } from '../errors/nodeErrors';
-import { IMAGE_FIELDS } from './body';
+import { INPUT_IMAGE_FIELDS } from './body';
 import type { BodyFields } from './types';
 import { assertScalar, isUnset, showValue, toBoolean, toNumber } from './validators';
 
@@ -59,7 +59,7 @@ function assertSendable(name: string, value: unknown, operation: Operation): voi
 			'The node reads a single response, so you would pay for an image without getting it. Remove stream.',
 		);
 	}
-	if (operation !== 'generate' && name === IMAGE_FIELDS[operation] && value !== null) {
+	if (operation !== 'generate' && name === INPUT_IMAGE_FIELDS[operation] && value !== null) {
 		refuse(
 			`contains the input image, ${name}`,
 			`The node sends the image in this field itself. Remove ${name}, and choose the image with 'Input Image From'.`,

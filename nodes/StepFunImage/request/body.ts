@@ -5,7 +5,7 @@ import { readUpload, type UploadFile } from '../transport/upload';
 import type { BodyFields } from './types';
 
 /** The field in which an operation sends the input image. */
-export const IMAGE_FIELDS = {
+export const INPUT_IMAGE_FIELDS = {
 	edit: 'image',
 	imageToImage: 'source_url',
 } satisfies Partial<Record<Operation, string>>;
@@ -24,7 +24,7 @@ export async function encodeBody(
 ): Promise<Pick<ApiRequest, 'json' | 'form'>> {
 	if (!image) return { json: fields };
 	return operation === 'edit'
-		? { form: { fields: toText(fields), fileField: IMAGE_FIELDS.edit, file: image } }
+		? { form: { fields: toText(fields), fileField: INPUT_IMAGE_FIELDS.edit, file: image } }
 		: { json: await jsonWithImage(fields, image, progress) };
 }
 
@@ -34,8 +34,8 @@ async function jsonWithImage(
 	file: UploadFile,
 	progress: Progress,
 ): Promise<Buffer> {
-	const others = JSON.stringify({ ...fields, [IMAGE_FIELDS.imageToImage]: undefined });
-	const start = `${others.slice(0, -1)},"${IMAGE_FIELDS.imageToImage}":"data:${file.mimeType};base64,`;
+	const others = JSON.stringify({ ...fields, [INPUT_IMAGE_FIELDS.imageToImage]: undefined });
+	const start = `${others.slice(0, -1)},"${INPUT_IMAGE_FIELDS.imageToImage}":"data:${file.mimeType};base64,`;
 	const end = '"}';
 	const startBytes = Buffer.byteLength(start);
 	const body = Buffer.allocUnsafe(startBytes + 4 * Math.ceil(file.size / 3) + end.length);

@@ -62,7 +62,7 @@ async function openDownload(
 		})) as IN8nHttpFullResponse & { body: ByteStream };
 	let response = await request();
 	const { statusCode, headers } = response;
-	// A gateway's login answers with a page, mostly after a redirect.
+	// A gateway's login responds with a page, mostly after a redirect.
 	const isLogin =
 		statusCode === 200 && /^text\/html/i.test(headerText(headers['content-type']) ?? '');
 	const mayNeedKey = owner && (isLogin || KEY_REQUIRED_STATUSES.has(statusCode));

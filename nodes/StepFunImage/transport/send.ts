@@ -73,7 +73,7 @@ export async function sendWithKey(
 				credentialsDecrypted: { id: '', name: '', type: CREDENTIAL_TYPE, data: credential.fields },
 			},
 		)) as IN8nHttpFullResponse;
-		if (upload) endWithAnswer(upload, response);
+		if (upload) endWithResponse(upload, response);
 		return response;
 	} catch (error) {
 		upload?.close();
@@ -82,7 +82,7 @@ export async function sendWithKey(
 }
 
 /** Ends an upload after the server has responded, because the server does not need the rest. */
-function endWithAnswer(upload: Upload, { statusCode, body }: IN8nHttpFullResponse): void {
+function endWithResponse(upload: Upload, { statusCode, body }: IN8nHttpFullResponse): void {
 	if (statusCode >= 400) upload.hold();
 	const stream = body as ByteStream & { closed?: boolean };
 	if (stream.closed) upload.close();

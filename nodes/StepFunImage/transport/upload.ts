@@ -31,7 +31,7 @@ export interface Upload {
 /** A server receives files up to this size before it can refuse them. */
 const MAX_UNPACED_BYTES = 128 * 1024;
 /** How long an upload waits for an early response: short compared with the duration of an edit. */
-const EARLY_ANSWER_MS = 200;
+const EARLY_RESPONSE_MS = 200;
 /** The size of the pieces that a file is read and sent in: small for the memory, large for the speed. */
 export const UPLOAD_CHUNK_BYTES = 256 * 1024;
 
@@ -97,7 +97,7 @@ export async function openUpload(
 
 	async function* stream(): AsyncGenerator<Uint8Array> {
 		try {
-			if (file.size > MAX_UNPACED_BYTES) await wait(EARLY_ANSWER_MS, signal);
+			if (file.size > MAX_UNPACED_BYTES) await wait(EARLY_RESPONSE_MS, signal);
 			for (let next = first; !next.done; next = await chunks.next()) {
 				// Lets Node.js read what has arrived before it writes more.
 				await wait(0, signal);

@@ -49,7 +49,7 @@ export function createCooldown(windowMs: number) {
 			lastStartAt = at;
 		},
 
-		onAnswered(): void {
+		onResponse(): void {
 			startIntervalMs = 0;
 			refusals = 0;
 			outageFailures = 0;

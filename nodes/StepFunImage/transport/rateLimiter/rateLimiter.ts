@@ -29,7 +29,7 @@ export function createRateLimiter(windowMs = MINUTE_MS, { now, sleep } = systemC
 	const concurrency = createAdaptiveConcurrency();
 	const cooldown = createCooldown(windowMs);
 	let inFlight = 0;
-	let lastAnsweredAt = -Infinity;
+	let lastResponseAt = -Infinity;
 	let timer = { at: Infinity, controller: new AbortController() };
 	/** Set while the account has failures without a success: since when, and the last failure, for unsent requests. */
 	let failing: { since: number; unsent: RequestFailure } | undefined;
@@ -85,7 +85,7 @@ export function createRateLimiter(windowMs = MINUTE_MS, { now, sleep } = systemC
 		let startNext = startTasks;
 		try {
 			const result = await task();
-			onAnswered(started);
+			onResponse(started);
 			return result;
 		} catch (error) {
 			if (error instanceof RequestFailure) {
@@ -101,17 +101,17 @@ export function createRateLimiter(windowMs = MINUTE_MS, { now, sleep } = systemC
 		}
 	};
 
-	const onAnswered = (started: StartedTask) => {
+	const onResponse = (started: StartedTask) => {
 		failing = undefined;
-		lastAnsweredAt = now();
-		cooldown.onAnswered();
+		lastResponseAt = now();
+		cooldown.onResponse();
 		concurrency.onAccepted(started.at, started.inFlight, limits.maxConcurrency());
 	};
 
 	const onFailed = (started: StartedTask, failure: RequestFailure) => {
-		if (!failure.retryable) return onAnswered(started);
+		if (!failure.retryable) return onResponse(started);
 		// A request that takes long may fail after others that started later have succeeded.
-		const since = failing?.since ?? Math.max(started.at, lastAnsweredAt);
+		const since = failing?.since ?? Math.max(started.at, lastResponseAt);
 		// The IDs belong to the failed request.
 		const unsent = failure.with({ wasNotSent: true, id: undefined, traceId: undefined });
 		failing = { since, unsent };
