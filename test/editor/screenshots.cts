@@ -86,6 +86,8 @@ async function shootFirstUse(
 	await editor.page.getByText('The negative prompt has no effect').scrollIntoViewIfNeeded();
 	await save('panel-options', await editor.shootPanel());
 
+	// Without the notice, which has nothing to do with the error.
+	await editor.fill('cfgScale', '3');
 	refuse();
 	await editor.page.getByTestId('node-execute-button').click();
 	await editor.panel.getByTestId('node-error-message').waitFor();
