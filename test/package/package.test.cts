@@ -6,7 +6,7 @@ import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import type { ICredentialType, INodeTypeDescription, Themed } from 'n8n-workflow';
 import packageJson from '../../package.json';
-import { packPackage } from './pack.cts';
+import { checkPackedFiles, packPackage } from './pack.cts';
 
 const run = promisify(execFile);
 
@@ -97,6 +97,13 @@ describe('the packed package', () => {
 		);
 		expect(files.filter((file) => /\.(ts|map|tsbuildinfo)$/.test(file))).toEqual([]);
 		expect((await stat(tarball)).size).toBeLessThan(90_000);
+	});
+
+	it('is not accepted if another build has removed code while it was packed', () => {
+		const withoutCode = files.filter((file) => !file.endsWith('.js')).map((path) => ({ path }));
+		expect(() => checkPackedFiles(withoutCode)).toThrow(
+			/lacks dist\/nodes\/StepFunImage\/StepFunImage\.node\.js, .*Another build/,
+		);
 	});
 
 	it('requires nothing that n8n forbids in a verified package', async () => {
