@@ -2,8 +2,9 @@ import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { cpus, release, tmpdir, totalmem } from 'node:os';
 import { join, resolve } from 'node:path';
-import { parseArgs, promisify } from 'node:util';
+import { promisify } from 'node:util';
 import { build } from 'esbuild';
+import { endWithUsage, readArguments } from '../kit/readArguments.cts';
 import { withCleanUp, type CleanUp } from '../n8n/cleanUp.cts';
 import { installN8n, type N8nInstallation } from '../n8n/install.cts';
 import { packPackage } from '../package/pack.cts';
@@ -22,6 +23,19 @@ const DOCS = resolve(__dirname, '../../docs');
 const LOAD_CASE = 'load';
 const ALL_CASES = [...CASES.map(({ name }) => name), LOAD_CASE];
 
+const USAGE = `Usage: npm run bench -- [options]
+
+  --only CASES      measure these cases, separated by commas (default: all)
+  --client CLIENTS  measure these clients, separated by commas (default: all)
+  --runs N          runs of each client (default: as each case says)
+  --save            save the figures of a part of the benchmark in docs/, as those of all of it are
+  --output FOLDER   save the figures, the page and the chart in this folder
+  --render          only regenerate the page and the chart from the saved figures
+
+Cases: ${ALL_CASES.join(', ')}
+Clients: ${Object.keys(CLIENT_TITLES).join(', ')}
+`;
+
 interface Options {
 	cases: string[];
 	clients?: ClientName[];
@@ -33,25 +47,22 @@ interface Options {
 }
 
 function readOptions(): Options {
-	const { values } = parseArgs({
-		options: {
-			only: { type: 'string' },
-			client: { type: 'string' },
-			runs: { type: 'string' },
-			save: { type: 'boolean' },
-			output: { type: 'string' },
-			render: { type: 'boolean' },
-		},
+	const values = readArguments(USAGE, {
+		only: { type: 'string' },
+		client: { type: 'string' },
+		runs: { type: 'string' },
+		save: { type: 'boolean' },
+		output: { type: 'string' },
+		render: { type: 'boolean' },
 	});
 	const choose = (list: string | undefined, known: string[], what: string) => {
 		const chosen = list?.split(',');
 		const unknown = chosen?.find((name) => !known.includes(name));
-		if (unknown)
-			throw new Error(`There is no ${what} '${unknown}'. There are: ${known.join(', ')}`);
+		if (unknown !== undefined) endWithUsage(`There is no ${what} '${unknown}'`, USAGE);
 		return chosen;
 	};
 	const runs = values.runs === undefined ? undefined : Number(values.runs);
-	if (runs !== undefined && !(runs >= 1)) throw new Error('--runs takes a number from 1');
+	if (runs !== undefined && !(runs >= 1)) endWithUsage('--runs takes a number from 1', USAGE);
 	const cases = choose(values.only, ALL_CASES, 'case');
 	const clients = choose(values.client, Object.keys(CLIENT_TITLES), 'client');
 	const isWhole = !cases && !clients && !runs;

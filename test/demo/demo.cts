@@ -1,17 +1,30 @@
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
-import { parseArgs } from 'node:util';
 import { imageSize } from 'image-size';
+import { readArguments } from '../kit/readArguments.cts';
 import { withCleanUp, type CleanUp } from '../n8n/cleanUp.cts';
 import { CREDENTIAL_TYPE, FOLDER_TEST_FILE, NODE_TYPE, prepareExample } from '../n8n/example.cts';
 import { installN8n } from '../n8n/install.cts';
 import { startN8n, type N8nInstance, type WorkflowFile } from '../n8n/instance.cts';
-import { connectRemote, findRemote, REMOTE_OPTIONS, type RemoteN8n } from '../n8n/remote.cts';
+import {
+	connectRemote,
+	findRemote,
+	REMOTE_OPTIONS,
+	REMOTE_USAGE,
+	type RemoteN8n,
+} from '../n8n/remote.cts';
 import { runnerOf, type WorkflowRunner } from '../n8n/workflowRunner.cts';
 import { packPackage } from '../package/pack.cts';
 import { LOCAL_API_KEY, startStepFunServer } from '../stepfun-server/server.cts';
 import { summarize, toMarkdown, type ProductSummary } from './summary.cts';
+
+const USAGE = `Usage: npm run demo -- [options]
+
+  --open         keep n8n running, so that you can look at the workflow in its editor
+${REMOTE_USAGE}
+To use an image service of your own, set STEPFUN_API_KEY and STEPFUN_BASE_URL in the environment.
+`;
 
 const REPOSITORY = resolve(__dirname, '../..');
 const OUTPUT_FOLDER = join(REPOSITORY, 'demo-output');
@@ -112,8 +125,9 @@ async function waitForInterrupt(): Promise<void> {
 }
 
 async function main(): Promise<void> {
-	const { values: options } = parseArgs({
-		options: { open: { type: 'boolean', default: false }, ...REMOTE_OPTIONS },
+	const options = readArguments(USAGE, {
+		open: { type: 'boolean', default: false },
+		...REMOTE_OPTIONS,
 	});
 	const remote = findRemote(options);
 	const startedAt = Date.now();

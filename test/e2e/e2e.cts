@@ -1,12 +1,23 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { inspect, parseArgs } from 'node:util';
+import { inspect } from 'node:util';
+import { endWithUsage, readArguments } from '../kit/readArguments.cts';
 import { withCleanUp } from '../n8n/cleanUp.cts';
 import { installN8n } from '../n8n/install.cts';
 import { packPackage } from '../package/pack.cts';
 import type { Suite, TestContext } from './suite.cts';
 import { ON_REQUEST, SUITES } from './suites.cts';
+
+const USAGE = `Usage: npm run e2e -- [options]
+
+  --only SUITES  run these suites, separated by commas (default: all but ${ON_REQUEST.join(', ')})
+  --save         write the measurements into the repository
+
+Suites:
+${Object.entries(SUITES)
+	.map(([name, { title }]) => `  ${name.padEnd(10)} ${title}\n`)
+	.join('')}`;
 
 type Log = (line: string) => void;
 
@@ -29,14 +40,15 @@ function choose(only: string | undefined): Array<[string, Suite]> {
 	const names = only.split(',');
 	const unknown = names.filter((name) => !(name in SUITES));
 	if (unknown.length > 0) {
-		throw new Error(`No suite ${unknown.join(', ')}. There are: ${Object.keys(SUITES).join(', ')}`);
+		endWithUsage(`There is no suite '${unknown.join("', '")}'`, USAGE);
 	}
 	return all.filter(([name]) => names.includes(name));
 }
 
 async function main(): Promise<void> {
-	const { values: options } = parseArgs({
-		options: { only: { type: 'string' }, save: { type: 'boolean', default: false } },
+	const options = readArguments(USAGE, {
+		only: { type: 'string' },
+		save: { type: 'boolean', default: false },
 	});
 	const suites = choose(options.only);
 	const startedAt = Date.now();

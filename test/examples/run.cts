@@ -1,21 +1,32 @@
 import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
-import { parseArgs } from 'node:util';
 import { launchChromium } from '../editor/chromium.cts';
 import { openEditor } from '../editor/editor.cts';
 import { savePicture } from '../editor/savePicture.cts';
+import { endWithUsage, readArguments } from '../kit/readArguments.cts';
 import { withCleanUp, type CleanUp } from '../n8n/cleanUp.cts';
 import { CREDENTIAL_TYPE, prepareExample } from '../n8n/example.cts';
 import { installN8n } from '../n8n/install.cts';
 import { startN8n, type N8nInstance, type WorkflowFile } from '../n8n/instance.cts';
-import { connectRemote, findRemote, REMOTE_OPTIONS, type RemoteN8n } from '../n8n/remote.cts';
+import {
+	connectRemote,
+	findRemote,
+	REMOTE_OPTIONS,
+	REMOTE_USAGE,
+	type RemoteN8n,
+} from '../n8n/remote.cts';
 import { runnerOf, type WorkflowRunner } from '../n8n/workflowRunner.cts';
 import { packPackage } from '../package/pack.cts';
 import { LOCAL_API_KEY, startStepFunServer } from '../stepfun-server/server.cts';
 import { CHAT_API_KEY, startChatServer, type ChatServer } from './chatServer.cts';
 import { EXPECTED_RUNS, type ExpectedRun } from './checks.cts';
 import { FinishedRun } from '../kit/finishedRun.cts';
+
+const USAGE = `Usage: npm run examples -- [options]
+
+  --pictures     save a screenshot of each example in docs/images; needs Chromium
+${REMOTE_USAGE}`;
 
 const REPOSITORY = resolve(__dirname, '../..');
 const PICTURES_FOLDER = join(REPOSITORY, 'docs/images');
@@ -156,11 +167,12 @@ async function takePictures(
 }
 
 async function main(): Promise<void> {
-	const { values: options } = parseArgs({
-		options: { pictures: { type: 'boolean', default: false }, ...REMOTE_OPTIONS },
+	const options = readArguments(USAGE, {
+		pictures: { type: 'boolean', default: false },
+		...REMOTE_OPTIONS,
 	});
 	const remote = findRemote(options);
-	if (remote && options.pictures) throw new Error('--pictures needs an n8n of its own');
+	if (remote && options.pictures) endWithUsage('--pictures works only without --n8n', USAGE);
 	const startedAt = Date.now();
 	const log = (line: string) =>
 		console.log(`[${String(Math.round((Date.now() - startedAt) / 1000)).padStart(3)} s] ${line}`);

@@ -23,6 +23,11 @@ export const REMOTE_OPTIONS = {
 	'api-key': { type: 'string' },
 } as const;
 
+/** What the usage of such a command says about these options. */
+export const REMOTE_USAGE = `  --n8n URL      use this n8n instead of starting one (default: N8N_URL)
+  --api-key KEY  its API key, from Settings > n8n API (default: N8N_API_KEY)
+`;
+
 /** What the options, or else the environment, say about an n8n to use; undefined if they name none. */
 export function findRemote(options: { n8n?: string; 'api-key'?: string }): RemoteN8n | undefined {
 	const url = options.n8n ?? process.env.N8N_URL;

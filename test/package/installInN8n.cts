@@ -1,8 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { version } from '../../package.json';
+import { readArguments } from '../kit/readArguments.cts';
 import { installInN8n } from './install.cts';
 import { packPackage } from './pack.cts';
 
@@ -12,14 +12,8 @@ const USAGE = `Usage: npm run install-in-n8n -- [options]
 `;
 
 async function main(): Promise<void> {
-	const { values } = parseArgs({
-		options: { 'user-folder': { type: 'string' }, help: { type: 'boolean' } },
-	});
-	if (values.help) {
-		process.stdout.write(USAGE);
-		return;
-	}
-	const userFolder = values['user-folder'] ?? process.env.N8N_USER_FOLDER ?? homedir();
+	const options = readArguments(USAGE, { 'user-folder': { type: 'string' } });
+	const userFolder = options['user-folder'] ?? process.env.N8N_USER_FOLDER ?? homedir();
 	const workFolder = await mkdtemp(join(tmpdir(), 'stepfun-image-pack-'));
 	try {
 		const nodesFolder = await installInN8n(await packPackage(workFolder), userFolder);

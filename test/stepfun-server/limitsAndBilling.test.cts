@@ -188,7 +188,7 @@ test('a response the client did not wait for is charged', async () => {
 
 test('the command line starts the server, prints where it is and stops on SIGTERM', async () => {
 	const server = await startCommandLine(['--concurrency', '2']);
-	expect(server.printed.join('\n')).toMatch(/API key\s+local-stepfun-key/);
+	expect(server.printed.join('\n')).toMatch(/API Key\s+local-stepfun-key/);
 	expect((await generate(server, SMALL)).status).toBe(200);
 	expect(await server.stop()).toBe(0);
 	expect(server.printed.at(-1)).toMatch(/^POST \/v1\/images\/generations {2}200 {2}\d+ ms$/);

@@ -1,36 +1,29 @@
-import { parseArgs } from 'node:util';
+import { endWithUsage, readArguments } from '../kit/readArguments.cts';
 import { LOCAL_API_KEY, startStepFunServer } from './server.cts';
 
 const USAGE = `Usage: npm run stepfun-server -- [options]
 
   --port N                 port of the API (default 8787)
   --result-port N          port of the result URLs (default: a free one)
-  --concurrency N          most image requests in flight; over it 429
-  --requests-per-minute N  most image requests per minute; over it 429
-  --latency MS             time every image request takes
+  --concurrency N          maximum number of image requests at once; more get status 429
+  --requests-per-minute N  maximum number of image requests per minute; more get status 429
+  --latency MS             how long each image request takes
 `;
 
 function wholeNumber(name: string, text: string | undefined): number | undefined {
 	if (text === undefined) return undefined;
-	if (!/^\d+$/.test(text)) throw new Error(`--${name} takes a whole number, not '${text}'`);
+	if (!/^\d+$/.test(text)) endWithUsage(`--${name} takes a whole number, not '${text}'`, USAGE);
 	return Number(text);
 }
 
 async function main(): Promise<void> {
-	const { values } = parseArgs({
-		options: {
-			port: { type: 'string' },
-			'result-port': { type: 'string' },
-			concurrency: { type: 'string' },
-			'requests-per-minute': { type: 'string' },
-			latency: { type: 'string' },
-			help: { type: 'boolean' },
-		},
+	const values = readArguments(USAGE, {
+		port: { type: 'string' },
+		'result-port': { type: 'string' },
+		concurrency: { type: 'string' },
+		'requests-per-minute': { type: 'string' },
+		latency: { type: 'string' },
 	});
-	if (values.help) {
-		process.stdout.write(USAGE);
-		return;
-	}
 	const perMinute = wholeNumber('requests-per-minute', values['requests-per-minute']);
 	const server = await startStepFunServer({
 		port: wholeNumber('port', values.port) ?? 8787,
@@ -55,14 +48,19 @@ async function main(): Promise<void> {
 		},
 	});
 	process.stdout
-		.write(`Local stand-in for StepFun's image API. It charges nothing and draws its own pictures.
+		.write(`The StepFun test server checks requests as StepFun's image API does. It charges nothing.
 
-  Base URL   ${server.url}
-  Step Plan  ${server.stepPlanUrl}
-  API key    ${LOCAL_API_KEY}
-  Results    ${server.resultOrigin}
+In n8n, create a credential of the type StepFun API:
 
-In n8n, make a StepFun credential with this key and this base URL. Ctrl+C stops the server.
+  Service     Custom
+  API Format  StepFun
+  Base URL    ${server.url}
+  API Key     ${LOCAL_API_KEY}
+
+Base URL of Step Plan: ${server.stepPlanUrl}
+Links to images begin with ${server.resultOrigin}
+
+Ctrl+C stops the server.
 
 `);
 	const stop = () => void server.close();
