@@ -1,15 +1,17 @@
 import { spawn } from 'node:child_process';
 import { existsSync, watchFile, unwatchFile } from 'node:fs';
-import { copyFile, mkdir, readdir } from 'node:fs/promises';
+import { copyFile, mkdir, readdir, writeFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parseArgs } from 'node:util';
 import packageJson from '../../package.json';
+import { readArguments } from '../kit/readArguments.cts';
 import { withCleanUp, type CleanUp } from '../n8n/cleanUp.cts';
 import { CREDENTIAL_TYPE, NODE_TYPE, prepareExample } from '../n8n/example.cts';
 import { installN8n } from '../n8n/install.cts';
 import { endProcess, startN8n, type N8nInstance } from '../n8n/instance.cts';
 import { LOCAL_API_KEY } from '../stepfun-server/server.cts';
+import { inputImage } from '../stepfun-server/testRequests.cts';
+import { startWatchedServer } from './watchedServer.cts';
 
 const USAGE = `Usage: npm run dev -- [options]
 
@@ -31,30 +33,17 @@ function log(line: string): void {
 	console.log(`[dev] ${line}`);
 }
 
-/** Starts a program of a development dependency, which runs until the end. */
-function startTool(
-	name: string,
-	args: string[],
-	cleanUp: CleanUp,
-	environment: NodeJS.ProcessEnv = process.env,
-): void {
-	const child = spawn(join(REPOSITORY, 'node_modules/.bin', name), args, {
-		cwd: REPOSITORY,
-		env: environment,
-		stdio: ['ignore', 'inherit', 'inherit'],
-	});
-	cleanUp(() => endProcess(child));
-}
-
 /** Builds into n8n's folder, now and after every change. n8n notices new builds by itself. */
 async function startBuild(cleanUp: CleanUp): Promise<void> {
 	await mkdir(PACKAGE_FOLDER, { recursive: true });
 	await copyFile(MANIFEST, join(PACKAGE_FOLDER, 'package.json'));
 	const built = packageJson.n8n.nodes.map((file) => join(PACKAGE_FOLDER, file));
-	startTool('gulp', ['watch', '--silent'], cleanUp, {
-		...process.env,
-		DIST_FOLDER: join(PACKAGE_FOLDER, 'dist'),
+	const child = spawn(join(REPOSITORY, 'node_modules/.bin/gulp'), ['watch', '--silent'], {
+		cwd: REPOSITORY,
+		env: { ...process.env, DIST_FOLDER: join(PACKAGE_FOLDER, 'dist') },
+		stdio: ['ignore', 'inherit', 'inherit'],
 	});
+	cleanUp(() => endProcess(child));
 	// gulp begins with removing what an earlier run built.
 	await sleep(1000);
 	const deadline = Date.now() + BUILD_TIMEOUT_MS;
@@ -64,13 +53,21 @@ async function startBuild(cleanUp: CleanUp): Promise<void> {
 	}
 }
 
-/** What a new n8n is given: a credential for the test server, and the examples that need no other one. */
+/**
+ * Gives a new n8n a credential for the test server, all examples, and photos for edit-folder. In the example of an agent,
+ * developers choose the credential of their own chat model.
+ */
 async function furnish(n8n: N8nInstance, stepFunUrl: string): Promise<void> {
 	const credential = await n8n.createCredential(CREDENTIAL_TYPE, 'StepFun test server', {
 		service: 'custom',
 		baseUrl: stepFunUrl,
 		apiKey: LOCAL_API_KEY,
 	});
+	const photosFolder = join(FILES_FOLDER, 'photos');
+	await mkdir(photosFolder, { recursive: true });
+	for (const name of ['lamp', 'teapot', 'shoes']) {
+		await writeFile(join(photosFolder, `${name}.jpg`), await inputImage(1024, 768, 'jpeg'));
+	}
 	const files = await readdir(join(REPOSITORY, 'examples'));
 	for (const file of files.filter((name) => name.endsWith('.json'))) {
 		const workflow = await prepareExample(basename(file, '.json'), {
@@ -82,17 +79,10 @@ async function furnish(n8n: N8nInstance, stepFunUrl: string): Promise<void> {
 }
 
 async function main(): Promise<void> {
-	const { values: options } = parseArgs({
-		options: {
-			port: { type: 'string', default: '5678' },
-			'stepfun-port': { type: 'string', default: '8787' },
-			help: { type: 'boolean' },
-		},
+	const options = readArguments(USAGE, {
+		port: { type: 'string', default: '5678' },
+		'stepfun-port': { type: 'string', default: '8787' },
 	});
-	if (options.help) {
-		process.stdout.write(USAGE);
-		return;
-	}
 	const interrupted = new Promise<void>((resolveInterrupt) => {
 		process.once('SIGINT', resolveInterrupt);
 		process.once('SIGTERM', resolveInterrupt);
@@ -100,19 +90,9 @@ async function main(): Promise<void> {
 	await withCleanUp(async (cleanUp) => {
 		const isNew = !existsSync(join(USER_FOLDER, '.n8n/database.sqlite'));
 		await mkdir(FILES_FOLDER, { recursive: true });
+		const stepFunUrl = await startWatchedServer(Number(options['stepfun-port']), cleanUp);
 		const installation = await installN8n(log);
 		await startBuild(cleanUp);
-		startTool(
-			'tsx',
-			[
-				'watch',
-				'--clear-screen=false',
-				'test/stepfun-server/start.cts',
-				'--port',
-				options['stepfun-port'],
-			],
-			cleanUp,
-		);
 
 		const start = async () =>
 			await startN8n({
@@ -133,7 +113,7 @@ async function main(): Promise<void> {
 		if (!(await n8n.listNodeTypes()).includes(NODE_TYPE)) {
 			throw new Error(`n8n did not load ${NODE_TYPE}; ${join(USER_FOLDER, 'n8n.log')} says why`);
 		}
-		if (isNew) await furnish(n8n, `http://127.0.0.1:${options['stepfun-port']}/v1`);
+		if (isNew) await furnish(n8n, stepFunUrl);
 
 		let restarting = Promise.resolve();
 		watchFile(MANIFEST, { interval: 1000 }, () => {
@@ -149,7 +129,7 @@ async function main(): Promise<void> {
 		cleanUp(() => restarting);
 
 		log(`n8n:   ${n8n.url}   login ${OWNER.email}, password ${OWNER.password}`);
-		log(`StepFun test server:   http://127.0.0.1:${options['stepfun-port']}/v1`);
+		log(`StepFun test server:   ${stepFunUrl}`);
 		log('Edit nodes/ and credentials/: n8n reloads them, and the editor after a refresh.');
 		log('Edit test/stepfun-server/: the server restarts. Edit package.json: n8n restarts.');
 		log('Ctrl+C ends everything; .n8n-dev/ keeps your workflows.');
