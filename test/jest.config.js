@@ -7,7 +7,7 @@ module.exports = {
 	testEnvironment: 'node',
 	// Many tests wait most of the time, and of two cores Jest would leave one idle.
 	maxWorkers: '100%',
-	// No test measures time, so a busy machine may take as long as it needs.
+	// A busy machine needs long. Tests that measure time allow for it, or use processor time or a virtual clock.
 	testTimeout: 60_000,
 	transform: {
 		'^.+\\.c?(t|j)s$': [

@@ -376,8 +376,8 @@ describe('Failures: connections', () => {
 
 	test.each<[string, Fault]>([
 		['never responds', { hang: true }],
-		['responds and then never ends', { endlessBody: true, delayMs: 5000 }],
-		['is slower than the timeout', { delayMs: 5000 }],
+		['responds and then never ends', { endlessBody: true, delayMs: 60_000 }],
+		['is slower than the timeout', { delayMs: 60_000 }],
 	])('A server that %s runs into the timeout', async (_, fault) => {
 		server.setFaults([{ fault }]);
 		const started = Date.now();
@@ -387,7 +387,7 @@ describe('Failures: connections', () => {
 		expect(error?.message).toBe('The service did not finish its response within 0.3 seconds');
 		expect(error?.description).toContain("Raise 'Timeout (Seconds)' under Options");
 		expect(error?.context.itemIndex).toBe(0);
-		expect(Date.now() - started).toBeLessThan(4000);
+		expect(Date.now() - started).toBeLessThan(30_000);
 	});
 });
 
