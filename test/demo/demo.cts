@@ -17,7 +17,7 @@ import {
 import { runnerOf, type WorkflowRunner } from '../n8n/workflowRunner.cts';
 import { packPackage } from '../package/pack.cts';
 import { LOCAL_API_KEY, startStepFunServer } from '../stepfun-server/server.cts';
-import { summarize, toMarkdown, type ProductSummary } from './summary.cts';
+import { summarize, toMarkdown, toPlainText, type ProductSummary } from './summary.cts';
 
 const USAGE = `Usage: npm run demo -- [options]
 
@@ -170,17 +170,11 @@ async function main(): Promise<void> {
 			toMarkdown(products, service.isTestServer ? TEST_IMAGES_NOTICE : undefined),
 		);
 
-		console.log('');
-		console.table(
-			products.map(({ product, size, seeds, files }) => ({
-				product,
-				size,
-				seeds: seeds.join(', '),
-				files: files.join(', '),
-			})),
-		);
+		console.log(`\n${toPlainText(products)}\n`);
 		const images = products.flatMap(({ files }) => files).length;
-		log(`${images} images of ${products.length} products and summary.md are in demo-output/`);
+		log(
+			`demo-output/ contains ${images} images of ${products.length} products, summary.md and summary.json`,
+		);
 		if (service.isTestServer) console.log(`\n${HOW_TO_GET_REAL_IMAGES}`);
 
 		if (options.open) {

@@ -71,3 +71,20 @@ export function toMarkdown(products: ProductSummary[], notice?: string): string 
 		'',
 	].join('\n');
 }
+
+/** The summary for a terminal: aligned columns. */
+export function toPlainText(products: ProductSummary[]): string {
+	const rows = [
+		['Product', 'Size', 'Seeds', 'Files'],
+		...products.map(({ product, size, seeds, files }) => [
+			product,
+			size,
+			seeds.join(', '),
+			files.join(', '),
+		]),
+	];
+	const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
+	return rows
+		.map((row) => row.map((cell, column) => cell.padEnd(widths[column])).join('  '))
+		.join('\n');
+}
