@@ -121,7 +121,7 @@ const checkModeration: Check = async (run) => {
 	deepStrictEqual(run.values('Generate Image', 'charged'), [undefined, false, true]);
 	deepStrictEqual(run.values('Ask for Another Prompt', 'finishReason'), ['refused']);
 	deepStrictEqual(run.values('Record the Cost', 'finishReason'), ['content_filtered']);
-	const pictures = run.items('Use Picture');
+	const pictures = run.items('Use Image');
 	checkCount(pictures, 1, 'pictures');
 	await run.checkPictures(pictures);
 	return '1 picture, 1 refused, 1 held back, each on its branch';

@@ -4,7 +4,7 @@ import { jsonParse } from 'n8n-workflow';
 import type { CredentialReference, WorkflowFile } from './instance.cts';
 
 /** What an example writes before its first image, to see that it may. */
-export const FOLDER_TEST_FILE = 'write-test.txt';
+export const FOLDER_TEST_FILE = 'folder-check-safe-to-delete.txt';
 
 /** The node's type, as workflow files name it. */
 export const NODE_TYPE = 'n8n-nodes-stepfun-image.stepFunImage';
