@@ -68,7 +68,7 @@ export function toSvg(results: BenchmarkResults): string {
 		top += Math.max(...row.map(panelHeight)) + 24;
 	}
 	return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="-20 0 ${WIDTH + 40} ${top + 10}" font-family="Helvetica, Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif" font-size="14" fill="${COLOURS.text}">
-<text x="0" y="30" font-size="19" font-weight="bold">Images in n8n: this node beside what one would use without it</text>
+<text x="0" y="30" font-size="19" font-weight="bold">Images in n8n: this node compared with the alternatives</text>
 <text x="${WIDTH}" y="30" text-anchor="end">${escape(results.date)}, medians</text>
 ${drawn.join('\n')}
 </svg>

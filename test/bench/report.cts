@@ -25,7 +25,7 @@ export function toMarkdown(results: BenchmarkResults): string {
 
 ${targetsTable(results)}
 
-Measured on ${results.date} with \`${results.command}\`: ${results.machine}; ${results.versions}. Every client runs in real n8n, with the packed package installed as a community package, against the local StepFun server in a separate process. The figures of every run are in [benchmark.json](benchmark.json).
+Measured on ${results.date} with \`${results.command}\`: ${results.machine}; ${results.versions}. Every client runs in real n8n, with the packed package installed as a community package, against the StepFun test server in a separate process. The figures of every run are in [benchmark.json](benchmark.json).
 ${describeParts(results)}
 ${sections.join('\n\n')}
 
@@ -35,7 +35,7 @@ ${sections.join('\n\n')}
 - **Wall time** runs from the start of the execution to its end, as n8n's list of executions shows it. **Ideal** is the shortest possible time of a client that knows the server's limits and does no other work.
 - **Longest stall** is the longest time for which n8n's event loop was blocked, from the start of the execution until it is stored. It is measured inside n8n's process, with Node.js's \`monitorEventLoopDelay\` at a resolution of 5 ms, which is also its smallest figure.
 - **Delivered** counts the images in the items of an execution that succeeded. A failed execution passes nothing on, so its images are lost, but billed.
-- **Memory** is the highest resident memory (VmHWM) of n8n and its children from the start of the execution until it is stored, minus that of an empty workflow in the same process. **Processor time** is measured in the same way. Both are available only for cases in which every run has its own n8n.
+- **Memory** is the highest resident memory (VmHWM) of n8n and its children from the start of the execution until it is stored, minus that of an empty workflow in the same process. A negative figure means that the case peaked below the empty workflow: the difference is within the noise of the measurement. **Processor time** is measured in the same way. Both are available only for cases in which every run has its own n8n.
 - **Saved** is the execution's row in n8n's SQLite database. The images are files in n8n's binary store.
 - **The bare client** is undici on the same Node.js, in a separate process. It streams the JSON of the responses to files; "images to files" decodes the Base64 text first. It knows the server's limits.
 - **Every response contains a different image.** n8n stores equal texts of an execution once, which would favor clients that keep images as text.
@@ -44,7 +44,9 @@ ${sections.join('\n\n')}
 
 function describeParts({ measuredAgain }: BenchmarkResults): string {
 	if (measuredAgain.length === 0) return '';
-	return `\n**Not one run:** ${measuredAgain.join(', ')} were measured by themselves later (\`npm run bench -- --only <case> --save\`), when the package may have been another.\n`;
+	const names = new Intl.ListFormat('en').format(measuredAgain.map((name) => `*${name}*`));
+	const isOne = measuredAgain.length === 1;
+	return `\n${isOne ? `The case ${names} comes` : `The cases ${names} come`} from a later run, possibly of a newer build.\n`;
 }
 
 function targetsTable(results: BenchmarkResults): string {

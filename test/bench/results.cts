@@ -18,7 +18,7 @@ export const CLIENT_TITLES: Record<ClientName, string> = {
 	'http-loop': 'HTTP Request in Loop Over Items by 5',
 	openai: "n8n's OpenAI node",
 	'no-requests': 'the items without any request',
-	baseline: 'bare undici client, answers to files',
+	baseline: 'bare undici client, responses to files',
 	'baseline-decoding': 'bare undici client, images to files',
 };
 
