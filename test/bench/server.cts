@@ -10,7 +10,7 @@ export interface ServerCounts {
 	maxInFlight: number;
 }
 
-/** The local StepFun server in a process of its own, so that its work is not counted as a client's. */
+/** The StepFun test server in a process of its own, so that its work is not counted as a client's. */
 export interface ServerProcess {
 	/** Restarts the server with other options; returns its base URL. */
 	start(options: StepFunServerOptions): Promise<string>;

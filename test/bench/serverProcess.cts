@@ -1,4 +1,4 @@
-/** The local StepFun server in a separate process, which messages control: see server.cts. */
+/** The StepFun test server in a separate process, which messages control: see server.cts. */
 import { randomBytes } from 'node:crypto';
 import { ServerResponse } from 'node:http';
 import {

@@ -34,7 +34,7 @@ const SETTINGS = {
 	text_mode: true,
 };
 
-/** nginx in front of the gateway, and the gateway in front of the local StepFun server. */
+/** nginx in front of the gateway, and the gateway in front of the StepFun test server. */
 interface Chain {
 	server: StepFunServer;
 	gateway: PortkeyGateway;

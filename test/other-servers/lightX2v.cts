@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { detail, validateForm, validateJson, type Fields, type Values } from './fastApi.cts';
 import { measure, now, parseSize, randomSeed, uploads } from './pictures.cts';
 import { ok } from './responses.cts';
-import type { Imitation, PlannedResponse, Tools } from './types.cts';
+import type { Simulation, PlannedResponse, Tools } from './types.cts';
 
 // LightX2V's OpenAI-compatible images, written after ModelTC/LightX2V at f8aee98b (21 August 2026):
 //   lightx2v/server/api/openai_images.py, router.py (there is no /v1/models), lightx2v/server/schema.py (a random
@@ -32,8 +32,8 @@ const EDIT: Fields = {
 	i2i_denoise_strength: { type: 'number' },
 };
 
-/** Imitates `python -m lightx2v.server --model_cls qwen_image ...`. */
-export const lightX2V: Imitation = {
+/** Simulates `python -m lightx2v.server --model_cls qwen_image ...`. */
+export const lightX2V: Simulation = {
 	defaultModel: 'qwen_image',
 	oneAtATime: true,
 	stopsWithClient: true,

@@ -7,7 +7,7 @@ import { drawPicture } from './pictures.cts';
 import { Refusal } from './responses.cts';
 import type {
 	Drawing,
-	Imitation,
+	Simulation,
 	OtherServer,
 	OtherServerOptions,
 	PlannedResponse,
@@ -20,15 +20,15 @@ const HOST = '127.0.0.1';
 /** Thrown into a handler whose client left, where the real program gives up its work then. */
 class ClientLeft extends Error {}
 
-/** Serves an imitation on a free loopback port. */
+/** Serves a simulation on a free loopback port. */
 export async function listen(
-	imitation: Imitation,
+	simulation: Simulation,
 	givenOptions: OtherServerOptions,
 ): Promise<OtherServer> {
 	const options = {
 		...givenOptions,
-		model: givenOptions.model ?? imitation.defaultModel,
-		key: givenOptions.key ?? imitation.defaultKey,
+		model: givenOptions.model ?? simulation.defaultModel,
+		key: givenOptions.key ?? simulation.defaultKey,
 	};
 	const received: ReceivedRequest[] = [];
 	const drawings: Drawing[] = [];
@@ -41,12 +41,12 @@ export async function listen(
 
 	async function draw(drawing: Drawing, record: ReceivedRequest): Promise<Buffer> {
 		const work = async () => {
-			if (record.aborted && imitation.stopsWithClient) throw new ClientLeft();
+			if (record.aborted && simulation.stopsWithClient) throw new ClientLeft();
 			inFlight++;
 			maxInFlight = Math.max(maxInFlight, inFlight);
 			try {
 				await sleep(options.drawMs ?? 0, undefined, { signal: closing.signal });
-				if (record.aborted && imitation.stopsWithClient) throw new ClientLeft();
+				if (record.aborted && simulation.stopsWithClient) throw new ClientLeft();
 				const bytes = await drawPicture(drawing);
 				drawings.push(drawing);
 				return bytes;
@@ -54,7 +54,7 @@ export async function listen(
 				inFlight--;
 			}
 		};
-		if (!imitation.oneAtATime) return await work();
+		if (!simulation.oneAtATime) return await work();
 		const turn = lastTurn.then(work, work);
 		lastTurn = turn.catch(() => undefined);
 		return await turn;
@@ -79,8 +79,8 @@ export async function listen(
 			},
 		};
 		try {
-			imitation.check?.(record, options);
-			const route = imitation.routes[`${record.method} ${record.path}`] ?? imitation.notFound;
+			simulation.check?.(record, options);
+			const route = simulation.routes[`${record.method} ${record.path}`] ?? simulation.notFound;
 			return await route(record, tools);
 		} catch (error) {
 			if (error instanceof Refusal) return error;
@@ -107,8 +107,8 @@ export async function listen(
 			if (error instanceof ClientLeft || response.destroyed || response.headersSent) {
 				return void response.destroy();
 			}
-			// A mistake of the imitation's own must not look like a response of the real program.
-			send(response, { status: 500, body: `The imitation failed: ${String(error)}` });
+			// A mistake of the simulation's own must not look like a response of the real program.
+			send(response, { status: 500, body: `The simulation failed: ${String(error)}` });
 		});
 	});
 	server.keepAliveTimeout = 0;

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { detail } from './fastApi.cts';
 import { measure, now, parseSize, randomSeed } from './pictures.cts';
 import { modelList, ok, Refusal } from './responses.cts';
-import type { Imitation, PlannedResponse, ReceivedRequest, Tools } from './types.cts';
+import type { Simulation, PlannedResponse, ReceivedRequest, Tools } from './types.cts';
 
 // LiteLLM's proxy with a server of one's own behind it (model: openai/<name>), written after BerriAI/litellm:
 //   litellm/proxy/image_endpoints/endpoints.py at 00fc80b7, litellm/llms/openai/image_generation/gpt_transformation.py
@@ -11,7 +11,7 @@ import type { Imitation, PlannedResponse, ReceivedRequest, Tools } from './types
 // style are refused unless drop_params is set. The newer file above lets them through; in which release it stands
 // is not confirmed. Both pass on fields that OpenAI does not have unchanged.
 // The response keeps b64_json, url and revised_prompt of an image; id, seed and finish_reason get lost.
-// Not confirmed: which fields of an edit go on; this imitation sends on all of them.
+// Not confirmed: which fields of an edit go on; this simulation sends on all of them.
 
 const GPT_IMAGE = [
 	'background',
@@ -30,8 +30,8 @@ function refuse(status: number, message: string, type: string | null = null): Re
 	return new Refusal(status, { error: { message, type, param: null, code: String(status) } });
 }
 
-/** Imitates `litellm --config config.yaml`. */
-export const liteLlm: Imitation = {
+/** Simulates `litellm --config config.yaml`. */
+export const liteLlm: Simulation = {
 	defaultModel: 'sd3.5-large',
 	defaultKey: 'local-key',
 	oneAtATime: false,

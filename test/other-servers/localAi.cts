@@ -1,13 +1,13 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { now, randomSeed } from './pictures.cts';
 import { modelList, ok, Refusal } from './responses.cts';
-import type { Imitation, PlannedResponse, ReceivedRequest, Tools } from './types.cts';
+import type { Simulation, PlannedResponse, ReceivedRequest, Tools } from './types.cts';
 
 // LocalAI's image API, written after mudler/LocalAI at 82c191af (22 August 2026, after v4.9.0):
 //   core/http/endpoints/openai/image.go, core/http/middleware/request.go, core/http/routes/openai.go (no
 //   /images/edits), core/schema/openai.go (`step`), core/http/app.go and render.go (errors), core/http/auth/middleware.go.
 // `older` refuses an unknown model with 500 instead of 404, as releases before that check did.
-// An input picture goes as Base64 in `file`, `files` or `ref_images` of a generation, which this imitation takes.
+// An input picture goes as Base64 in `file`, `files` or `ref_images` of a generation, which this simulation takes.
 // Not confirmed: the texts that Go's JSON decoder gives for a value of another type, and how many pictures one model
 // draws at a time.
 
@@ -24,8 +24,8 @@ function refuse(code: number, message: string, type = '', headers = {}): Refusal
 	return new Refusal(code, { error: { code, message, type } }, headers);
 }
 
-/** Imitates `local-ai run flux.1-dev-ggml`. */
-export const localAi: Imitation = {
+/** Simulates `local-ai run flux.1-dev-ggml`. */
+export const localAi: Simulation = {
 	defaultModel: 'flux.1-dev-ggml',
 	oneAtATime: false,
 	stopsWithClient: true,

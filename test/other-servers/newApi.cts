@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { measure, now, parseSize, randomSeed, uploads } from './pictures.cts';
 import { ok, Refusal } from './responses.cts';
-import type { Imitation, PlannedResponse, ReceivedRequest, Tools } from './types.cts';
+import type { Simulation, PlannedResponse, ReceivedRequest, Tools } from './types.cts';
 
 // new-api, a relay, with an OpenAI channel, written after QuantumNous/new-api:
 //   dto/openai_image.go at 0640975b (MarshalJSON: only the fields of the struct go on), and
@@ -39,8 +39,8 @@ function refuse(status: number, message: string, code: string): Refusal {
 	return new Refusal(status, { error: { message, type: 'new_api_error', param: '', code } });
 }
 
-/** Imitates new-api in front of a server that takes StepFun's or vLLM-Omni's fields. */
-export const newApi: Imitation = {
+/** Simulates new-api in front of a server that takes StepFun's or vLLM-Omni's fields. */
+export const newApi: Simulation = {
 	defaultModel: 'step-image-edit-2',
 	defaultKey: 'local-key',
 	oneAtATime: false,

@@ -1,6 +1,6 @@
 import { now, measure, parseSize, randomSeed } from './pictures.cts';
 import { modelList, ok, Refusal } from './responses.cts';
-import type { Imitation, PlannedResponse, ReceivedRequest, Tools } from './types.cts';
+import type { Simulation, PlannedResponse, ReceivedRequest, Tools } from './types.cts';
 
 // Ollama's OpenAI-compatible images, written after ollama/ollama, middleware/openai.go at 077a50ba and openai/openai.go.
 // The endpoints were experimental, from v0.14.3 on, and are gone since v0.32.6 (issue 17893 calls it temporary; the
@@ -13,8 +13,8 @@ function refuse(status: number, message: string): Refusal {
 	return new Refusal(status, { error: { message, type, param: null, code: null } });
 }
 
-/** Imitates `ollama serve` with an image model. */
-export const ollama: Imitation = {
+/** Simulates `ollama serve` with an image model. */
+export const ollama: Simulation = {
 	defaultModel: 'x/z-image-turbo',
 	oneAtATime: true,
 	stopsWithClient: true,

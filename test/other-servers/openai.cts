@@ -1,7 +1,7 @@
 import type { ImageFormat } from '../stepfun-server/types.cts';
 import { now, parseSize, randomSeed, uploads } from './pictures.cts';
 import { modelList, ok, Refusal } from './responses.cts';
-import type { Imitation, PlannedResponse, ReceivedRequest, Tools } from './types.cts';
+import type { Simulation, PlannedResponse, ReceivedRequest, Tools } from './types.cts';
 
 // OpenAI's image API with gpt-image-1, which is closed source. Written after OpenAI's public API reference and the
 // literal responses that users quote, such as vercel/ai issue 6102 (response_format is an unknown parameter). The same
@@ -31,8 +31,8 @@ function refuse(status: number, message: string, param: string | null, code: str
 	return new Refusal(status, { error: { message, type, param, code } });
 }
 
-/** Imitates api.openai.com with gpt-image-1. */
-export const openai: Imitation = {
+/** Simulates api.openai.com with gpt-image-1. */
+export const openai: Simulation = {
 	defaultModel: 'gpt-image-1',
 	defaultKey: 'local-key',
 	oneAtATime: false,

@@ -8,12 +8,12 @@ import { openai } from './openai.cts';
 import { sglang } from './sglang.cts';
 import { siliconFlow } from './siliconFlow.cts';
 import { stableDiffusionCpp } from './stableDiffusionCpp.cts';
-import type { Imitation, OtherServer, OtherServerKind, OtherServerOptions } from './types.cts';
+import type { Simulation, OtherServer, OtherServerKind, OtherServerOptions } from './types.cts';
 import { vllmOmni } from './vllmOmni.cts';
 
 export type * from './types.cts';
 
-const IMITATIONS: Record<OtherServerKind, Imitation> = {
+const SIMULATIONS: Record<OtherServerKind, Simulation> = {
 	vllmOmni,
 	sglang,
 	lightX2V,
@@ -27,12 +27,12 @@ const IMITATIONS: Record<OtherServerKind, Imitation> = {
 };
 
 /** The kinds that can be started. */
-export const OTHER_SERVER_KINDS = Object.keys(IMITATIONS) as OtherServerKind[];
+export const OTHER_SERVER_KINDS = Object.keys(SIMULATIONS) as OtherServerKind[];
 
-/** Starts a strict imitation of a server that is not StepFun's, on a free loopback port. */
+/** Starts a strict simulation of a server that is not StepFun's, on a free loopback port. */
 export async function startOtherServer(
 	kind: OtherServerKind,
 	options: OtherServerOptions = {},
 ): Promise<OtherServer> {
-	return await listen(IMITATIONS[kind], options);
+	return await listen(SIMULATIONS[kind], options);
 }

@@ -3,7 +3,7 @@ import type { ImageFormat } from '../stepfun-server/types.cts';
 import { detail, validateForm, validateJson, type Fields, type Values } from './fastApi.cts';
 import { measure, mediaType, now, parseSize, randomSeed, uploads } from './pictures.cts';
 import { modelList, ok } from './responses.cts';
-import type { Imitation, PlannedResponse, ReceivedRequest, Tools } from './types.cts';
+import type { Simulation, PlannedResponse, ReceivedRequest, Tools } from './types.cts';
 
 // SGLang Diffusion's image API, written after sgl-project/sglang,
 //   python/sglang/multimodal_gen/runtime/entrypoints/openai/: image_api.py at 0230ddc2, utils.py at 00f0b39a,
@@ -40,8 +40,8 @@ const GENERATE: Fields = {
 	height: { type: 'integer' },
 };
 
-/** Imitates `sglang serve --model-path Qwen/Qwen-Image`. */
-export const sglang: Imitation = {
+/** Simulates `sglang serve --model-path Qwen/Qwen-Image`. */
+export const sglang: Simulation = {
 	defaultModel: 'Qwen/Qwen-Image',
 	oneAtATime: true,
 	stopsWithClient: false,

@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { measure, parseSize } from './pictures.cts';
 import { modelList, ok, Refusal } from './responses.cts';
-import type { Imitation, PlannedResponse, ReceivedRequest, Tools } from './types.cts';
+import type { Simulation, PlannedResponse, ReceivedRequest, Tools } from './types.cts';
 
 // SiliconFlow's image API, which is closed source. Written after its public API reference
 // (docs.siliconflow.cn, "images-generations", read in November 2026): sizes in `image_size`, pictures in `images`, an
 // edit as a generation with the picture in `image`. The link is documented to live for one hour.
 // Not confirmed: what happens to fields that it does not document (ignored here), the codes and texts of errors, and
-// whether a `data` list is sent beside `images`, which some users report; this imitation sends `images` alone.
+// whether a `data` list is sent beside `images`, which some users report; this simulation sends `images` alone.
 
 function refuse(status: number, code: number, message: string): Refusal {
 	return new Refusal(status, { code, message, data: null });
@@ -20,8 +20,8 @@ const RANGES: Record<string, [number, number]> = {
 	guidance_scale: [0, 20],
 };
 
-/** Imitates api.siliconflow.cn. */
-export const siliconFlow: Imitation = {
+/** Simulates api.siliconflow.cn. */
+export const siliconFlow: Simulation = {
 	defaultModel: 'Kwai-Kolors/Kolors',
 	defaultKey: 'local-key',
 	oneAtATime: false,

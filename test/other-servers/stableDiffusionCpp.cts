@@ -1,7 +1,7 @@
 import type { ImageFormat } from '../stepfun-server/types.cts';
 import { measure, now, uploads } from './pictures.cts';
 import { ok, Refusal } from './responses.cts';
-import type { Drawing, Imitation, PlannedResponse, ReceivedRequest, Tools } from './types.cts';
+import type { Drawing, Simulation, PlannedResponse, ReceivedRequest, Tools } from './types.cts';
 
 // The server of stable-diffusion.cpp, written after leejet/stable-diffusion.cpp at 97d29908 (19 August 2026):
 //   examples/server/routes_openai.cpp, runtime.cpp (output formats), examples/common/common.cpp
@@ -15,8 +15,8 @@ import type { Drawing, Imitation, PlannedResponse, ReceivedRequest, Tools } from
 const BLOCK = /<sd_cpp_extra_args>(.*?)<\/sd_cpp_extra_args>/;
 const DEFAULT_SIDE = 512;
 
-/** Imitates `sd-server`. */
-export const stableDiffusionCpp: Imitation = {
+/** Simulates `sd-server`. */
+export const stableDiffusionCpp: Simulation = {
 	defaultModel: 'sd-cpp-local',
 	oneAtATime: true,
 	stopsWithClient: false,

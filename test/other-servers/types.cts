@@ -93,7 +93,7 @@ export interface PlannedResponse {
 	headers?: Record<string, string>;
 }
 
-/** What an imitation may use of the listener. */
+/** What a simulation may use of the listener. */
 export interface Tools {
 	options: OtherServerOptions;
 	/** Waits for its turn, draws, and counts. Throws if the client left and this server gives up then. */
@@ -110,7 +110,7 @@ export type Route = (
 ) => PlannedResponse | Promise<PlannedResponse>;
 
 /** The behaviour of one server program. Its base URL ends in /v1. */
-export interface Imitation {
+export interface Simulation {
 	defaultModel: string;
 	defaultKey?: string;
 	/** Draws one picture after the other. */

@@ -9,7 +9,7 @@ import {
 } from './fastApi.cts';
 import { measure, now, parseSize, randomSeed, uploads } from './pictures.cts';
 import { modelList, ok, Refusal } from './responses.cts';
-import type { Imitation, PlannedResponse, ReceivedRequest, Tools } from './types.cts';
+import type { Simulation, PlannedResponse, ReceivedRequest, Tools } from './types.cts';
 
 // vLLM-Omni's image API, written after vllm-project/vllm-omni:
 //   vllm_omni/entrypoints/openai/protocol/images.py at 00a3619b, .../api_server.py at 005fd8ea
@@ -19,7 +19,7 @@ import type { Imitation, PlannedResponse, ReceivedRequest, Tools } from './types
 // FastAPI's `detail` list is seen only where the routes are mounted without vLLM's application.
 // The model is StepFun's NextStep-1.1, which vLLM-Omni serves for text to image only (pull request 612); for
 // edits the server has to be started with a model that can edit. Which response an edit gets from NextStep-1.1
-// is not confirmed, so this imitation edits with any model. Not confirmed either: the exact text of a
+// is not confirmed, so this simulation edits with any model. Not confirmed either: the exact text of a
 // validation error, which differs between releases of FastAPI. "file", the newest response_format, is left out.
 
 const MODEL = 'stepfun-ai/NextStep-1.1';
@@ -95,8 +95,8 @@ function misfit(errors: ValidationError[]): Refusal {
 	);
 }
 
-/** Imitates `vllm serve stepfun-ai/NextStep-1.1 --omni`. */
-export const vllmOmni: Imitation = {
+/** Simulates `vllm serve stepfun-ai/NextStep-1.1 --omni`. */
+export const vllmOmni: Simulation = {
 	defaultModel: MODEL,
 	oneAtATime: true,
 	stopsWithClient: true,

@@ -12,7 +12,7 @@ import {
 	type OtherServerKind,
 } from '../other-servers/server.cts';
 
-/** The imitation of a server for each format, with what its credential needs. */
+/** The simulation of a server for each format, with what its credential needs. */
 const KINDS: Array<[format: ServerFormat['value'], kind: OtherServerKind]> = [
 	['vllmOmni', 'vllmOmni'],
 	['sglang', 'sglang'],

@@ -48,7 +48,7 @@ const OPERATIONS: Record<string, Operation> = {
 	'/images/image2image': 'image2image',
 };
 
-/** Starts a strict local stand-in for StepFun's image API and the host of its result URLs. */
+/** Starts the StepFun test server, which checks requests as StepFun's image API does, and the host of its result URLs. */
 export async function startStepFunServer(
 	options: StepFunServerOptions = {},
 ): Promise<StepFunServer> {
