@@ -1,5 +1,5 @@
 /**
- * Mutation testing of what is pure: npm run mutation, or npm run mutation -- --mutate <file> for one file.
+ * Mutation testing of what is pure: npm run mutation, or npm run mutation -- --mutate <path> for one file.
  *
  * @type {import('@stryker-mutator/api/core').PartialStrykerOptions}
  */
@@ -22,5 +22,6 @@ export default {
 	reporters: ['clear-text', 'progress', 'json'],
 	clearTextReporter: { allowColor: false, logTests: false, reportTests: false },
 	jsonReporter: { fileName: '.mutation-report.json' },
-	thresholds: { high: 95, low: 90, break: 85 },
+	// One file alone may be below the bound.
+	thresholds: { high: 95, low: 90, break: process.argv.includes('--mutate') ? null : 85 },
 };
