@@ -220,6 +220,6 @@ async function run(testContext: TestContext): Promise<void> {
 
 /** n8n's AI Agent with the node as its tool, and a chat model that follows a script. */
 export const agentSuite: Suite = {
-	title: 'an AI agent makes a picture with the tool, and goes on after its errors',
+	title: 'an AI agent makes an image with the tool, and goes on after its errors',
 	run,
 };

@@ -122,23 +122,23 @@ const checkModeration: Check = async (run) => {
 	deepStrictEqual(run.values('Ask for Another Prompt', 'finishReason'), ['refused']);
 	deepStrictEqual(run.values('Record the Cost', 'finishReason'), ['content_filtered']);
 	const pictures = run.items('Use Image');
-	checkCount(pictures, 1, 'pictures');
+	checkCount(pictures, 1, 'images');
 	await run.checkPictures(pictures);
-	return '1 picture, 1 refused, 1 held back, each on its branch';
+	return '1 image, 1 refused, 1 held back, each on its branch';
 };
 
 const checkEnoughBalance: Check = async (run) => {
 	const pictures = run.items('Generate Image');
-	checkCount(pictures, 3, 'pictures');
+	checkCount(pictures, 3, 'images');
 	await run.checkPictures(pictures);
 	deepStrictEqual(run.values('Amount Spent', 'spent'), [0.06]);
 	checkCount(run.items('Stop'), 0, 'items at Stop');
-	return '3 pictures, 0.06 yuan spent';
+	return '3 images, 0.06 yuan spent';
 };
 
 const checkShortBalance: Check = async (run) => {
 	match(run.errorMessage ?? '', /needs 3 images, but the balance is enough for only 2/);
-	checkCount(run.items('Generate Image'), 0, 'pictures');
+	checkCount(run.items('Generate Image'), 0, 'images');
 	return `stopped before the first image: "${run.errorMessage}"`;
 };
 
