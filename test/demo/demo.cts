@@ -42,7 +42,7 @@ interface ImageService {
 }
 
 const TEST_IMAGES_NOTICE =
-	'These images come from a test server and are not real results: each one is a stock landscape, labeled with what the node requested.';
+	'These images come from the StepFun test server and are not real results: each one is a stock landscape, labeled with what the node requested.';
 
 const HOW_TO_GET_REAL_IMAGES = `${TEST_IMAGES_NOTICE}
 To get real images:
@@ -66,7 +66,7 @@ async function openImageService(): Promise<ImageService> {
 	return {
 		baseUrl: server.url,
 		apiKey: LOCAL_API_KEY,
-		description: `the test server of this repository, at ${server.url}`,
+		description: `the StepFun test server, at ${server.url}`,
 		isTestServer: true,
 		close: () => server.close(),
 	};
