@@ -412,6 +412,10 @@ export class Editor {
 
 	/** Takes a picture of the canvas, as far as there are nodes and notes on it. */
 	async shootCanvas(): Promise<Buffer> {
+		// The button is in front of the lower edge of a large workflow.
+		await this.page.addStyleTag({
+			content: '[data-test-id="execute-workflow-button"] { visibility: hidden; }',
+		});
 		return await this.shootPart(this.node().or(this.page.getByTestId('sticky')), {
 			margin: CANVAS_MARGIN,
 		});

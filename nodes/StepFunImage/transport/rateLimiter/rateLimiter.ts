@@ -21,6 +21,9 @@ const MINUTE_MS = 60_000;
 /**
  * Creates the rate limiter of an account, which everything in this process that uses the account's key shares.
  *
+ * The next task of the queue starts as soon as three parts allow it: the limits of its own credential, the concurrency
+ * that the service has accepted so far, and the cooldown after refusals and outages. They learn from each task's outcome.
+ *
  * @param windowMs the length of the "minute" of `requestsPerMinute`; tests shorten it
  */
 export function createRateLimiter(windowMs = MINUTE_MS, { now, sleep } = systemClock) {
