@@ -25,10 +25,14 @@ function numberOf(byteCount: number, value: number, isIntel = true): Buffer {
 
 function walk(format: ImageFormat) {
 	const sizes: string[] = [];
-	const parts = createPartReader((file) =>
-		FORMATS[format].read(file, (width, height) => sizes.push(`${width} × ${height}`)),
-	);
-	return { ...parts, sizes };
+	let isOver = false;
+	const parts = createPartReader(function* (file) {
+		const onSize = (width: number, height: number) => sizes.push(`${width} × ${height}`);
+		const isWhole = yield* FORMATS[format].read(file, onSize);
+		isOver = true;
+		return isWhole;
+	});
+	return { ...parts, isOver: () => isOver, sizes };
 }
 
 /** At how many bytes an image may end, and the sizes that are noted on the way. */

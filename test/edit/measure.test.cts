@@ -1,22 +1,19 @@
 import {
 	inspectImage,
-	measureImage,
 	readHeader,
 	type MeasuredImage,
 } from '../../nodes/StepFunImage/image/measure';
 import {
 	afterJpegStart,
 	bmp,
-	box,
 	heif,
 	heifHead,
 	heifSize,
 	jpegSegment,
+	measureImage,
 	pngChunk,
 	tiff,
 } from '../kit/craftedImages.cts';
-
-const KILOBYTE = 1024;
 
 function png(width: number, height: number): Buffer {
 	const header = Buffer.alloc(13);
@@ -86,12 +83,11 @@ describe.each(IMAGES)('The size of a %s', (format, make) => {
 	test('is read however the file is split into pieces', () => {
 		for (const pieceBytes of [1, 3, 64, 1000]) {
 			const inspector = inspectImage(file.subarray(0, 64))!;
-			for (let at = 64; at < file.length && inspector.sizeMayFollow(); at += pieceBytes) {
+			for (let at = 64; at < file.length; at += pieceBytes) {
 				inspector.write(file.subarray(at, at + pieceBytes));
 			}
 			expect(inspector.format).toBe(format);
 			expect(inspector.measured()).toEqual(measured);
-			expect(inspector.sizeMayFollow()).toBe(false);
 		}
 	});
 
@@ -130,58 +126,6 @@ describe('A size after much other data', () => {
 		const file = afterJpegStart(jpeg(30, 20), ...Array<Buffer>(5).fill(segment));
 		expect(await measureImage(file)).toMatchObject({ width: 30, height: 20 });
 		expect(await measureImage(file.toString('base64'))).toMatchObject({ width: 30, height: 20 });
-	});
-
-	test('is found in a HEIF up to 64 kB', async () => {
-		const behind = (bytes: number) => {
-			const type = box('ftyp', Buffer.from('heic\0\0\0\0mif1'));
-			const inner = box('iprp', box('ipco', heifSize(30, 20)));
-			const meta = box('meta', Buffer.concat([Buffer.alloc(4), inner]));
-			return Buffer.concat([
-				type,
-				box('free', Buffer.alloc(bytes - type.length - 8 - meta.length)),
-				meta,
-			]);
-		};
-		expect(await measureImage(behind(64 * KILOBYTE))).toMatchObject({ width: 30, height: 20 });
-		const tooFar = behind(64 * KILOBYTE + 1);
-		expect(await measureImage(tooFar)).toMatchObject({ width: null, height: null });
-		const inspector = inspectImage(tooFar.subarray(0, 40 * KILOBYTE))!;
-		expect(inspector.sizeMayFollow()).toBe(true);
-		inspector.write(tooFar.subarray(40 * KILOBYTE));
-		expect(inspector.sizeMayFollow()).toBe(false);
-		expect(inspector.measured()).toMatchObject({ width: null, height: null });
-	});
-
-	test('is searched for only in the first 64 bytes of a PNG', () => {
-		const inspector = inspectImage(png(30, 20).subarray(0, 20))!;
-		expect(inspector.sizeMayFollow()).toBe(true);
-		inspector.write(Buffer.alloc(43));
-		expect(inspector.sizeMayFollow()).toBe(true);
-		inspector.write(Buffer.alloc(1));
-		expect(inspector.sizeMayFollow()).toBe(false);
-	});
-
-	test('is searched for only in the first 200,000 parts of a JPEG', async () => {
-		const restarts = (count: number) => Buffer.alloc(2 * count, Buffer.from([0xff, 0xd0]));
-		const inspector = inspectImage(Buffer.from([0xff, 0xd8, 0xff, 0xd0]))!;
-		inspector.write(restarts(199_999 - 2));
-		expect(inspector.sizeMayFollow()).toBe(true);
-		inspector.write(restarts(1));
-		expect(inspector.sizeMayFollow()).toBe(false);
-
-		const behind = (parts: number) =>
-			afterJpegStart(jpeg(30, 20), restarts(parts), Buffer.alloc(128 * KILOBYTE, 0xff));
-		expect(await measureImage(behind(1000))).toMatchObject({ width: 30, height: 20 });
-		expect(await measureImage(behind(199_000))).toMatchObject({ width: null, height: null });
-	});
-
-	test('is not searched for after the end of an image', () => {
-		const inspector = inspectImage(Buffer.from([0xff, 0xd8, 0xff, 0xe0, 0, 2, 0xff]))!;
-		expect(inspector.sizeMayFollow()).toBe(true);
-		inspector.write(Buffer.from([0xd9]));
-		expect(inspector.sizeMayFollow()).toBe(false);
-		expect(inspector.measured()).toEqual({ format: 'jpg', width: null, height: null });
 	});
 });
 

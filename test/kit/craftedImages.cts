@@ -1,5 +1,7 @@
 /** Images built byte by byte, for what no encoder at hand writes. */
 
+import { inspectFile, piecesOf, type MeasuredImage } from '../../nodes/StepFunImage/image/measure';
+
 const SIDE = 8;
 
 /** A box of ISO-BMFF, which HEIF and AVIF are made of. */
@@ -149,3 +151,8 @@ export const SIGNATURE_ONLY = {
 	/** A HEIF without properties. */
 	heif: Buffer.concat([heifHead(Buffer.alloc(0)), box('mdat', Buffer.alloc(SIDE * SIDE))]),
 };
+
+/** What the node reads of an image, or of its Base64 text; `undefined` if it is not a raster image. */
+export async function measureImage(image: Buffer | string): Promise<MeasuredImage | undefined> {
+	return (await inspectFile(piecesOf(image))).image;
+}

@@ -18,25 +18,22 @@ interface Format {
 	 * as complete unless something shows that it is not.
 	 */
 	read(file: PartialFile, onSize: OnSize): PartReading;
-	/** How far into a file its size may be. Without a limit, much metadata may precede it. */
-	maxSizePosition?: number;
 }
 
 /** What is known of each format. The first one that matches counts. */
 export const FORMATS: Record<ImageFormat, Format> = {
-	png: { start: /^\x89PNG\r\n\cZ\n/, read: readPng, maxSizePosition: SIGNATURE_BYTES },
+	png: { start: /^\x89PNG\r\n\cZ\n/, read: readPng },
 	jpg: { start: /^\xff\xd8\xff/, read: readJpeg },
-	webp: { start: /^RIFF.{4}WEBP/s, read: readWebp, maxSizePosition: SIGNATURE_BYTES },
-	gif: { start: /^GIF8[79]a/, read: readGif, maxSizePosition: SIGNATURE_BYTES },
+	webp: { start: /^RIFF.{4}WEBP/s, read: readWebp },
+	gif: { start: /^GIF8[79]a/, read: readGif },
 	// TIFF and BigTIFF, in either byte order.
 	tiff: { start: /^(II[*+]\0|MM\0[*+])/, read: readTiff },
 	bmp: { start: new RegExp(`^BM.{12}[${BMP_HEADER_BYTES}]\\0{3}`, 's'), read: readBmp },
-	avif: { start: withBrand('avif|avis'), read: readIsoMedia, maxSizePosition: 64 * 1024 },
+	avif: { start: withBrand('avif|avis'), read: readIsoMedia },
 	heif: {
 		// Brands of still images and image sequences. Videos start in the same way, but with other brands.
 		start: withBrand('hei[cxms]|hev[cxms]|mif[123]|msf1|miaf'),
 		read: readIsoMedia,
-		maxSizePosition: 64 * 1024,
 	},
 };
 

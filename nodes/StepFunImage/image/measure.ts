@@ -11,9 +11,6 @@ export interface MeasuredImage {
 	height: number | null;
 }
 
-/** How many parts are searched for the size. A crafted file may have millions; a photo has a few hundred. */
-const MAX_MEASURED_PARTS = 200_000;
-
 /** In bytes, or in characters of Base64; a multiple of four, because four characters encode three bytes. */
 const PIECE_LENGTH = 64 * 1024;
 
@@ -28,12 +25,11 @@ export type ImageInspector = NonNullable<ReturnType<typeof inspectImage>>;
 export function inspectImage(header: Buffer) {
 	const format = formatOf(header);
 	if (format === undefined) return undefined;
-	const { read, maxSizePosition = Infinity } = FORMATS[format];
 	let measured: MeasuredImage = { format, width: null, height: null };
-	const reader = createPartReader((progress) =>
-		read(progress, (width, height) => {
-			const isSize = width > 0 && height > 0 && progress.position <= maxSizePosition;
-			if (isSize && measured.width === null) measured = { format, width, height };
+	const reader = createPartReader((file) =>
+		FORMATS[format].read(file, (width, height) => {
+			const isFirst = measured.width === null && width > 0 && height > 0;
+			if (isFirst) measured = { format, width, height };
 		}),
 	);
 	reader.write(header);
@@ -44,12 +40,6 @@ export function inspectImage(header: Buffer) {
 		write: reader.write,
 		/** The properties that are known so far. */
 		measured: () => measured,
-		/** Whether the size may be in the rest of the file. */
-		sizeMayFollow: () =>
-			measured.width === null &&
-			!reader.isOver() &&
-			reader.bytesRead() < maxSizePosition &&
-			reader.partsRead() < MAX_MEASURED_PARTS,
 		/** Whether the image is complete, unless something shows that it is not. */
 		isWhole: reader.mayEnd,
 		/** Whether the image is complete for certain. */
@@ -58,38 +48,31 @@ export function inspectImage(header: Buffer) {
 }
 
 /**
- * Reads an image's format and size, and only as much of it as necessary.
+ * Reads an image to its end, and yields to the event loop in between. Reads only the beginning of any other file.
  *
- * @param image the whole file, or its Base64 text without white space
- * @returns `undefined` if this is not a raster image
+ * @returns no `image` if the file is not a raster image
+ * @throws the errors of the file
  */
-export async function measureImage(image: Buffer | string): Promise<MeasuredImage | undefined> {
-	const inspector = await inspectPieces(image, (each) => each.sizeMayFollow());
-	return inspector?.measured();
-}
-
-/** Whether an image is complete. Its Base64 text must not contain white space. */
-export async function isWholeImage(image: Buffer | string): Promise<boolean> {
-	const inspector = await inspectPieces(image, () => true);
-	return inspector?.isWhole() === true;
-}
-
-/** Inspects an image piece by piece, and yields to the event loop in between. */
-async function inspectPieces(
-	image: Buffer | string,
-	goesOn: (inspector: ImageInspector) => boolean,
-): Promise<ImageInspector | undefined> {
-	const pieceAt = (at: number) =>
-		typeof image === 'string'
-			? Buffer.from(image.slice(at, at + PIECE_LENGTH), 'base64')
-			: image.subarray(at, at + PIECE_LENGTH);
-	const inspector = inspectImage(pieceAt(0));
-	for (let at = PIECE_LENGTH; inspector && at < image.length; at += PIECE_LENGTH) {
-		if (!goesOn(inspector)) break;
+export async function inspectFile(
+	file: AsyncIterable<Buffer>,
+): Promise<{ image?: MeasuredImage; isWhole: boolean }> {
+	const { header, bytes } = await readHeader(file);
+	const inspector = inspectImage(header);
+	for await (const chunk of bytes) {
+		if (chunk !== header) inspector?.write(chunk);
+		if (!inspector && chunk.length >= SIGNATURE_BYTES) break;
 		await yieldToEventLoop();
-		inspector.write(pieceAt(at));
 	}
-	return inspector;
+	return { image: inspector?.measured(), isWhole: inspector?.isWhole() === true };
+}
+
+/** The bytes of a file in pieces. Its Base64 text must not contain white space. */
+export async function* piecesOf(file: Buffer | string): AsyncGenerator<Buffer> {
+	for (let at = 0; at < file.length; at += PIECE_LENGTH) {
+		yield typeof file === 'string'
+			? Buffer.from(file.slice(at, at + PIECE_LENGTH), 'base64')
+			: file.subarray(at, at + PIECE_LENGTH);
+	}
 }
 
 /**

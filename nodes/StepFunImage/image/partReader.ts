@@ -27,7 +27,6 @@ export function createPartReader(begin: (file: PartialFile) => PartReading) {
 	/** The current piece, and its position in the file. */
 	let bytes: Buffer = Buffer.alloc(0);
 	let start = 0;
-	let partsRead = 0;
 	const file: PartialFile = {
 		position: 0,
 		mayEnd: false,
@@ -45,7 +44,6 @@ export function createPartReader(begin: (file: PartialFile) => PartReading) {
 			while (!part.done && at + part.value <= bytes.length) {
 				file.mayEnd = false;
 				part = reading.next(at);
-				partsRead++;
 				at = file.position - start;
 			}
 			const passed = part.done ? bytes.length : Math.min(at, bytes.length);
@@ -53,13 +51,9 @@ export function createPartReader(begin: (file: PartialFile) => PartReading) {
 			// A copy, because the caller uses the memory of the piece again.
 			bytes = Buffer.from(bytes.subarray(passed));
 		},
-		/** Whether the rest of the file does not matter. */
-		isOver: () => part.done === true,
 		/** Whether the file may end here. */
 		mayEnd: () => part.done === true || (file.mayEnd && file.position === start),
 		/** Whether the end of the image has been read. */
 		hasEnded: () => (part.done ? part.value === true : file.mayEnd && file.position === start),
-		bytesRead: () => start + bytes.length,
-		partsRead: () => partsRead,
 	};
 }

@@ -2,8 +2,7 @@ import type { IBinaryData } from 'n8n-workflow';
 
 import { Refusal } from '../errors/nodeErrors';
 import { truncate } from '../errors/truncate';
-import { SIGNATURE_BYTES } from '../image/formats';
-import { inspectImage, isWholeImage, measureImage, readHeader } from '../image/measure';
+import { inspectFile, piecesOf } from '../image/measure';
 import { fileOfBytes, UPLOAD_CHUNK_BYTES } from '../transport/upload';
 import { toUpload, type ImageRules } from './imageLimits';
 import type { InputImage, ItemContext } from './types';
@@ -59,7 +58,7 @@ async function fieldNames(item: ItemContext, entered: string): Promise<string[]>
 async function isImage(item: ItemContext, file: IBinaryData): Promise<boolean> {
 	const type = (file.mimeType as string | undefined) ?? '';
 	if (!UNKNOWN_TYPE.test(type)) return type.startsWith('image/');
-	return await inspectFile(item, file).then(
+	return await inspectBinaryData(item, file).then(
 		({ image }) => image !== undefined,
 		() => false,
 	);
@@ -73,12 +72,14 @@ async function inspectBinaryField(
 	const binaryData = findBinaryData(item, source);
 	const name = typeof source === 'string' ? source : 'Input Data Field Name';
 	const { id, data, fileName, mimeType } = binaryData;
-	const { bytes, image, isWhole } = await inspectFile(item, binaryData).catch((error: Error) => {
-		throw new Refusal(
-			`The file in '${name}' could not be opened: ${error.message}`,
-			"n8n's binary data storage no longer has it, or cannot be reached. Run the node that loads the file again.",
-		);
-	});
+	const { bytes, image, isWhole } = await inspectBinaryData(item, binaryData).catch(
+		(error: Error) => {
+			throw new Refusal(
+				`The file in '${name}' could not be opened: ${error.message}`,
+				"n8n's binary data storage no longer has it, or cannot be reached. Run the node that loads the file again.",
+			);
+		},
+	);
 	if (bytes === 0) {
 		throw new Refusal(
 			`The file in '${name}' is empty`,
@@ -155,24 +156,16 @@ function filesOf(item: ItemContext): Map<string, IBinaryData> {
 	return files;
 }
 
-/** Reads an image to its end, but only the beginning of any other file. */
-async function inspectFile(item: ItemContext, { id, data }: IBinaryData) {
+async function inspectBinaryData(item: ItemContext, { id, data }: IBinaryData) {
 	if (!id) {
-		const bytes = Buffer.byteLength(data, 'base64');
-		return { bytes, image: await measureImage(data), isWhole: await isWholeImage(data) };
+		return { bytes: Buffer.byteLength(data, 'base64'), ...(await inspectFile(piecesOf(data))) };
 	}
 	const { helpers } = item.functions;
 	const { fileSize: bytes } = await helpers.getBinaryMetadata(id);
 	if (bytes === 0) return { bytes, isWhole: false };
-	const stream = await helpers.getBinaryStream(id, UPLOAD_CHUNK_BYTES);
+	const stream = await helpers.getBinaryStream(id);
 	try {
-		const { header, bytes: chunks } = await readHeader(stream as AsyncIterable<Buffer>);
-		const inspector = inspectImage(header);
-		for await (const chunk of chunks) {
-			if (chunk !== header) inspector?.write(chunk);
-			if (!inspector && chunk.length >= SIGNATURE_BYTES) break;
-		}
-		return { bytes, image: inspector?.measured(), isWhole: inspector?.isWhole() === true };
+		return { bytes, ...(await inspectFile(stream as AsyncIterable<Buffer>)) };
 	} finally {
 		stream.destroy();
 	}

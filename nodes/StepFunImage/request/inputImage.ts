@@ -4,7 +4,7 @@ import { decodeUrl, isWebAddress } from '../catalogue/services';
 import { Refusal } from '../errors/nodeErrors';
 import { RequestFailure } from '../errors/requestFailure';
 import { truncate } from '../errors/truncate';
-import { isWholeImage, measureImage } from '../image/measure';
+import { inspectFile, piecesOf } from '../image/measure';
 import { downloadBytes } from '../transport/download';
 import type { Timeouts } from '../transport/timeLimits';
 import { fileOfBytes } from '../transport/upload';
@@ -95,14 +95,14 @@ async function resolveUrlImage(
 					`${host} sent a file without content. Open the address in a browser to see what it is.`,
 				);
 			}
-			const image = await measureImage(bytes);
+			const { image, isWhole } = await inspectFile(piecesOf(bytes));
 			if (!image) {
 				throw new Refusal(
 					"The file at 'Image URL' is not an image that can be edited",
 					`${host} sent something that is not a PNG, JPEG, WebP or other raster image. Open the address in a browser to see what it is.`,
 				);
 			}
-			const inspected = { image, bytes: bytes.length, isWhole: await isWholeImage(bytes) };
+			const inspected = { image, bytes: bytes.length, isWhole };
 			return fileOfBytes(bytes, toUpload('Image URL', inspected, rules, fileName));
 		},
 	};
@@ -143,7 +143,7 @@ async function resolveTextImage(
 			'Make the expression return the field that contains the image as Base64 text or as a data URI.',
 		);
 	}
-	const image = await measureImage(text);
+	const { image, isWhole } = await inspectFile(piecesOf(text));
 	if (!image) {
 		throw new Refusal(
 			`'${label}' does not contain an image that can be edited`,
@@ -158,7 +158,7 @@ async function resolveTextImage(
 		);
 	}
 	const bytes = Buffer.byteLength(text, 'base64');
-	const file = toUpload(label, { image, bytes, isWhole: await isWholeImage(text) }, rules);
+	const file = toUpload(label, { image, bytes, isWhole }, rules);
 	return {
 		fileName: file.name,
 		isRemote: false,
