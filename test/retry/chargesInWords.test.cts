@@ -276,23 +276,6 @@ test('The hint counts the 429s that the service sent', async () => {
 	);
 });
 
-test('Retry On Fail with changing prompts counts the discarded images of all tries', async () => {
-	await start({
-		faults: [{ when: { promptIncludes: 'bad' }, fault: { status: 400, delayMs: 300 } }],
-	});
-	const { error } = await runGenerate(
-		server,
-		{ prompt: '={{ $json.prompt + Math.random() }}' },
-		{
-			items: prompts('a', 'bad'),
-			retryOnFail: { maxTries: 2 },
-			credential: { apiKey },
-		},
-	);
-	expect(server.billed).toHaveLength(2);
-	expect(error?.description).toContain('2 other images');
-});
-
 test('Retry On Fail mentions the images of a try if it refuses the items of the next one', async () => {
 	await start({
 		faults: [{ when: { promptIncludes: 'bad' }, fault: { status: 500, delayMs: 300 } }],

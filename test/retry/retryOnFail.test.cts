@@ -189,15 +189,24 @@ describe('Retry On Fail', () => {
 		expect(edited.sort()).toEqual([10_000, 20_000, 30_000, 40_000, 50_000]);
 	});
 
-	test('A request that an expression changes is sent again', async () => {
-		const key = await start({ faults: [{ when: { nth: 2 }, fault: { status: 400 } }] });
-		const { error } = await generate(key, {
-			items: [{}, {}],
-			parameters: { prompt: '={{ Math.random() }}' },
-		});
-		expect(error).toBeUndefined();
-		expect(server.billed).toHaveLength(3);
-	});
+	test.each(ON_ERROR)(
+		'An image is not paid for again if an expression has another value in each try (On Error %s)',
+		async (onError) => {
+			const key = await start({ faults: [{ when: { nth: 2 }, fault: { status: 400 } }] });
+			const { items, errorItems, error } = await generate(key, {
+				onError,
+				items: [{}, {}, {}],
+				parameters: { prompt: '={{ Math.random() }}' },
+				options: { seed: '={{ Math.floor(Math.random() * 1e9) }}', numberOfImages: 2 },
+			});
+			expect(error).toBeUndefined();
+			expect(errorItems).toEqual([]);
+			expect(server.billed).toHaveLength(6);
+			const sent = server.billed.map(({ prompt, seed }) => ({ prompt, seed }));
+			const returned = items.map(({ json: { prompt, seed } }) => ({ prompt, seed }));
+			expect(returned).toEqual(expect.arrayContaining(sent));
+		},
+	);
 
 	test('The error of the last try counts the images of all tries', async () => {
 		const key = await start({

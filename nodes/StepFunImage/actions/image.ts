@@ -1,4 +1,4 @@
-import type { IDataObject, INodeExecutionData } from 'n8n-workflow';
+import type { INodeExecutionData } from 'n8n-workflow';
 
 import {
 	appendEarlierCharge,
@@ -10,7 +10,6 @@ import {
 } from '../errors/nodeErrors';
 import { RequestFailure, type Charge } from '../errors/requestFailure';
 import { readImageRequests, type ImageRequest, type ItemRequests } from '../request/readParameters';
-import { valueAt, type Routing } from '../request/routing';
 import type { ItemContext } from '../request/types';
 import { estimateCost } from './costs';
 import { downloadImage } from './downloadImage';
@@ -42,41 +41,28 @@ export function createImageAction(state: RunState): Action {
 		const { routing, cancelSignal, tries } = state;
 		const planned = await readImageRequests(item, parameters, routing, credential, cancelSignal);
 		const { requests, maxImagesPerRun } = planned;
-		// Computed once per item, because the parameters may contain an image as Base64 text.
-		const sent = [credential.scopeId, ...sentParameters(parameters, routing)];
-		const key = requestKey(tries, item.itemIndex, sent);
 		return {
-			send: async () => await makeImages(item, planned, state, key),
+			send: async () => await makeImages(item, planned, state),
 			images: requests.length,
 			cost: estimateCost(requests[0]),
 			maxImagesPerRun,
 			hasFailed: requests.some(
-				(_, index) => tries.responses.get(`${key} ${index}`) instanceof RequestFailure,
+				(_, index) => tries.responses.get(requestKey(item, index)) instanceof RequestFailure,
 			),
 		};
 	};
-}
-
-/** The parameters that decide what is sent. The others, such as the file's name, may differ between tries. */
-function sentParameters(parameters: IDataObject, { fields }: Routing): unknown[] {
-	const { operation, output, inputSource, inputUrl, inputText, binaryPropertyName } = parameters;
-	const { numberOfImages, additionalBodyFields } = (parameters.options ?? {}) as IDataObject;
-	const inputImage = [inputSource, inputUrl, inputText, binaryPropertyName];
-	const values = fields.map(({ path }) => valueAt(parameters, path));
-	return [operation, output, inputImage, values, numberOfImages, additionalBodyFields];
 }
 
 async function makeImages(
 	item: ItemContext,
 	{ requests, outputOptions }: ItemRequests,
 	state: RunState,
-	itemKey: string,
 ): Promise<ItemOutcome> {
 	const digests: string[] = [];
 	const outcomes = await Promise.all(
 		requests.map(async (request, index) => {
 			const signal = state.signalOf(Object.values(SCOPES).map((scopeOf) => scopeOf(request)));
-			const key = `${itemKey} ${index}`;
+			const key = requestKey(item, index);
 			return await makeImage({ item, request, outputOptions, state, key, signal, digests });
 		}),
 	);

@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
-import type { IExecuteFunctions, INodeExecutionData } from 'n8n-workflow';
+import type { IDataObject, IExecuteFunctions, INodeExecutionData } from 'n8n-workflow';
 
 import type { RequestFailure } from '../errors/requestFailure';
+import type { ItemContext } from '../request/types';
 import type { Cost } from './costs';
 import type { ImageResult } from './outputItems';
 import { createSummary, type RunSummary } from './summary';
@@ -11,6 +11,11 @@ export type PaidResponse = ImageResult | RequestFailure;
 
 /** The state that the tries of n8n's Retry On Fail share. n8n runs the node again with all its items. */
 export interface Tries {
+	/**
+	 * The parameters of each item in the first try. An expression with the time or a random number would give other values
+	 * in each try, and the images of the first ones would be lost.
+	 */
+	parameters: IDataObject[];
 	/** The charged responses of the tries so far, by `requestKey`. */
 	responses: Map<string, PaidResponse>;
 	/** The cost of each image that the service charged in the tries so far; `undefined` if it is not known. */
@@ -56,12 +61,11 @@ function runOf(functions: IExecuteFunctions, isTool: boolean): object {
 }
 
 function createTries(max: number, waitMs: number): Tries {
-	return { responses: new Map(), costs: [], summary: createSummary(), started: 0, max, waitMs };
+	const summary = createSummary();
+	return { parameters: [], responses: new Map(), costs: [], summary, started: 0, max, waitMs };
 }
 
-/** Identifies an item's requests across the tries of a run, by the `inputs` on which they depend, such as the prompt. */
-export function requestKey({ max }: Tries, itemIndex: number, inputs: unknown[]): string {
-	if (max === 1) return String(itemIndex);
-	const digest = createHash('sha256').update(JSON.stringify(inputs)).digest('base64');
-	return `${itemIndex} ${digest}`;
+/** Identifies a request across the tries of a run. `index` counts the requests of its item. */
+export function requestKey({ itemIndex }: ItemContext, index: number): string {
+	return `${itemIndex} ${index}`;
 }

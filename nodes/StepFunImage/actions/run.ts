@@ -112,7 +112,7 @@ async function prepareAll(
 	functions: IExecuteFunctions,
 	items: ItemContext[],
 	action: Action,
-	{ cancelSignal, summary }: RunState,
+	{ cancelSignal, summary, tries }: RunState,
 ): Promise<PreparedItem[]> {
 	const readParameters = createParameterReader(functions);
 	const credentials = new Map<string, Credential>();
@@ -121,7 +121,7 @@ async function prepareAll(
 		await yieldToEventLoop();
 		try {
 			cancelSignal.throwIfAborted();
-			const parameters = readParameters(item.itemIndex);
+			const parameters = (tries.parameters[item.itemIndex] ??= readParameters(item.itemIndex));
 			const credential = await readCredential(functions, item.itemIndex, credentials);
 			return await action(item, parameters, credential);
 		} catch (error) {
