@@ -104,20 +104,41 @@ test('The error of a download repeats a limited number of links, because each is
 	expect(error?.description?.length).toBeLessThan(30_000);
 });
 
-test('An execution that is canceled during a download says where the image is', async () => {
-	server.setResultFaults([{ times: 1, fault: { delayMs: 300, status: 503, retryAfter: 20 } }]);
+test.each(['stopWorkflow', 'continueRegularOutput'] as const)(
+	'An execution that is canceled during a download says where the image is (%s)',
+	async (onError) => {
+		server.setResultFaults([{ times: 1, fault: { delayMs: 300, status: 503, retryAfter: 20 } }]);
+		const cancelLater = async (cancel: () => void) => {
+			await waitFor('the download', () => server.resultRequests.length > 0);
+			setTimeout(cancel, 1_000);
+		};
+		const { items, error, status } = await runGenerate(
+			server,
+			{ output: 'fileAndUrl' },
+			{ onError, onStart: (cancel) => void cancelLater(cancel) },
+		);
+		expect(server.billed).toHaveLength(1);
+		expect(status).toBe('canceled');
+		const failed = items.map(({ json }) => ({ message: json.error, ...(json.details as object) }));
+		expect(failed[0] ?? error).toMatchObject({
+			message: expect.stringContaining('the execution was canceled'),
+			description: expect.stringContaining(`still at ${server.resultOrigin}/`),
+		});
+	},
+);
+
+test('Stop Workflow says how many images were paid for before the execution was canceled', async () => {
+	server.setFaults([{ when: { nth: 3 }, fault: { delayMs: 10_000 } }]);
 	const cancelLater = async (cancel: () => void) => {
-		await waitFor('the download', () => server.resultRequests.length > 0);
-		setTimeout(cancel, 1_000);
+		await waitFor('two images', () => server.billed.length === 2);
+		setTimeout(cancel, 500);
 	};
-	const { items } = await runGenerate(
+	const { error, status } = await runGenerate(
 		server,
-		{ output: 'fileAndUrl' },
-		{ onError: 'continueRegularOutput', onStart: (cancel) => void cancelLater(cancel) },
+		{},
+		{ items: [{}, {}, {}], onStart: (cancel) => void cancelLater(cancel) },
 	);
-	expect(server.billed).toHaveLength(1);
-	expect(items[0].json.error).toContain('the execution was canceled');
-	expect(items[0].json.details).toMatchObject({
-		description: expect.stringContaining(`still at ${server.resultOrigin}/`),
-	});
+	expect(status).toBe('canceled');
+	expect(error?.message).toBe('The execution was canceled');
+	expect(error?.description).toContain('2 other images of this run were made and charged');
 });

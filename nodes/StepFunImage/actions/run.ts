@@ -89,9 +89,11 @@ async function runOnce(
 		.map((input, itemIndex): ItemContext => ({ functions, node, input, itemIndex, isTool }));
 
 	const prepared = await prepareAll(functions, items, action, state);
-	if (!continueOnFail && cancelSignal.aborted && items.length > 0) throw canceledError(items[0]);
-	const refusal =
-		(continueOnFail ? undefined : refusedRowsError(prepared)) ?? imageLimitError(items, prepared);
+	const isCanceled = !continueOnFail && cancelSignal.aborted && items.length > 0;
+	const refusal = isCanceled
+		? canceledError(items[0])
+		: ((continueOnFail ? undefined : refusedRowsError(prepared)) ??
+			imageLimitError(items, prepared));
 	if (refusal && continueOnFail) {
 		// n8n would pass the input on as if it were the output.
 		return { items: items.map((item) => failedItem(item, refusal)), retryable: false };
@@ -195,10 +197,12 @@ async function collect(
 		// The failure that stopped the run, not one that followed from it.
 		const { item, error, charges } =
 			allFailures.find((failure) => failure.error === stop.signal.reason) ?? allFailures[0];
-		if (cancelSignal.aborted) throw canceledError(item);
+		// n8n shows the execution as canceled only if the message says so.
+		const isHidden = cancelSignal.aborted && !error.message.includes('canceled');
+		const shown = isHidden ? canceledError(item) : error;
 		// The error itself describes its own image.
-		appendDiscardedImages(error, costs.length - charges);
-		throw error;
+		appendDiscardedImages(shown, costs.length - (isHidden ? 0 : charges));
+		throw shown;
 	}
 	const items: INodeExecutionData[] = [];
 	for (const { results, failures } of outcomes) {
