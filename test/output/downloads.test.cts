@@ -1,7 +1,9 @@
 import type { NodeExecutionHint } from 'n8n-workflow';
 
+import { linkResponse, startHostileServer } from '../kit/hostileServer.cts';
+import { inputImage } from '../kit/images.cts';
 import { runGenerate } from '../kit/localRuns.cts';
-import type { NodeRunResult } from '../kit/runNode.cts';
+import { bytesOf, type NodeRunResult } from '../kit/runNode.cts';
 import { startStepFunServer, type StepFunServer } from '../stepfun-server/server.cts';
 
 // Downloads of finished images from their links.
@@ -46,6 +48,24 @@ test.each([403, 404])('A link that answers %i for a moment leads to the image', 
 	expect(items[0].binary?.data.mimeType).toBe('image/png');
 	expect(server.billed).toHaveLength(1);
 });
+
+test.each([200, 204])(
+	'A link that answers %i with nothing for a moment leads to the image',
+	async (status) => {
+		const png = await inputImage(40, 30);
+		const hostile = await startHostileServer(({ url }, response) => {
+			const files = hostile.requests.filter(({ method }) => method === 'GET').length;
+			if (url !== '/image.png') response.end(linkResponse(`${hostile.origin}/image.png`));
+			else if (files === 1) response.writeHead(status).end();
+			else response.end(png);
+		});
+		const { items, error } = await runGenerate(hostile, { output: 'fileAndUrl' });
+		await hostile.close();
+		expect(error).toBeUndefined();
+		expect((await bytesOf(items[0].binary?.data)).equals(png)).toBe(true);
+		expect(hostile.requests.filter(({ method }) => method === 'POST')).toHaveLength(1);
+	},
+);
 
 test('Different images behind links are not called identical, and identical ones are', async () => {
 	const parameters = { output: 'fileAndUrl', options: { numberOfImages: 3 } };

@@ -253,7 +253,7 @@ describe('Output: the download of Image File and URL fails', () => {
 			'sent something that is not an image: This is text where an image should be.',
 			'200',
 		],
-		['nothing', { emptyBody: true }, 'sent something that is not an image', '200'],
+		['nothing', { emptyBody: true }, 'The file is empty', '200'],
 		['dropped before the response', { drop: 'before-response' }, 'failed: socket hang up', null],
 		[
 			'half of the picture',

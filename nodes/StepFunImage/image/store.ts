@@ -50,6 +50,7 @@ export async function storeImage(
 	if (!inspector) {
 		// Throws if the connection broke after so few bytes.
 		for await (const { length } of chunks) if (length >= SIGNATURE_BYTES) break;
+		if (header.length === 0) throw new RequestFailure('truncated', { text: 'The file is empty' });
 		throw new RequestFailure('notAnImage', { text: printable(header) });
 	}
 	const hash = withDigest ? createHash('sha256') : undefined;
