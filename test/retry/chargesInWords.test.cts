@@ -276,29 +276,6 @@ test('The hint counts the 429s that the service sent', async () => {
 	);
 });
 
-test('Retry On Fail mentions the images of a try if it refuses the items of the next one', async () => {
-	await start({
-		faults: [{ when: { promptIncludes: 'bad' }, fault: { status: 500, delayMs: 300 } }],
-	});
-	const { binary } = await itemWithFile(await inputImage(64, 64));
-	const service = Container.get(BinaryDataService);
-	const original = service.getMetadata.bind(service);
-	const spy = jest.spyOn(service, 'getMetadata').mockImplementation(async (id) => {
-		if (server.requests.length > 0) throw new Error('gone');
-		return await original(id);
-	});
-	const { error } = await runEdit(
-		server,
-		['good', 'bad'].map((prompt) => ({ json: { prompt }, binary })),
-		{ ...PROMPT, options: { maxTries: 1 } },
-		{ credential: { apiKey }, retryOnFail: { maxTries: 2 } },
-	);
-	spy.mockRestore();
-	expect(server.billed).toHaveLength(1);
-	expect(error?.message).toContain('gone');
-	expect(error?.description).toContain('Another image of this run was made and charged');
-});
-
 test('A charged failure is not hidden by a later cancellation', async () => {
 	await start({
 		faults: [

@@ -1,3 +1,5 @@
+import { Container } from '@n8n/di';
+import { BinaryDataService } from 'n8n-core';
 import type { INode } from 'n8n-workflow';
 
 import { startHostileServer } from '../kit/hostileServer.cts';
@@ -205,6 +207,35 @@ describe('Retry On Fail', () => {
 			const sent = server.billed.map(({ prompt, seed }) => ({ prompt, seed }));
 			const returned = items.map(({ json: { prompt, seed } }) => ({ prompt, seed }));
 			expect(returned).toEqual(expect.arrayContaining(sent));
+		},
+	);
+
+	test.each(ON_ERROR)(
+		'A paid image is not lost if its input image cannot be opened any more (On Error %s)',
+		async (onError) => {
+			const key = await start({
+				faults: [
+					{ when: { promptIncludes: 'bad' }, times: 1, fault: { status: 400, delayMs: 300 } },
+				],
+			});
+			const { binary } = await itemWithFile(await inputImage(64, 64));
+			const service = Container.get(BinaryDataService);
+			const original = service.getMetadata.bind(service);
+			const spy = jest.spyOn(service, 'getMetadata').mockImplementation(async (id) => {
+				if (server.requests.length > 0) throw new Error('gone');
+				return await original(id);
+			});
+			const { items, errorItems, error } = await runEdit(
+				server,
+				['good', 'bad'].map((prompt) => ({ json: { prompt }, binary })),
+				{ prompt: '={{ $json.prompt }}' },
+				{ onError, credential: { apiKey: key }, retryOnFail: { maxTries: 2 } },
+			);
+			spy.mockRestore();
+			expect(error).toBeUndefined();
+			expect(errorItems).toEqual([]);
+			expect(items.map(({ json }) => json.error)).toEqual([undefined, undefined]);
+			expect(promptsBilled()).toEqual(['bad', 'good']);
 		},
 	);
 

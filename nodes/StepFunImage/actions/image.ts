@@ -39,7 +39,14 @@ const SCOPES: Record<number, (request: ImageRequest) => string> = {
 export function createImageAction(state: RunState): Action {
 	return async (item, parameters, credential) => {
 		const { routing, cancelSignal, tries } = state;
-		const planned = await readImageRequests(item, parameters, routing, credential, cancelSignal);
+		const { itemIndex } = item;
+		const planned = (tries.planned[itemIndex] ??= await readImageRequests(
+			item,
+			parameters,
+			routing,
+			credential,
+			cancelSignal,
+		));
 		const { requests, maxImagesPerRun } = planned;
 		return {
 			send: async () => await makeImages(item, planned, state),

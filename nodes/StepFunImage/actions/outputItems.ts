@@ -26,8 +26,6 @@ export interface ImageResult {
 	traceId?: string;
 	/** How many times the request was sent. */
 	tries: number;
-	/** The seed that was sent, which the next try of n8n's Retry On Fail may choose anew. */
-	seed?: number;
 	/** Whether a try before the last one was charged. */
 	earlierCharge?: Charge;
 }
@@ -63,7 +61,7 @@ export function toResult(
 			request,
 			{ ...response, traceId, tries },
 			{
-				seed: response.seed ?? result.seed ?? null,
+				seed: response.seed ?? request.seed ?? null,
 				width: image?.width,
 				height: image?.height,
 				fileName: image?.fileName,
@@ -98,8 +96,8 @@ function describeOutcome(
 
 /** The requested size and seed of an image as fields of its item, where they differ from what came. */
 export function findDifference(
-	{ expectedSize }: ImageRequest,
-	{ image, response, seed }: ImageResult,
+	{ expectedSize, seed }: ImageRequest,
+	{ image, response }: ImageResult,
 ) {
 	const hasOtherSize =
 		expectedSize &&

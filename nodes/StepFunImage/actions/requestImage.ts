@@ -36,7 +36,7 @@ interface ScheduledTask extends Pick<ImageTask, 'state' | 'signal'> {
 }
 
 /** The result of one try. */
-type AttemptResult = Omit<ImageResult, 'tries' | 'seed'>;
+type AttemptResult = Omit<ImageResult, 'tries'>;
 
 /**
  * Requests an image as the account allows, with retries.
@@ -65,7 +65,7 @@ export async function requestImage(
 		},
 	);
 	onCharged();
-	return { ...result, ...tried, seed: request.seed };
+	return { ...result, ...tried };
 }
 
 /**

@@ -1,6 +1,7 @@
-import type { IDataObject, IExecuteFunctions, INodeExecutionData } from 'n8n-workflow';
+import type { IExecuteFunctions, INodeExecutionData } from 'n8n-workflow';
 
 import type { RequestFailure } from '../errors/requestFailure';
+import type { ItemRequests } from '../request/readParameters';
 import type { ItemContext } from '../request/types';
 import type { Cost } from './costs';
 import type { ImageResult } from './outputItems';
@@ -12,10 +13,10 @@ export type PaidResponse = ImageResult | RequestFailure;
 /** The state that the tries of n8n's Retry On Fail share. n8n runs the node again with all its items. */
 export interface Tries {
 	/**
-	 * The parameters of each item in the first try. An expression with the time or a random number would give other values
-	 * in each try, and the images of the first ones would be lost.
+	 * The valid requests of each item. If each try read them again, an expression with the time or a random number would
+	 * change them, or a storage that fails would prevent them, and the images of the first try would be lost.
 	 */
-	parameters: IDataObject[];
+	planned: ItemRequests[];
 	/** The charged responses of the tries so far, by `requestKey`. */
 	responses: Map<string, PaidResponse>;
 	/** The cost of each image that the service charged in the tries so far; `undefined` if it is not known. */
@@ -62,7 +63,7 @@ function runOf(functions: IExecuteFunctions, isTool: boolean): object {
 
 function createTries(max: number, waitMs: number): Tries {
 	const summary = createSummary();
-	return { parameters: [], responses: new Map(), costs: [], summary, started: 0, max, waitMs };
+	return { planned: [], responses: new Map(), costs: [], summary, started: 0, max, waitMs };
 }
 
 /** Identifies a request across the tries of a run. `index` counts the requests of its item. */

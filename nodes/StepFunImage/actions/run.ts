@@ -114,7 +114,7 @@ async function prepareAll(
 	functions: IExecuteFunctions,
 	items: ItemContext[],
 	action: Action,
-	{ cancelSignal, summary, tries }: RunState,
+	{ cancelSignal, summary }: RunState,
 ): Promise<PreparedItem[]> {
 	const readParameters = createParameterReader(functions);
 	const credentials = new Map<string, Credential>();
@@ -123,7 +123,7 @@ async function prepareAll(
 		await yieldToEventLoop();
 		try {
 			cancelSignal.throwIfAborted();
-			const parameters = (tries.parameters[item.itemIndex] ??= readParameters(item.itemIndex));
+			const parameters = readParameters(item.itemIndex);
 			const credential = await readCredential(functions, item.itemIndex, credentials);
 			return await action(item, parameters, credential);
 		} catch (error) {
