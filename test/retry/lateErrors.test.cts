@@ -60,9 +60,12 @@ test.each([408, 500, 503])(
 	},
 );
 
-test('A 521 comes from a proxy that did not reach the server, however late', async () => {
-	expect((await run(521, 11_000, 'openai')).requests).toBe(3);
-});
+test.each([521, 530])(
+	'A %i comes from a proxy that did not reach the server, however late',
+	async (status) => {
+		expect((await run(status, 11_000, 'openai')).requests).toBe(3);
+	},
+);
 
 test('The time of a long upload does not count', async () => {
 	let requests = 0;

@@ -43,7 +43,7 @@ const RETRYABLE_STATUSES = new Set([
 const UNAVAILABLE_STATUSES = new Set([502, 503, 521, 522, 523, 530]);
 
 /** Statuses of a proxy that did not reach the server. */
-const UNREACHED_STATUSES = new Set([521, 522, 523]);
+const UNREACHED_STATUSES = new Set([521, 522, 523, 530]);
 
 /** Statuses of a proxy that stopped waiting for the server, which may still finish the image. */
 const PROXY_TIMEOUT_STATUSES = new Set([504, 520, 524]);
