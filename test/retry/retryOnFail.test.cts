@@ -7,7 +7,13 @@ import { inputImage, itemWithFile, pngOfBytes } from '../kit/images.cts';
 import { runEdit, runGenerate } from '../kit/localRuns.cts';
 import { bytesOf, type NodeRun } from '../kit/runNode.cts';
 import { LOCAL_API_KEY, startStepFunServer } from '../stepfun-server/server.cts';
-import type { Fault, StepFunServer, StepFunServerOptions } from '../stepfun-server/types.cts';
+import type {
+	Fault,
+	FaultRule,
+	ResultFaultRule,
+	StepFunServer,
+	StepFunServerOptions,
+} from '../stepfun-server/types.cts';
 
 // n8n runs a node again with all its items. What an earlier try made is paid for and must not be bought again.
 
@@ -236,6 +242,22 @@ describe('Retry On Fail', () => {
 			expect(errorItems).toEqual([]);
 			expect(items.map(({ json }) => json.error)).toEqual([undefined, undefined]);
 			expect(promptsBilled()).toEqual(['bad', 'good']);
+		},
+	);
+
+	test.each<[string, FaultRule[], ResultFaultRule[]]>([
+		['withheld', [{ when: { nth: 2 }, fault: { contentFiltered: true } }], []],
+		['not downloaded', [], [{ fault: { status: 410 } }]],
+	])(
+		'The charged tries of an image that was %s are not called other images',
+		async (_what, faults, resultFaults) => {
+			const truncated: FaultRule = { when: { nth: 1 }, fault: { cutBody: true, billed: true } };
+			const key = await start({ faults: [truncated, ...faults], resultFaults });
+			const { error } = await generate(key, { items: [{ prompt: 'one' }] });
+			expect(server.requests).toHaveLength(2);
+			expect(error?.description).toContain('has been charged');
+			expect(error?.description).toContain('An earlier try was charged.');
+			expect(error?.description).not.toContain('of this run');
 		},
 	);
 

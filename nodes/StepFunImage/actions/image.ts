@@ -117,8 +117,11 @@ async function makeImage(task: ImageTask): Promise<INodeExecutionData | ItemFail
 
 /** Counts how many images are charged for a task, and whether there may be more. */
 function countCharges({ request, state }: ImageTask, earlier: PaidResponse | undefined) {
-	const wasCharged = earlier instanceof RequestFailure ? earlier.charge === 'yes' : earlier;
-	let certain = wasCharged ? 1 : 0;
+	const charged =
+		earlier instanceof RequestFailure
+			? [earlier.charge, earlier.details.earlierCharge]
+			: [earlier && 'yes', earlier?.earlierCharge];
+	let certain = charged.filter((charge) => charge === 'yes').length;
 	let possible = certain > 0;
 	return {
 		add: (charge: Charge = 'yes') => {
