@@ -533,7 +533,7 @@ describe('Failures: On Error', () => {
 	test('With Include Input Fields turned off, a failed item keeps nothing of its input item', async () => {
 		const { items } = await runGenerate(
 			server,
-			{ ...parameters, options: { includeInputFields: false } },
+			{ ...parameters, options: { includeInputFields: '={{ false }}' } },
 			{ items: prompts, onError: 'continueRegularOutput' },
 		);
 		expect(Object.keys(items[2].json)).toEqual(['error', 'details']);

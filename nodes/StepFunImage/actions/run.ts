@@ -1,9 +1,4 @@
-import type {
-	IDataObject,
-	IExecuteFunctions,
-	INodeExecutionData,
-	INodeProperties,
-} from 'n8n-workflow';
+import type { IExecuteFunctions, INodeExecutionData, INodeProperties } from 'n8n-workflow';
 import pLimit from 'p-limit';
 
 import {
@@ -96,7 +91,7 @@ async function runOnce(
 			imageLimitError(items, prepared));
 	if (refusal && continueOnFail) {
 		// n8n would pass the input on as if it were the output.
-		return { items: items.map((item) => failedItem(item, refusal)), retryable: false };
+		return { items: items.map((item) => failedItem(item, refusal, state)), retryable: false };
 	}
 	if (refusal) {
 		// Those of an earlier try of n8n's Retry On Fail.
@@ -188,10 +183,8 @@ async function sendAll(
 }
 
 /** The output items of all input items. A failure becomes an item if the workflow continues on errors, or is thrown. */
-async function collect(
-	outcomes: ItemOutcome[],
-	{ cancelSignal, stop, continueOnFail, costs }: RunState,
-): Promise<INodeExecutionData[]> {
+async function collect(outcomes: ItemOutcome[], state: RunState): Promise<INodeExecutionData[]> {
+	const { cancelSignal, stop, continueOnFail, costs } = state;
 	const allFailures = outcomes.flatMap(({ failures }) => failures);
 	if (allFailures.length > 0 && !continueOnFail) {
 		// The failure that stopped the run, not one that followed from it.
@@ -208,16 +201,16 @@ async function collect(
 	for (const { results, failures } of outcomes) {
 		await yieldToEventLoop();
 		items.push(...results);
-		items.push(...failures.map(({ item, error }) => failedItem(item, error)));
+		items.push(...failures.map(({ item, error }) => failedItem(item, error, state)));
 	}
 	return items;
 }
 
 /** The output item for a failed item. It keeps the JSON of its input, as n8n's error output does. */
-function failedItem(item: ItemContext, error: NodeError): INodeExecutionData {
+function failedItem(item: ItemContext, error: NodeError, { tries }: RunState): INodeExecutionData {
 	const { onError, parameters } = item.node;
-	const { includeInputFields } = (parameters.options ?? {}) as IDataObject;
 	const isForUser = onError !== 'continueErrorOutput' && !item.isTool;
-	const keepsInput = isForUser && parameters.resource === 'image' && includeInputFields !== false;
-	return mergeInput(item, keepsInput ? 'json' : 'nothing', errorItem(item, error));
+	const { includeInput = 'json' } = tries.planned[item.itemIndex]?.outputOptions ?? {};
+	const included = isForUser && parameters.resource === 'image' ? includeInput : 'nothing';
+	return mergeInput(item, included, errorItem(item, error));
 }
