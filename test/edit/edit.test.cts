@@ -169,6 +169,22 @@ describe('Edit: the input field', () => {
 			expect(error?.message).toBeUndefined();
 			expect(server.requests[0].file?.bytes.equals(image)).toBe(true);
 		});
+
+		test.each(['data', '*'])(
+			'In combined binary mode Edit finds an image that n8n keeps in memory with %s',
+			async (binaryPropertyName) => {
+				const image = await inputImage(70, 50);
+				const data = { data: image.toString('base64'), mimeType: 'image/png' };
+				const { error } = await runEdit(
+					server,
+					[{ json: {}, binary: { data } }],
+					{ binaryPropertyName },
+					{ combineBinary: true, binaryMode: 'default' },
+				);
+				expect(error?.message).toBeUndefined();
+				expect(server.requests[0].file?.bytes.equals(image)).toBe(true);
+			},
+		);
 	});
 
 	test('An expression may give Edit the file itself, also from an earlier node', async () => {

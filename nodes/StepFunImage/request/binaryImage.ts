@@ -128,10 +128,16 @@ function isFile(value: unknown): value is IBinaryData {
 	return typeof (id ?? data) === 'string';
 }
 
-/** Finds a file with n8n's helper, which may return something else, such as a property that every object has. */
-function openField(item: ItemContext, name: string): IBinaryData | undefined {
+/**
+ * Finds a file in the item, or in its JSON with n8n's helper, which may return something else, such as a property that
+ * every object has. If the workflow's setting puts files into the JSON, the helper does not find those that n8n keeps in
+ * memory, because they stay outside.
+ */
+function openField({ functions, input, itemIndex }: ItemContext, name: string) {
 	try {
-		const found: unknown = item.functions.helpers.assertBinaryData(item.itemIndex, name);
+		const found: unknown = Object.hasOwn(input.binary ?? {}, name)
+			? input.binary?.[name]
+			: functions.helpers.assertBinaryData(itemIndex, name);
 		return isFile(found) ? found : undefined;
 	} catch {
 		return undefined;
