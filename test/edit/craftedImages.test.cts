@@ -1,6 +1,6 @@
 import { box, heifHead, heifSize, measureImage } from '../kit/craftedImages.cts';
 import { inputImage } from '../kit/images.cts';
-import { inspectImage } from '../../nodes/StepFunImage/image/measure';
+import { inspectFile, inspectImage } from '../../nodes/StepFunImage/image/measure';
 
 const MEGABYTE = 1024 * 1024;
 
@@ -66,8 +66,16 @@ describe('other work of n8n continues', () => {
 	const jpeg = Buffer.alloc(24 * MEGABYTE, Buffer.from([0xff, 0]));
 	jpeg.set([0xff, 0xd8, 0xff]);
 
+	async function* inOneChunk(file: Buffer): AsyncGenerator<Buffer> {
+		yield file;
+	}
+
 	test.each<[string, () => Promise<unknown>]>([
 		['a file is measured', async () => await measureImage(jpeg)],
+		[
+			'a file that a store gives in one chunk is measured',
+			async () => await inspectFile(inOneChunk(jpeg)),
+		],
 		['Base64 text is measured', async () => await measureImage(jpeg.toString('base64'))],
 	])('while %s', async (_what, read) => {
 		let turns = 0;

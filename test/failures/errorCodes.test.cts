@@ -239,6 +239,23 @@ test('Errors that are grouped by field are all shown', async () => {
 	expect(error?.message).toContain('The size is not supported.');
 });
 
+test('A model that is missing by its code in a response with status 200 costs nothing', async () => {
+	respond(200, { error: { code: 'model_not_found', message: 'no such model' } });
+	const { error } = await runGenerate(server, {}, { credential: credential() });
+	expect(error?.message).toMatch(/^The server does not have the model .*: no such model$/);
+	expect(error?.description).not.toContain('charged');
+	expect(server.requests).toHaveLength(1);
+});
+
+test('An error with status 401 in XML comes from the API, not from a page in front of it', async () => {
+	server.attackWith((_request, response) => {
+		response.writeHead(401, { 'content-type': 'application/xml' });
+		response.end('<?xml version="1.0"?><Error><Message>Unknown key</Message></Error>');
+	});
+	const { error } = await runGenerate(server, {}, { credential: credential() });
+	expect(error?.message).toMatch(/^The API key was not accepted: .*Unknown key/);
+});
+
 test('A task instead of an image is reported with its ID, and not requested again', async () => {
 	respond(200, { data: { task_id: 'T-7', task_status: 'submitted' } });
 	const { error } = await runGenerate(server, {}, { credential: credential() });

@@ -530,13 +530,25 @@ describe('Failures: On Error', () => {
 		});
 	});
 
-	test('With Include Input Fields turned off, a failed item keeps nothing of its input item', async () => {
+	test('With Include Input Fields turned off by an expression, a failed item keeps nothing of its input item', async () => {
 		const { items } = await runGenerate(
 			server,
 			{ ...parameters, options: { includeInputFields: '={{ false }}' } },
 			{ items: prompts, onError: 'continueRegularOutput' },
 		);
 		expect(Object.keys(items[2].json)).toEqual(['error', 'details']);
+	});
+
+	test('A refused item keeps nothing of its input item either', async () => {
+		const { items } = await runGenerate(
+			server,
+			{ ...parameters, options: { includeInputFields: false } },
+			{ items: [{ prompt: '', sku: 'A1' }], onError: 'continueRegularOutput' },
+		);
+		expect(items[0].json).toEqual({
+			error: "'Prompt' is empty",
+			details: expect.any(Object) as unknown,
+		});
 	});
 
 	test('The error output keeps the fields of the input item, so that it can be tried again', async () => {

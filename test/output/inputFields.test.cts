@@ -99,6 +99,29 @@ describe('Output: a node behind another one of its kind', () => {
 		for (const name of Object.keys(deviations)) expect(json).not.toHaveProperty(name);
 	});
 
+	test('A failed edit keeps nothing that says that the image before it succeeded', async () => {
+		const [first] = await run([{ json: { sku: 'A1' } }]);
+		server.setFaults([{ times: 1, fault: { status: 451 } }]);
+		const { items } = await runGenerate(
+			server,
+			{},
+			{ items: [first], onError: 'continueRegularOutput' },
+		);
+		expect(items[0].json).toMatchObject({ sku: 'A1', error: expect.any(String) as unknown });
+		for (const name of ['finishReason', 'width', 'fileSize', 'estimatedCost']) {
+			expect(items[0].json).not.toHaveProperty(name);
+		}
+	});
+
+	test('An image of which only the link is returned does not get the size of the image before it', async () => {
+		const [first] = await run([{ json: {} }]);
+		expect(first.json).toHaveProperty('width');
+		const [{ json }] = await run([first], { output: 'url' });
+		for (const name of ['width', 'height', 'mimeType', 'fileSize']) {
+			expect(json).not.toHaveProperty(name);
+		}
+	});
+
 	test("A row's own fields of these names stay", async () => {
 		const [{ json }] = await run([{ json: { charged: 'by card', requestedSize: 'XL' } }]);
 		expect(json).toMatchObject({ charged: 'by card', requestedSize: 'XL' });

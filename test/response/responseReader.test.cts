@@ -72,7 +72,7 @@ describe('Response: its fields', () => {
 		['of nothing', { data: [null] }, {}],
 		['an error as text', { error: 'no credit' }, { error: 'no credit' }],
 		['an error as an object', { error: { message: 'no credit' } }, { error: 'no credit' }],
-		['an error without a message', { error: { code: 7 } }, {}],
+		['an error without a message', { error: { code: 7 } }, { errorCodes: ['7', '7'] }],
 		['a list', [1], {}],
 	])('%s', async (_what, json, fields) => {
 		const { response, image } = await read([JSON.stringify(json)]);

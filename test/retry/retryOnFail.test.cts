@@ -5,7 +5,8 @@ import type { INode } from 'n8n-workflow';
 import { startHostileServer } from '../kit/hostileServer.cts';
 import { inputImage, itemWithFile, pngOfBytes } from '../kit/images.cts';
 import { runEdit, runGenerate } from '../kit/localRuns.cts';
-import { bytesOf, type NodeRun } from '../kit/runNode.cts';
+import { bytesOf, runNode, type NodeRun } from '../kit/runNode.cts';
+import { localCredential } from '../kit/stepFunCredential.cts';
 import { LOCAL_API_KEY, startStepFunServer } from '../stepfun-server/server.cts';
 import type {
 	Fault,
@@ -240,6 +241,30 @@ describe('Retry On Fail', () => {
 			spy.mockRestore();
 			expect(error).toBeUndefined();
 			expect(errorItems).toEqual([]);
+			expect(items.map(({ json }) => json.error)).toEqual([undefined, undefined]);
+			expect(promptsBilled()).toEqual(['bad', 'good']);
+		},
+	);
+
+	test.each(ON_ERROR)(
+		'A paid image is not lost if its credential cannot be read any more (On Error %s)',
+		async (onError) => {
+			const key = await start({
+				faults: [
+					{ when: { promptIncludes: 'bad' }, times: 1, fault: { status: 400, delayMs: 300 } },
+				],
+			});
+			const { items, error } = await runNode({
+				parameters: { operation: 'generate', prompt: '={{ $json.prompt }}' },
+				items: [{ prompt: 'good' }, { prompt: 'bad' }],
+				credential: () => {
+					if (server.requests.length > 0) throw new Error('the vault is closed');
+					return localCredential(server, { apiKey: key });
+				},
+				onError,
+				retryOnFail: { maxTries: 2 },
+			});
+			expect(error).toBeUndefined();
 			expect(items.map(({ json }) => json.error)).toEqual([undefined, undefined]);
 			expect(promptsBilled()).toEqual(['bad', 'good']);
 		},

@@ -1,3 +1,4 @@
+import { findModel } from '../../nodes/StepFunImage/catalogue/models';
 import {
 	findServerFormat,
 	type ServerFormat,
@@ -166,7 +167,7 @@ describe('A size', () => {
 		size: unknown,
 		model = 'other-model',
 		operation: 'generate' | 'edit' = 'generate',
-	) => expectedSize(findServerFormat(format), model, operation, size);
+	) => expectedSize(findServerFormat(format), findModel(model)?.operations[operation], size);
 
 	test.each([
 		['1024x768', 1024, 768],

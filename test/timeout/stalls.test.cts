@@ -202,6 +202,19 @@ describe('An input image that cannot be read', () => {
 		expect(next.error).toBeUndefined();
 	});
 
+	test('is waited for as long as it keeps coming', async () => {
+		async function* slowly() {
+			for (let at = 0; at < png.length; at += png.length / 4) {
+				await wait(150);
+				yield png.subarray(Math.floor(at), Math.floor(at + png.length / 4));
+			}
+		}
+		jest.spyOn(store(), 'getAsStream').mockImplementation(async () => Readable.from(slowly()));
+		const { error } = await runEdit(server, [item], quick, { credential: oneAtATime() });
+		expect(error).toBeUndefined();
+		expect(server.billed).toHaveLength(1);
+	});
+
 	test('is not taken for something else when its first bytes are the last', async () => {
 		async function* firstBytes() {
 			yield png.subarray(0, 5);

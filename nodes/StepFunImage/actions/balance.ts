@@ -50,7 +50,8 @@ export function createBalanceAction(functions: IExecuteFunctions, state: RunStat
 		return result;
 	});
 
-	return async (item, parameters, credential) => {
+	return async (item, read) => {
+		const { parameters, credential } = await read();
 		assertCredential(credential);
 		const options = (parameters.options ?? {}) as IDataObject;
 		const includeInput = readIncludeInput(options, 'nothing');

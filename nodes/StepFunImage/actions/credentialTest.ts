@@ -24,8 +24,9 @@ const VERSION = /\/v\d|[?&]api-version=/;
 /** An address that starts with its host, and has no login, which the message must not show. */
 const WITHOUT_SCHEME = /^(?!\w+:(?!\d))[^/\\@][^@]*$/;
 
-/** A host without a domain or with an IP address, whose server mostly has no certificate. */
-const LOCAL_HOST = /^([\d.]+|[^./:]+|host\.docker\.internal)([:/]|$)/i;
+/** Hosts of private networks, whose servers mostly have no certificate. */
+const LOCAL_HOST =
+	/^((10|127|192\.168|172\.(1[6-9]|2\d|3[01]))\.[\d.]+|[^./:]+|\[::1\]|\S+\.(localhost|local|lan|internal))([:/]|$)/i;
 
 /** Tests a credential when the user saves it, by requesting the list of models, which is free. */
 export async function testStepFunApi(

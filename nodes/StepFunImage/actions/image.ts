@@ -21,7 +21,7 @@ import {
 	type ImageResult,
 } from './outputItems';
 import { log, requestImage } from './requestImage';
-import { requestKey, type PaidResponse } from './retryOnFail';
+import type { PaidResponse } from './retryOnFail';
 import type { Action, ImageTask, ItemFailure, ItemOutcome, RunState } from './runState';
 
 /**
@@ -37,25 +37,20 @@ const SCOPES: Record<number, (request: ImageRequest) => string> = {
 
 /** Generate, Edit and Image to Image: sends one request for each image of an item. */
 export function createImageAction(state: RunState): Action {
-	return async (item, parameters, credential) => {
-		const { routing, cancelSignal, tries } = state;
-		const { itemIndex } = item;
-		const planned = (tries.planned[itemIndex] ??= await readImageRequests(
-			item,
-			parameters,
-			routing,
-			credential,
-			cancelSignal,
-		));
+	const { routing, cancelSignal, tries } = state;
+	return async (item, read) => {
+		const plan = async () => {
+			const { parameters, credential } = await read();
+			return await readImageRequests(item, parameters, routing, credential, cancelSignal);
+		};
+		const planned = (tries.planned[item.itemIndex] ??= await plan());
 		const { requests, maxImagesPerRun } = planned;
 		return {
 			send: async () => await makeImages(item, planned, state),
 			images: requests.length,
 			cost: estimateCost(requests[0]),
 			maxImagesPerRun,
-			hasFailed: requests.some(
-				(_, index) => tries.responses.get(requestKey(item, index)) instanceof RequestFailure,
-			),
+			hasFailed: requests.some((request) => tries.responses.get(request) instanceof RequestFailure),
 		};
 	};
 }
@@ -67,10 +62,9 @@ async function makeImages(
 ): Promise<ItemOutcome> {
 	const digests: string[] = [];
 	const outcomes = await Promise.all(
-		requests.map(async (request, index) => {
+		requests.map(async (request) => {
 			const signal = state.signalOf(Object.values(SCOPES).map((scopeOf) => scopeOf(request)));
-			const key = requestKey(item, index);
-			return await makeImage({ item, request, outputOptions, state, key, signal, digests });
+			return await makeImage({ item, request, outputOptions, state, signal, digests });
 		}),
 	);
 	state.summary.identical += digests.length - new Set(digests).size;
@@ -85,7 +79,7 @@ async function makeImages(
 /** Makes one image. A failure becomes one of the item, or a result if moderation caused it and the user wants that. */
 async function makeImage(task: ImageTask): Promise<INodeExecutionData | ItemFailure> {
 	const { item, request, outputOptions, state, signal } = task;
-	const earlier = state.tries.responses.get(task.key);
+	const earlier = state.tries.responses.get(request);
 	const charges = countCharges(task, earlier);
 	try {
 		if (earlier instanceof RequestFailure) throw earlier;
@@ -106,7 +100,7 @@ async function makeImage(task: ImageTask): Promise<INodeExecutionData | ItemFail
 			if (!failure && possible && error !== signal.reason) {
 				appendEarlierCharge(shown, certain > 0 ? 'was' : 'may have been');
 			}
-			const retryable = !(state.tries.responses.get(task.key) instanceof RequestFailure);
+			const retryable = !(state.tries.responses.get(request) instanceof RequestFailure);
 			return { item, error: shown, charges: certain, retryable };
 		};
 		// One failure may end thousands of requests that were not sent.
@@ -117,20 +111,19 @@ async function makeImage(task: ImageTask): Promise<INodeExecutionData | ItemFail
 
 /** Counts how many images are charged for a task, and whether there may be more. */
 function countCharges({ request, state }: ImageTask, earlier: PaidResponse | undefined) {
-	const charged =
+	const charges: Array<Charge | undefined> =
 		earlier instanceof RequestFailure
 			? [earlier.charge, earlier.details.earlierCharge]
 			: [earlier && 'yes', earlier?.earlierCharge];
-	let certain = charged.filter((charge) => charge === 'yes').length;
-	let possible = certain > 0;
 	return {
 		add: (charge: Charge = 'yes') => {
-			possible = true;
-			if (charge !== 'yes') return;
-			certain++;
-			state.costs.push(estimateCost(request));
+			charges.push(charge);
+			if (charge === 'yes') state.costs.push(estimateCost(request));
 		},
-		counted: () => ({ certain, possible }),
+		counted: () => ({
+			certain: charges.filter((charge) => charge === 'yes').length,
+			possible: charges.some((charge) => charge === 'yes' || charge === 'maybe'),
+		}),
 	};
 }
 
@@ -143,25 +136,23 @@ async function obtainImage(
 	earlier: ImageResult | undefined,
 	onCharged: (charge?: Charge) => void,
 ): Promise<ImageResult> {
-	const { outputOptions, state, key } = task;
+	const { request, outputOptions, state } = task;
 	const { responses, max } = state.tries;
-	const keep = (response: PaidResponse) => {
-		if (max > 1) responses.set(key, response);
+	const keep = <T extends PaidResponse>(response: T): T => {
+		if (max > 1) responses.set(request, response);
+		return response;
 	};
 	// In a moment, because another image of the item may have failed for good before, and stop the run first.
 	if (!earlier) await Promise.resolve();
 	try {
-		const result = earlier ?? (await requestImage(task, onCharged));
-		keep(result);
+		const result = earlier ?? keep(await requestImage(task, onCharged));
 		const { url } = result.response;
 		if (outputOptions.output === 'url' || result.image || !url) return result;
-		const image = await downloadImage(task, url, result);
-		keep({ ...result, image });
-		return { ...result, image };
+		return keep({ ...result, image: await downloadImage(task, url, result) });
 	} catch (error) {
 		// A link is kept, because its download can be repeated.
 		const isFinal = error instanceof RequestFailure && error.charge !== 'no' && !error.retryable;
-		if (isFinal && !responses.has(key)) keep(error);
+		if (isFinal && !responses.has(request)) keep(error);
 		throw error as Error;
 	}
 }

@@ -15,8 +15,11 @@ const MAX_SECONDS = 1e11;
 /** The fields by which a result of this node is recognized. */
 const RESULT_FIELDS = ['prompt', 'model', 'seed', 'finishReason', 'tries', 'id', 'traceId'];
 
-/** The fields that only some results have, and whose absence says something. */
-const OUTCOMES = 'requestedSize requestedSeed estimatedCost moderation charged'.split(' ');
+/** The fields that only some results have, and that are false for another image. */
+const OUTCOMES = [
+	...['width', 'height', 'mimeType', 'fileSize', 'otherUrls', 'requestedSize', 'requestedSeed'],
+	...['estimatedCost', 'finishReason', 'moderation', 'charged'],
+];
 
 /** The result of a successful request. */
 export interface ImageResult {
@@ -148,9 +151,8 @@ export function toItems(
 	options: OutputOptions & { isMultiImage: boolean },
 ): INodeExecutionData[] {
 	if (results.length === 0) return [];
-	const json = withoutOutcome(item.input.json);
-	const context = { ...item, input: { ...item.input, json } };
-	const toItem = (result: INodeExecutionData) => mergeInput(context, options.includeInput, result);
+	const others = withoutOutcome(item);
+	const toItem = (result: INodeExecutionData) => mergeInput(others, options.includeInput, result);
 	if (options.severalImagesAs === 'items' || !options.isMultiImage) return results.map(toItem);
 
 	return [
@@ -181,10 +183,12 @@ export function mergeInput(
 }
 
 /** Removes what an earlier node of this type says of the outcome of its own request, which is false for another image. */
-function withoutOutcome(json: IDataObject): IDataObject {
-	const isResult = RESULT_FIELDS.every((name) => Object.hasOwn(json ?? {}, name));
-	if (!isResult) return json;
-	return Object.fromEntries(Object.entries(json).filter(([name]) => !OUTCOMES.includes(name)));
+export function withoutOutcome(item: ItemContext): ItemContext {
+	const { input } = item;
+	const isResult = RESULT_FIELDS.every((name) => Object.hasOwn(input.json ?? {}, name));
+	if (!isResult) return item;
+	const kept = Object.entries(input.json).filter(([name]) => !OUTCOMES.includes(name));
+	return { ...item, input: { ...input, json: Object.fromEntries(kept) as IDataObject } };
 }
 
 /** n8n treats an item with a field named `error` as failed, so Retry On Fail would run the node, and pay, again. */

@@ -1,7 +1,12 @@
 import type { IN8nHttpFullResponse } from 'n8n-workflow';
 
 import { resolveLink } from '../catalogue/services';
-import { RequestFailure, type Charge, type FailureDetails } from '../errors/requestFailure';
+import {
+	RequestFailure,
+	statusOfCodes,
+	type Charge,
+	type FailureDetails,
+} from '../errors/requestFailure';
 import { truncate } from '../errors/truncate';
 import { formatOf } from '../image/formats';
 import { readHeader } from '../image/measure';
@@ -11,7 +16,13 @@ import { encodeBody } from '../request/body';
 import type { ImageRequest } from '../request/readParameters';
 import { toRequestFailure } from '../transport/networkFailure';
 import { rateLimiterFor } from '../transport/rateLimiter';
-import { assertOk, headerText, readChunks, type ByteStream } from '../transport/response';
+import {
+	assertOk,
+	headerText,
+	parseRetryAfter,
+	readChunks,
+	type ByteStream,
+} from '../transport/response';
 import { retry, type Attempt } from '../transport/retry';
 import { sendWithKey } from '../transport/send';
 import {
@@ -196,10 +207,17 @@ async function receiveImage(
 			throw new RequestFailure('contentFiltered', { seed, id });
 		});
 		if (!image && !whole.url) {
-			const { error, errorStatus: status, id, taskId } = whole;
-			const text = error ?? (truncate(parsed.url ?? '') || undefined);
-			const kind = status === undefined ? 'noImage' : 'status';
-			throw new RequestFailure(kind, { status, text, beginning, id, taskId });
+			const { error, errorCodes = [], id, taskId } = whole;
+			const status = statusOfCodes(errorCodes);
+			throw new RequestFailure(status === undefined ? 'noImage' : 'status', {
+				status,
+				errorCodes,
+				retryAfterMs: parseRetryAfter(response.headers['retry-after']),
+				text: error ?? (parsed.url && truncate(parsed.url)),
+				beginning,
+				id,
+				taskId,
+			});
 		}
 		return { response: whole, image, traceId };
 	} catch (error) {

@@ -1,8 +1,7 @@
 import type { IExecuteFunctions, INodeExecutionData } from 'n8n-workflow';
 
 import type { RequestFailure } from '../errors/requestFailure';
-import type { ItemRequests } from '../request/readParameters';
-import type { ItemContext } from '../request/types';
+import type { ImageRequest, ItemRequests } from '../request/readParameters';
 import type { Cost } from './costs';
 import type { ImageResult } from './outputItems';
 import { createSummary, type RunSummary } from './summary';
@@ -17,8 +16,8 @@ export interface Tries {
 	 * change them, or a storage that fails would prevent them, and the images of the first try would be lost.
 	 */
 	planned: ItemRequests[];
-	/** The charged responses of the tries so far, by `requestKey`. */
-	responses: Map<string, PaidResponse>;
+	/** The charged responses of the tries so far. */
+	responses: Map<ImageRequest, PaidResponse>;
 	/** The cost of each image that the service charged in the tries so far; `undefined` if it is not known. */
 	costs: Array<Cost | undefined>;
 	/** What happened in the last try. */
@@ -64,9 +63,4 @@ function runOf(functions: IExecuteFunctions, isTool: boolean): object {
 function createTries(max: number, waitMs: number): Tries {
 	const summary = createSummary();
 	return { planned: [], responses: new Map(), costs: [], summary, started: 0, max, waitMs };
-}
-
-/** Identifies a request across the tries of a run. `index` counts the requests of its item. */
-export function requestKey({ itemIndex }: ItemContext, index: number): string {
-	return `${itemIndex} ${index}`;
 }

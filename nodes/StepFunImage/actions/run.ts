@@ -1,4 +1,9 @@
-import type { IExecuteFunctions, INodeExecutionData, INodeProperties } from 'n8n-workflow';
+import type {
+	IDataObject,
+	IExecuteFunctions,
+	INodeExecutionData,
+	INodeProperties,
+} from 'n8n-workflow';
 import pLimit from 'p-limit';
 
 import {
@@ -17,7 +22,7 @@ import { createBalanceAction } from './balance';
 import { describeCosts } from './costs';
 import { createImageAction } from './image';
 import { createParameterReader } from './parameters';
-import { mergeInput } from './outputItems';
+import { mergeInput, withoutOutcome } from './outputItems';
 import { forgetToolCall, triesOf } from './retryOnFail';
 import {
 	createRunState,
@@ -56,6 +61,7 @@ export async function run(
 		}
 		tries.output = [items];
 		tries.responses.clear();
+		tries.planned = [];
 	}
 	if (isTool) forgetToolCall(functions);
 	// n8n shows only the hints of its own last try.
@@ -87,7 +93,7 @@ async function runOnce(
 	const isCanceled = !continueOnFail && cancelSignal.aborted && items.length > 0;
 	const refusal = isCanceled
 		? canceledError(items[0])
-		: ((continueOnFail ? undefined : refusedRowsError(prepared)) ??
+		: ((continueOnFail ? undefined : refusedRowsError(prepared, costs.length === 0)) ??
 			imageLimitError(items, prepared));
 	if (refusal && continueOnFail) {
 		// n8n would pass the input on as if it were the output.
@@ -118,9 +124,10 @@ async function prepareAll(
 		await yieldToEventLoop();
 		try {
 			cancelSignal.throwIfAborted();
-			const parameters = readParameters(item.itemIndex);
-			const credential = await readCredential(functions, item.itemIndex, credentials);
-			return await action(item, parameters, credential);
+			return await action(item, async () => ({
+				parameters: readParameters(item.itemIndex),
+				credential: await readCredential(functions, item.itemIndex, credentials),
+			}));
 		} catch (error) {
 			summary.refused++;
 			const refusal = toShownError(item, error, cancelSignal);
@@ -137,13 +144,13 @@ function toShownError(item: ItemContext, error: unknown, cancelSignal: AbortSign
 }
 
 /** One error for all refused rows, so that the user can correct them together. */
-function refusedRowsError(prepared: PreparedItem[]): NodeError | undefined {
+function refusedRowsError(prepared: PreparedItem[], isFree: boolean): NodeError | undefined {
 	const refused = prepared.flatMap(({ refusal: error }, index) =>
 		error ? [{ row: index + 1, error }] : [],
 	);
 	if (refused.length === 0) return undefined;
 	const [{ row, error }, ...others] = refused;
-	if (prepared.length > 1) appendRefusedRows(error, row, prepared.length, others);
+	if (prepared.length > 1) appendRefusedRows(error, row, prepared.length, others, isFree);
 	return error;
 }
 
@@ -194,7 +201,7 @@ async function collect(outcomes: ItemOutcome[], state: RunState): Promise<INodeE
 		const isHidden = cancelSignal.aborted && !error.message.includes('canceled');
 		const shown = isHidden ? canceledError(item) : error;
 		// The error itself describes its own image.
-		appendDiscardedImages(shown, costs.length - (isHidden ? 0 : charges));
+		appendDiscardedImages(shown, costs.length - (isHidden ? 0 : charges), !isHidden);
 		throw shown;
 	}
 	const items: INodeExecutionData[] = [];
@@ -206,11 +213,13 @@ async function collect(outcomes: ItemOutcome[], state: RunState): Promise<INodeE
 	return items;
 }
 
-/** The output item for a failed item. It keeps the JSON of its input, as n8n's error output does. */
+/** The output item for a failed item, with its input. At the error output, n8n itself adds the input's JSON. */
 function failedItem(item: ItemContext, error: NodeError, { tries }: RunState): INodeExecutionData {
 	const { onError, parameters } = item.node;
 	const isForUser = onError !== 'continueErrorOutput' && !item.isTool;
-	const { includeInput = 'json' } = tries.planned[item.itemIndex]?.outputOptions ?? {};
+	const { includeInputFields } = (parameters.options ?? {}) as IDataObject;
+	const unplanned = includeInputFields === false ? 'nothing' : 'json';
+	const { includeInput = unplanned } = tries.planned[item.itemIndex]?.outputOptions ?? {};
 	const included = isForUser && parameters.resource === 'image' ? includeInput : 'nothing';
-	return mergeInput(item, included, errorItem(item, error));
+	return mergeInput(withoutOutcome(item), included, errorItem(item, error));
 }

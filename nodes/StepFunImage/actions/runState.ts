@@ -22,11 +22,14 @@ const MAX_CONCURRENT_DOWNLOADS = 5;
 /** Low, because each input image stays in memory until its request starts. */
 const MAX_CONCURRENT_INPUT_IMAGES = 8;
 
-/** Reads and checks an item's parameters, and refuses invalid ones. Nothing is sent before all items are checked. */
+/**
+ * Reads and checks an item's parameters, and refuses invalid ones. Nothing is sent before all items are checked.
+ *
+ * @param read reads the parameters and the credential
+ */
 export type Action = (
 	item: ItemContext,
-	parameters: IDataObject,
-	credential: Credential,
+	read: () => Promise<{ parameters: IDataObject; credential: Credential }>,
 ) => Promise<PreparedItem>;
 
 /** An item whose parameters have been checked. */
@@ -67,8 +70,6 @@ export interface ImageTask {
 	request: ImageRequest;
 	outputOptions: OutputOptions;
 	state: RunState;
-	/** Identifies the request across the tries of n8n's Retry On Fail. */
-	key: string;
 	/** Aborts the request while it waits, if another failure has made it pointless. */
 	signal: AbortSignal;
 	/** The digests of the item's images so far. */

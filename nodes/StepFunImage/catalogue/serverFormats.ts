@@ -9,7 +9,7 @@
 
 import { OPERATIONS, type Operation } from './models';
 
-/** The fields of a request that all servers read, under the same names. */
+/** The fields of a request that have the same name on all servers that read them. */
 export const COMMON_FIELDS = ['model', 'prompt', 'size', 'response_format'];
 
 /**

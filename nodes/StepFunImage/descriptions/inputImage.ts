@@ -1,4 +1,4 @@
-import type { IDisplayOptions, INodeProperties } from 'n8n-workflow';
+import type { INodeProperties } from 'n8n-workflow';
 
 import { IMAGE_FORMATS } from '../catalogue/imageFormats';
 import { modelsFor, type Operation } from '../catalogue/models';
@@ -46,16 +46,15 @@ export function inputImageFields(operation: Operation): INodeProperties[] {
 			['url', 'text'],
 			`Where to get the image from. A URL is the easiest for a model to pass on. StepFun's models accept at most ${maxSide} × ${maxSide} pixels; ${accepted}.`,
 		),
-		...sourceFields('binary', {
+		...sourceFields(operation, 'binary', {
 			displayName: 'Input Data Field Name',
 			name: 'binaryPropertyName',
 			type: 'string',
 			default: 'data',
 			placeholder: 'e.g. data',
 			hint: 'The name of the input binary field containing the image. For several images, separate the names with commas, or enter * for all images of the item.',
-			displayOptions: showFor(operation),
 		}),
-		...sourceFields('url', {
+		...sourceFields(operation, 'url', {
 			displayName: 'Image URL',
 			name: 'inputUrl',
 			type: 'string',
@@ -63,16 +62,14 @@ export function inputImageFields(operation: Operation): INodeProperties[] {
 			placeholder: 'e.g. https://example.com/shoe.jpg',
 			description:
 				'Address of the image. It must open without a login. The node does not send the API key to it.',
-			displayOptions: showFor(operation),
 		}),
-		...sourceFields('text', {
+		...sourceFields(operation, 'text', {
 			displayName: 'Base64 Text',
 			name: 'inputText',
 			type: 'string',
 			default: '',
 			placeholder: 'e.g. data:image/png;base64,iVBORw0KGgo',
 			description: 'The image as Base64 text or as a data URI',
-			displayOptions: showFor(operation),
 		}),
 	];
 }
@@ -81,12 +78,15 @@ export function inputImageFields(operation: Operation): INodeProperties[] {
  * Two variants of the field for a source, of which n8n shows one: a required one if this source is chosen, and an
  * optional one if an expression chooses the source, because n8n then shows the fields of all sources.
  */
-function sourceFields(source: string, field: INodeProperties): INodeProperties[] {
-	const hideFor = (inputSource: NonNullable<IDisplayOptions['hide']>[string]) => ({
-		displayOptions: { ...field.displayOptions, hide: { inputSource } },
-	});
+function sourceFields(
+	operation: Operation,
+	source: string,
+	field: INodeProperties,
+): INodeProperties[] {
+	const { show } = showFor(operation);
+	const isAnother = [{ _cnd: { not: source } }];
 	return [
-		{ ...field, required: true, ...hideFor([{ _cnd: { not: source } }]) },
-		{ ...field, ...hideFor(['binary', 'url', 'text']) },
+		{ ...field, required: true, displayOptions: { show, hide: { inputSource: isAnother } } },
+		{ ...field, displayOptions: { show, hide: { inputSource: ['binary', 'url', 'text'] } } },
 	];
 }

@@ -155,13 +155,17 @@ export function errorItem({ node, itemIndex }: ErrorContext, error: NodeError): 
 	return { json: { error: error.message, [field]: details }, pairedItem: { item: itemIndex } };
 }
 
-/** Adds to an error how many other charged images n8n discards when the node stops. */
-export function appendDiscardedImages(error: NodeError, discarded: number): void {
+/**
+ * Adds to an error how many charged images n8n discards when the node stops.
+ *
+ * @param besides whether the error is about an image of its own, which is not counted
+ */
+export function appendDiscardedImages(error: NodeError, discarded: number, besides = false): void {
 	if (discarded === 0) return;
 	const [images, them] =
 		discarded === 1
-			? ['Another image of this run was', 'it']
-			: [`${discarded} other images of this run were`, 'them'];
+			? [`${besides ? 'Another' : 'An'} image of this run was`, 'it']
+			: [`${discarded} ${besides ? 'other ' : ''}images of this run were`, 'them'];
 	error.description =
 		`${error.description ?? ''} ${images} made and charged before the run stopped, and n8n discards ${them}. To keep successful images, set 'On Error' in this node's Settings to 'Continue' or 'Continue (using error output)'.`.trim();
 }
@@ -171,19 +175,25 @@ export function appendEarlierCharge(error: NodeError, was: 'was' | 'may have bee
 	error.description = `${error.description ?? ''} An earlier try ${was} charged.`.trim();
 }
 
-/** Adds to the error of the first refused row its number, that of all rows, and the other refused rows. */
+/**
+ * Adds to the error of the first refused row its number, that of all rows, and the other refused rows.
+ *
+ * @param isFree whether no earlier try of the run has sent anything
+ */
 export function appendRefusedRows(
 	error: NodeError,
 	row: number,
 	rows: number,
 	others: Array<{ row: number; error: NodeError }>,
+	isFree: boolean,
 ): void {
 	// Keeps the index out of the editor, which counts items from 0 and would append "[item 1]" to a message about row 2.
 	Object.defineProperty(error.context, 'itemIndex', { enumerable: false });
 	error.message = `Row ${row} of ${rows}: ${error.message}`;
 	// The advice for the other rows may be another one.
-	const advice = others.length > 0 ? `Row ${row}: ${error.description ?? ''}` : error.description;
-	error.description = `${advice ?? ''} Nothing was sent.`.trim();
+	const { description } = error;
+	const advice = description && others.length > 0 ? `Row ${row}: ${description}` : description;
+	error.description = [advice, isFree && 'Nothing was sent.'].filter(Boolean).join(' ');
 	if (others.length === 0) return;
 	const listed = others
 		.slice(0, MAX_SHOWN_ROWS)

@@ -59,6 +59,9 @@ const CREDIT_CODE =
 /** The codes with which services report a rate limit. */
 const RATE_LIMIT_CODE = /rate_?limit|too_?many_?requests|throttling/i;
 
+/** The code with which services report that they lack a model. */
+const UNKNOWN_MODEL_CODE = /^model_not_found$/i;
+
 /** Node.js's codes for a connection that cannot be established, such as an unknown host or a bad certificate. */
 const IMPOSSIBLE_CODES =
 	/^(ENOTFOUND|ERR_INVALID_\w+|ERR_TLS_\w+|ERR_SSL_WRONG_VERSION_NUMBER|CERT_\w+|DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_\w+)$/;
@@ -79,6 +82,7 @@ export function statusOfCodes(codes: string[]): number | undefined {
 	if (matches(CREDIT_CODE)) return 402;
 	if (matches(MODERATION_CODE)) return 451;
 	if (matches(RATE_LIMIT_CODE)) return 429;
+	if (matches(UNKNOWN_MODEL_CODE)) return 404;
 	return codes.map(Number).find((code) => code >= 400 && code < 500);
 }
 
@@ -87,7 +91,7 @@ export interface FailureDetails {
 	text?: string;
 	/** The beginning of a response without an image. */
 	beginning?: string;
-	/** The HTTP status of a failure of kind `status`, and the service's own codes for it. */
+	/** The HTTP status of a failure of kind `status`, or what a 200 stands for, and the service's own codes for it. */
 	status?: number;
 	errorCodes?: string[];
 	/** Whether a failure of kind `status` came with a web page instead of the response of an API. */
@@ -184,7 +188,7 @@ export class RequestFailure extends Error {
 	/** Whether the server lacks the model. new-api reports this with status 503. */
 	get isUnknownModel(): boolean {
 		const { status, text = '' } = this.details;
-		return this.hasCode(/^model_not_found$/i) || (status === 404 && /model/i.test(text));
+		return this.hasCode(UNKNOWN_MODEL_CODE) || (status === 404 && /model/i.test(text));
 	}
 
 	/** Whether the service seems to be down, so that other requests would fail too. */

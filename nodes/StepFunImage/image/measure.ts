@@ -56,14 +56,20 @@ export function inspectImage(header: Buffer) {
 export async function inspectFile(
 	file: AsyncIterable<Buffer>,
 ): Promise<{ image?: MeasuredImage; isWhole: boolean }> {
-	const { header, bytes } = await readHeader(file);
+	const { header, bytes } = await readHeader(inPieces(file));
 	const inspector = inspectImage(header);
-	for await (const chunk of bytes) {
-		if (chunk !== header) inspector?.write(chunk);
-		if (!inspector && chunk.length >= SIGNATURE_BYTES) break;
+	for await (const piece of bytes) {
+		if (piece !== header) inspector?.write(piece);
+		const isDone = inspector ? inspector.hasEnded() : piece.length >= SIGNATURE_BYTES;
+		if (isDone) break;
 		await yieldToEventLoop();
 	}
 	return { image: inspector?.measured(), isWhole: inspector?.isWhole() === true };
+}
+
+/** Some of n8n's stores give a whole file in one chunk, which would take too long to read at once. */
+async function* inPieces(file: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+	for await (const chunk of file) yield* piecesOf(chunk);
 }
 
 /** The bytes of a file in pieces. Its Base64 text must not contain white space. */

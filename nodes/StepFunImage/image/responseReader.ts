@@ -1,4 +1,4 @@
-import { RequestFailure, statusOfCodes, type FailureKind } from '../errors/requestFailure';
+import { RequestFailure, type FailureKind } from '../errors/requestFailure';
 import { truncate } from '../errors/truncate';
 import { errorCodesIn, errorTextIn } from '../transport/errorText';
 import { createJsonImageScanner, parseJson, tooLarge } from './jsonImageScanner';
@@ -14,9 +14,9 @@ export interface ImageResponse {
 	others?: Array<string | undefined>;
 	/** The ID of a task that the server has started instead of returning an image. */
 	taskId?: string;
-	/** The message of a server that reports an error with status 200, and the status that its codes stand for. */
+	/** The message and codes of a server that reports an error with status 200. */
 	error?: string;
-	errorStatus?: number;
+	errorCodes?: string[];
 }
 
 /** Enough for the largest image as Base64, with line breaks or escaped slashes. */
@@ -109,7 +109,7 @@ export async function readResponse<Stored>(
 			// Reads the rest of the response, for its ID and a link to the image, only if the response is at fault.
 			const response = await readRejected();
 			if (response) validate(response);
-			if (response?.url) return { response, beginning: '' };
+			if (response?.url) return { response, beginning: truncate(scanner.envelope().trim()) };
 			throw rejection.with({ id: response?.id });
 		}
 	} while (await readChunk());
@@ -166,6 +166,7 @@ function parseEnvelope(text: string, hasImage: boolean): ImageResponse {
 	const entry =
 		entries.find((each) => (hasImage ? isImage(each) : linkOf(each) !== undefined)) ??
 		asObject(entries[0]);
+	const errorCodes = errorCodesIn([body, entries]);
 	const finishReason = asShownText(entry.finish_reason);
 	// OpenAI's and Stability's spellings of StepFun's reason, and xAI's own flag.
 	const isFiltered =
@@ -189,7 +190,7 @@ function parseEnvelope(text: string, hasImage: boolean): ImageResponse {
 			.find((each) => each !== undefined),
 		// Some servers report the failure of an image in its own entry.
 		error: errorTextIn(body) ?? errorTextIn(entries),
-		errorStatus: statusOfCodes(errorCodesIn([body, entries])),
+		errorCodes: errorCodes.length > 0 ? errorCodes : undefined,
 	};
 }
 

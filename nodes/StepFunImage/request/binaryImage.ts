@@ -6,7 +6,7 @@ import { inspectFile, piecesOf } from '../image/measure';
 import { fileOfBytes, UPLOAD_CHUNK_BYTES } from '../transport/upload';
 import { toUpload, type ImageRules } from './imageLimits';
 import type { InputImage, ItemContext } from './types';
-import { showValue } from './validators';
+import { isUnset, showValue } from './validators';
 
 const ALL_IMAGES = '*';
 
@@ -17,28 +17,36 @@ const UNKNOWN_TYPE = /^((application|binary)\/octet-stream)?$/;
  * Finds the images in an item's binary fields, and checks them against a model's limits without decoding them.
  *
  * @param source a field's name, several separated by commas, `*` for all images, or names or a file from an expression
+ * @param onChunk called for each chunk that is read; what it throws ends the reading
  * @throws Refusal if the field does not exist, contains no image, or the image is incomplete or exceeds a limit
  */
 export async function findBinaryImages(
 	item: ItemContext,
 	source: unknown,
 	rules: ImageRules,
+	onChunk: () => void,
 ): Promise<InputImage[]> {
 	const isObject = typeof source === 'object' && source !== null && !Array.isArray(source);
-	const files = isObject ? [source as IBinaryData] : await fieldNames(item, String(source ?? ''));
+	const files = isObject
+		? [source as IBinaryData]
+		: await fieldNames(item, String(source ?? ''), onChunk);
 	const images: InputImage[] = [];
-	for (const file of files) images.push(await inspectBinaryField(item, file, rules));
+	for (const file of files) images.push(await inspectBinaryField(item, file, rules, onChunk));
 	return images;
 }
 
-async function fieldNames(item: ItemContext, entered: string): Promise<string[]> {
+async function fieldNames(
+	item: ItemContext,
+	entered: string,
+	onChunk: () => void,
+): Promise<string[]> {
 	const names = entered.trim();
 	// The common case, without a search of the item's JSON.
 	if (Object.hasOwn(item.input.binary ?? {}, names)) return [names];
 	const files = filesOf(item);
 	if (names === ALL_IMAGES) {
 		const images: string[] = [];
-		for (const [name, file] of files) if (await isImage(item, file)) images.push(name);
+		for (const [name, file] of files) if (await isImage(item, file, onChunk)) images.push(name);
 		if (images.length > 0) return images;
 		throw new Refusal(
 			"'Input Data Field Name' is *, but this item has no image",
@@ -55,10 +63,14 @@ async function fieldNames(item: ItemContext, entered: string): Promise<string[]>
 }
 
 /** Whether a file is an image by its type; by its content only if the type says nothing. */
-async function isImage(item: ItemContext, file: IBinaryData): Promise<boolean> {
+async function isImage(
+	item: ItemContext,
+	file: IBinaryData,
+	onChunk: () => void,
+): Promise<boolean> {
 	const type = (file.mimeType as string | undefined) ?? '';
 	if (!UNKNOWN_TYPE.test(type)) return type.startsWith('image/');
-	return await inspectBinaryData(item, file).then(
+	return await inspectBinaryData(item, file, onChunk).then(
 		({ image }) => image !== undefined,
 		() => false,
 	);
@@ -68,11 +80,12 @@ async function inspectBinaryField(
 	item: ItemContext,
 	source: string | IBinaryData,
 	rules: ImageRules,
+	onChunk: () => void,
 ): Promise<InputImage> {
 	const binaryData = findBinaryData(item, source);
 	const name = typeof source === 'string' ? source : 'Input Data Field Name';
 	const { id, data, fileName, mimeType } = binaryData;
-	const { bytes, image, isWhole } = await inspectBinaryData(item, binaryData).catch(
+	const { bytes, image, isWhole } = await inspectBinaryData(item, binaryData, onChunk).catch(
 		(error: Error) => {
 			throw new Refusal(
 				`The file in '${name}' could not be opened: ${error.message}`,
@@ -115,7 +128,7 @@ function findBinaryData(item: ItemContext, source: string | IBinaryData): IBinar
 	if (binaryData) return binaryData;
 	const present = [...filesOf(item).keys()];
 	throw new Refusal(
-		`'Input Data Field Name' is ${source === '' ? 'empty' : `'${showValue(source)}', but this item has no such binary field`}`,
+		`'Input Data Field Name' is ${isUnset(source) ? 'empty' : `'${showValue(source)}', but this item has no such binary field`}`,
 		present.length > 0
 			? `The item has: ${truncate(present.join(', '))}. Enter one of these names.`
 			: 'The item has no binary data. Put a node before this one that loads the image, such as Read/Write Files from Disk, HTTP Request or Google Drive.',
@@ -162,16 +175,25 @@ function filesOf(item: ItemContext): Map<string, IBinaryData> {
 	return files;
 }
 
-async function inspectBinaryData(item: ItemContext, { id, data }: IBinaryData) {
+async function inspectBinaryData(
+	item: ItemContext,
+	{ id, data }: IBinaryData,
+	onChunk: () => void,
+) {
 	if (!id) {
 		return { bytes: Buffer.byteLength(data, 'base64'), ...(await inspectFile(piecesOf(data))) };
 	}
 	const { helpers } = item.functions;
 	const { fileSize: bytes } = await helpers.getBinaryMetadata(id);
-	if (bytes === 0) return { bytes, isWhole: false };
 	const stream = await helpers.getBinaryStream(id);
+	async function* chunks(): AsyncGenerator<Buffer> {
+		for await (const chunk of stream as AsyncIterable<Buffer>) {
+			onChunk();
+			yield chunk;
+		}
+	}
 	try {
-		return { bytes, ...(await inspectFile(stream as AsyncIterable<Buffer>)) };
+		return { bytes, ...(await inspectFile(chunks())) };
 	} finally {
 		stream.destroy();
 	}

@@ -3,7 +3,7 @@ import type { InputImageLimits } from '../catalogue/models';
 import { Refusal, unreadableImage } from '../errors/nodeErrors';
 import type { MeasuredImage } from '../image/measure';
 
-/** The rules for an input image: its model's ID and limits. Without limits, only the format is checked. */
+/** The rules for an input image: its model's ID and limits. Without limits, only its format and its end are checked. */
 export interface ImageRules {
 	model: string;
 	limits?: InputImageLimits;

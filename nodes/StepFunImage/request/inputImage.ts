@@ -36,11 +36,17 @@ const MAX_SHOWN_CHARACTERS = 2_000;
 /** For models without their own limit: more than any image of 4096 × 4096 pixels needs. */
 const MAX_DOWNLOAD_BYTES = 64 * 1024 * 1024;
 
-/** Finds the input images of an item, and checks them as far as possible without reading them. Throws a Refusal. */
+/**
+ * Finds the input images of an item, and checks them, except those at a URL, which are downloaded later.
+ *
+ * @param onChunk called for each chunk of a file that is read; what it throws ends the reading
+ * @throws Refusal
+ */
 export async function resolveInputImages(
 	item: ItemContext,
 	parameters: IDataObject,
 	rules: InputImageRules,
+	onChunk: () => void,
 ): Promise<InputImage[]> {
 	const { inputSource, inputUrl, inputText, binaryPropertyName } = parameters;
 	const entered = { label: 'Input Image From', value: inputSource };
@@ -50,7 +56,7 @@ export async function resolveInputImages(
 		case 'text':
 			return [await resolveTextImage('Base64 Text', inputText, rules)];
 		default:
-			return await findBinaryImages(item, binaryPropertyName, rules);
+			return await findBinaryImages(item, binaryPropertyName, rules, onChunk);
 	}
 }
 

@@ -78,10 +78,14 @@ export async function readImageRequests(
 		operation === 'generate'
 			? [undefined]
 			: await withinLimits(
-					{ silenceMs: timeouts.silenceMs, totalMs: timeouts.silenceMs },
+					timeouts,
 					cancelSignal,
 					(seconds) => unreadableImage(` within ${seconds} seconds`),
-					async () => await resolveInputImages(item, parameters, rules),
+					async (signal, { onActivity }) =>
+						await resolveInputImages(item, parameters, rules, () => {
+							signal.throwIfAborted();
+							onActivity();
+						}),
 				);
 	if (count > 1) assertSeeds(fields.seed, additionalFields.seed, count, capabilities);
 	const isMultiImage = inputImages.length * count > 1;
@@ -100,7 +104,7 @@ export async function readImageRequests(
 				/** Without the settings that the prompt in the body may contain. */
 				prompt: String(fields.prompt ?? ''),
 				seed: toNumber(additionalFields.seed === undefined ? seed : additionalFields.seed),
-				expectedSize: expectedSize(format, model, operation, body.size),
+				expectedSize: expectedSize(format, capabilities, body.size),
 				/** The body without the input image, in the server's own names. */
 				fields: body,
 				inputImage,

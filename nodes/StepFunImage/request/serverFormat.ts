@@ -1,4 +1,9 @@
-import { findModel, OPERATION_NAMES, sizeValue, type Operation } from '../catalogue/models';
+import {
+	OPERATION_NAMES,
+	sizeValue,
+	type ModelCapabilities,
+	type Operation,
+} from '../catalogue/models';
 import { COMMON_FIELDS, type ServerFormat } from '../catalogue/serverFormats';
 import { Refusal } from '../errors/nodeErrors';
 import type { RoutedField } from './routing';
@@ -73,16 +78,19 @@ export function randomSeed({ needsSeed }: ServerFormat): number | undefined {
 	return needsSeed ? Math.floor(Math.random() * MAX_RANDOM_SEED) : undefined;
 }
 
-/** The expected size of an image; `undefined` if the `size` in the request only sets the area or says nothing. */
+/**
+ * The expected size of an image; `undefined` if the `size` in the request only sets the area or says nothing.
+ *
+ * @param capabilities those of the model; `undefined` for one that the catalogue does not know
+ */
 export function expectedSize(
 	format: ServerFormat,
-	model: string,
-	operation: Operation,
+	capabilities: ModelCapabilities | undefined,
 	size: unknown,
 ): { width: number; height: number } | undefined {
 	if (!format.hasStepFunModels) return parseSize(size);
-	// With a model that the catalogue does not know, either number may be the width.
-	const { sizes = [], sizeIsArea } = findModel(model)?.operations[operation] ?? {};
+	// With an unknown model, either number may be the width.
+	const { sizes = [], sizeIsArea } = capabilities ?? {};
 	return sizeIsArea ? undefined : sizes.find(({ apiValue }) => apiValue === size);
 }
 

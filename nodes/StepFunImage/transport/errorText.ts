@@ -46,7 +46,7 @@ export function errorCodesIn(value: unknown, depth = 0): string[] {
 	if (Array.isArray(value)) return value.slice(0, MAX_ERRORS).flatMap(inner);
 	const { error, errors, detail, code, type, message } = value as Record<string, unknown>;
 	// LiteLLM gives the kind of an error only at the start of its message.
-	const [kind] = (typeof message === 'string' && /^litellm\.\w+/.exec(message)) || [];
+	const kind = typeof message === 'string' ? /^litellm\.\w+/.exec(message)?.[0] : undefined;
 	const own = [code, type, kind].filter((each) => ['string', 'number'].includes(typeof each));
 	return [...[error, errors, detail].flatMap(inner), ...own.map(String)];
 }

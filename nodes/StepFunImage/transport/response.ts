@@ -89,7 +89,8 @@ export function toStatusFailure(
 		status,
 		text: errorText(beginning),
 		errorCodes: errorCodes(beginning),
-		isPage: /^\s*</.test(beginning),
+		// Some APIs describe their errors in XML.
+		isPage: /^\s*<(?!\?xml|Error)/i.test(beginning),
 		retryAfterMs: parseRetryAfter(headers['retry-after'], serversTime || undefined),
 		location: headerText(headers.location),
 		traceId: headerText(headers['x-trace-id']),
