@@ -4,6 +4,7 @@ import sharp from 'sharp';
 import { startHostileServer, type HostileServer } from '../kit/hostileServer.cts';
 import { inputImage, itemWithFile } from '../kit/images.cts';
 import { runEdit, runGenerate } from '../kit/localRuns.cts';
+import { SIGNS_LINKS } from '../kit/n8nDifferences.cts';
 import { startStepFunServer, type StepFunServer } from '../stepfun-server/server.cts';
 
 /** Follows StepFun's documentation. */
@@ -139,9 +140,14 @@ test('An Input Data Field Name whose expression returns nothing is refused, not 
 	expect(error?.message).toContain("'Input Data Field Name'");
 });
 
+/** An n8n that cannot serve links refuses the output first. */
+const ofLinks: Array<[string, INodeParameters]> = SIGNS_LINKS
+	? [['Link Lifetime', { output: 'n8nLink', linkLifetime: '={{ $json.value }}' }]]
+	: [];
+
 test.each<[string, INodeParameters]>([
+	...ofLinks,
 	['Output', { output: '={{ $json.value }}' }],
-	['Link Lifetime', { output: 'n8nLink', linkLifetime: '={{ $json.value }}' }],
 	['Input Image From', { inputSource: '={{ $json.value }}' }],
 	['Input Data Field Name', { binaryPropertyName: '={{ $json.value }}' }],
 	['Source Weight', { sourceWeight: '={{ $json.value }}' }],
