@@ -4,7 +4,7 @@ import { cpus, release, tmpdir, totalmem } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { build } from 'esbuild';
-import { endWithUsage, readArguments } from '../kit/readArguments.cts';
+import { readArguments, usageError } from '../kit/readArguments.cts';
 import { withCleanUp, type CleanUp } from '../n8n/cleanUp.cts';
 import { installN8n, type N8nInstallation } from '../n8n/install.cts';
 import { packPackage } from '../package/pack.cts';
@@ -46,7 +46,7 @@ interface Options {
 	render: boolean;
 }
 
-function readOptions(): Options {
+function readOptions(): Options | undefined {
 	const values = readArguments(USAGE, {
 		only: { type: 'string' },
 		client: { type: 'string' },
@@ -55,14 +55,15 @@ function readOptions(): Options {
 		output: { type: 'string' },
 		render: { type: 'boolean' },
 	});
+	if (!values) return undefined;
 	const choose = (list: string | undefined, known: string[], what: string) => {
 		const chosen = list?.split(',');
 		const unknown = chosen?.find((name) => !known.includes(name));
-		if (unknown !== undefined) endWithUsage(`There is no ${what} '${unknown}'`, USAGE);
+		if (unknown !== undefined) throw usageError(`There is no ${what} '${unknown}'`, USAGE);
 		return chosen;
 	};
 	const runs = values.runs === undefined ? undefined : Number(values.runs);
-	if (runs !== undefined && !(runs >= 1)) endWithUsage('--runs takes a number from 1', USAGE);
+	if (runs !== undefined && !(runs >= 1)) throw usageError('--runs takes a number from 1', USAGE);
 	const cases = choose(values.only, ALL_CASES, 'case');
 	const clients = choose(values.client, Object.keys(CLIENT_TITLES), 'client');
 	const isWhole = !cases && !clients && !runs;
@@ -183,6 +184,7 @@ async function measure(options: Options, cleanUp: CleanUp): Promise<void> {
 
 async function main(): Promise<void> {
 	const options = readOptions();
+	if (!options) return;
 	if (!options.render) return await withCleanUp((cleanUp) => measure(options, cleanUp));
 	const results = await readResults(DOCS);
 	if (!results) throw new Error('There are no figures yet.');
@@ -190,6 +192,6 @@ async function main(): Promise<void> {
 }
 
 main().catch((error: Error) => {
-	console.error(`\nThe benchmark failed. ${error.stack}`);
+	console.error(`\nThe benchmark failed. ${error.message}`);
 	process.exitCode = 1;
 });

@@ -129,6 +129,7 @@ async function main(): Promise<void> {
 		open: { type: 'boolean', default: false },
 		...REMOTE_OPTIONS,
 	});
+	if (!options) return;
 	const remote = findRemote(options);
 	const startedAt = Date.now();
 	const log = (line: string) =>

@@ -83,6 +83,7 @@ async function main(): Promise<void> {
 		port: { type: 'string', default: '5678' },
 		'stepfun-port': { type: 'string', default: '8787' },
 	});
+	if (!options) return;
 	const interrupted = new Promise<void>((resolveInterrupt) => {
 		process.once('SIGINT', resolveInterrupt);
 		process.once('SIGTERM', resolveInterrupt);

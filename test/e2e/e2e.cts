@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
-import { endWithUsage, readArguments } from '../kit/readArguments.cts';
+import { readArguments, usageError } from '../kit/readArguments.cts';
 import { withCleanUp } from '../n8n/cleanUp.cts';
 import { installN8n } from '../n8n/install.cts';
 import { packPackage } from '../package/pack.cts';
@@ -40,7 +40,7 @@ function choose(only: string | undefined): Array<[string, Suite]> {
 	const names = only.split(',');
 	const unknown = names.filter((name) => !(name in SUITES));
 	if (unknown.length > 0) {
-		endWithUsage(`There is no suite '${unknown.join("', '")}'`, USAGE);
+		throw usageError(`There is no suite '${unknown.join("', '")}'`, USAGE);
 	}
 	return all.filter(([name]) => names.includes(name));
 }
@@ -50,6 +50,7 @@ async function main(): Promise<void> {
 		only: { type: 'string' },
 		save: { type: 'boolean', default: false },
 	});
+	if (!options) return;
 	const suites = choose(options.only);
 	const startedAt = Date.now();
 	const log: Log = (line) =>

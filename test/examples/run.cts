@@ -4,7 +4,7 @@ import { dirname, join, resolve } from 'node:path';
 import { launchChromium } from '../editor/chromium.cts';
 import { openEditor } from '../editor/editor.cts';
 import { savePicture } from '../editor/savePicture.cts';
-import { endWithUsage, readArguments } from '../kit/readArguments.cts';
+import { readArguments, usageError } from '../kit/readArguments.cts';
 import { withCleanUp, type CleanUp } from '../n8n/cleanUp.cts';
 import { CREDENTIAL_TYPE, prepareExample } from '../n8n/example.cts';
 import { installN8n } from '../n8n/install.cts';
@@ -171,8 +171,9 @@ async function main(): Promise<void> {
 		pictures: { type: 'boolean', default: false },
 		...REMOTE_OPTIONS,
 	});
+	if (!options) return;
 	const remote = findRemote(options);
-	if (remote && options.pictures) endWithUsage('--pictures works only without --n8n', USAGE);
+	if (remote && options.pictures) throw usageError('--pictures works only without --n8n', USAGE);
 	const startedAt = Date.now();
 	const log = (line: string) =>
 		console.log(`[${String(Math.round((Date.now() - startedAt) / 1000)).padStart(3)} s] ${line}`);

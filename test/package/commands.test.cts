@@ -12,18 +12,32 @@ const COMMANDS = Object.entries(packageJson.scripts).filter(
 	([name, command]) => command.startsWith('node ') && !WITHOUT_OPTIONS.includes(name),
 );
 
+async function run(command: string, option: string) {
+	const child = spawn(process.execPath, [...command.split(' ').slice(1), option], {
+		cwd: REPOSITORY,
+	});
+	const [output, error] = await Promise.all([
+		text(child.stdout),
+		text(child.stderr),
+		new Promise((resolveExit) => child.once('exit', resolveExit)),
+	]);
+	return { output, error, exitCode: child.exitCode };
+}
+
 describe.each(COMMANDS)('npm run %s', (name, command) => {
+	const usage = `Usage: npm run ${name} -- [options]`;
+
 	it('answers an unknown option with its usage', async () => {
-		const child = spawn(process.execPath, [...command.split(' ').slice(1), '--unknown'], {
-			cwd: REPOSITORY,
-		});
-		const [error] = await Promise.all([
-			text(child.stderr),
-			new Promise((resolveExit) => child.once('exit', resolveExit)),
-		]);
+		const { error, exitCode } = await run(command, '--unknown');
 		expect(error).toMatch(`Unknown option '--unknown'`);
-		expect(error).toMatch(`Usage: npm run ${name} -- [options]`);
+		expect(error).toMatch(usage);
 		expect(error).not.toMatch(/^ +at /m);
-		expect(child.exitCode).toBe(1);
+		expect(exitCode).toBe(1);
+	});
+
+	it('prints its usage for --help, and does nothing else', async () => {
+		const { output, error, exitCode } = await run(command, '--help');
+		expect(output.startsWith(usage)).toBe(true);
+		expect([error, exitCode]).toEqual(['', 0]);
 	});
 });

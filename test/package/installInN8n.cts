@@ -13,6 +13,7 @@ const USAGE = `Usage: npm run install-in-n8n -- [options]
 
 async function main(): Promise<void> {
 	const options = readArguments(USAGE, { 'user-folder': { type: 'string' } });
+	if (!options) return;
 	const userFolder = options['user-folder'] ?? process.env.N8N_USER_FOLDER ?? homedir();
 	const workFolder = await mkdtemp(join(tmpdir(), 'stepfun-image-pack-'));
 	try {

@@ -1,4 +1,4 @@
-import { endWithUsage, readArguments } from '../kit/readArguments.cts';
+import { readArguments, usageError } from '../kit/readArguments.cts';
 import { LOCAL_API_KEY, startStepFunServer } from './server.cts';
 
 const USAGE = `Usage: npm run stepfun-server -- [options]
@@ -12,7 +12,7 @@ const USAGE = `Usage: npm run stepfun-server -- [options]
 
 function wholeNumber(name: string, text: string | undefined): number | undefined {
 	if (text === undefined) return undefined;
-	if (!/^\d+$/.test(text)) endWithUsage(`--${name} takes a whole number, not '${text}'`, USAGE);
+	if (!/^\d+$/.test(text)) throw usageError(`--${name} takes a whole number, not '${text}'`, USAGE);
 	return Number(text);
 }
 
@@ -24,6 +24,7 @@ async function main(): Promise<void> {
 		'requests-per-minute': { type: 'string' },
 		latency: { type: 'string' },
 	});
+	if (!values) return;
 	const perMinute = wholeNumber('requests-per-minute', values['requests-per-minute']);
 	const server = await startStepFunServer({
 		port: wholeNumber('port', values.port) ?? 8787,
