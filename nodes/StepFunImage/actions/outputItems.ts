@@ -17,8 +17,17 @@ const RESULT_FIELDS = ['prompt', 'model', 'seed', 'finishReason', 'tries', 'id',
 
 /** The fields that only some results have, and that are false for another image. */
 const OUTCOMES = [
-	...['width', 'height', 'mimeType', 'fileSize', 'otherUrls', 'requestedSize', 'requestedSeed'],
-	...['estimatedCost', 'finishReason', 'moderation', 'charged'],
+	'width',
+	'height',
+	'mimeType',
+	'fileSize',
+	'otherUrls',
+	'requestedSize',
+	'requestedSeed',
+	'estimatedCost',
+	'finishReason',
+	'moderation',
+	'charged',
 ];
 
 /** The result of a successful request. */

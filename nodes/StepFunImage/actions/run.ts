@@ -21,8 +21,8 @@ import { wait, yieldToEventLoop } from '../transport/wait';
 import { createBalanceAction } from './balance';
 import { describeCosts } from './costs';
 import { createImageAction } from './image';
-import { createParameterReader } from './parameters';
 import { mergeInput, withoutOutcome } from './outputItems';
+import { createParameterReader } from './parameters';
 import { forgetToolCall, triesOf } from './retryOnFail';
 import {
 	createRunState,
@@ -80,7 +80,7 @@ async function runOnce(
 	state: RunState,
 ): Promise<{ items: INodeExecutionData[]; retryable: boolean }> {
 	const node = functions.getNode();
-	const { continueOnFail, cancelSignal, costs } = state;
+	const { continueOnFail, costs } = state;
 	const action =
 		node.parameters.resource === 'account'
 			? createBalanceAction(functions, state)
@@ -90,11 +90,7 @@ async function runOnce(
 		.map((input, itemIndex): ItemContext => ({ functions, node, input, itemIndex, isTool }));
 
 	const prepared = await prepareAll(functions, items, action, state);
-	const isCanceled = !continueOnFail && cancelSignal.aborted && items.length > 0;
-	const refusal = isCanceled
-		? canceledError(items[0])
-		: ((continueOnFail ? undefined : refusedRowsError(prepared, costs.length === 0)) ??
-			imageLimitError(items, prepared));
+	const refusal = findRefusal(items, prepared, state);
 	if (refusal && continueOnFail) {
 		// n8n would pass the input on as if it were the output.
 		return { items: items.map((item) => failedItem(item, refusal, state)), retryable: false };
@@ -141,6 +137,17 @@ function toShownError(item: ItemContext, error: unknown, cancelSignal: AbortSign
 	return cancelSignal.aborted && error === cancelSignal.reason
 		? canceledError(item)
 		: toNodeError(item, error);
+}
+
+/** Why the run must not send anything; `undefined` if it may. */
+function findRefusal(
+	items: ItemContext[],
+	prepared: PreparedItem[],
+	{ continueOnFail, cancelSignal, costs }: RunState,
+): NodeError | undefined {
+	if (continueOnFail || items.length === 0) return imageLimitError(items, prepared);
+	if (cancelSignal.aborted) return canceledError(items[0]);
+	return refusedRowsError(prepared, costs.length === 0) ?? imageLimitError(items, prepared);
 }
 
 /** One error for all refused rows, so that the user can correct them together. */

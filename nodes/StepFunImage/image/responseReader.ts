@@ -69,6 +69,8 @@ export async function readResponse<Stored>(
 		return true;
 	};
 
+	const beginning = () => truncate(scanner.envelope().trim());
+
 	// A stored image is complete, even if the end of its text has not arrived.
 	const parse = () =>
 		parseEnvelope(scanner.envelope(), image !== undefined || scanner.imageIsComplete());
@@ -109,13 +111,13 @@ export async function readResponse<Stored>(
 			// Reads the rest of the response, for its ID and a link to the image, only if the response is at fault.
 			const response = await readRejected();
 			if (response) validate(response);
-			if (response?.url) return { response, beginning: truncate(scanner.envelope().trim()) };
+			if (response?.url) return { response, beginning: beginning() };
 			throw rejection.with({ id: response?.id });
 		}
 	} while (await readChunk());
 	const response = parse();
 	validate(response);
-	return { response, beginning: truncate(scanner.envelope().trim()), image: image?.stored };
+	return { response, beginning: beginning(), image: image?.stored };
 }
 
 /** Reads a response that is the image itself. Throws as `readResponse` does. */
