@@ -9,7 +9,10 @@ import type {
 import { ACCOUNT_DEFAULTS } from '../nodes/StepFunImage/catalogue/defaults';
 import { SERVER_FORMATS, STEPFUN_FORMAT } from '../nodes/StepFunImage/catalogue/serverFormats';
 import { CUSTOM_SERVICE, SERVICES } from '../nodes/StepFunImage/catalogue/services';
-import { authorizationHeaders, parseCredential } from '../nodes/StepFunImage/transport/credential';
+import {
+	authorizationHeaders,
+	readAuthorization,
+} from '../nodes/StepFunImage/transport/credential';
 
 export class StepFunApi implements ICredentialType {
 	name = 'stepFunApi';
@@ -147,7 +150,7 @@ export class StepFunApi implements ICredentialType {
 		credentials: ICredentialDataDecryptedObject,
 		requestOptions: IHttpRequestOptions,
 	): Promise<IHttpRequestOptions> => {
-		const headers = authorizationHeaders(parseCredential(credentials));
+		const headers = authorizationHeaders(readAuthorization(credentials));
 		return { ...requestOptions, headers: { ...requestOptions.headers, ...headers } };
 	};
 }

@@ -95,10 +95,11 @@ export async function readHeader(
 	let failure: { error: unknown } | undefined;
 	try {
 		while (header.length < SIGNATURE_BYTES) {
+			// A copy, because a chunk is valid only until the next one is requested.
+			header = Buffer.from(header);
 			const next = await chunks.next();
 			if (next.done) break;
-			// A copy, because a chunk is valid only until the next one is requested.
-			header = Buffer.concat([header, next.value]);
+			header = header.length === 0 ? next.value : Buffer.concat([header, next.value]);
 		}
 	} catch (error) {
 		failure = { error };

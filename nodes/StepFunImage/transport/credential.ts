@@ -24,12 +24,18 @@ interface Header {
 	value: string;
 }
 
-/** A StepFun API credential as the node uses it. */
-export interface Credential {
-	/** The decrypted fields, for n8n's helpers. */
-	fields: ICredentialDataDecryptedObject;
+/** What a request needs to be accepted. */
+interface Authorization {
 	/** Empty if the server needs no key. */
 	apiKey: string;
+	/** The user's own headers. */
+	headers: Header[];
+}
+
+/** A StepFun API credential as the node uses it. */
+export interface Credential extends Authorization {
+	/** The decrypted fields, for n8n's helpers. */
+	fields: ICredentialDataDecryptedObject;
 	/** The API's address without a trailing slash and without a query. Not validated. */
 	baseUrl: string;
 	/** The query to append to each request's path, such as `?api-version=2026-01-01`, or an empty text. */
@@ -37,7 +43,6 @@ export interface Credential {
 	/** Whether the user entered the address instead of choosing one of StepFun's services. */
 	isCustom: boolean;
 	format: ServerFormat;
-	headers: Header[];
 	ignoreSslIssues: boolean;
 	limits: AccountLimits;
 	/** Identifies the account that the limits belong to: a hash of the host, and the key or what stands in for it. */
@@ -71,14 +76,11 @@ export async function readCredential(
  * characters, trailing slashes from the Base URL, and a leading "Bearer" from the key.
  */
 export function parseCredential(fields: ICredentialDataDecryptedObject): Credential {
-	const apiKey = textOf(fields.apiKey)
-		.replace(/[\r\n]+/g, '')
-		.replace(/^(authorization:\s*)?bearer(\s+|$)/i, '');
+	const { apiKey, headers } = readAuthorization(fields);
 	const isCustom = fields.service === CUSTOM_SERVICE;
 	const [address, query] = splitQuery(textOf(isCustom ? fields.baseUrl : fields.service));
 	const baseUrl = address.replace(OPERATION_PATH, '').replace(/\/+$/, '');
 	const format = isCustom ? findServerFormat(fields.apiFormat) : STEPFUN_FORMAT;
-	const headers = isCustom ? readHeaders(fields) : [];
 	const password = URL.canParse(baseUrl) ? decodeUrl(new URL(baseUrl).password) : '';
 	// Other values of a query, such as a version, are not secrets.
 	const parameters = [...new URLSearchParams(query)].filter(([name]) =>
@@ -113,8 +115,18 @@ export function parseCredential(fields: ICredentialDataDecryptedObject): Credent
 	};
 }
 
+/** Reads the key and the headers alone, which n8n asks for with each request. */
+export function readAuthorization(fields: ICredentialDataDecryptedObject): Authorization {
+	return {
+		apiKey: textOf(fields.apiKey)
+			.replace(/[\r\n]+/g, '')
+			.replace(/^(authorization:\s*)?bearer(\s+|$)/i, ''),
+		headers: fields.service === CUSTOM_SERVICE ? readHeaders(fields) : [],
+	};
+}
+
 /** The headers for each request: the key, if there is one, and the user's own headers. */
-export function authorizationHeaders({ apiKey, headers }: Credential): Record<string, string> {
+export function authorizationHeaders({ apiKey, headers }: Authorization): Record<string, string> {
 	return {
 		...(apiKey === '' ? {} : { Authorization: `Bearer ${apiKey}` }),
 		...Object.fromEntries(headers.map(({ name, value }) => [name, value])),

@@ -10,6 +10,9 @@ export interface Timeouts {
 	totalMs: number;
 }
 
+/** Why the signals of a task abort after its end. Without a reason, each would create an error with a stack trace. */
+const ENDED = new Error('The task has ended');
+
 /** How long a task may still process received data after the server has timed out. */
 const GRACE_PERIOD_MS = 5_000;
 
@@ -91,9 +94,9 @@ export async function withinLimits<T>(
 		if (!(error instanceof RequestFailure) || error.retryable) ended.signal.throwIfAborted();
 		throw error as Error;
 	} finally {
-		watch.abort();
+		watch.abort(ENDED);
 		// Closes the connection of a response that the task refused, which the server may still be sending.
-		ended.abort();
+		ended.abort(ENDED);
 	}
 }
 
