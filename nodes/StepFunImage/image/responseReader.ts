@@ -50,7 +50,7 @@ export async function readResponse<Stored>(
 	const chunks = body[Symbol.asyncIterator]();
 	const scanner = createJsonImageScanner();
 	let bytes = 0;
-	let isValidated = false;
+	let validated: ImageResponse | undefined;
 	let image: { stored: Stored } | undefined;
 
 	const readChunk = async (): Promise<boolean> => {
@@ -71,9 +71,13 @@ export async function readResponse<Stored>(
 
 	const beginning = () => truncate(scanner.envelope().trim());
 
-	// A stored image is complete, even if the end of its text has not arrived.
-	const parse = () =>
-		parseEnvelope(scanner.envelope(), image !== undefined || scanner.imageIsComplete());
+	const parseAndValidate = (): ImageResponse => {
+		// A stored image is complete, even if the end of its text has not arrived.
+		const hasImage = image !== undefined || scanner.imageIsComplete();
+		const response = parseEnvelope(scanner.envelope(), hasImage);
+		validate(response);
+		return response;
+	};
 
 	async function* imageBytes(): AsyncGenerator<Buffer> {
 		yield* scanner.takeImageBytes();
@@ -85,8 +89,7 @@ export async function readResponse<Stored>(
 			yield* scanner.takeImageBytes();
 		}
 		while (await readChunk());
-		validate(parse());
-		isValidated = true;
+		validated = parseAndValidate();
 	}
 
 	/** Reads the rest of a response whose image is useless; `undefined` if that fails. */
@@ -106,7 +109,7 @@ export async function readResponse<Stored>(
 		try {
 			image = { stored: await storeImage(imageBytes()) };
 		} catch (error) {
-			const rejection = toRejection(error, isValidated);
+			const rejection = toRejection(error, validated !== undefined);
 			if (!USELESS_KINDS.includes(rejection.kind)) throw rejection;
 			// Reads the rest of the response, for its ID and a link to the image, only if the response is at fault.
 			const response = await readRejected();
@@ -115,8 +118,7 @@ export async function readResponse<Stored>(
 			throw rejection.with({ id: response?.id });
 		}
 	} while (await readChunk());
-	const response = parse();
-	validate(response);
+	const response = validated ?? parseAndValidate();
 	return { response, beginning: beginning(), image: image?.stored };
 }
 
