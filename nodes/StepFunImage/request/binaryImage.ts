@@ -185,7 +185,7 @@ async function inspectBinaryData(
 	}
 	const { helpers } = item.functions;
 	const { fileSize: bytes } = await helpers.getBinaryMetadata(id);
-	const stream = await helpers.getBinaryStream(id);
+	const stream = await helpers.getBinaryStream(id, UPLOAD_CHUNK_BYTES);
 	async function* chunks(): AsyncGenerator<Buffer> {
 		for await (const chunk of stream as AsyncIterable<Buffer>) {
 			onChunk();
