@@ -6,7 +6,7 @@
 export default {
 	mutate: [
 		'catalogue/*',
-		'image/{base64Decoder,fileName,formats,jsonImageScanner,measure,partReader,responseReader}',
+		'image/{base64Decoder,fileName,formats,jsonImageScanner,lenientJson,measure,partReader,responseFields,responseReader}',
 		'request/{bodyFields,imageLimits,routing,serverFormat,validators}',
 		'transport/{credential,redact,retry}',
 		'transport/rateLimiter/*',

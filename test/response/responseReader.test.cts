@@ -1,5 +1,6 @@
 import { RequestFailure } from '../../nodes/StepFunImage/errors/requestFailure';
-import { readResponse, type ImageResponse } from '../../nodes/StepFunImage/image/responseReader';
+import type { ImageResponse } from '../../nodes/StepFunImage/image/responseFields';
+import { readResponse } from '../../nodes/StepFunImage/image/responseReader';
 
 const IMAGE = 'A red running shoe';
 const BASE64 = Buffer.from(IMAGE).toString('base64');

@@ -2,7 +2,7 @@ import type { IBinaryKeyData, IDataObject, INodeExecutionData } from 'n8n-workfl
 
 import { findOutput } from '../catalogue/outputs';
 import type { Charge, RequestFailure } from '../errors/requestFailure';
-import type { ImageResponse } from '../image/responseReader';
+import type { ImageResponse } from '../image/responseFields';
 import type { StoredImage } from '../image/store';
 import type { IncludeInput, OutputOptions } from '../request/options';
 import type { ImageRequest } from '../request/readParameters';

@@ -10,7 +10,8 @@ import {
 import { truncate } from '../errors/truncate';
 import { formatOf } from '../image/formats';
 import { readHeader } from '../image/measure';
-import { readImage, readResponse, type ImageResponse } from '../image/responseReader';
+import type { ImageResponse } from '../image/responseFields';
+import { readImage, readResponse } from '../image/responseReader';
 import { storeImage, type StoredImage } from '../image/store';
 import { encodeBody } from '../request/body';
 import type { ImageRequest } from '../request/readParameters';

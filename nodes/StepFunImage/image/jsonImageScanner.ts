@@ -1,5 +1,6 @@
 import { RequestFailure } from '../errors/requestFailure';
 import { base64Decoder } from './base64Decoder';
+import { parseJson } from './lenientJson';
 
 /** The JSON around the image is a few hundred bytes; the limit guards against endless responses. */
 const MAX_ENVELOPE_BYTES = 1024 * 1024;
@@ -202,13 +203,4 @@ function unescapeImageText(raw: string): Buffer {
 	if (typeof parsed === 'string') return Buffer.from(parsed, 'latin1');
 	const text = `The response has an invalid escape: ${raw.slice(0, 100)}`;
 	throw new RequestFailure('invalidJson', { text });
-}
-
-/** Parses JSON; `undefined` if it is invalid. */
-export function parseJson(text: string): unknown {
-	try {
-		return JSON.parse(text);
-	} catch {
-		return undefined;
-	}
 }
