@@ -41,8 +41,43 @@ describe('Moderation', () => {
 		[
 			'LiteLLM',
 			400,
-			{ error: { code: '400', type: null, message: 'litellm.ContentPolicyViolationError: no' } },
+			{
+				error: {
+					code: '400',
+					type: null,
+					message: 'litellm.BadRequestError: litellm.ContentPolicyViolationError: no',
+				},
+			},
 		],
+		[
+			'OpenAI behind LiteLLM',
+			400,
+			{
+				error: {
+					code: '400',
+					message:
+						'litellm.BadRequestError: OpenAIException - Your request was rejected by the safety system: no',
+				},
+			},
+		],
+		['xAI', 400, { code: 'imagine:content-moderated', error: 'Generated image rejected: no' }],
+		[
+			'xAI with its general code',
+			400,
+			{
+				code: 'Client specified an invalid argument',
+				error: 'Generated image rejected by content moderation: no',
+			},
+		],
+		[
+			"xAI's usage guidelines",
+			403,
+			{
+				code: 'The caller does not have permission to execute the specified operation',
+				error: 'Content violates usage guidelines. Failed check: no',
+			},
+		],
+		['xAI behind new-api', 403, { error: { code: 'violation_fee.grok.csam', message: 'no' } }],
 		['Pollinations', 422, { error: { code: 'content_policy_violation', message: 'no' } }],
 	])('of %s passes on if the user wants it', async (_service, status, body) => {
 		respond(status, body);

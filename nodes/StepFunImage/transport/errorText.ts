@@ -14,6 +14,13 @@ const MESSAGE_FIELDS =
 /** A message in JSON that ends too early. */
 const MESSAGE_IN_TEXT = /"(?:message|msg|detail|error)"\s*:\s*("(?:[^"\\]|\\.)*"?)/;
 
+/**
+ * What stands for a code within a message: LiteLLM gives the kinds of its errors there, one after the other, and
+ * repeats what other services say. xAI's own codes are too general.
+ */
+const CODES_IN_MESSAGE =
+	/\blitellm\.\w+|violates usage guidelines|rejected by (content moderation|the safety system)/gi;
+
 /** White space, control characters, and characters that change the direction of a text. */
 const UNPRINTABLE = /[\s\p{Cc}\u202a-\u202e\u2066-\u2069]+/gu;
 
@@ -41,14 +48,13 @@ export function errorCodes(body: string): string[] {
 
 /** Finds the service's own codes in the parsed JSON of a response, as `errorCodes` does. */
 export function errorCodesIn(value: unknown, depth = 0): string[] {
+	if (typeof value === 'string') return value.match(CODES_IN_MESSAGE) ?? [];
 	if (typeof value !== 'object' || value === null || depth > MAX_DEPTH) return [];
 	const inner = (each: unknown) => errorCodesIn(each, depth + 1);
 	if (Array.isArray(value)) return value.slice(0, MAX_ERRORS).flatMap(inner);
 	const { error, errors, detail, code, type, message } = value as Record<string, unknown>;
-	// LiteLLM gives the kind of an error only at the start of its message.
-	const kind = typeof message === 'string' ? /^litellm\.\w+/.exec(message)?.[0] : undefined;
-	const own = [code, type, kind].filter((each) => ['string', 'number'].includes(typeof each));
-	return [...[error, errors, detail].flatMap(inner), ...own.map(String)];
+	const own = [code, type].filter((each) => ['string', 'number'].includes(typeof each));
+	return [...[error, errors, detail, message].flatMap(inner), ...own.map(String)];
 }
 
 function inOneLine(message: string): string {
