@@ -137,6 +137,23 @@ describe('A used-up balance', () => {
 		["DashScope's free tier", 403, { error: { code: 'AllocationQuota.FreeTierOnly' } }, 1],
 		['an OpenAI account without a plan', 429, { error: { code: 'billing_not_active' } }, 19],
 		['a newer LiteLLM', 429, { error: { type: 'budget_exceeded', code: '429' } }, 19],
+		["Ark's free quota of a model", 429, { error: { code: 'QuotaExceeded' } }, 19],
+		[
+			'xAI',
+			429,
+			{
+				code: 'Some resource has been exhausted',
+				error: 'Your team has either used all available credits or reached its limit.',
+			},
+			19,
+		],
+		[
+			'a newer xAI',
+			403,
+			{ code: 'permission-denied', error: 'Your team has either used all available credits.' },
+			1,
+		],
+		['an xAI account of one person', 403, { code: 'personal-team-blocked:spending-limit' }, 1],
 	])('as %s reports it with %i, ends the run', async (_service, status, body, most) => {
 		respond(status, body);
 		const { items } = await runGenerate(

@@ -19,7 +19,7 @@ const MESSAGE_IN_TEXT = /"(?:message|msg|detail|error)"\s*:\s*("(?:[^"\\]|\\.)*"
  * repeats what other services say. xAI's own codes are too general.
  */
 const CODES_IN_MESSAGE =
-	/\blitellm\.\w+|violates usage guidelines|rejected by (content moderation|the safety system)/gi;
+	/\blitellm\.\w+|violates usage guidelines|rejected by (content moderation|the safety system)|used all available credits/gi;
 
 /** White space, control characters, and characters that change the direction of a text. */
 const UNPRINTABLE = /[\s\p{Cc}\u202a-\u202e\u2066-\u2069]+/gu;
