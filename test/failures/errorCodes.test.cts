@@ -102,6 +102,36 @@ describe('Moderation', () => {
 		expect(server.requests).toHaveLength(1);
 	});
 
+	test.each<[string, object]>([
+		[
+			'xAI',
+			{ code: 'imagine:content-moderated', error: 'Rejected', usage: { cost_in_usd_ticks: 9 } },
+		],
+		[
+			'LiteLLM',
+			{
+				error: {
+					message:
+						"litellm.BadRequestError: XaiException - {'code': 'imagine:content-moderated', 'error': 'Generated image rejected by content moderation.', 'usage': {'cost_in_usd_ticks': 9}}",
+				},
+			},
+		],
+	])('of an image that was made counts as charged if %s names its cost', async (_service, body) => {
+		respond(400, body);
+		const { items } = await runGenerate(
+			server,
+			{ options: { whenModerated: 'passOn' } },
+			{ credential: credential() },
+		);
+		expect(items[0].json).toMatchObject({
+			finishReason: 'content_filtered',
+			moderation: expect.stringMatching(/rejected/i),
+			charged: true,
+		});
+		const { error } = await runGenerate(server, {}, { credential: credential() });
+		expect(error?.description).toContain('The image was made and has been charged.');
+	});
+
 	test('has codes that count neither with another status nor in the text', async () => {
 		for (const [status, error] of [
 			[500, { code: 'content_policy_violation', message: 'no' }],

@@ -141,13 +141,14 @@ export function toModeratedResult(
 	request: ImageRequest,
 	failure: RequestFailure,
 ): INodeExecutionData {
-	const { details, kind } = failure;
-	const wasMade = kind === 'contentFiltered';
+	const { details } = failure;
+	const { text } = details;
+	const wasMade = failure.charge === 'yes';
 	return {
 		json: describeOutcome(request, details, {
 			seed: wasMade ? (details.seed ?? null) : null,
 			finishReason: wasMade ? 'content_filtered' : 'refused',
-			moderation: wasMade ? null : request.credential.redactor.text(details.text ?? ''),
+			moderation: text === undefined ? null : request.credential.redactor.text(text),
 			charged: wasMade || details.earlierCharge === 'yes',
 		}),
 	};

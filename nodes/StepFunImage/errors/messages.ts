@@ -253,8 +253,8 @@ const BY_STATUS: Record<number, Entry> = {
 	},
 	451: {
 		message: 'Moderation refused the request',
-		description: ({ image }) =>
-			`Change the prompt${image?.hasInputImage ? ' or the input image' : ''}. The same request would be refused again, so the node does not repeat it.`,
+		description: ({ failure, image }) =>
+			`Change the prompt${image?.hasInputImage ? ' or the input image' : ''}.${failure.charge === 'yes' ? ' The image was made and has been charged.' : ''} The same request would be refused again, so the node does not repeat it.`,
 	},
 	503: {
 		message: 'The service is overloaded or out of service',

@@ -96,6 +96,8 @@ export interface FailureDetails {
 	errorCodes?: string[];
 	/** Whether a failure of kind `status` came with a web page instead of the response of an API. */
 	isPage?: boolean;
+	/** Whether the service names what a failure of kind `status` has cost. */
+	isCharged?: boolean;
 	/** The wait that `Retry-After` requested. */
 	retryAfterMs?: number;
 	/** The target of a redirect. */
@@ -157,8 +159,9 @@ export class RequestFailure extends Error {
 
 	/** Whether the failed request was charged. */
 	get charge(): Charge {
-		const { status = 0, text = '', wasNotSent, isFromGateway, isLate } = this.details;
+		const { status = 0, text = '', wasNotSent, isCharged, isFromGateway, isLate } = this.details;
 		if (wasNotSent || this.wasNeverConnected) return 'no';
+		if (isCharged) return 'yes';
 		if (PROXY_TIMEOUT_STATUSES.has(status) || isFromGateway) return 'maybe';
 		// Some proxies respond with these statuses when they stop waiting: LiteLLM with 408, Heroku's router with 503.
 		const mayBeProxy = status === 408 || (status >= 500 && !UNREACHED_STATUSES.has(status));

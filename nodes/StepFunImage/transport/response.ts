@@ -91,6 +91,8 @@ export function toStatusFailure(
 		errorCodes: errorCodes(beginning),
 		// Some APIs describe their errors in XML.
 		isPage: /^\s*<(?!\?xml|Error)/i.test(beginning),
+		// xAI charges images that its moderation withholds.
+		isCharged: /cost_in_usd_ticks\W+[1-9]/.test(beginning),
 		retryAfterMs: parseRetryAfter(headers['retry-after'], serversTime || undefined),
 		location: headerText(headers.location),
 		traceId: headerText(headers['x-trace-id']),
