@@ -60,6 +60,16 @@ describe('Moderation', () => {
 				},
 			},
 		],
+		[
+			"LiteLLM's guardrails",
+			400,
+			{ error: { code: '400', message: { error: 'Violated guardrail policy: no', response: {} } } },
+		],
+		[
+			"LiteLLM's guardrails as a text",
+			400,
+			{ error: { code: '400', message: "{'error': 'Violated content safety policy'} no" } },
+		],
 		['xAI', 400, { code: 'imagine:content-moderated', error: 'Generated image rejected: no' }],
 		[
 			'xAI with its general code',

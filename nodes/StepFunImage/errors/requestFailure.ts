@@ -50,7 +50,7 @@ const PROXY_TIMEOUT_STATUSES = new Set([504, 520, 524]);
 
 /** The codes with which services other than StepFun report that moderation stopped a request. */
 const MODERATION_CODE =
-	/moderat(ion|ed)|content_?(policy|filter)|sensitive_?(content|words)|prompt_blocked|risk_?detection|data_?inspection|responsible_?ai|safety|usage guidelines|violation_fee|^1301$/i;
+	/moderat(ion|ed)|content_?(policy|filter)|sensitive_?(content|words)|prompt_blocked|risk_?detection|data_?inspection|responsible_?ai|safety|guardrail|usage guidelines|violation_fee|^1301$/i;
 
 /** The codes with which services report that nothing is left to pay with, some of them with status 429. */
 const CREDIT_CODE =
