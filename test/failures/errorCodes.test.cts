@@ -430,8 +430,11 @@ test('A 422, with which FastAPI refuses a field, points to the fields, not to th
 	expect(error?.description).toMatch(/^Correct the field that the message names/);
 });
 
-test('A 503 with which new-api reports a missing model ends only the rows of this model', async () => {
-	respond(503, { error: { code: 'model_not_found', message: 'No available channel' } });
+test.each([
+	['new-api', { code: 'model_not_found', message: 'No available channel' }],
+	['one-api', { type: 'one_api_error', message: '当前分组 default 下对于模型 flux 无可用渠道' }],
+])('A 503 with which %s reports a missing model ends only its rows', async (_relay, error) => {
+	respond(503, { error });
 	const { items } = await runGenerate(
 		server,
 		{ model: '={{ $json.model }}' },
@@ -442,9 +445,9 @@ test('A 503 with which new-api reports a missing model ends only the rows of thi
 		},
 	);
 	expect(items.map(({ json }) => json.error)).toEqual([
-		'The server does not have the model a: No available channel',
+		`The server does not have the model a: ${error.message}`,
 		expect.stringMatching(/^Not sent, because .* the model a/),
-		'The server does not have the model b: No available channel',
+		`The server does not have the model b: ${error.message}`,
 	]);
 	expect(server.requests).toHaveLength(2);
 });

@@ -59,8 +59,8 @@ const CREDIT_CODE =
 /** The codes with which services report a rate limit. */
 const RATE_LIMIT_CODE = /rate_?limit|too_?many_?requests|throttling/i;
 
-/** The code with which services report that they lack a model. */
-const UNKNOWN_MODEL_CODE = /^model_not_found$/i;
+/** The codes with which services report that they lack a model. */
+const UNKNOWN_MODEL_CODE = /^(model_not_found|无可用渠道)$/i;
 
 /** Node.js's codes for a connection that cannot be established, such as an unknown host or a bad certificate. */
 const IMPOSSIBLE_CODES =
@@ -188,7 +188,7 @@ export class RequestFailure extends Error {
 		return this.details.status === 402 || this.hasCode(CREDIT_CODE);
 	}
 
-	/** Whether the server lacks the model. new-api reports this with status 503. */
+	/** Whether the server lacks the model. new-api and one-api report this with status 503. */
 	get isUnknownModel(): boolean {
 		const { status, text = '' } = this.details;
 		return this.hasCode(UNKNOWN_MODEL_CODE) || (status === 404 && /model/i.test(text));

@@ -16,10 +16,10 @@ const MESSAGE_IN_TEXT = /"(?:message|msg|detail|error)"\s*:\s*("(?:[^"\\]|\\.)*"
 
 /**
  * What stands for a code within a message: LiteLLM gives the kinds of its errors and its guardrails there, and repeats
- * what other services say. xAI's own codes are too general.
+ * what other services say. xAI's own codes are too general. one-api gives none for a model without a channel.
  */
 const CODES_IN_MESSAGE =
-	/\blitellm\.\w+|violated [\w ]{1,40} policy|violates usage guidelines|rejected by (content moderation|the safety system)|used all available credits/gi;
+	/\blitellm\.\w+|violated [\w ]{1,40} policy|violates usage guidelines|rejected by (content moderation|the safety system)|used all available credits|无可用渠道/gi;
 
 /** White space, control characters, and characters that change the direction of a text. */
 const UNPRINTABLE = /[\s\p{Cc}\u202a-\u202e\u2066-\u2069]+/gu;
