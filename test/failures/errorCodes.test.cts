@@ -177,6 +177,9 @@ describe('A used-up balance', () => {
 		["DashScope's free tier", 403, { error: { code: 'AllocationQuota.FreeTierOnly' } }, 1],
 		['an OpenAI account without a plan', 429, { error: { code: 'billing_not_active' } }, 19],
 		['a newer LiteLLM', 429, { error: { type: 'budget_exceeded', code: '429' } }, 19],
+		['a newer OpenAI', 429, { error: { code: 'credit_balance_exhausted' } }, 19],
+		["OpenAI's limit of a project", 429, { error: { code: 'project_spend_limit_exceeded' } }, 19],
+		["OpenAI's limit of usage", 429, { error: { code: 'organization_usage_limit_exceeded' } }, 19],
 		["Ark's free quota of a model", 429, { error: { code: 'QuotaExceeded' } }, 19],
 		[
 			'xAI',
