@@ -175,6 +175,19 @@ describe('A used-up balance', () => {
 		["Ark's limit of a model", 429, { error: { code: 'SetLimitExceeded' } }, 19],
 		['SiliconFlow', 403, { code: 30001, message: 'Sorry', data: null }, 1],
 		["DashScope's free tier", 403, { error: { code: 'AllocationQuota.FreeTierOnly' } }, 1],
+		[
+			'OpenAI behind LiteLLM',
+			429,
+			{
+				error: {
+					type: 'throttling_error',
+					code: '429',
+					message:
+						'litellm.RateLimitError: RateLimitError: OpenAIException - You exceeded your current quota, please check your plan and billing details. For more information on this error, read the docs: https://platform.openai.com/docs/guides/error-codes/api-errors.',
+				},
+			},
+			19,
+		],
 		['an OpenAI account without a plan', 429, { error: { code: 'billing_not_active' } }, 19],
 		['a newer LiteLLM', 429, { error: { type: 'budget_exceeded', code: '429' } }, 19],
 		['a newer OpenAI', 429, { error: { code: 'credit_balance_exhausted' } }, 19],
@@ -214,14 +227,22 @@ describe('A used-up balance', () => {
 		expect(server.requests.length).toBeLessThanOrEqual(most);
 	});
 
-	test('is not assumed for another 429', async () => {
-		respond(429, { error: { code: 'rate_limit_exceeded' } });
-		const { error } = await runGenerate(
+	test.each([
+		{ code: 'rate_limit_exceeded' },
+		{
+			code: 429,
+			status: 'RESOURCE_EXHAUSTED',
+			message:
+				'You exceeded your current quota, please check your plan and billing details. For more information on this error, head to: https://ai.google.dev/gemini-api/docs/rate-limits.',
+		},
+	])('is not assumed for another 429: $code', async (error) => {
+		respond(429, { error });
+		const { error: thrown } = await runGenerate(
 			server,
 			{ options: { giveUpAfter: 0 } },
 			{ credential: credential() },
 		);
-		expect(error?.message).toContain('Too many requests');
+		expect(thrown?.message).toContain('Too many requests');
 	});
 });
 

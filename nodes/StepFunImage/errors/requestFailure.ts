@@ -54,7 +54,7 @@ const MODERATION_CODE =
 
 /** The codes with which services report that nothing is left to pay with, some of them with status 429. */
 const CREDIT_CODE =
-	/^(insufficient(_user|_token)?_(quota|balance)|pre_consume_token_quota_failed|budget_exceeded|exceeded_current_quota_error|billing_hard_limit_reached|billing_not_active|credit_balance_exhausted|(organization|project)_(spend|usage)_limit_exceeded|arrearage|AllocationQuota\.FreeTierOnly|AccountOverdueError|OperationDenied\.ServiceOverdue|SetLimitExceeded|QuotaExceeded|personal-team-blocked:spending-limit|used all available credits|1113|30001)$/i;
+	/^(insufficient(_user|_token)?_(quota|balance)|pre_consume_token_quota_failed|budget_exceeded|exceeded_current_quota_error|billing_hard_limit_reached|billing_not_active|credit_balance_exhausted|(organization|project)_(spend|usage)_limit_exceeded|arrearage|AllocationQuota\.FreeTierOnly|AccountOverdueError|OperationDenied\.ServiceOverdue|SetLimitExceeded|QuotaExceeded|personal-team-blocked:spending-limit|used all available credits|check your plan and billing details|1113|30001)$/i;
 
 /** The codes with which services report a rate limit. */
 const RATE_LIMIT_CODE = /rate_?limit|too_?many_?requests|throttling/i;

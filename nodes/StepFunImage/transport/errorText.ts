@@ -14,12 +14,26 @@ const MESSAGE_FIELDS =
 /** A message in JSON that ends too early. */
 const MESSAGE_IN_TEXT = /"(?:message|msg|detail|error)"\s*:\s*("(?:[^"\\]|\\.)*"?)/;
 
-/**
- * What stands for a code within a message: LiteLLM gives the kinds of its errors and its guardrails there, and repeats
- * what other services say. xAI's own codes are too general. one-api gives none for a model without a channel.
- */
-const CODES_IN_MESSAGE =
-	/\blitellm\.\w+|violated [\w ]{1,40} policy|violates usage guidelines|rejected by (content moderation|the safety system)|used all available credits|无可用渠道/gi;
+/** What stands for a code within the message of a service that sends no code for it, or a code that is too general. */
+const CODES_IN_MESSAGE = new RegExp(
+	[
+		// LiteLLM names the kinds of its errors, one after the other, and its guardrails.
+		/\blitellm\.\w+/,
+		/violated [\w ]{1,40} policy/,
+		// It repeats only the words of OpenAI. Gemini says the same of its rate limits, but continues with "head to".
+		/rejected by the safety system/,
+		/check your plan and billing details(?!\.[\w ,]{1,60}head to)/,
+		// xAI
+		/violates usage guidelines/,
+		/rejected by content moderation/,
+		/used all available credits/,
+		// one-api has no channel for a model.
+		/无可用渠道/,
+	]
+		.map(({ source }) => source)
+		.join('|'),
+	'gi',
+);
 
 /** White space, control characters, and characters that change the direction of a text. */
 const UNPRINTABLE = /[\s\p{Cc}\u202a-\u202e\u2066-\u2069]+/gu;
