@@ -286,6 +286,8 @@ test.each([
 	['in camel case', { taskId: 'T-7' }],
 	['in data', { code: 0, data: { task_id: 'T-7', task_status: 'submitted' } }],
 	['in output', { output: { task_id: 'T-7', task_status: 'PENDING' } }],
+	['in an object that is a task', { id: 'T-7', object: 'image.generation.task', progress: 0 }],
+	['in an object that is not finished', { id: 'T-7', status: 'IN_QUEUE' }],
 ])('the ID of a task is found %s', async (_where, value) => {
 	expect((await read(JSON.stringify(value))).response.taskId).toBe('T-7');
 });

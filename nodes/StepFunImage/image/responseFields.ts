@@ -31,6 +31,9 @@ const MAX_RESULT_DEPTH = 4;
 /** OpenAI's and Stability's spellings of the reason with which StepFun withholds an image. */
 const FILTERED = /^content_filter(ed)?$/i;
 
+/** What servers say of a task that is not finished. */
+const UNFINISHED = /^(queued|in_queue|pending|starting|submitted|processing|running|in_progress)$/i;
+
 /** One result of a response, mostly an image. */
 type Entry = Record<string, unknown>;
 
@@ -68,9 +71,7 @@ export function parseResponse(text: string, hasImage: boolean): ImageResponse {
 		finishReason: isFiltered ? 'content_filtered' : finishReason,
 		url: linkOf(entry),
 		others: others.length > 0 ? others.map(linkOf) : undefined,
-		taskId: [body, ...entries]
-			.map(({ task_id: id, taskId }) => asShownText(id ?? taskId))
-			.find((each) => each !== undefined),
+		taskId: [body, ...entries].map(taskIdOf).find((each) => each !== undefined),
 		// Some servers report the failure of an image in its own entry.
 		error: errorTextIn(body) ?? errorTextIn(entries),
 		errorCodes: errorCodes.length > 0 ? errorCodes : undefined,
@@ -114,6 +115,18 @@ function entriesOf(value: unknown, depth = 0): Entry[] {
 	const hasOwnImage = typeof value.url === 'string' || typeof value.b64_json === 'string';
 	const images = hasOwnImage ? [] : entriesIn(IMAGE_FIELDS);
 	return images.length > 0 ? images : [value];
+}
+
+/** The ID of a task. Some servers return the task itself, with its kind in `object`, or with its `status`. */
+function taskIdOf({
+	task_id: taskId,
+	taskId: other,
+	id,
+	object,
+	status,
+}: Entry): string | undefined {
+	const isTask = /\btask$/.test(String(object)) || UNFINISHED.test(String(status));
+	return asShownText(taskId ?? other ?? (isTask ? id : undefined));
 }
 
 /** Whether a response that broke off contains all that was paid for: a complete link to an image, or complete JSON. */
