@@ -2,6 +2,8 @@ import type { INodeExecutionData, INodeParameters } from 'n8n-workflow';
 
 import { inputImage, itemWithFile } from '../kit/images.cts';
 import { runEdit, runGenerate } from '../kit/localRuns.cts';
+import { COMBINES_BINARY } from '../kit/n8nDifferences.cts';
+import { storeFile } from '../kit/runNode.cts';
 import { startStepFunServer, type StepFunServer } from '../stepfun-server/server.cts';
 
 let server: StepFunServer;
@@ -71,6 +73,34 @@ describe('Output: the input beside the result', () => {
 		expect(items[0].json.prompt).toBe('A red shoe');
 		expect(items[0].json.created).toMatch(/^20\d\d-\d\d-\d\dT/);
 	});
+});
+
+(COMBINES_BINARY ? describe : describe.skip)('Output: the input in combined binary mode', () => {
+	const run = async (options: INodeParameters, outputField = 'picture') => {
+		const photo = await storeFile(await inputImage(64, 64), 'shoe.png', 'image/png');
+		const item = { json: { sku: 'A1', _files: { photo } } } as unknown as INodeExecutionData;
+		const parameters = { binaryPropertyName: '_files.photo', outputField, options };
+		const rest = { combineBinary: true, onError: 'continueRegularOutput' } as const;
+		const { items } = await runEdit(server, [item], parameters, rest);
+		expect(items[0].json.sku).toBe('A1');
+		return Object.keys(items[0].json._files ?? {});
+	};
+
+	test('The files that n8n keeps in the JSON are not kept with it', async () => {
+		expect(await run({})).toEqual(['picture']);
+	});
+
+	test('Include Input Fields turned on keeps them', async () => {
+		expect(await run({ includeInputFields: true })).toEqual(['photo', 'picture']);
+	});
+
+	test.each(['passOn', 'fail'])(
+		'An image that moderation refused leaves no input image in its place, with When Moderated %s',
+		async (whenModerated) => {
+			server.setFaults([{ times: 1, fault: { status: 451 } }]);
+			expect(await run({ whenModerated }, 'photo')).toEqual([]);
+		},
+	);
 });
 
 describe('Output: a node behind another one of its kind', () => {

@@ -180,13 +180,14 @@ export function toItems(
 
 /** An output item: a result, and the included parts of the input, whose fields it replaces. */
 export function mergeInput(
-	{ itemIndex, input }: ItemContext,
+	item: ItemContext,
 	includeInput: IncludeInput,
 	{ json, binary }: INodeExecutionData,
 ): INodeExecutionData {
+	const { itemIndex, input } = item;
 	const files = { ...(includeInput === 'jsonAndFiles' ? input.binary : {}), ...binary };
 	return {
-		json: { ...(includeInput === 'nothing' ? {} : withoutError(input.json)), ...json },
+		json: { ...keptJson(item, includeInput), ...json },
 		...(Object.keys(files).length > 0 ? { binary: files } : {}),
 		pairedItem: { item: itemIndex },
 	};
@@ -201,11 +202,19 @@ export function withoutOutcome(item: ItemContext): ItemContext {
 	return { ...item, input: { ...input, json: Object.fromEntries(kept) as IDataObject } };
 }
 
-/** n8n treats an item with a field named `error` as failed, so Retry On Fail would run the node, and pay, again. */
-function withoutError(json: IDataObject): IDataObject {
+function keptJson({ functions, input }: ItemContext, includeInput: IncludeInput): IDataObject {
 	// Code of the user may return items of any kind.
-	if (typeof json !== 'object' || json === null) return {};
-	if (!('error' in json)) return json;
-	const { error, ...others } = json;
-	return { ...others, inputError: error };
+	if (includeInput === 'nothing' || typeof input.json !== 'object') return {};
+	const json = { ...input.json };
+	// n8n treats an item with a field named `error` as failed, so Retry On Fail would run the node, and pay, again.
+	if ('error' in json) {
+		json.inputError = json.error;
+		delete json.error;
+	}
+	// The workflow's setting puts the files into the JSON. With the input's, a moderated item would seem to have a result,
+	// and a later Edit of all images would pay for the input again. Older n8n releases have no such setting.
+	if (includeInput === 'json' && functions.getWorkflowSettings?.().binaryMode === 'combined') {
+		delete json._files;
+	}
+	return json;
 }
