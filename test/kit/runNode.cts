@@ -41,6 +41,8 @@ export interface NodeRun {
 	/** n8n's "Retry On Fail". */
 	retryOnFail?: { maxTries: number };
 	executeOnce?: boolean;
+	/** How many times the node runs with these items, as in a loop. */
+	runs?: number;
 	/** Where n8n keeps files: on disk, or in memory inside the execution's data. */
 	binaryMode?: BinaryMode;
 	/** The workflow setting that puts files into the JSON of items. */
@@ -96,7 +98,15 @@ export async function runNode(settings: NodeRun): Promise<NodeRunResult> {
 			},
 		],
 		connections: {
-			Source: { main: [[{ node: 'StepFun Image', type: NodeConnectionTypes.Main, index: 0 }]] },
+			Source: {
+				main: [
+					Array.from({ length: settings.runs ?? 1 }, () => ({
+						node: 'StepFun Image',
+						type: NodeConnectionTypes.Main,
+						index: 0,
+					})),
+				],
+			},
 		},
 		settings: settings.combineBinary ? { binaryMode: 'combined' } : {},
 	});

@@ -39,6 +39,19 @@ describe('File names made by the node', () => {
 		const { items } = await runEdit(server, [item]);
 		expect(items[0].json.fileName).toBe(fileName);
 	});
+
+	test('No image of a loop has the name of an earlier one', async () => {
+		const options = { numberOfImages: '={{ $runIndex === 1 ? 1 : 2 }}' };
+		const { run } = await runGenerate(server, { options }, { items: [{}, {}], runs: 3 });
+		const names = run.data.resultData.runData['StepFun Image'].map(({ data }) =>
+			data?.main[0]?.map(({ json }) => json.fileName),
+		);
+		expect(names).toEqual([
+			['a-red-shoe-1-1.png', 'a-red-shoe-1-2.png', 'a-red-shoe-2-1.png', 'a-red-shoe-2-2.png'],
+			['a-red-shoe-run2-1.png', 'a-red-shoe-run2-2.png'],
+			[1, 2].flatMap((item) => [1, 2].map((image) => `a-red-shoe-run3-${item}-${image}.png`)),
+		]);
+	});
 });
 
 describe('Option File Name', () => {

@@ -14,7 +14,7 @@ const DEVICE_NAME = /^(con|prn|aux|nul|conin\$|conout\$|com[\d¹²³]|lpt[\d¹²
  * hyphens, which are valid in every file system.
  *
  * @param subject the prompt, or the input image's name; a long one is cut at the end of a word
- * @param suffix describes what was done with the input image; may be empty
+ * @param suffix follows the subject, such as what was done with the input image; may be empty
  * @param itemIndex makes the names of a run unique
  */
 export function descriptiveName(subject: string, suffix: string, itemIndex: number): string {

@@ -200,7 +200,7 @@ function assertSeeds(
 }
 
 function fileNameOf(
-	{ itemIndex }: ItemContext,
+	{ functions, itemIndex }: ItemContext,
 	{ fileName }: IDataObject,
 	fields: BodyFields,
 	inputImage: InputImage | undefined,
@@ -209,5 +209,8 @@ function fileNameOf(
 		? [inputImage.fileName.replace(/\.[^.]*$/, ''), '-edited']
 		: [String(fields.prompt), ''];
 	const entered = readText({ label: 'File Name', value: fileName });
-	return safeName(entered) ?? descriptiveName(subject, suffix, itemIndex);
+	// In a loop, the numbers of the items start again with each run of the node.
+	const { $runIndex } = functions.getWorkflowDataProxy(itemIndex);
+	const run = $runIndex > 0 ? `-run${$runIndex + 1}` : '';
+	return safeName(entered) ?? descriptiveName(subject, suffix + run, itemIndex);
 }
