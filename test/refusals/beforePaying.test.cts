@@ -110,6 +110,7 @@ describe('Refusals: Link Lifetime', () => {
 		'0 days',
 		'-1 day',
 		'1 day; drop',
+		'={{ $json.missing }}',
 	])('%j is refused by name', async (linkLifetime) => {
 		const error = await refusal({ output: 'n8nLink', linkLifetime });
 		expect(error?.message).toContain("'Link Lifetime' must be a time such as");

@@ -91,7 +91,7 @@ export function readOutputOptions(
 		severalImagesAs: readOption('Several Images As', severalImagesAs, ['items', 'fields']),
 		whenModerated: readOption('When Moderated', whenModerated, ['fail', 'passOn']),
 		/** How long a link served by n8n stays valid, in the syntax of n8n's helper. */
-		linkLifetime: readLinkLifetime(parameters.linkLifetime),
+		linkLifetime: readLinkLifetime(parameters),
 	};
 }
 
@@ -137,7 +137,9 @@ function readOutput(item: ItemContext, value: unknown, format: ServerFormat): Ou
 }
 
 /** Reads how long a link stays valid: a number above 0 and a unit, in the syntax of n8n's helper. */
-function readLinkLifetime(value: unknown = DEFAULT_LINK_LIFETIME): string {
+function readLinkLifetime(parameters: IDataObject): string {
+	// n8n leaves the field out if the output has no such link.
+	const { linkLifetime: value } = { linkLifetime: DEFAULT_LINK_LIFETIME, ...parameters };
 	const lifetime = String(value).trim();
 	if (/^[1-9]\d{0,5} (minute|hour|day|week)s?$/.test(lifetime)) return lifetime;
 	throw new Refusal(
