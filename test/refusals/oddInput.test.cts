@@ -426,6 +426,14 @@ describe('An object in a text, which JavaScript writes as [object Object], is re
 		expect(stepFun.requests).toEqual([]);
 	});
 
+	test('Input Data Field Name, with a list of files', async () => {
+		const { error } = await runEdit(stepFun, [await itemWithFile(picture)], {
+			binaryPropertyName: '={{ [$binary.data] }}',
+		});
+		expect(error?.message).toBe("'Input Data Field Name' contains [object Object] instead of text");
+		expect(stepFun.requests).toEqual([]);
+	});
+
 	test('an object of one product passes by its field', async () => {
 		const { error } = await runGenerate(
 			stepFun,

@@ -6,7 +6,7 @@ import { inspectFile, piecesOf } from '../image/measure';
 import { fileOfBytes, UPLOAD_CHUNK_BYTES } from '../transport/upload';
 import { toUpload, type ImageRules } from './imageLimits';
 import type { InputImage, ItemContext } from './types';
-import { isUnset, showValue } from './validators';
+import { isUnset, readText, showValue } from './validators';
 
 const ALL_IMAGES = '*';
 
@@ -40,7 +40,7 @@ async function fieldNames(
 	entered: string,
 	onChunk: () => void,
 ): Promise<string[]> {
-	const names = entered.trim();
+	const names = readText({ label: 'Input Data Field Name', value: entered });
 	// The common case, without a search of the item's JSON.
 	if (Object.hasOwn(item.input.binary ?? {}, names)) return [names];
 	const files = filesOf(item);
