@@ -9,7 +9,7 @@ import { runNode, type NodeRun } from '../kit/runNode.cts';
 import { waitFor } from '../kit/waitFor.cts';
 import { localCredential } from '../kit/stepFunCredential.cts';
 import { startStepFunServer, type StepFunServer } from '../stepfun-server/server.cts';
-import type { Fault } from '../stepfun-server/types.cts';
+import type { Fault, FaultRule } from '../stepfun-server/types.cts';
 
 let server: StepFunServer;
 afterEach(async () => await server.close());
@@ -192,8 +192,8 @@ test.each([
 });
 
 describe('Get Balance: Include Input Fields', () => {
-	const balanceBeside = async (options: INodeParameters) => {
-		server = await startStepFunServer({ balance: 5 });
+	const balanceBeside = async (options: INodeParameters, faults?: FaultRule[]) => {
+		server = await startStepFunServer({ balance: 5, faults });
 		const items = await Promise.all(
 			['A1', 'A2'].map(async (sku) => ({
 				...(await itemWithFile(await inputImage(80, 60))),
@@ -203,6 +203,7 @@ describe('Get Balance: Include Input Fields', () => {
 		return await getBalance({
 			parameters: { resource: 'account', operation: 'getBalance', options },
 			items,
+			onError: 'continueRegularOutput',
 		});
 	};
 
@@ -218,6 +219,13 @@ describe('Get Balance: Include Input Fields', () => {
 			expect(items.map(({ pairedItem }) => pairedItem)).toEqual([{ item: 0 }, { item: 1 }]);
 		},
 	);
+
+	test('Include Input Fields keeps the JSON and the files beside the error of a failed request', async () => {
+		const faults = [{ when: { path: 'accounts' }, fault: { status: 401 } }];
+		const { items } = await balanceBeside({ includeInputFields: true }, faults);
+		expect(items[1].json).toMatchObject({ sku: 'A2', error: expect.any(String) as unknown });
+		expect(Object.keys(items[1].binary ?? {})).toEqual(['data']);
+	});
 
 	test.each([{}, { includeInputFields: false }])(
 		'The options %j keep no input beside a balance',

@@ -551,6 +551,25 @@ describe('Failures: On Error', () => {
 		});
 	});
 
+	test.each(['continueRegularOutput', 'continueErrorOutput'] as const)(
+		'With Include Input Fields turned on, failed and refused items keep their files, with On Error %s',
+		async (onError) => {
+			const photo = await itemWithFile(await inputImage(64, 64));
+			const input = ['three', ''].map((prompt) => ({ ...photo, json: { prompt } }));
+			const { items, errorItems } = await runEdit(
+				server,
+				input,
+				{ ...parameters, options: { includeInputFields: true } },
+				{ onError },
+			);
+			const failed = onError === 'continueErrorOutput' ? errorItems : items;
+			expect(failed.map(({ binary, json }) => [binary, json.prompt])).toEqual([
+				[photo.binary, 'three'],
+				[photo.binary, ''],
+			]);
+		},
+	);
+
 	test('The error output keeps the fields of the input item, so that it can be tried again', async () => {
 		const { errorItems } = await runGenerate(server, parameters, {
 			items: prompts.map((item, index) => ({ ...item, row: index + 1 })),

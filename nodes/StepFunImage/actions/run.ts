@@ -15,6 +15,7 @@ import {
 	toNodeError,
 	type NodeError,
 } from '../errors/nodeErrors';
+import { readIncludeInput } from '../request/options';
 import type { ItemContext } from '../request/types';
 import { readCredential, type Credential } from '../transport/credential';
 import { wait, yieldToEventLoop } from '../transport/wait';
@@ -220,13 +221,18 @@ async function collect(outcomes: ItemOutcome[], state: RunState): Promise<INodeE
 	return items;
 }
 
-/** The output item for a failed item, with its input. At the error output, n8n itself adds the input's JSON. */
+/** The output item for a failed item, with its input. */
 function failedItem(item: ItemContext, error: NodeError, { tries }: RunState): INodeExecutionData {
+	const failed = errorItem(item, error);
+	if (item.isTool) return failed;
 	const { onError, parameters } = item.node;
-	const isForUser = onError !== 'continueErrorOutput' && !item.isTool;
 	const { includeInputFields } = (parameters.options ?? {}) as IDataObject;
-	const unplanned = includeInputFields === false ? 'nothing' : 'json';
+	const unset = parameters.resource === 'image' ? 'json' : 'nothing';
+	// The expression of a refused item may be what was refused.
+	const isFixed = typeof includeInputFields === 'boolean';
+	const unplanned = isFixed ? readIncludeInput({ includeInputFields }, unset) : unset;
 	const { includeInput = unplanned } = tries.planned[item.itemIndex]?.outputOptions ?? {};
-	const included = isForUser && parameters.resource === 'image' ? includeInput : 'nothing';
-	return mergeInput(withoutOutcome(item), included, errorItem(item, error));
+	const merged = mergeInput(withoutOutcome(item), includeInput, failed);
+	// At the error output, n8n itself adds the input's JSON, but not its files.
+	return onError === 'continueErrorOutput' ? { ...merged, json: failed.json } : merged;
 }
