@@ -8,12 +8,12 @@ import {
 	RETRY_DEFAULTS,
 } from '../../nodes/StepFunImage/catalogue/defaults';
 import { IMAGE_FORMATS } from '../../nodes/StepFunImage/catalogue/imageFormats';
-import { findOutput, OUTPUTS, outputsWith } from '../../nodes/StepFunImage/catalogue/outputs';
+import { findOutput, OUTPUTS, outputsWithout } from '../../nodes/StepFunImage/catalogue/outputs';
 
 test('An output is a file, a link of the service, a link of n8n, or a file with either link', () => {
-	expect(outputsWith('hasFile')).toEqual(['file', 'fileAndN8nLink', 'fileAndUrl']);
-	expect(outputsWith('hasUrl')).toEqual(['fileAndUrl', 'url']);
-	expect(outputsWith('hasN8nLink')).toEqual(['fileAndN8nLink', 'n8nLink']);
+	expect(outputsWithout('hasFile')).toEqual(['url', 'n8nLink']);
+	expect(outputsWithout('hasUrl')).toEqual(['file', 'fileAndN8nLink', 'n8nLink']);
+	expect(outputsWithout('hasN8nLink')).toEqual(['file', 'fileAndUrl', 'url']);
 	expect(OUTPUTS.map(({ value, name }) => [value, name])).toEqual([
 		['file', 'Image File'],
 		['fileAndN8nLink', 'Image File and Temporary Link'],

@@ -92,6 +92,14 @@ describe('Panel: fields', () => {
 		}
 	});
 
+	test('The fields of all outputs are there while the editor cannot resolve the expression that chooses one', () => {
+		const values = { ...withDefaults({}), output: undefined };
+		const shown = description.properties.filter((each) => isShown(values, each, description));
+		expect(shown.map(({ displayName }) => displayName)).toEqual(
+			expect.arrayContaining(['Put Output File in Field', 'Link Lifetime']),
+		);
+	});
+
 	test('A new node generates with step-image-edit-2 into the field data', () => {
 		expect(withDefaults({})).toEqual({
 			resource: 'image',

@@ -50,9 +50,9 @@ export const OUTPUTS: readonly OutputForm[] = [
 
 export type Output = OutputForm['value'];
 
-/** The values of the outputs that have a property, such as `hasFile`. */
-export function outputsWith(property: 'hasFile' | 'hasUrl' | 'hasN8nLink'): Output[] {
-	return OUTPUTS.filter((output) => output[property]).map(({ value }) => value);
+/** The values of the outputs that lack a property, such as `hasFile`. */
+export function outputsWithout(property: 'hasFile' | 'hasUrl' | 'hasN8nLink'): Output[] {
+	return OUTPUTS.filter((output) => !output[property]).map(({ value }) => value);
 }
 
 /** Finds an output by its value. Returns `undefined` for an unknown value. */

@@ -2,9 +2,12 @@ import type { INodeProperties } from 'n8n-workflow';
 
 import { DEFAULT_LINK_LIFETIME, FALLBACK_FIELD, LINK_LIFETIMES } from '../catalogue/defaults';
 import { OPERATIONS } from '../catalogue/models';
-import { OUTPUTS, outputsWith } from '../catalogue/outputs';
+import { OUTPUTS, outputsWithout, type Output } from '../catalogue/outputs';
 import { showFor } from './showFor';
 import { toolVariant } from './toolVariant';
+
+/** In `hide`, because the editor does not know the output while an expression chooses it and no item is there. */
+const showUnless = (output: Output[]) => ({ ...showFor(OPERATIONS), hide: { output } });
 
 /**
  * The fields that choose the form of the output. The API returns either the image or a link to it: for Image File and
@@ -33,7 +36,7 @@ export const outputFields: INodeProperties[] = [
 		default: FALLBACK_FIELD,
 		placeholder: 'e.g. data',
 		hint: 'The name of the output binary field to put the image in',
-		displayOptions: showFor(OPERATIONS, { output: outputsWith('hasFile') }),
+		displayOptions: showUnless(outputsWithout('hasFile')),
 	},
 	{
 		displayName: 'Link Lifetime',
@@ -43,6 +46,6 @@ export const outputFields: INodeProperties[] = [
 		default: DEFAULT_LINK_LIFETIME,
 		description:
 			"How long the link works. It stops working earlier if n8n deletes the execution's data: by default after 14 days or 10,000 executions, or soon after the run if the workflow's settings say not to save it.",
-		displayOptions: showFor(OPERATIONS, { output: outputsWith('hasN8nLink') }),
+		displayOptions: showUnless(outputsWithout('hasN8nLink')),
 	},
 ];
