@@ -86,9 +86,11 @@ async function runOnce(
 		node.parameters.resource === 'account'
 			? createBalanceAction(functions, state)
 			: createImageAction(state);
+	const { $runIndex: runIndex } = functions.getWorkflowDataProxy(0);
+	const common = { functions, node, runIndex, isTool };
 	const items = functions
 		.getInputData()
-		.map((input, itemIndex): ItemContext => ({ functions, node, input, itemIndex, isTool }));
+		.map((input, itemIndex): ItemContext => ({ ...common, input, itemIndex }));
 
 	const prepared = await prepareAll(functions, items, action, state);
 	const refusal = findRefusal(items, prepared, state);

@@ -200,7 +200,7 @@ function assertSeeds(
 }
 
 function fileNameOf(
-	{ functions, itemIndex }: ItemContext,
+	{ itemIndex, runIndex }: ItemContext,
 	{ fileName }: IDataObject,
 	fields: BodyFields,
 	inputImage: InputImage | undefined,
@@ -210,7 +210,6 @@ function fileNameOf(
 		: [String(fields.prompt), ''];
 	const entered = readText({ label: 'File Name', value: fileName });
 	// In a loop, the numbers of the items start again with each run of the node.
-	const { $runIndex } = functions.getWorkflowDataProxy(itemIndex);
-	const run = $runIndex > 0 ? `-run${$runIndex + 1}` : '';
+	const run = runIndex > 0 ? `-run${runIndex + 1}` : '';
 	return safeName(entered) ?? descriptiveName(subject, suffix + run, itemIndex);
 }

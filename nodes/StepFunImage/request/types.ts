@@ -7,6 +7,8 @@ import type { UploadFile } from '../transport/upload';
 export interface ItemContext extends ErrorContext {
 	functions: IExecuteFunctions;
 	input: INodeExecutionData;
+	/** How many times the node has run before in this execution, as in a loop. */
+	runIndex: number;
 }
 
 /** The fields of a request except the input image, keyed by the API's names. */
