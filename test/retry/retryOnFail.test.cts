@@ -286,6 +286,53 @@ describe('Retry On Fail', () => {
 		},
 	);
 
+	describe.each(['stopWorkflow', 'continueRegularOutput'] as const)(
+		'What is said of an image whose first try was charged and lost (On Error %s)',
+		(onError) => {
+			const TRUNCATED: FaultRule = { times: 2, fault: { cutBody: true, billed: true } };
+
+			test.each<[string, Fault]>([
+				['a refusal', { status: 451 }],
+				['a second loss', { cutBody: true }],
+			])('in the error of %s', async (_what, fault) => {
+				const key = await start({ faults: [TRUNCATED, { fault }] });
+				const { items, error } = await generate(key, { onError, items: [{ prompt: 'one' }] });
+				const text = error?.description ?? JSON.stringify(items[0].json);
+				expect(text).toContain('An earlier try was charged.');
+				expect(text).not.toContain('of this run');
+			});
+
+			test('in the error of an input image that is gone', async () => {
+				const key = await start({ faults: [TRUNCATED] });
+				const picture = await inputImage(64, 64);
+				const files = await startHostileServer((_request, response) => {
+					if (files.requests.length <= 2) response.end(picture);
+					else response.writeHead(404).end();
+				});
+				const { items, error } = await runEdit(
+					server,
+					[{ json: {} }],
+					{ inputSource: 'url', inputUrl: `${files.origin}/1` },
+					{ credential: { apiKey: key }, onError, retryOnFail: { maxTries: 2 } },
+				);
+				await files.close();
+				const text = error?.description ?? JSON.stringify(items[0].json);
+				expect(text).toContain('An earlier try was charged.');
+				expect(text).not.toMatch(/Nothing was sent|of this run/);
+			});
+
+			test('in the item that passes a refusal on', async () => {
+				const key = await start({ faults: [TRUNCATED, { fault: { status: 451 } }] });
+				const { items } = await generate(key, {
+					onError,
+					items: [{ prompt: 'one' }],
+					options: { whenModerated: 'passOn' },
+				});
+				expect(items[0].json).toMatchObject({ finishReason: 'refused', charged: true });
+			});
+		},
+	);
+
 	test('The error of the last try counts the images of all tries', async () => {
 		const key = await start({
 			latencyMs: (nth) => (nth === 3 || nth === 4 ? 150 : 10),

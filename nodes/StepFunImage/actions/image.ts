@@ -80,10 +80,10 @@ async function makeImages(
 async function makeImage(task: ImageTask): Promise<INodeExecutionData | ItemFailure> {
 	const { item, request, outputOptions, state, signal } = task;
 	const earlier = state.tries.responses.get(request);
-	const charges = countCharges(task, earlier);
+	const charges = countCharges(task);
 	try {
 		if (earlier instanceof RequestFailure) throw earlier;
-		const result = await obtainImage(task, earlier, charges.add);
+		const result = await obtainImage(task, earlier, charges);
 		log(task, 'an image is done', { tries: result.tries, imagesOfThisRun: state.costs.length });
 		countDelivered(task, result);
 		return toResult(item, request, result, outputOptions);
@@ -109,20 +109,21 @@ async function makeImage(task: ImageTask): Promise<INodeExecutionData | ItemFail
 	}
 }
 
-/** Counts how many images are charged for a task, and whether there may be more. */
-function countCharges({ request, state }: ImageTask, earlier: PaidResponse | undefined) {
-	const charges: Array<Charge | undefined> =
-		earlier instanceof RequestFailure
-			? [earlier.charge, earlier.details.earlierCharge]
-			: [earlier && 'yes', earlier?.earlierCharge];
+type ChargeCount = ReturnType<typeof countCharges>;
+
+/** Counts how many images are charged for a task in all tries of n8n's Retry On Fail, and whether there may be more. */
+function countCharges({ request, state }: ImageTask) {
+	const charges = state.tries.charges.get(request) ?? [];
+	state.tries.charges.set(request, charges);
 	return {
+		earlier: [...charges],
 		add: (charge: Charge = 'yes') => {
 			charges.push(charge);
 			if (charge === 'yes') state.costs.push(estimateCost(request));
 		},
 		counted: () => ({
 			certain: charges.filter((charge) => charge === 'yes').length,
-			possible: charges.some((charge) => charge === 'yes' || charge === 'maybe'),
+			possible: charges.length > 0,
 		}),
 	};
 }
@@ -134,7 +135,7 @@ function countCharges({ request, state }: ImageTask, earlier: PaidResponse | und
 async function obtainImage(
 	task: ImageTask,
 	earlier: ImageResult | undefined,
-	onCharged: (charge?: Charge) => void,
+	charges: ChargeCount,
 ): Promise<ImageResult> {
 	const { request, outputOptions, state } = task;
 	const { responses, max } = state.tries;
@@ -145,7 +146,7 @@ async function obtainImage(
 	// In a moment, because another image of the item may have failed for good before, and stop the run first.
 	if (!earlier) await Promise.resolve();
 	try {
-		const result = earlier ?? keep(await requestImage(task, onCharged));
+		const result = earlier ?? keep(await requestImage(task, charges.add, charges.earlier));
 		const { url } = result.response;
 		if (outputOptions.output === 'url' || result.image || !url) return result;
 		return keep({ ...result, image: await downloadImage(task, url, result) });

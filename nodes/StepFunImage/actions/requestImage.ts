@@ -54,11 +54,13 @@ type AttemptResult = Omit<ImageResult, 'tries'>;
  * Requests an image as the account allows, with retries.
  *
  * @param onCharged called for each image that the service charges or may have charged, whether it arrives or not
+ * @param earlierCharges those of earlier tries of n8n's Retry On Fail
  * @throws the last RequestFailure, or the reason of the task's signal
  */
 export async function requestImage(
 	task: ImageTask,
 	onCharged: (charge?: Charge) => void,
+	earlierCharges: Charge[],
 ): Promise<ImageResult> {
 	const { request, state, signal } = task;
 	const { result, ...tried } = await retry(
@@ -69,6 +71,7 @@ export async function requestImage(
 		{
 			policy: request.retryPolicy,
 			signal,
+			earlierCharges,
 			onFailure: (failure, triesSoFar, delayMs) => {
 				if (failure.isThrottled && !failure.details.wasNotSent) state.summary.throttled++;
 				if (failure.charge !== 'no') onCharged(failure.charge);

@@ -1,6 +1,6 @@
 import type { IExecuteFunctions, INodeExecutionData } from 'n8n-workflow';
 
-import type { RequestFailure } from '../errors/requestFailure';
+import type { Charge, RequestFailure } from '../errors/requestFailure';
 import type { ImageRequest, ItemRequests } from '../request/readParameters';
 import type { Cost } from './costs';
 import type { ImageResult } from './outputItems';
@@ -18,6 +18,8 @@ export interface Tries {
 	planned: ItemRequests[];
 	/** The charged responses of the tries so far. */
 	responses: Map<ImageRequest, PaidResponse>;
+	/** Which images the service charged, or may have charged, for each request in the tries so far. */
+	charges: WeakMap<ImageRequest, Charge[]>;
 	/** The cost of each image that the service charged in the tries so far; `undefined` if it is not known. */
 	costs: Array<Cost | undefined>;
 	/** What happened in the last try. */
@@ -62,5 +64,6 @@ function runOf(functions: IExecuteFunctions, isTool: boolean): object {
 
 function createTries(max: number, waitMs: number): Tries {
 	const summary = createSummary();
-	return { planned: [], responses: new Map(), costs: [], summary, started: 0, max, waitMs };
+	const [responses, charges] = [new Map(), new WeakMap()];
+	return { planned: [], responses, charges, costs: [], summary, started: 0, max, waitMs };
 }

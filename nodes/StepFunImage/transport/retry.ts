@@ -31,6 +31,8 @@ interface RetryOptions {
 	clock?: Clock;
 	/** Whether `send` goes through a rate limiter, which does the waiting after a 429. Then such a try does not count. */
 	usesRateLimiter?: boolean;
+	/** The charges of the same request before this call. */
+	earlierCharges?: Charge[];
 	/** Called after each failure; `delayMs` is the wait before the next try, `undefined` if there is none. */
 	onFailure?: (failure: RequestFailure, tries: number, delayMs: number | undefined) => void;
 }
@@ -54,7 +56,14 @@ export interface Attempt {
  */
 export async function retry<T>(
 	send: (attempt: Attempt) => Promise<T>,
-	{ policy, signal, clock = systemClock, usesRateLimiter = true, onFailure }: RetryOptions,
+	{
+		policy,
+		signal,
+		clock = systemClock,
+		usesRateLimiter = true,
+		earlierCharges = [],
+		onFailure,
+	}: RetryOptions,
 ): Promise<{ result: T; tries: number; earlierCharge?: Charge }> {
 	let startedAt: number | undefined;
 	const onStart = () => {
@@ -65,8 +74,10 @@ export async function retry<T>(
 	/** Those that may have been charged. */
 	const paid: RequestFailure[] = [];
 	/** A certain charge counts more than a possible one. */
-	const earlierCharge = () =>
-		paid.some(({ charge }) => charge === 'yes') ? 'yes' : paid.at(-1)?.charge;
+	const earlierCharge = (before = paid) => {
+		const charges = [...earlierCharges, ...before.map(({ charge }) => charge)];
+		return charges.includes('yes') ? 'yes' : charges.at(-1);
+	};
 	let delayMs = 0;
 
 	for (let tries = 1; ; tries++) {
@@ -78,7 +89,7 @@ export async function retry<T>(
 		} catch (error) {
 			if (!(error instanceof RequestFailure)) {
 				if (error !== signal.reason || !lastPaid) throw error as Error;
-				throw lastPaid.with({ tries: tries - 1 });
+				throw lastPaid.with({ tries: tries - 1, earlierCharge: earlierCharge(paid.slice(0, -1)) });
 			}
 			const limiterWaits = usesRateLimiter && error.isThrottled;
 			const isPaid = error.charge !== 'no';
