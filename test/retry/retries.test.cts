@@ -1,7 +1,8 @@
 import { LOCAL_API_KEY, startStepFunServer } from '../stepfun-server/server.cts';
 import type { StepFunServer, StepFunServerOptions } from '../stepfun-server/types.cts';
 import { linkResponse, startHostileServer } from '../kit/hostileServer.cts';
-import { runGenerate } from '../kit/localRuns.cts';
+import { inputImage } from '../kit/images.cts';
+import { runEdit, runGenerate } from '../kit/localRuns.cts';
 import { bytesOf, type NodeRun } from '../kit/runNode.cts';
 import { waitFor } from '../kit/waitFor.cts';
 
@@ -124,6 +125,28 @@ describe('Retry: Retry-After', () => {
 		const [first, second] = server.requests;
 		const tooEarlyBy = earliest(first.receivedAt, retryAfter) - second.receivedAt;
 		expect(tooEarlyBy).toBeLessThanOrEqual(20);
+	});
+
+	test('Retry-After of the host of an input image is honoured', async () => {
+		const key = await start();
+		const image = await inputImage(64, 64);
+		const askedAt: number[] = [];
+		const files = await startHostileServer((_request, response) => {
+			askedAt.push(performance.now());
+			if (askedAt.length > 1) response.end(image);
+			else response.writeHead(429, { 'Retry-After': '2' }).end();
+		});
+		const { error } = await runEdit(
+			server,
+			[{ json: {} }],
+			{ inputSource: 'url', inputUrl: `${files.origin}/1` },
+			{ credential: { apiKey: key } },
+		);
+		await files.close();
+		expect(error).toBeUndefined();
+		const [first, second] = askedAt;
+		// Without the header, the node would wait for a second at most.
+		expect(second - first).toBeGreaterThan(1_950);
 	});
 
 	test('Retry-After of a 429 applies to all requests of the key', async () => {

@@ -178,6 +178,12 @@ export class RequestFailure extends Error {
 		return isOfCode || UNREACHABLE_TEXT.test(text);
 	}
 
+	/** The wait that `Retry-After` requested: from the service, or from the host of the input image. */
+	get retryAfterMs(): number | undefined {
+		const { retryAfterMs, reason } = this.details;
+		return retryAfterMs ?? reason?.retryAfterMs;
+	}
+
 	/** Whether the service rejected the request because of a rate limit. */
 	get isThrottled(): boolean {
 		return this.details.status === 429 && !this.isOutOfCredit;

@@ -94,7 +94,7 @@ export async function retry<T>(
 			const limiterWaits = usesRateLimiter && error.isThrottled;
 			const isPaid = error.charge !== 'no';
 			if (!limiterWaits) failures++;
-			delayMs = limiterWaits ? 0 : (error.details.retryAfterMs ?? backoffDelay(failures));
+			delayMs = limiterWaits ? 0 : (error.retryAfterMs ?? backoffDelay(failures));
 			const isFinal =
 				!error.retryable ||
 				(!limiterWaits && failures >= policy.maxTries) ||
