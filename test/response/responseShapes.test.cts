@@ -72,6 +72,12 @@ describe('a link that was paid for counts, wherever it is', () => {
 		expect(response).toMatchObject({ url: link, others: ['/2'] });
 	});
 
+	test('and only the first 20 others are kept, because each is searched for secrets', async () => {
+		const data = Array.from({ length: 40_000 }, (_, index) => ({ url: `/${index}` }));
+		const { response } = await read(JSON.stringify({ data }));
+		expect(response.others).toEqual(data.slice(1, 21).map(({ url }) => url));
+	});
+
 	test('in the last of several events of a stream', async () => {
 		const events = [
 			'event: image_generation.started',

@@ -21,6 +21,8 @@ export interface ImageResponse {
 
 /** Texts from a response are limited, because they are searched for secrets, which takes longer in longer texts. */
 const MAX_LINK_CHARACTERS = 16 * 1024;
+/** More than any server makes for one request. */
+const MAX_OTHERS = 20;
 
 /** The fields in which servers and relays return results: a list, a single result, or one field inside another. */
 const RESULT_FIELDS = ['data', 'images', 'output', 'result', 'results'];
@@ -70,7 +72,7 @@ export function parseResponse(text: string, hasImage: boolean): ImageResponse {
 		seed: asNumber(entry.seed) ?? asNumber(body.seed),
 		finishReason: isFiltered ? 'content_filtered' : finishReason,
 		url: linkOf(entry),
-		others: others.length > 0 ? others.map(linkOf) : undefined,
+		others: others.length > 0 ? others.slice(0, MAX_OTHERS).map(linkOf) : undefined,
 		taskId: [body, ...entries].map(taskIdOf).find((each) => each !== undefined),
 		// Some servers report the failure of an image in its own entry.
 		error: errorTextIn(body) ?? errorTextIn(entries),
