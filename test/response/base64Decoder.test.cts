@@ -39,6 +39,18 @@ test.each(['', 'A', 'AB', 'ABC', 'ABCD'])(
 	},
 );
 
+test.each(['A', 'AB', 'ABC', 'ABCD'])(
+	'The Base64 of %j is decoded without padding, wherever it has white space',
+	(text) => {
+		const base64 = Buffer.from(text).toString('base64').replace(/=+$/, '');
+		for (let at = 0; at <= base64.length; at++) {
+			const broken = `${base64.slice(0, at)}\r\n${base64.slice(at)}`;
+			for (const size of [1, 3, 100]) expect(decode(...inPieces(broken, size)).text).toBe(text);
+			expect(decode(...inPieces([...base64].join('\n'), at + 1)).text).toBe(text);
+		}
+	},
+);
+
 test('Each piece is decoded at once, and to nothing if it contains no whole group', () => {
 	expect(decode('QUJDRE', 'VG', '').emitted).toEqual([3, 3]);
 	expect(decode('QUJD', 'RA').emitted).toEqual([3, 1]);

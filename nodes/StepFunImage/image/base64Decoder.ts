@@ -48,9 +48,9 @@ export function base64Decoder(emit: (bytes: Buffer) => void) {
 		},
 		end(): void {
 			begun = true;
-			const last = carry.trimEnd();
+			const last = carry.replace(/\s+/g, '');
 			carry = '';
-			// Some servers omit the padding. White space may precede the last characters.
+			// Some servers omit the padding.
 			if (last !== '') write(last, undefined);
 			if (carry.length === 1) throw invalid();
 			if (carry !== '') write(carry.padEnd(4, '='), undefined);
