@@ -149,25 +149,27 @@ describe('The text of an image with escapes', () => {
 		}
 	});
 
-	test('is not JSON with an invalid escape', () => {
+	test('is not Base64 with an invalid escape', () => {
 		for (const size of SIZES) {
 			expect(() => scan('{"b64_json":"QU\\xJD"}', size)).toThrow(
 				expect.objectContaining({
-					kind: 'invalidJson',
+					kind: 'notAnImage',
 					details: {
-						text: expect.stringMatching(/^The response has an invalid escape: .*\\x/) as string,
+						text: expect.stringMatching(
+							/^The image in the response has an invalid escape: .*\\x/,
+						) as string,
 					},
 				}),
 			);
 		}
 		for (const size of SIZES) {
 			expect(() => scan('{"b64_json":"QUJD\\u00"}', size)).toThrow(
-				expect.objectContaining({ kind: 'invalidJson' }),
+				expect.objectContaining({ kind: 'notAnImage' }),
 			);
 		}
 		expect(() => scan(`{"b64_json":"\\x${'Q'.repeat(200)}"}`, 1000)).toThrow(
 			expect.objectContaining({
-				details: { text: `The response has an invalid escape: \\x${'Q'.repeat(98)}` },
+				details: { text: `The image in the response has an invalid escape: \\x${'Q'.repeat(98)}` },
 			}),
 		);
 	});

@@ -240,6 +240,15 @@ describe('Response: an image that cannot be stored', () => {
 		});
 	});
 
+	test.each([
+		['a character that is not Base64', 'QUJ*'],
+		['an escape that is not JSON', 'QU\\xJD'],
+	])('is replaced by a link in the same response if it has %s', async (_what, base64) => {
+		const json = `{"data":[{"b64_json":"${base64}","url":"/1.png"}]}`;
+		const { response, image } = await read([json]);
+		expect([response.url, image]).toEqual(['/1.png', undefined]);
+	});
+
 	test('is reported with the ID of its response', async () => {
 		expect(await failureOf([withImage(''), '}]', '}'], { store: notAnImage })).toEqual({
 			kind: 'notAnImage',

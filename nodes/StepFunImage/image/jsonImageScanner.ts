@@ -201,6 +201,6 @@ function decodeKey(raw: string): unknown {
 function unescapeImageText(raw: string): Buffer {
 	const parsed = parseJson(`"${raw}"`);
 	if (typeof parsed === 'string') return Buffer.from(parsed, 'latin1');
-	const text = `The response has an invalid escape: ${raw.slice(0, 100)}`;
-	throw new RequestFailure('invalidJson', { text });
+	const text = `The image in the response has an invalid escape: ${raw.slice(0, 100)}`;
+	throw new RequestFailure('notAnImage', { text });
 }
