@@ -333,6 +333,28 @@ describe('Retry On Fail', () => {
 		},
 	);
 
+	test('A row that is not sent again mentions that its first try was charged', async () => {
+		const key = await start({
+			faults: [
+				{ when: { promptIncludes: 'first' }, times: 1, fault: { status: 400 } },
+				{ when: { promptIncludes: 'first' }, fault: { status: 401 } },
+				{ fault: { cutBody: true, billed: true } },
+			],
+		});
+		const { items } = await runGenerate(
+			server,
+			{ prompt: '={{ $json.prompt }}' },
+			{
+				onError: 'continueRegularOutput',
+				items: [{ prompt: 'first' }, { prompt: 'second' }],
+				retryOnFail: { maxTries: 2 },
+				credential: { apiKey: key, concurrentRequests: 1 },
+			},
+		);
+		expect(items[1].json.error).toContain('Not sent');
+		expect(JSON.stringify(items[1].json.details)).toContain('An earlier try was charged.');
+	});
+
 	test('The error of the last try counts the images of all tries', async () => {
 		const key = await start({
 			latencyMs: (nth) => (nth === 3 || nth === 4 ? 150 : 10),

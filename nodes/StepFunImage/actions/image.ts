@@ -97,7 +97,7 @@ async function makeImage(task: ImageTask): Promise<INodeExecutionData | ItemFail
 			const shown = endWithError(task, error);
 			const { certain, possible } = charges.counted();
 			// A RequestFailure says so itself.
-			if (!failure && possible && error !== signal.reason) {
+			if (!failure && possible) {
 				appendEarlierCharge(shown, certain > 0 ? 'was' : 'may have been');
 			}
 			const retryable = !(state.tries.responses.get(request) instanceof RequestFailure);
