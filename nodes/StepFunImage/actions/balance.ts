@@ -14,8 +14,8 @@ import { retry } from '../transport/retry';
 import { getJson } from './getJson';
 import { memoize } from './memoize';
 import { mergeInput } from './outputItems';
-import { schedule } from './requestImage';
 import type { Action, RunState } from './runState';
+import { schedule } from './schedule';
 
 const { timeoutSeconds, maxTries, giveUpAfterSeconds } = RETRY_DEFAULTS;
 const POLICY = { maxTries, maxElapsedMs: giveUpAfterSeconds * 1000, maxPaidRetries: Infinity };

@@ -4,7 +4,8 @@ import { download } from '../transport/download';
 import { retry, type Attempt } from '../transport/retry';
 import { toStorageTimeout } from '../transport/timeLimits';
 import type { ImageResult } from './outputItems';
-import { linksIn, logFailure, store } from './requestImage';
+import { logFailure } from './log';
+import { linksIn, store } from './receiveImage';
 import type { ImageTask } from './runState';
 
 /** The statuses for a file that is not there yet. S3 hides with a 403 which files a bucket contains. */

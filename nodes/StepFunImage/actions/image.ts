@@ -13,6 +13,7 @@ import { readImageRequests, type ImageRequest, type ItemRequests } from '../requ
 import type { ItemContext } from '../request/types';
 import { estimateCost } from './costs';
 import { downloadImage } from './downloadImage';
+import { log } from './log';
 import {
 	findDifference,
 	toItems,
@@ -20,7 +21,7 @@ import {
 	toResult,
 	type ImageResult,
 } from './outputItems';
-import { log, requestImage } from './requestImage';
+import { requestImage } from './requestImage';
 import type { PaidResponse } from './retryOnFail';
 import type { Action, ImageTask, ItemFailure, ItemOutcome, RunState } from './runState';
 

@@ -1,54 +1,18 @@
-import type { IN8nHttpFullResponse } from 'n8n-workflow';
-
-import { resolveLink } from '../catalogue/services';
-import {
-	RequestFailure,
-	statusOfCodes,
-	type Charge,
-	type FailureDetails,
-} from '../errors/requestFailure';
-import { truncate } from '../errors/truncate';
-import { formatOf } from '../image/formats';
-import { readHeader } from '../image/measure';
-import type { ImageResponse } from '../image/responseFields';
-import { readImage, readResponse } from '../image/responseReader';
-import { storeImage, type StoredImage } from '../image/store';
+import type { Charge, RequestFailure } from '../errors/requestFailure';
 import { encodeBody } from '../request/body';
 import type { ImageRequest } from '../request/readParameters';
-import { toRequestFailure } from '../transport/networkFailure';
-import { rateLimiterFor } from '../transport/rateLimiter';
-import {
-	assertOk,
-	headerText,
-	parseRetryAfter,
-	readChunks,
-	type ByteStream,
-} from '../transport/response';
 import { retry, type Attempt } from '../transport/retry';
 import { sendWithKey } from '../transport/send';
-import {
-	toServerTimeout,
-	toStorageTimeout,
-	withTimeout,
-	type Progress,
-} from '../transport/timeLimits';
+import { toServerTimeout, withTimeout } from '../transport/timeLimits';
 import type { UploadFile } from '../transport/upload';
+import { logFailure } from './log';
 import type { ImageResult } from './outputItems';
+import { receiveImage, type AttemptResult } from './receiveImage';
 import type { ImageTask } from './runState';
+import { schedule } from './schedule';
 
 /** After so long, an error may be that of a proxy that stopped waiting while the image was made. */
 const LATE_RESPONSE_MS = 10_000;
-
-/** Enough for several signed links. Messages are searched for secrets, which takes longer in longer texts. */
-const MAX_SHOWN_CHARACTERS = 8_000;
-
-/** What the rate limiter needs of a task. */
-interface ScheduledTask extends Pick<ImageTask, 'state' | 'signal'> {
-	request: Pick<ImageRequest, 'credential' | 'retryPolicy'>;
-}
-
-/** The result of one try. */
-type AttemptResult = Omit<ImageResult, 'tries'>;
 
 /**
  * Requests an image as the account allows, with retries.
@@ -114,25 +78,6 @@ async function fetchAndSchedule(task: ImageTask, attempt: Attempt): Promise<Atte
 	return await sent;
 }
 
-/** Sends a request once the account's limits allow it. */
-export async function schedule<T>(
-	{ request: { credential, retryPolicy }, state, signal }: ScheduledTask,
-	{ number, onStart }: Attempt,
-	sendOnce: () => Promise<T>,
-): Promise<T> {
-	const options = {
-		limits: credential.limits,
-		run: state,
-		isRetry: number > 1,
-		maxElapsedMs: retryPolicy.maxElapsedMs,
-		signal,
-	};
-	return await rateLimiterFor(credential.accountId).schedule(async () => {
-		onStart();
-		return await sendOnce();
-	}, options);
-}
-
 /** @param fetched the input image, if it has been downloaded */
 async function send(
 	task: ImageTask,
@@ -171,103 +116,4 @@ function fieldsAfter(lastPaid: RequestFailure | undefined, { fields, credential 
 		fields.response_format === 'b64_json' &&
 		credential.format.responseFormats.includes('url');
 	return asksForLink ? { ...fields, response_format: 'url' } : fields;
-}
-
-/** Reads a response, and puts its image into n8n's binary store. */
-async function receiveImage(
-	task: ImageTask,
-	response: IN8nHttpFullResponse,
-	progress: Progress,
-	isLate: boolean,
-): Promise<AttemptResult> {
-	const traceId = headerText(response.headers['x-trace-id']);
-	let whole: ImageResponse = {};
-	/** If n8n cannot store the image, it may still be available at its link. */
-	const withDetails = (error: unknown) => {
-		const failure = toRequestFailure(error).with({ traceId, isLate });
-		return failure.kind === 'storage' ? failure.with({ ...linksIn(whole), id: whole.id }) : failure;
-	};
-	const toAddress = (link?: string) => link && resolveLink(link, task.request.credential.baseUrl);
-	try {
-		await assertOk(response);
-		const stream = response.body as ByteStream;
-		const chunks = readChunks(stream, progress, (seconds) =>
-			withDetails(toStorageTimeout(seconds)),
-		);
-		const storeBytes = async (bytes: AsyncIterable<Buffer>) => await store(task, bytes, stream);
-		const { header, bytes } = await readHeader(chunks);
-		// Some servers return the image itself, and not all of them give its type.
-		if (formatOf(header) || /^image\//i.test(headerText(response.headers['content-type']) ?? '')) {
-			return { response: {}, image: await readImage(bytes, storeBytes), traceId };
-		}
-		const {
-			image,
-			beginning,
-			response: parsed,
-		} = await readResponse(bytes, storeBytes, (received) => {
-			const { url, others, finishReason, seed = task.request.seed, id } = received;
-			whole = { ...received, url: toAddress(url), others: others?.map(toAddress) };
-			if (finishReason !== 'content_filtered') return;
-			throw new RequestFailure('contentFiltered', { seed, id });
-		});
-		if (!image && !whole.url) {
-			const { error, errorCodes = [], id, taskId } = whole;
-			const status = statusOfCodes(errorCodes);
-			throw new RequestFailure(status === undefined ? 'noImage' : 'status', {
-				status,
-				errorCodes,
-				retryAfterMs: parseRetryAfter(response.headers['retry-after']),
-				text: error ?? (parsed.url && truncate(parsed.url)),
-				beginning,
-				id,
-				taskId,
-			});
-		}
-		return { response: whole, image, traceId };
-	} catch (error) {
-		throw withDetails(error);
-	}
-}
-
-/** Puts an image into n8n's store under the name of its request. */
-export async function store(
-	{ item, request: { fileName, variation } }: ImageTask,
-	bytes: AsyncIterable<Buffer>,
-	source: ByteStream,
-): Promise<StoredImage> {
-	return await storeImage(item.functions, bytes, source, fileName, variation !== undefined);
-}
-
-/** n8n shows nothing of a node before it has finished, so its debug log is the only way to follow a long run. */
-export function log({ item, request }: ImageTask, what: string, details: object): void {
-	item.functions.logger.debug(`StepFun Image: ${what}`, {
-		itemIndex: item.itemIndex,
-		variation: request.variation,
-		...details,
-	});
-}
-
-/** Logs a failed try. `delayMs` is the wait before the next one, `undefined` if there is none. */
-export function logFailure(
-	task: ImageTask,
-	{ kind, details }: RequestFailure,
-	tries: number,
-	delayMs: number | undefined,
-): void {
-	const { accountId, redactor } = task.request.credential;
-	log(task, 'a request failed', {
-		failure: kind,
-		status: details.status,
-		traceId: details.traceId && redactor.text(details.traceId),
-		tries,
-		// After a 429 the rate limiter waits, for `Retry-After` if the service sent it.
-		nextTryInMs: delayMs === undefined ? 'none' : Math.round(details.retryAfterMs ?? delayMs),
-		concurrentRequests: rateLimiterFor(accountId).currentConcurrency(),
-	});
-}
-
-/** The links of a response, for an error. */
-export function linksIn({ url, others = [] }: ImageResponse): FailureDetails {
-	const otherUrls = others.filter((each) => each !== undefined).join(', ');
-	return { url, otherUrls: truncate(otherUrls, MAX_SHOWN_CHARACTERS) };
 }
