@@ -149,7 +149,7 @@ describe('Get Balance: errors mention the balance, not an image', () => {
 
 	test.each<ConstructorParameters<typeof RequestFailure>>([
 		['connection', { text: 'connect ECONNREFUSED' }],
-		['timeout', { seconds: 120 }],
+		['timeout', { limit: '120 seconds' }],
 		['truncated', { text: 'The connection broke while the response was arriving' }],
 		['invalidJson', { text: '<html>' }],
 		['noBalance', { text: '{}' }],

@@ -68,7 +68,7 @@ export async function simulate({
 		await onTheWay();
 		if (server.swallowsAt?.(clock.now())) {
 			await clock.sleep(timeoutMs);
-			throw new RequestFailure('timeout', { seconds: timeoutMs / 1000 });
+			throw new RequestFailure('timeout', { limit: `${timeoutMs / 1000} seconds` });
 		}
 		const failure = server.failAt?.(clock.now());
 		const release = failure ? undefined : serve();

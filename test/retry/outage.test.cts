@@ -103,7 +103,7 @@ describe('An account without a success ends all its requests within Give Up Afte
 		);
 		expect(performance.now() - before).toBeLessThan((GIVE_UP_AFTER + 1 + 10) * 1000);
 		expect(items.map(({ json }) => json.error)).toEqual(
-			Array(40).fill('The service did not finish its response within 1 seconds'),
+			Array(40).fill('The service did not finish its response within 1 second'),
 		);
 	});
 });

@@ -44,9 +44,7 @@ export async function receiveImage(
 	try {
 		await assertOk(response);
 		const stream = response.body as ByteStream;
-		const chunks = readChunks(stream, progress, (seconds) =>
-			withDetails(toStorageTimeout(seconds)),
-		);
+		const chunks = readChunks(stream, progress, (limit) => withDetails(toStorageTimeout(limit)));
 		const storeBytes = async (bytes: AsyncIterable<Buffer>) => await store(task, bytes, stream);
 		const { header, bytes } = await readHeader(chunks);
 		// Some servers return the image itself, and not all of them give its type.

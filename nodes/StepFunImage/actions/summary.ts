@@ -1,12 +1,15 @@
 import type { IExecuteFunctions } from 'n8n-workflow';
 
+import { quantity } from '../errors/quantity';
 import { describeCosts, type Cost } from './costs';
+
+const images = (count: number) => quantity(count, 'image');
 
 /** The sentence for each count that is not 0, in this order. */
 const SENTENCES = {
 	failed: (count: number) => `${images(count)} failed.`,
 	refused: (count: number) =>
-		`${count === 1 ? '1 item was' : `${count} items were`} refused and not sent.`,
+		`${quantity(count, 'item')} ${count === 1 ? 'was' : 'were'} refused and not sent.`,
 	moderated: (count: number) => `${images(count)} did not pass moderation.`,
 	repeated: (count: number) => `${images(count)} needed more than one try.`,
 	/** Responses with status 429. */
@@ -17,7 +20,7 @@ const SENTENCES = {
 	otherSeed: (count: number) =>
 		`${images(count)} came with a different seed than requested (see requestedSeed in the item). A gateway in between may drop the setting; check API Format in the credential.`,
 	other: (count: number) =>
-		`${images(count)} more came in the same responses and ${count === 1 ? 'was' : 'were'} not kept, except for links in otherUrls. Remove the setting that asks for several images from Additional Body Fields, and set Number of Images instead.`,
+		`${quantity(count, 'more image')} came in the same responses and ${count === 1 ? 'was' : 'were'} not kept, except for links in otherUrls. Remove the setting that asks for several images from Additional Body Fields, and set Number of Images instead.`,
 	identical: (count: number) =>
 		`${images(count)} turned out identical to another image of the same item. The server uses a fixed seed: set Seed under Options, or choose its API Format in the credential.`,
 };
@@ -50,8 +53,4 @@ export function addSummaryHint(
 		type: sentences.length > 0 ? 'warning' : 'info',
 		location: 'outputPane',
 	});
-}
-
-function images(count: number): string {
-	return count === 1 ? '1 image' : `${count} images`;
 }

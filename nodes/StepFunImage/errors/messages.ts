@@ -106,8 +106,7 @@ const BY_KIND: Record<Exclude<FailureKind, 'status'>, Entry> = {
 	},
 	blocked: { message: ({ host }) => `n8n refuses to open ${host}`, description: BLOCKED_ADVICE },
 	timeout: {
-		message: ({ details }) =>
-			`The service did not finish its response within ${details.seconds} seconds`,
+		message: ({ details }) => `The service did not finish its response within ${details.limit}`,
 		description: byRequest(
 			"Raise 'Timeout (Seconds)' under Options, or use fewer steps or a smaller input image. The image may have been charged.",
 			'Try again later. If it happens each time, check whether a proxy between n8n and the service delays the response.',
@@ -388,13 +387,13 @@ function downloadAdvice({ reason }: FailureDetails): string {
 
 function explainDownload({ url = '', reason }: FailureDetails): string {
 	if (!reason) return 'the execution was canceled';
-	const { status, seconds, text = '' } = reason.details;
+	const { status, limit, text = '' } = reason.details;
 	const host = hostOf(url);
 	const texts: Partial<Record<FailureKind, string>> = {
 		status: `${host} responded with status ${status}${quote(text)}`,
 		connection: `the connection to ${host} failed${quote(text)}`,
 		blocked: `n8n refuses to open ${host}${quote(text)}`,
-		timeout: `${host} did not send the whole file within ${seconds} seconds`,
+		timeout: `${host} did not send the whole file within ${limit}`,
 		badCompression: `${host} sent something that could not be decompressed${quote(text)}`,
 		notAnImage: `${host} sent something that is not an image${quote(readable(reason.details))}`,
 	};

@@ -6,6 +6,7 @@ import {
 } from 'n8n-workflow';
 
 import { explainFailure, type FailedRequest } from './messages';
+import { quantity } from './quantity';
 import { RequestFailure, type FailureDetails } from './requestFailure';
 
 /** The item that an error belongs to. */
@@ -200,7 +201,7 @@ export function appendRefusedRows(
 		.map((other) => `row ${other.row}, ${other.error.message}`);
 	const hidden = others.length - listed.length;
 	if (hidden > 0) listed.push(`and ${hidden} more`);
-	const more = `${others.length} more ${others.length === 1 ? 'row' : 'rows'}`;
+	const more = quantity(others.length, 'more row');
 	error.message = `${error.message.replace(/\.$/, '')}. ${more}: ${listed.join('; ')}.`;
 }
 

@@ -104,8 +104,8 @@ export interface FailureDetails {
 	location?: string;
 	/** Node.js's code for a failed connection. */
 	code?: string;
-	/** The limit that a `timeout` exceeded. */
-	seconds?: number;
+	/** The limit that a `timeout` exceeded, such as `120 seconds`. */
+	limit?: string;
 	/** The seed of an image that moderation withheld: the server's, or else the one that was sent. */
 	seed?: number;
 	/** The ID in the response, that of a task that the server started instead, and the `X-Trace-Id` header. */

@@ -6,6 +6,7 @@ import {
 	type Operation,
 } from '../catalogue/models';
 import { Refusal } from '../errors/nodeErrors';
+import { quantity } from '../errors/quantity';
 import type { RoutedField } from './routing';
 import type { BodyFields } from './types';
 import {
@@ -150,7 +151,7 @@ function limitedText(checked: CheckedValue, maxCharacters: number): string {
 	if (excess <= 0) return text;
 	throw new Refusal(
 		`'${label}' is too long: ${characters} characters, and ${model} takes at most ${maxCharacters}`,
-		`Shorten the text by ${excess} ${excess === 1 ? 'character' : 'characters'}. A Chinese character counts as one, an emoji as one or more${isInForm ? ', and a line break as two' : ''}.`,
+		`Shorten the text by ${quantity(excess, 'character')}. A Chinese character counts as one, an emoji as one or more${isInForm ? ', and a line break as two' : ''}.`,
 	);
 }
 

@@ -80,7 +80,7 @@ export async function readImageRequests(
 			: await withinLimits(
 					timeouts,
 					cancelSignal,
-					(seconds) => unreadableImage(` within ${seconds} seconds`),
+					(limit) => unreadableImage(` within ${limit}`),
 					async (signal, { onActivity }) =>
 						await resolveInputImages(item, parameters, rules, () => {
 							signal.throwIfAborted();

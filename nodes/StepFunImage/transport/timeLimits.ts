@@ -1,3 +1,4 @@
+import { quantity } from '../errors/quantity';
 import { RequestFailure } from '../errors/requestFailure';
 import { toRequestFailure } from './networkFailure';
 import { wait } from './wait';
@@ -16,8 +17,8 @@ const ENDED = new Error('The task has ended');
 /** How long a task may still process received data after the server has timed out. */
 const GRACE_PERIOD_MS = 5_000;
 
-/** Creates the error for a wait that exceeded a limit. */
-export type ToTimeoutError = (seconds: number) => Error;
+/** Creates the error for a wait that exceeded a limit, such as `120 seconds`. */
+export type ToTimeoutError = (limit: string) => Error;
 
 export interface Progress {
 	/** Restarts the limit on silence. */
@@ -29,13 +30,12 @@ export interface Progress {
 }
 
 /** The error for a server that sends nothing. */
-export const toServerTimeout: ToTimeoutError = (seconds) =>
-	new RequestFailure('timeout', { seconds });
+export const toServerTimeout: ToTimeoutError = (limit) => new RequestFailure('timeout', { limit });
 
 /** The error if n8n's binary data storage does not accept an image in time. */
-export const toStorageTimeout: ToTimeoutError = (seconds) =>
+export const toStorageTimeout: ToTimeoutError = (limit) =>
 	new RequestFailure('storage', {
-		text: `its storage did not accept it within ${seconds} seconds`,
+		text: `its storage did not accept it within ${limit}`,
 	});
 
 /**
@@ -78,7 +78,7 @@ export async function withinLimits<T>(
 			if (left <= 0) {
 				const seconds = (end === silenceEndsAt ? silenceMs : totalMs) / 1000;
 				const isServersFault = toTimeoutError === toServerTimeout;
-				ended.abort(toTimeoutError(seconds));
+				ended.abort(toTimeoutError(quantity(seconds, 'second')));
 				if (isServersFault) await wait(Math.min(silenceMs, GRACE_PERIOD_MS), watched);
 				throw ended.signal.reason as Error;
 			}

@@ -44,7 +44,7 @@ export async function* readUpload(
 	file: UploadFile,
 	progress: Progress,
 ): AsyncGenerator<Uint8Array, void> {
-	const toTimeoutError = (seconds: number) => file.toError(` within ${seconds} seconds`);
+	const toTimeoutError = (limit: string) => file.toError(` within ${limit}`);
 	let bytes = 0;
 	try {
 		progress.setTimeoutError(toTimeoutError);
