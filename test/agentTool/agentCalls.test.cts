@@ -66,7 +66,7 @@ describe.each([
 });
 
 const EMPTY_PROMPT =
-	"'Prompt' is empty. Write what the image should show. If the prompt comes from an expression, check that the field exists on this item.";
+	"'Prompt' is empty. Write what the image should show. If the prompt comes from an expression, check that this item has the field.";
 
 /** n8n 1.x gives the agent a text of its own instead of the error. */
 const testOfErrors = KNOWS_TOOLS ? test : test.skip;

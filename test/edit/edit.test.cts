@@ -407,7 +407,7 @@ describe('Edit: images beyond a limit never leave n8n', () => {
 			async () => Buffer.alloc(0),
 			{},
 			"The file in 'data' is empty",
-			'Check that the previous node loads the file',
+			'Check what the previous node puts into this field',
 		],
 		[
 			'step-image-edit-2',

@@ -296,7 +296,7 @@ describe('Edit: fields without a file', () => {
 		item.binary!.data.id = 'filesystem-v2:workflows/a/executions/b/binary_data/c';
 		const { error } = await edit(item, 'data');
 		expect(error?.message).toMatch(/^The file in 'data' could not be opened: /);
-		expect(error?.description).toContain('Run the node that loads the file again.');
+		expect(error?.description).toContain('Rerun the node that loads the file.');
 		expect(error?.context.itemIndex).toBe(0);
 	});
 

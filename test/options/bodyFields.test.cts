@@ -106,7 +106,7 @@ describe('A prompt', () => {
 			expect(() => read({ prompt })).toThrow(
 				refusal(
 					"'Prompt' is empty",
-					'Write what the image should show. If the prompt comes from an expression, check that the field exists on this item.',
+					'Write what the image should show. If the prompt comes from an expression, check that this item has the field.',
 				),
 			);
 		},
@@ -288,7 +288,7 @@ describe('Body fields of a model that the catalogue does not know', () => {
 
 	test.each([undefined, null, '', ' \n'])('are refused without a prompt (%j)', (prompt) => {
 		expect(() => read({ prompt }, 'our-own-model')).toThrow(
-			refusal("'Prompt' is empty", expect.stringContaining('check that the field exists')),
+			refusal("'Prompt' is empty", expect.stringContaining('check that this item has the field')),
 		);
 	});
 

@@ -50,7 +50,7 @@ describe('Refusals of Generate', () => {
 			'a prompt from a field that does not exist',
 			{ prompt: '={{ $json.prompt }}' },
 			"'Prompt' is empty",
-			'check that the field exists on this item',
+			'check that this item has the field',
 		],
 		[
 			'a prompt of 513 characters',

@@ -231,7 +231,7 @@ describe('A prompt that contains marks itself', () => {
 	] as const)('is refused for %s: %s', (format, text, mark, name) => {
 		const failure = (label: string) =>
 			refusal(
-				`'${label}' must not contain ${mark} for a ${name} server`,
+				`'${label}' must not contain ${mark} for ${name} servers`,
 				`The server reads ${mark} as the start or the end of settings. Remove it, and use the options of this node instead.`,
 			);
 		expect(() => encode(format, { prompt: text })).toThrow(failure('Prompt'));
@@ -250,11 +250,9 @@ test('An operation that a server does not offer is refused', () => {
 			assertOperation(findServerFormat(format), operation);
 	const advice =
 		"Choose another operation. If the server is of another kind, change 'API Format' in the StepFun API credential.";
-	expect(assert('localAi', 'edit')).toThrow(
-		refusal("A LocalAI server does not offer 'Edit'", advice),
-	);
+	expect(assert('localAi', 'edit')).toThrow(refusal("LocalAI servers do not offer 'Edit'", advice));
 	expect(assert('vllmOmni', 'imageToImage')).toThrow(
-		refusal("A vLLM-Omni server does not offer 'Image to Image'", advice),
+		refusal("vLLM-Omni servers do not offer 'Image to Image'", advice),
 	);
 	for (const [format, operation] of [
 		['localAi', 'generate'],

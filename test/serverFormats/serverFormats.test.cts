@@ -117,7 +117,7 @@ describe.each(KINDS)('API Format %s in front of %s', (value, kind) => {
 			{ credential: credentialFor(value) },
 		);
 		if (!format.operations.includes('edit')) {
-			expect(error?.message).toContain("does not offer 'Edit'");
+			expect(error?.message).toContain("do not offer 'Edit'");
 			expect(server.received).toEqual([]);
 			return;
 		}
@@ -128,7 +128,7 @@ describe.each(KINDS)('API Format %s in front of %s', (value, kind) => {
 	test(`Image URL gets a link from ${kind}, or is refused before anything is sent`, async () => {
 		const { items, error } = await generate(value, { output: 'url' });
 		if (!format.hasLinks) {
-			expect(error?.message).toContain('give no links');
+			expect(error?.message).toContain('return no links');
 			expect(server.received).toEqual([]);
 			return;
 		}

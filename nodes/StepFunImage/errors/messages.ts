@@ -144,7 +144,7 @@ const BY_KIND: Record<Exclude<FailureKind, 'status'>, Entry> = {
 				: 'The service started a task instead of returning an image',
 		description: (facts) =>
 			facts.details.taskId !== undefined
-				? 'The image may have been charged. The node does not wait for tasks: get the result with HTTP Request nodes, or use another model or server, which returns the image.'
+				? 'The image may have been charged. The node does not wait for tasks: get the result with HTTP Request nodes, or use a model or server that returns the image.'
 				: `The response is ${facts.details.beginning}. The service reported success, so the image may have been charged. Try again; if it happens each time, ${SUPPORT_ADVICE(facts)}.`,
 	},
 	contentFiltered: {
@@ -378,11 +378,11 @@ function downloadAdvice({ reason }: FailureDetails): string {
 	if (reason?.kind === 'blocked') return BLOCKED_ADVICE;
 	const status = reason?.details.status;
 	if (status === 404) {
-		return `The link may have expired, or lead to a file that the server does not offer. Send { "response_format": "b64_json" } in 'Additional Body Fields' to get the image itself, if the server supports it.`;
+		return `The link may have expired, or the server may not offer the file. Send { "response_format": "b64_json" } in 'Additional Body Fields' to get the image itself, if the server supports it.`;
 	}
 	return status === 401 || status === 403
 		? `The server of the link refuses access (${status}). The link may have expired, or the server may require a login of its own.`
-		: "Fetch it with an HTTP Request node without credentials, or set Output to 'Image URL' and download later.";
+		: "Fetch the image with an HTTP Request node without credentials, or set Output to 'Image URL' and download it later.";
 }
 
 function explainDownload({ url = '', reason }: FailureDetails): string {

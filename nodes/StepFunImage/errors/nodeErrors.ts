@@ -80,7 +80,7 @@ function operationError(
 export function unreadableImage(detail: string): Refusal {
 	return new Refusal(
 		`The input image could not be read${detail}`,
-		"n8n's binary data storage did not return it. Check that storage, or run the node that loads the image again. If the storage is slow, raise 'Timeout (Seconds)' under Options. Nothing was charged for this try, because the image service received no complete request.",
+		"n8n's binary data storage did not return it. Check that storage, or rerun the node that loads the image. If the storage is slow, raise 'Timeout (Seconds)' under Options. Nothing was charged for this try, because the image service received no complete request.",
 	);
 }
 

@@ -17,7 +17,7 @@ const NUMBER_OF_IMAGES = [
 ];
 
 const VALUE_ADVICE =
-	'Correct its value, remove the field, or check that the expression finds the value on this item.';
+	'Correct the value, remove the field, or check that the expression returns a value for this item.';
 
 /**
  * Reads the user's own fields for the body. A field that is null removes the node's field of the same name. Refuses what

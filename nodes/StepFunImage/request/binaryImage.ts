@@ -50,7 +50,7 @@ async function fieldNames(
 		if (images.length > 0) return images;
 		throw new Refusal(
 			"'Input Data Field Name' is *, but this item has no image",
-			'Put a node before this one that loads the images, or enter the name of a field that contains one.',
+			'Add a node before this one to load the images, or enter the name of a field that contains an image.',
 		);
 	}
 	// A field's name may contain a comma.
@@ -89,14 +89,14 @@ async function inspectBinaryField(
 		(error: Error) => {
 			throw new Refusal(
 				`The file in '${name}' could not be opened: ${error.message}`,
-				"n8n's binary data storage no longer has it, or cannot be reached. Run the node that loads the file again.",
+				"n8n's binary data storage no longer has it, or cannot be reached. Rerun the node that loads the file.",
 			);
 		},
 	);
 	if (bytes === 0) {
 		throw new Refusal(
 			`The file in '${name}' is empty`,
-			'Check that the previous node loads the file that it puts into this field.',
+			'Check what the previous node puts into this field.',
 		);
 	}
 	if (!image) {
@@ -131,7 +131,7 @@ function findBinaryData(item: ItemContext, source: string | IBinaryData): IBinar
 		`'Input Data Field Name' is ${isUnset(source) ? 'empty' : `'${showValue(source)}', but this item has no such binary field`}`,
 		present.length > 0
 			? `The item has: ${truncate(present.join(', '))}. Enter one of these names.`
-			: 'The item has no binary data. Put a node before this one that loads the image, such as Read/Write Files from Disk, HTTP Request or Google Drive.',
+			: 'The item has no binary data. Add a node before this one to load the image, such as Read/Write Files from Disk, HTTP Request or Google Drive.',
 	);
 }
 

@@ -41,7 +41,7 @@ interface CheckedValue extends EnteredValue, Pick<RoutedField, 'isRequired'> {
 type Validator = (checked: CheckedValue) => unknown;
 
 const EMPTY_PROMPT_ADVICE =
-	'Write what the image should show. If the prompt comes from an expression, check that the field exists on this item.';
+	'Write what the image should show. If the prompt comes from an expression, check that this item has the field.';
 
 /** Only options can be removed. */
 const advise = ({ label, isRequired }: Pick<RoutedField, 'label' | 'isRequired'>, effect: string) =>

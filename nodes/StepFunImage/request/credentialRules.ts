@@ -76,7 +76,7 @@ export function findCredentialProblem(credential: Credential): Refusal | undefin
 function noChoice(label: string, value: unknown, choices: string[]): Refusal {
 	return new Refusal(
 		`The credential's '${label}' is ${isUnset(value) ? 'empty' : `${showValue(value)}, which does not exist`}`,
-		`choose one from the list, or make the expression return ${choices.join(', ')}.`,
+		`choose one from the list, or make the expression return one of ${choices.join(', ')}.`,
 	);
 }
 

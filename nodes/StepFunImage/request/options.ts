@@ -122,7 +122,7 @@ function readOutput(item: ItemContext, value: unknown, format: ServerFormat): Ou
 		// An agent's tool returns links by default. If the server has none, n8n can serve them.
 		if (item.isTool) return 'n8nLink';
 		throw new Refusal(
-			`'Output' is '${name}', but ${format.name} servers give no links`,
+			`'Output' is '${name}', but ${format.name} servers return no links`,
 			"Choose 'Image File', or 'Temporary Link' for a link that n8n serves.",
 		);
 	}

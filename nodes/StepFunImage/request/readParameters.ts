@@ -54,7 +54,7 @@ export async function readImageRequests(
 	assertOperation(format, operation);
 	const model = readText(
 		{ label: 'Model', value: valueOfLocator(parameters.model) },
-		'Choose a model from the list, or check that the expression gives the ID of a model on this item.',
+		'Choose a model from the list, or check that the expression returns the ID of a model for this item.',
 	);
 	// The catalogue's limits apply to StepFun's models only where StepFun serves them.
 	const capabilities = format.hasStepFunModels ? findCapabilities(model, operation) : undefined;
@@ -188,7 +188,7 @@ function assertSeeds(
 	if (capabilities && typeof seed === 'number' && seed > last) {
 		throw new Refusal(
 			`'Seed' must be at most ${last} for ${count} images, but is ${seed}`,
-			"The images take the seed, the seed plus 1 and so on. Lower 'Seed', or make fewer images.",
+			"The images use the seed, the seed plus 1 and so on. Lower 'Seed', or make fewer images.",
 		);
 	}
 	if ((toNumber(additionalSeed) ?? -1) >= 0) {

@@ -17,7 +17,7 @@ const MAX_RANDOM_SEED = 2 ** 31;
 export function assertOperation(format: ServerFormat, operation: Operation): void {
 	if (format.operations.includes(operation)) return;
 	throw new Refusal(
-		`A ${format.name} server does not offer '${OPERATION_NAMES[operation]}'`,
+		`${format.name} servers do not offer '${OPERATION_NAMES[operation]}'`,
 		`Choose another operation. If the server is of another kind, change 'API Format' in the StepFun API credential.`,
 	);
 }
@@ -128,7 +128,7 @@ function withPromptSettings(
 		const mark = [before, after].find((each) => each !== '' && part.includes(each));
 		if (mark === undefined) continue;
 		throw new Refusal(
-			`'${label}' must not contain ${mark} for a ${name} server`,
+			`'${label}' must not contain ${mark} for ${name} servers`,
 			`The server reads ${mark} as the start or the end of settings. Remove it, and use the options of this node instead.`,
 		);
 	}
