@@ -43,7 +43,7 @@ export class StepFunApi implements ICredentialType {
 			],
 			default: SERVICES[0].baseUrl,
 			description:
-				'The platform that issued your key, or Custom for any other server. A key of one region does not work in the other.',
+				'The platform that issued your key, or Custom for any other server. A key from one region does not work in the other.',
 		},
 		{
 			displayName: 'Base URL',
@@ -63,7 +63,7 @@ export class StepFunApi implements ICredentialType {
 			options: SERVER_FORMATS.map(({ name, value, description }) => ({ name, value, description })),
 			default: STEPFUN_FORMAT.value,
 			description:
-				'How the server names the settings, and what it returns. If the server does not support a setting, the node refuses it before it sends anything.',
+				'How the server names the settings, and what it returns. The node refuses a setting that the server does not support before it sends anything.',
 			displayOptions: { show: { service: [CUSTOM_SERVICE] } },
 		},
 		{
@@ -81,7 +81,7 @@ export class StepFunApi implements ICredentialType {
 			typeOptions: { minValue: 1, numberPrecision: 0 },
 			default: ACCOUNT_DEFAULTS.concurrentRequests,
 			description:
-				"The maximum number of requests at once, across all items, nodes and workflows that use this key. StepFun's lowest tier allows 5. For an API Format whose servers generate one image at a time, 5 means 1.",
+				"The maximum number of requests at once, across all items, nodes and workflows that use this key. StepFun's lowest tier allows 5. If you leave it at 5, servers that generate one image at a time get one request at a time.",
 		},
 		{
 			displayName: 'Requests per Minute',

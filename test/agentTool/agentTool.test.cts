@@ -88,7 +88,7 @@ const choicesOf = (name: string, operation: string, of: INodeTypeDescription) =>
 		['edit', /^Edits the image at a URL .* returns a link to the result\. /, '$0.003 or ¥0.02'],
 		[
 			'imageToImage',
-			/^Creates a new image from the image at a URL .* a link to it\. /,
+			/^Creates a new image from the image at a URL .* a link to the result\. /,
 			'$0.02 or ¥0.1',
 		],
 	])(

@@ -275,7 +275,7 @@ describe('Panel: ranges and defaults', () => {
 		expect(named('textMode')?.description).toMatch(
 			/Only StepFun's step-image-edit-2 supports it\.$/,
 		);
-		expect(named('seed')?.description).toContain('For step-2x-large, step-1x-edit, 0 means');
+		expect(named('seed')?.description).toContain('For step-2x-large and step-1x-edit, 0 means');
 	});
 
 	test('No field allows more in the editor than the API, or less than a model', () => {

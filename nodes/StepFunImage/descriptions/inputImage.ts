@@ -14,8 +14,8 @@ export function inputImageFields(operation: Operation): INodeProperties[] {
 	const [{ capabilities: recommended }] = modelsFor(operation);
 	const { maxSide, formats } = recommended.inputImage ?? {};
 	const accepted = formats
-		? formats.map((format) => IMAGE_FORMATS[format].name).join(' or ')
-		: 'PNG, JPEG and WebP are safe choices';
+		? `The format must be ${formats.map((format) => IMAGE_FORMATS[format].name).join(' or ')}.`
+		: 'PNG, JPEG and WebP are safe choices.';
 	return [
 		...toolVariant(
 			{
@@ -41,10 +41,10 @@ export function inputImageFields(operation: Operation): INodeProperties[] {
 				],
 				default: 'binary',
 				displayOptions: showFor(operation),
-				description: `Where to get the image from. StepFun's models accept at most ${maxSide} × ${maxSide} pixels; ${accepted}. The node checks a file before it sends anything, but an image at a URL only right before its own request.`,
+				description: `Where to get the image from. StepFun's models accept at most ${maxSide} × ${maxSide} pixels. ${accepted} The node checks an image at a URL right before its own request, and any other image before it sends anything.`,
 			},
 			['url', 'text'],
-			`Where to get the image from. A URL is the easiest for a model to pass on. StepFun's models accept at most ${maxSide} × ${maxSide} pixels; ${accepted}.`,
+			`Where to get the image from. A URL is the easiest for a model to pass on. StepFun's models accept at most ${maxSide} × ${maxSide} pixels. ${accepted}`,
 		),
 		...sourceFields(operation, 'binary', {
 			displayName: 'Input Data Field Name',

@@ -31,8 +31,8 @@ export function defaultsInWords(field: 'steps' | 'cfgScale'): string {
 	}).join(', ');
 }
 
-/** The IDs of the models with a capability. */
+/** The IDs of the models with a capability: `step-2x-large and step-1x-edit`. */
 export function modelsWith(capability: keyof ModelCapabilities): string {
 	const ids = OFFERS.filter(({ capabilities }) => capabilities[capability]).map(({ id }) => id);
-	return [...new Set(ids)].join(', ');
+	return [...new Set(ids)].join(' and ');
 }

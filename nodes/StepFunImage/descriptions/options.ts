@@ -126,7 +126,7 @@ const OUTPUT_OPTIONS: INodeProperties[] = [
 			{
 				name: 'Fail',
 				value: 'fail',
-				description: "Treat it as an error and follow this node's On Error setting",
+				description: "Treat moderation as an error and follow this node's On Error setting",
 			},
 			{
 				name: 'Pass On Without Image',
@@ -168,7 +168,7 @@ const RUN_OPTIONS: INodeProperties[] = [
 		typeOptions: { minValue: 1, numberPrecision: 0 },
 		default: timeoutSeconds,
 		description:
-			'How long a request may make no progress, with no data sent or received, before the node gives up on it',
+			'How long a request may go without sending or receiving data before the node gives up on it',
 	},
 	{
 		displayName: 'Give Up After (Seconds)',

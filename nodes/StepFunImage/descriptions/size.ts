@@ -48,7 +48,7 @@ const UNUSED = {
 	type: 'string',
 	hint: 'Not used by StepFun: with this model, the result has the size of the input image',
 	description:
-		'StepFun ignores it for this model, because the result has the size of the input image. The value is kept for other models and operations.',
+		'StepFun ignores the size with this model, because the result has the size of the input image. The value is kept for other models and operations.',
 } as const;
 
 /** The Size fields: one for each operation of each model, and one for the models that the catalogue does not know. */
@@ -65,7 +65,7 @@ export const sizeFields: INodeProperties[] = [
 		type: 'string',
 		placeholder: 'e.g. 1024x1024',
 		description:
-			"The node sends the size unchanged, so write it as your server's model expects. If empty, it sends none.",
+			"The node sends the size unchanged, so write it as your server's model expects. If empty, the node sends none.",
 		displayOptions: { ...showFor(OPERATIONS), hide: { model: MODELS.map(({ id }) => id) } },
 	},
 ];

@@ -33,7 +33,7 @@ const TOOL_PURPOSES: Record<Operation, string> = {
 	generate: 'Generates an image from a text prompt and returns a link to it.',
 	edit: 'Edits the image at a URL according to a text prompt and returns a link to the result.',
 	imageToImage:
-		'Creates a new image from the image at a URL and a text prompt, and returns a link to it.',
+		'Creates a new image from the image at a URL and a text prompt, and returns a link to the result.',
 };
 
 const field = {
@@ -43,7 +43,7 @@ const field = {
 	typeOptions: { rows: 4 },
 	required: true,
 	default: '',
-	description: 'What the agent reads about this tool when it decides whether and how to call it',
+	description: 'What the agent reads to decide whether and how to call this tool',
 } as const;
 
 /** The tool's descriptions for the agent. They replace n8n's own, which contains only the name of the operation. */
