@@ -185,7 +185,7 @@ export const CASES: BenchmarkCase[] = [
 		name: 'memory-of-300',
 		title: '300 generations of 3 MB, no server limit',
 		explanation:
-			'Three times as many images as above, which are 600 MB more. The difference to the case above shows how much the memory depends on the number of images. The peaks of single runs of one case vary by tens of megabytes, too.',
+			'Three times as many images as above, which are 600 MB more. The difference from the case above shows how much the memory depends on the number of images. The peaks of single runs of one case also vary by tens of megabytes.',
 		items: 300,
 		image: { bytes: 3 * MB },
 		server: { latencyMs: MEMORY_LATENCY_MS },

@@ -25,7 +25,7 @@ export function toMarkdown(results: BenchmarkResults): string {
 
 ${targetsTable(results)}
 
-Measured on ${results.date} with \`${results.command}\`: ${results.machine}; ${results.versions}. Every client runs in real n8n, with the packed package installed as a community package, against the StepFun test server in a separate process. The figures of every run are in [benchmark.json](benchmark.json).
+Measured on ${results.date} with \`${results.command}\`: ${results.machine}; ${results.versions}. Every client except the bare one runs in a real n8n, with the packed package installed as a community package, against the StepFun test server in a separate process. The figures of every run are in [benchmark.json](benchmark.json).
 ${describeParts(results)}
 ${sections.join('\n\n')}
 
