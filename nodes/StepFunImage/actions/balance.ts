@@ -58,7 +58,7 @@ export function createBalanceAction(functions: IExecuteFunctions, state: RunStat
 		const send = async () => {
 			try {
 				const account = await requestAccount(credential);
-				// One response may be that of thousands of items.
+				// One response may serve thousands of items.
 				return await state.inTurn(() => {
 					const json = toBalance(account, credential);
 					return { results: [mergeInput(item, includeInput, { json })], failures: [] };
@@ -90,7 +90,7 @@ function toBalance(account: IDataObject, { baseUrl, redactor }: Credential): IDa
 	};
 }
 
-/** How many images of each model a balance buys: never too many, because the prices are in yuan, the higher numbers. */
+/** How many images of each model a balance buys: never too many, because prices in yuan are the higher numbers. */
 function imagesFor(balance: number): IDataObject {
 	// In whole fen, because 0.06 / 0.02 is slightly less than 3 in floating point. The small addend is for amounts such as
 	// 0.29, which gives slightly less than 29 fen.

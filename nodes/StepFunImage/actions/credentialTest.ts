@@ -70,7 +70,7 @@ async function requestModels(
 		timeout: TIMEOUT_MS,
 	})) as IN8nHttpFullResponse;
 	const { statusCode: status, body } = response;
-	// n8n shows nothing but its own words for success, so an address without a version is not taken for right.
+	// n8n does not show the message of a passed test, so an address without a version, which may be wrong, must not pass.
 	if (status === 404 && format.mayLackModels && VERSION.test(baseUrl + query)) {
 		return passed('The server responds. It has no list of models, so the API key was not tested.');
 	}

@@ -8,7 +8,7 @@ import { logFailure } from './log';
 import { linksIn, store } from './receiveImage';
 import type { ImageTask } from './runState';
 
-/** The statuses for a file that is not there yet. S3 hides with a 403 which files a bucket contains. */
+/** The statuses for a file that is not there yet. With a 403, S3 hides which files a bucket contains. */
 const MISSING_STATUSES = [403, 404];
 
 /**

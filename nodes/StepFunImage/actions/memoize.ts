@@ -1,4 +1,4 @@
-/** Creates a function that calls `create` once for each key. */
+/** Creates a function that calls `create` once for each key, and keeps the value. */
 export function memoize<Key, Value>(create: (key: Key) => Value): (key: Key) => Value {
 	const values = new Map<Key, Value>();
 	return (key) => {

@@ -211,8 +211,8 @@ function keptJson({ functions, input }: ItemContext, includeInput: IncludeInput)
 		json.inputError = json.error;
 		delete json.error;
 	}
-	// The workflow's setting puts the files into the JSON. With the input's, a moderated item would seem to have a result,
-	// and a later Edit of all images would pay for the input again. Older n8n releases have no such setting.
+	// The workflow's setting puts files into the JSON. If those of the input stayed, a moderated item would seem to have a
+	// result, and a later Edit of all images would pay for the input again. Older n8n releases have no such setting.
 	if (includeInput === 'json' && functions.getWorkflowSettings?.().binaryMode === 'combined') {
 		delete json._files;
 	}

@@ -69,7 +69,7 @@ async function fetchAndSchedule(task: ImageTask, attempt: Attempt): Promise<Atte
 			};
 			const sendOnce = async () => await send(task, attempt, image);
 			sent = schedule(task, { ...attempt, onStart }, sendOnce);
-			// Without a start, if the request is not sent at all.
+			// Frees the slot even if the request is never sent.
 			sent.catch(() => resolve());
 		});
 		// Wrapped, because the slot would otherwise wait for the response.

@@ -31,7 +31,7 @@ export interface Tries {
 	output?: INodeExecutionData[][];
 }
 
-/** By an object that n8n passes to each try, and releases when the node is done. */
+/** The tries of each run, by an object that n8n passes to each try and releases when the node is done. */
 const triesOfRun = new WeakMap<object, Tries>();
 
 /** The limits that n8n applies to a node's settings. */

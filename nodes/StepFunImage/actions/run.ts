@@ -99,7 +99,7 @@ async function runOnce(
 		return { items: items.map((item) => failedItem(item, refusal, state)), retryable: false };
 	}
 	if (refusal) {
-		// Those of an earlier try of n8n's Retry On Fail.
+		// The images of earlier tries of n8n's Retry On Fail.
 		appendDiscardedImages(refusal, costs.length);
 		throw refusal;
 	}

@@ -35,7 +35,7 @@ export function createSummary(): RunSummary {
 	return Object.fromEntries(['made', ...NAMES].map((name) => [name, 0])) as RunSummary;
 }
 
-/** Adds a hint that sums up the run. If every image succeeded at the first try, it appears only if the cost is known. */
+/** Adds a hint that sums up the run. If nothing needs attention, it appears only if the cost is known. */
 export function addSummaryHint(
 	functions: IExecuteFunctions,
 	{ summary, costs }: { summary: RunSummary; costs: Array<Cost | undefined> },

@@ -162,7 +162,7 @@ export const SERVER_FORMATS: readonly ServerFormat[] = [
 /** The format of StepFun's own services, and the default for custom servers. */
 export const [STEPFUN_FORMAT] = SERVER_FORMATS;
 
-/** Whether a credential's field is a format. Credentials from before the field have none, which means StepFun's own. */
+/** Whether a credential's API Format is known. Credentials older than the field have none, which means StepFun's own. */
 export function isServerFormat(value: unknown): boolean {
 	return value === undefined || SERVER_FORMATS.some((format) => format.value === value);
 }

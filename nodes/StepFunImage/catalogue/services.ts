@@ -37,7 +37,7 @@ export const SERVICES: readonly Service[] = [
 	},
 ];
 
-/** The path of the list of models, at every server that has one. */
+/** The path of the list of models, on every server that has one. */
 export const MODELS_PATH = '/models';
 
 /** The value of the credential's Service field for a gateway or the user's own server. */

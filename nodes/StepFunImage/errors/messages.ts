@@ -268,7 +268,7 @@ BY_STATUS[504] = BY_STATUS[524] = {
 	),
 };
 
-// What frameworks send instead of 404 for a path that accepts only other methods, and relays for one without code.
+// Frameworks send 405 instead of 404 for a path that accepts only other methods. Relays send 501 for one without code.
 BY_STATUS[405] = BY_STATUS[501] = BY_STATUS[404];
 // FastAPI's status for fields that it refuses.
 BY_STATUS[422] = BY_STATUS[400];
@@ -315,7 +315,7 @@ const REFUSED: Entry = {
 };
 
 /**
- * Explains a failed request to the user. It quotes the server unchanged, so the caller must redact secrets before.
+ * Explains a failed request to the user. It quotes the server unchanged, so the caller must redact secrets first.
  */
 export function explainFailure(request: FailedRequest, failure: RequestFailure): Message {
 	const { details } = failure;

@@ -66,7 +66,7 @@ const UNKNOWN_MODEL_CODE = /^(model_not_found|无可用渠道)$/i;
 const IMPOSSIBLE_CODES =
 	/^(ENOTFOUND|ERR_INVALID_\w+|ERR_TLS_\w+|ERR_SSL_WRONG_VERSION_NUMBER|CERT_\w+|DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_\w+)$/;
 
-/** Node.js's codes for a connection that may be established later, and messages whose codes can also mean otherwise. */
+/** Node.js's codes for a connection that may be established later, and texts that show this where the code does not. */
 const UNREACHABLE_CODES = /^(ECONNREFUSED|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|EHOSTDOWN)$/;
 const UNREACHABLE_TEXT = /^connect |before secure TLS connection/;
 
@@ -118,7 +118,7 @@ export interface FailureDetails {
 	otherUrls?: string;
 	/** Why a download failed; absent if the execution was canceled. */
 	reason?: RequestFailure;
-	/** How many times the request was sent, and whether an earlier try was charged, if it failed in another way. */
+	/** How many times the request was sent, and whether a try before the last one was charged. */
 	tries?: number;
 	earlierCharge?: Charge;
 	/** Whether a gateway failed after the server behind it had responded. */
@@ -127,7 +127,7 @@ export interface FailureDetails {
 	isLate?: boolean;
 	/** Set to retry a failure that is not retryable by its kind and status. */
 	retryable?: boolean;
-	/** Set on a request that was never sent, because the account had been failing in this way for too long. */
+	/** Set if the request was not sent, or not sent again, because the account kept failing in this way for too long. */
 	wasNotSent?: boolean;
 }
 

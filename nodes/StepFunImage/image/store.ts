@@ -36,7 +36,9 @@ const MAX_WHOLE_BYTES = 4 * 1024 * 1024;
  * @param bytes a chunk needs to be valid only until the next one is requested
  * @param source a stream of n8n, whose class n8n's store accepts
  * @param baseName the file's name without extension
- * @throws RequestFailure of kind `notAnImage`, `truncated` or `tooLarge`; nothing is stored then
+ * @param withDigest whether to hash the image, to compare it with others
+ * @throws RequestFailure of kind `notAnImage`, `truncated` or `tooLarge`, or the error of `bytes`; nothing is stored then.
+ * Of kind `storage` if n8n cannot store the image.
  */
 export async function storeImage(
 	functions: IExecuteFunctions,

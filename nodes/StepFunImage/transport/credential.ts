@@ -103,7 +103,7 @@ export function parseCredential(fields: ICredentialDataDecryptedObject): Credent
 			concurrentRequests: isDefault ? format.concurrentRequests : concurrentRequests,
 			requestsPerMinute: wholeNumber(fields.requestsPerMinute, 0, defaults.requestsPerMinute),
 		},
-		// Without a key, the account shows in the headers or in the query.
+		// Without a key, the headers or the query identify the account.
 		accountId: hashOf(hostOf(baseUrl), apiKey || query + JSON.stringify(headers)),
 		scopeId: hashOf(baseUrl, query, apiKey, JSON.stringify(headers)),
 		redactor: createRedactor(

@@ -55,7 +55,7 @@ export function errorTextIn(value: unknown): string | undefined {
 	return message && inOneLine(message);
 }
 
-/** Finds the service's own codes in the body of an error: mostly one for it, such as `insufficient_quota`, and its type. */
+/** Finds the service's own codes in the body of an error: mostly its code, such as `insufficient_quota`, and its type. */
 export function errorCodes(body: string): string[] {
 	return errorCodesIn(jsonParse<unknown>(body, { fallbackValue: null }));
 }

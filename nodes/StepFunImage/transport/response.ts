@@ -5,7 +5,7 @@ import { errorCodes, errorText } from './errorText';
 import { toRequestFailure } from './networkFailure';
 import { toServerTimeout, type Progress, type ToTimeoutError } from './timeLimits';
 
-/** The kind of stream that n8n's helpers give and take. */
+/** The kind of stream that n8n's helpers return and accept. */
 export type ByteStream = Awaited<ReturnType<IExecuteFunctions['helpers']['getBinaryStream']>>;
 
 /** The beginning of an error page is enough. */
@@ -74,7 +74,7 @@ export async function assertOk(response: IN8nHttpFullResponse): Promise<void> {
 }
 
 /**
- * The failure for a response with another status than 2xx.
+ * The failure for a response with a status other than 2xx.
  *
  * @param body only its beginning counts
  */

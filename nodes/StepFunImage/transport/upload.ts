@@ -79,8 +79,8 @@ export function fileOfBytes(
 }
 
 /**
- * Opens a form's file and creates the request body. The beginning of the file has been read then, so that one that
- * cannot be read causes no request.
+ * Opens a form's file and creates the request body. It reads the beginning of the file first, so that a file
+ * that cannot be read causes no request.
  *
  * The upload waits briefly, so that a server can refuse it by its headers, as with `Expect: 100-continue`. Otherwise
  * the server would close the connection, Node.js would fail to write, and the unread response would be lost.

@@ -50,6 +50,7 @@ export function createAdaptiveConcurrency() {
 		/**
 		 * @param inFlight the number of concurrent requests at which the service refused one
 		 * @param isNewEvent whether it was not in flight together with another refused request
+		 * @param now when the refusal arrived
 		 * @returns whether the refusal is about concurrency; otherwise it is about a rate
 		 */
 		onRefused(inFlight: number, isNewEvent: boolean, now: number): boolean {

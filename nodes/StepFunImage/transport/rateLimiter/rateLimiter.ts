@@ -140,7 +140,7 @@ export function createRateLimiter(windowMs = MINUTE_MS, { now, sleep } = systemC
 		if (!isConcurrencyLimit || retryAfterMs !== undefined) cooldown.backOff(at, retryAfterMs);
 	};
 
-	/** The failure for a task that cannot start before the account has failed for too long since the task came. */
+	/** The failure for a task that would wait for a failing account longer than `maxElapsedMs` before it can start. */
 	const lastingFailure = (
 		{ maxElapsedMs }: ScheduleOptions,
 		waitsSince = -Infinity,

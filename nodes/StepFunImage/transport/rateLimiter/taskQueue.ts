@@ -34,7 +34,7 @@ export function createTaskQueue(onEmpty: () => void) {
 	return {
 		size: () => size,
 
-		/** Adds a task, and returns its result, or throws the error with which it is rejected before. */
+		/** Adds a task. Returns its result, or throws the error with which it was rejected before it started. */
 		async add<T>(options: ScheduleOptions, waitsSince: number, run: () => Promise<T>): Promise<T> {
 			const { run: id, signal, isRetry } = options;
 			const tasks = runs.get(id) ?? [new Set(), new Set()];
@@ -78,7 +78,7 @@ export function createTaskQueue(onEmpty: () => void) {
 			return undefined;
 		},
 
-		/** Rejects the next task of each run, and then those after it, as long as the function returns an error for it. */
+		/** Rejects the tasks of each run in order, up to the first one for which the function returns no error. */
 		rejectOverdue(
 			errorFor: (options: ScheduleOptions, waitsSince: number) => Error | undefined,
 		): void {
