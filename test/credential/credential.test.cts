@@ -158,7 +158,7 @@ describe('Credential: the connection test', () => {
 	});
 
 	test.each([
-		['http://no-such-host.invalid/v1', 'There is no host named no-such-host.invalid.'],
+		['http://no-such-host.invalid/v1', 'n8n cannot find the host no-such-host.invalid.'],
 		['images.example.com/v1', 'enter https://images.example.com/v1'],
 		['localhost:8000/v1', 'enter http://localhost:8000/v1.'],
 		['[::1]:8000/v1', 'enter http://[::1]:8000/v1.'],

@@ -371,7 +371,7 @@ describe('Failures: connections', () => {
 			credential: { baseUrl: 'http://no-such-host.invalid/v1' },
 		});
 		expect(error?.message).toMatch(/^The connection to no-such-host\.invalid failed: /);
-		expect(error?.description).toMatch(/^There is no host named no-such-host\.invalid\. Check/);
+		expect(error?.description).toMatch(/^n8n cannot find the host no-such-host\.invalid\. Check/);
 	});
 
 	test.each<[string, Fault]>([

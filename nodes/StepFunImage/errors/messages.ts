@@ -64,7 +64,7 @@ const byRequest =
 /** Why a connection failed, by patterns of Node.js's code or text. `{host}` stands for the server's host. */
 const CONNECTION_ADVICE = {
 	'ENOTFOUND|EAI_AGAIN':
-		'There is no host named {host}. Check the Base URL in the StepFun API credential.',
+		"n8n cannot find the host {host}. Check the Base URL in the StepFun API credential, and n8n's connection to the network.",
 	ECONNREFUSED:
 		'{host} refuses the connection. Check that the server is running, and the port in the Base URL in the StepFun API credential. If n8n runs in Docker, localhost is its own container.',
 	'ETIMEDOUT|ECONNABORTED|EHOSTUNREACH|ENETUNREACH':
