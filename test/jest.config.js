@@ -1,3 +1,5 @@
+const { availableParallelism } = require('node:os');
+
 /** @type {import('jest').Config} */
 module.exports = {
 	rootDir: '..',
@@ -5,8 +7,8 @@ module.exports = {
 	testMatch: ['**/*.test.cts'],
 	moduleFileExtensions: ['ts', 'cts', 'js', 'cjs', 'mjs', 'json', 'node'],
 	testEnvironment: 'node',
-	// Many tests wait most of the time, and of two cores Jest would leave one idle.
-	maxWorkers: '100%',
+	// Many tests wait most of the time, so there may be more of them than cores.
+	maxWorkers: Math.max(4, availableParallelism()),
 	// A busy machine needs long. Tests that measure time allow for it, or use processor time or a virtual clock.
 	testTimeout: 60_000,
 	transform: {

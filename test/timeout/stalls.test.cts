@@ -58,7 +58,7 @@ const stallBehindTheEnd = () =>
 /** A store that takes nothing. */
 const stallAtTheBeginning = () => jest.spyOn(store(), 'store').mockImplementation(never);
 
-const quick = { options: { timeout: 0.3, maxTries: 3 } };
+const quick = { options: { timeout: 0.9, maxTries: 3 } };
 const oneAtATime = () => ({ apiKey: key, concurrentRequests: 1 });
 
 describe('A binary store that stalls', () => {
@@ -71,7 +71,7 @@ describe('A binary store that stalls', () => {
 			const spy = stall();
 			const { error } = await runGenerate(server, quick, { credential: oneAtATime() });
 			expect(error?.message).toBe(
-				'The image arrived, but n8n could not store it: its storage did not accept it within 0.3 seconds',
+				'The image arrived, but n8n could not store it: its storage did not accept it within 0.9 seconds',
 			);
 			expect(error?.description).toContain('The image has been charged');
 			expect(error?.description).toMatch(references);
@@ -195,7 +195,7 @@ describe('An input image that cannot be read', () => {
 	])('fails the item, and holds no place of the account, %s', async (_when, streams) => {
 		stallAfter(streams);
 		const { error } = await runEdit(server, [item], quick, { credential: oneAtATime() });
-		expect(error?.message).toBe('The input image could not be read within 0.3 seconds');
+		expect(error?.message).toBe('The input image could not be read within 0.9 seconds');
 		expect(error?.description).toContain('received no complete request');
 		expect(server.requests).toHaveLength(0);
 		const next = await runGenerate(server, quick, { credential: oneAtATime() });
@@ -205,7 +205,7 @@ describe('An input image that cannot be read', () => {
 	test('is waited for as long as it keeps coming', async () => {
 		async function* slowly() {
 			for (let at = 0; at < png.length; at += png.length / 4) {
-				await wait(150);
+				await wait(400);
 				yield png.subarray(Math.floor(at), Math.floor(at + png.length / 4));
 			}
 		}
