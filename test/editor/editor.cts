@@ -11,6 +11,9 @@ const ACTION_TIMEOUT_MS = 30_000;
 
 const SEARCH_TIMEOUT_MS = 5_000;
 
+/** How long n8n may take to say how a short execution ended. */
+const TOAST_MS = 15_000;
+
 /** Room around the node's panel for the links to its neighbours; n8n has an empty box of its own further out. */
 const PANEL_MARGIN = 12;
 
@@ -111,10 +114,13 @@ export class Editor {
 		await this.page.getByTestId('node-execute-button').click();
 		const success = this.page.getByText('Node executed successfully');
 		const failure = this.page.getByText(/^Problem in node/);
-		await success.or(failure).first().waitFor();
-		const outcome = (await success.isVisible()) ? 'success' : 'error';
+		const toast = success.or(failure).first();
+		// On a busy machine, n8n sometimes shows the result without a toast.
+		await toast.waitFor({ timeout: TOAST_MS }).catch(() => undefined);
+		const status = this.panel.getByTestId('node-run-status-success');
+		const isSuccess = await ((await toast.isVisible()) ? success : status).isVisible();
 		await this.closeToasts();
-		return outcome;
+		return isSuccess ? 'success' : 'error';
 	}
 
 	/** What the open panel says of the node's error. */
