@@ -83,6 +83,7 @@ describe('retry', () => {
 		new RequestFailure('status', { status: 503, retryAfterMs: 1, ...details });
 	const throttled = new RequestFailure('status', { status: 429, retryAfterMs: 5_000 });
 	const truncated = () => new RequestFailure('truncated', { retryAfterMs: 1 });
+	const timedOut = () => new RequestFailure('timeout', { retryAfterMs: 1 });
 
 	/** Fails with these failures, one a try, and then succeeds. */
 	async function run(
@@ -267,6 +268,43 @@ describe('retry', () => {
 		const { outcome } = await run([failed({ retryAfterMs: 60_000 })], {}, undefined, stop.signal);
 		expect(outcome).toBeInstanceOf(Error);
 		expect(outcome).not.toBeInstanceOf(RequestFailure);
+	});
+
+	test('throws the last charged failure if its signal ends the try after it', async () => {
+		const stop = new AbortController();
+		const reason = new Error('stopped');
+		const { outcome } = await run(
+			[timedOut(), truncated(), reason],
+			{ maxPaidRetries: 2 },
+			({ number }) => number === 3 && stop.abort(reason),
+			stop.signal,
+		);
+		expect(outcome).toMatchObject({
+			kind: 'truncated',
+			details: { tries: 2, earlierCharge: 'maybe' },
+		});
+	});
+
+	test('throws any other error, even after a charged failure', async () => {
+		const error = new Error('the file is gone');
+		expect((await run([truncated(), error])).outcome).toBe(error);
+	});
+
+	test.each([
+		['a possible charge', [timedOut()], 'maybe'],
+		['a certain charge before a possible one', [truncated(), timedOut()], 'yes'],
+	])('passes on %s', async (_what, failures, earlierCharge) => {
+		const { outcome } = await run(failures, { maxPaidRetries: 2 });
+		expect(outcome).toMatchObject({ result: 'an image', earlierCharge });
+	});
+
+	test('passes on the charges before its first try', async () => {
+		const outcome = await retry(async () => 'an image', {
+			policy: { maxTries: 1, maxElapsedMs: 1, maxPaidRetries: 0 },
+			signal: new AbortController().signal,
+			earlierCharges: ['yes', 'maybe'],
+		});
+		expect(outcome).toMatchObject({ tries: 1, earlierCharge: 'yes' });
 	});
 
 	test('waits after a 429, and counts the try, without a rate limiter', async () => {
