@@ -276,6 +276,20 @@ test('images after the first one are counted', async () => {
 });
 
 test.each([
+	['an entry without an image', [{ b64_json: base64 }, { revised_prompt: 'a fox' }]],
+	['an empty image beside a link', [{ url: 'https://res.example/1' }, { b64_json: '' }]],
+])('%s does not count as a further image', async (_what, data) => {
+	expect((await read(JSON.stringify({ data }))).response.others).toBeUndefined();
+});
+
+test('the images of several events are counted', async () => {
+	const events = [`data: {"b64_json":"${base64}","seed":7}`, `data: {"b64_json":"${base64}"}`];
+	const { response, image: arrived } = await read(`${events.join('\n\n')}\n\n`);
+	expect(arrived).toEqual(image);
+	expect(response).toMatchObject({ seed: 7, others: [undefined] });
+});
+
+test.each([
 	['beside the list', { images: [{ url: 'https://res.example/1' }], seed: 9 }, 9],
 	['in the entry', { data: [{ url: 'https://res.example/1', seed: 8 }], seed: 9 }, 8],
 ])('a seed is found %s', async (_where, value, seed) => {
@@ -296,6 +310,13 @@ test.each([
 	['in an object that is not finished', { id: 'T-7', status: 'IN_QUEUE' }],
 ])('the ID of a task is found %s', async (_where, value) => {
 	expect((await read(JSON.stringify(value))).response.taskId).toBe('T-7');
+});
+
+test.each([
+	['an object of another kind', { id: 'T-7', object: 'task.result' }],
+	['an object that is finished', { id: 'T-7', status: 'finished, was pending' }],
+])('the ID of %s is not that of a task', async (_what, value) => {
+	expect((await read(JSON.stringify(value))).response.taskId).toBeUndefined();
 });
 
 test.each([
