@@ -7,7 +7,7 @@ module.exports = {
 	testMatch: ['**/*.test.cts'],
 	moduleFileExtensions: ['ts', 'cts', 'js', 'cjs', 'mjs', 'json', 'node'],
 	testEnvironment: 'node',
-	// Many tests wait most of the time, so there may be more of them than cores.
+	// Many tests wait most of the time, so more workers than cores save time.
 	maxWorkers: Math.max(4, availableParallelism()),
 	// A busy machine needs long. Tests that measure time allow for it, or use processor time or a virtual clock.
 	testTimeout: 60_000,

@@ -2,6 +2,7 @@ import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { NodeApiError, type INode } from 'n8n-workflow';
 
+import { explainFailure } from '../../nodes/StepFunImage/errors/messages';
 import { requestError } from '../../nodes/StepFunImage/errors/nodeErrors';
 import { RequestFailure } from '../../nodes/StepFunImage/errors/requestFailure';
 import { inputImage, itemWithFile } from '../kit/images.cts';
@@ -372,6 +373,17 @@ describe('Failures: connections', () => {
 		});
 		expect(error?.message).toMatch(/^The connection to no-such-host\.invalid failed: /);
 		expect(error?.description).toMatch(/^n8n cannot find the host no-such-host\.invalid\. Check/);
+	});
+
+	test('A name server that does not answer says nothing of whether the host exists', () => {
+		const failure = new RequestFailure('connection', {
+			code: 'EAI_AGAIN',
+			text: 'getaddrinfo EAI_AGAIN images.example.com',
+		});
+		const request = { baseUrl: 'https://images.example.com/v1', path: '/images/generations' };
+		expect(explainFailure(request, failure).description).toMatch(
+			/^n8n cannot find the host images\.example\.com\. .* connection to the network\.$/,
+		);
 	});
 
 	test.each<[string, Fault]>([

@@ -54,7 +54,7 @@ export function createBalanceAction(functions: IExecuteFunctions, state: RunStat
 		const { parameters, credential } = await read();
 		assertCredential(credential);
 		const options = (parameters.options ?? {}) as IDataObject;
-		const includeInput = readIncludeInput(options, 'nothing');
+		const includeInput = readIncludeInput(item, options);
 		const send = async () => {
 			try {
 				const account = await requestAccount(credential);

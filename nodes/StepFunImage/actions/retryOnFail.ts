@@ -63,7 +63,14 @@ function runOf(functions: IExecuteFunctions, isTool: boolean): object {
 }
 
 function createTries(max: number, waitMs: number): Tries {
-	const summary = createSummary();
-	const [responses, charges] = [new Map(), new WeakMap()];
-	return { planned: [], responses, charges, costs: [], summary, started: 0, max, waitMs };
+	return {
+		planned: [],
+		responses: new Map(),
+		charges: new WeakMap(),
+		costs: [],
+		summary: createSummary(),
+		started: 0,
+		max,
+		waitMs,
+	};
 }

@@ -229,10 +229,9 @@ function failedItem(item: ItemContext, error: NodeError, { tries }: RunState): I
 	if (item.isTool) return failed;
 	const { onError, parameters } = item.node;
 	const { includeInputFields } = (parameters.options ?? {}) as IDataObject;
-	const unset = parameters.resource === 'image' ? 'json' : 'nothing';
 	// The expression of a refused item may be what was refused.
 	const isFixed = typeof includeInputFields === 'boolean';
-	const unplanned = isFixed ? readIncludeInput({ includeInputFields }, unset) : unset;
+	const unplanned = readIncludeInput(item, isFixed ? { includeInputFields } : {});
 	const { includeInput = unplanned } = tries.planned[item.itemIndex]?.outputOptions ?? {};
 	const merged = mergeInput(withoutOutcome(item), includeInput, failed);
 	// At the error output, n8n itself adds the input's JSON, but not its files.

@@ -120,15 +120,9 @@ function entriesOf(value: unknown, depth = 0): Entry[] {
 }
 
 /** The ID of a task. Some servers return the task itself, with its kind in `object`, or with its `status`. */
-function taskIdOf({
-	task_id: taskId,
-	taskId: other,
-	id,
-	object,
-	status,
-}: Entry): string | undefined {
-	const isTask = /\btask$/.test(String(object)) || UNFINISHED.test(String(status));
-	return asShownText(taskId ?? other ?? (isTask ? id : undefined));
+function taskIdOf(entry: Entry): string | undefined {
+	const isTask = /\btask$/.test(String(entry.object)) || UNFINISHED.test(String(entry.status));
+	return asShownText(entry.task_id ?? entry.taskId ?? (isTask ? entry.id : undefined));
 }
 
 /** Whether a response that broke off contains all that was paid for: a complete link to an image, or complete JSON. */

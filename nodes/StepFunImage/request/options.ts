@@ -86,8 +86,7 @@ export function readOutputOptions(
 	const { severalImagesAs, whenModerated } = options;
 	return {
 		output: readOutput(item, parameters.output, format),
-		// A tool's input is the agent's own call.
-		includeInput: readIncludeInput(options, item.isTool ? 'nothing' : 'json'),
+		includeInput: readIncludeInput(item, options),
 		severalImagesAs: readOption('Several Images As', severalImagesAs, ['items', 'fields']),
 		whenModerated: readOption('When Moderated', whenModerated, ['fail', 'passOn']),
 		/** How long a link served by n8n stays valid, in the syntax of n8n's helper. */
@@ -98,12 +97,13 @@ export function readOutputOptions(
 /** Which parts of an input item its output items keep. */
 export type IncludeInput = 'nothing' | 'json' | 'jsonAndFiles';
 
-/** Reads which parts of the input an output item keeps; `unset` without the option. */
+/** Reads which parts of its input an output item keeps. */
 export function readIncludeInput(
+	{ node, isTool }: ItemContext,
 	{ includeInputFields: value }: IDataObject,
-	unset: IncludeInput,
 ): IncludeInput {
-	if (isUnset(value)) return unset;
+	// A tool's input is the agent's own call.
+	if (isUnset(value)) return node.parameters.resource === 'image' && !isTool ? 'json' : 'nothing';
 	const label = 'Include Input Fields';
 	const keepsAll = readBoolean({ label, value }, `Change '${label}', or remove the option.`);
 	return keepsAll ? 'jsonAndFiles' : 'nothing';

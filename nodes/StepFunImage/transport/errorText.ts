@@ -4,8 +4,8 @@ import { truncate } from '../errors/truncate';
 
 const MAX_DEPTH = 4;
 const MAX_ERRORS = 20;
-/** Limits the search for HTML tags, which takes longer in a longer page. */
-const MAX_HTML_CHARACTERS = 4 * 1024;
+/** Limits the search for HTML tags and for codes, which takes longer in a longer text. */
+const MAX_SEARCHED_CHARACTERS = 4 * 1024;
 
 /** The fields for error messages, which may be nested. Next to a message, `error` is only the text of the status. */
 const MESSAGE_FIELDS =
@@ -62,7 +62,9 @@ export function errorCodes(body: string): string[] {
 
 /** Finds the service's own codes in the parsed JSON of a response, as `errorCodes` does. */
 export function errorCodesIn(value: unknown, depth = 0): string[] {
-	if (typeof value === 'string') return value.match(CODES_IN_MESSAGE) ?? [];
+	if (typeof value === 'string') {
+		return value.slice(0, MAX_SEARCHED_CHARACTERS).match(CODES_IN_MESSAGE) ?? [];
+	}
 	if (typeof value !== 'object' || value === null || depth > MAX_DEPTH) return [];
 	const inner = (each: unknown) => errorCodesIn(each, depth + 1);
 	if (Array.isArray(value)) return value.slice(0, MAX_ERRORS).flatMap(inner);
@@ -108,7 +110,7 @@ function findMessage(value: unknown, depth = 0): string | undefined {
 }
 
 function textOfPage(text: string): string {
-	const page = text.slice(0, MAX_HTML_CHARACTERS);
+	const page = text.slice(0, MAX_SEARCHED_CHARACTERS);
 	const title = /<title[^<>]*>([^<]*)<\/title>/i.exec(page)?.[1];
 	return title ?? page.replace(/<(style|script)[\s\S]*?<\/\1>/gi, ' ').replace(/<[^<>]*>/g, ' ');
 }
