@@ -326,6 +326,26 @@ test.each<[string, unknown]>([
 	expect(error?.message).toBe('Moderation refused the request: no');
 });
 
+test.each<[string, object]>([
+	['xAI', { code: 'Client specified an invalid argument', error: 'Incorrect API key provided' }],
+	['Gemini', [{ error: { code: 400, message: 'API key not valid.', status: 'INVALID_ARGUMENT' } }]],
+	['a relay', { error: { code: 'invalid_api_key', message: 'no' } }],
+])('A wrong key that %s reports with status 400 ends the run', async (_service, body) => {
+	respond(400, body);
+	const { items } = await runGenerate(
+		server,
+		{},
+		{
+			items: [{}, {}],
+			credential: { ...credential(), concurrentRequests: 1 },
+			onError: 'continueRegularOutput',
+		},
+	);
+	expect(items[0].json.error).toMatch(/^The API key was not accepted: /);
+	expect(items[1].json.error).toMatch(/^Not sent, because/);
+	expect(server.requests).toHaveLength(1);
+});
+
 test('A 401 for one model of a gateway does not stop the rows of other models', async () => {
 	respond(401, { error: { message: 'upstream key' } });
 	const { items } = await runGenerate(

@@ -187,12 +187,7 @@ function endWithError(task: ImageTask, error: unknown): NodeError {
 		? requestError(item, { baseUrl: credential.baseUrl, path, image }, failure, credential.redactor)
 		: toNodeError(item, error);
 	if (!state.continueOnFail) state.stop.abort(shown);
-	const status = failure?.isOutOfCredit
-		? 402
-		: failure?.isUnknownModel
-			? 404
-			: failure?.details.status;
-	const scopeOf = failure?.kind === 'status' && SCOPES[status ?? 0];
+	const scopeOf = failure?.kind === 'status' && SCOPES[failure.meantStatus ?? 0];
 	if (scopeOf) state.scopeOf(scopeOf(request)).abort(shown);
 	return shown;
 }

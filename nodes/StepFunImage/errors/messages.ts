@@ -355,9 +355,8 @@ export function explainFailure(request: FailedRequest, failure: RequestFailure):
 }
 
 function entryOfStatus({ failure, details, image }: Facts): Entry {
-	const { status = 0, text = '', isPage } = details;
-	if (failure.isOutOfCredit) return BY_STATUS[402];
-	if (failure.isModerated) return BY_STATUS[451];
+	const { text = '', isPage } = details;
+	const status = failure.meantStatus ?? 0;
 	if (status === 400 && image?.hasInputImage && text.includes(IMAGE_NOT_RECEIVED)) {
 		return IMAGE_TOO_LARGE;
 	}

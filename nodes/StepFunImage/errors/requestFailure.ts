@@ -56,6 +56,9 @@ const MODERATION_CODE =
 const CREDIT_CODE =
 	/^(insufficient(_user|_token)?_(quota|balance)|pre_consume_token_quota_failed|budget_exceeded|exceeded_current_quota_error|billing_hard_limit_reached|billing_not_active|credit_balance_exhausted|(organization|project)_(spend|usage)_limit_exceeded|arrearage|AllocationQuota\.FreeTierOnly|AccountOverdueError|OperationDenied\.ServiceOverdue|SetLimitExceeded|QuotaExceeded|personal-team-blocked:spending-limit|used all available credits|check your plan and billing details|1113|30001)$/i;
 
+/** The codes with which services report a wrong key, some of them with status 400. */
+const KEY_CODE = /^(invalid_api_key|incorrect api key|api key not valid)$/i;
+
 /** The codes with which services report a rate limit. */
 const RATE_LIMIT_CODE = /rate_?limit|too_?many_?requests|throttling/i;
 
@@ -81,6 +84,7 @@ export function statusOfCodes(codes: string[]): number | undefined {
 	const matches = (pattern: RegExp) => codes.some((code) => pattern.test(code));
 	if (matches(CREDIT_CODE)) return 402;
 	if (matches(MODERATION_CODE)) return 451;
+	if (matches(KEY_CODE)) return 401;
 	if (matches(RATE_LIMIT_CODE)) return 429;
 	if (matches(UNKNOWN_MODEL_CODE)) return 404;
 	return codes.map(Number).find((code) => code >= 400 && code < 500);
@@ -211,6 +215,14 @@ export class RequestFailure extends Error {
 		const { status } = this.details;
 		if (this.kind === 'contentFiltered' || status === 451) return true;
 		return [400, 403, 422].includes(status ?? 0) && this.hasCode(MODERATION_CODE);
+	}
+
+	/** The status that says what happened: services report some failures with a more general one. */
+	get meantStatus(): number | undefined {
+		if (this.isOutOfCredit) return 402;
+		if (this.isModerated) return 451;
+		if (this.isUnknownModel) return 404;
+		return this.details.status === 400 && this.hasCode(KEY_CODE) ? 401 : this.details.status;
 	}
 
 	/** The HTTP status of the service's response, if there was one. */

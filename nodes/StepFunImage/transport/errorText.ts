@@ -27,6 +27,9 @@ const CODES_IN_MESSAGE = new RegExp(
 		/violates usage guidelines/,
 		/rejected by content moderation/,
 		/used all available credits/,
+		/incorrect api key/,
+		// Gemini
+		/api key not valid/,
 		// one-api has no channel for a model.
 		/无可用渠道/,
 	]
