@@ -78,10 +78,15 @@ describe('Refusals: Max Images per Run', () => {
 		expect(error?.context.itemIndex).toBeUndefined();
 	});
 
-	test.each([0, 1.5, 'many', true, {}])('%j is not a number of images', async (maxImagesPerRun) => {
-		const error = await refusal({ options: { maxImagesPerRun } as INodeParameters });
-		expect(error?.message).toContain("'Max Images per Run' must be a whole number");
-	});
+	// Without a value, an expression would silently remove the limit.
+	test.each([0, 1.5, 'many', true, {}, '', null, '={{ $json.limit }}'])(
+		'%j is not a number of images',
+		async (maxImagesPerRun) => {
+			const error = await refusal({ options: { maxImagesPerRun } as INodeParameters });
+			expect(error?.message).toContain("'Max Images per Run' must be a whole number");
+			expect(error?.description).toContain('remove the option for no limit');
+		},
+	);
 });
 
 describe('Refusals: numbers are read in the same way', () => {

@@ -30,6 +30,9 @@ const { maxTries, timeoutSeconds, giveUpAfterSeconds } = RETRY_DEFAULTS;
 
 const COUNT: NumberLimits = { min: 1, isWhole: true };
 
+const adviceFor = (label: string, effect: string) =>
+	`Change '${label}', or remove the option ${effect}.`;
+
 /** Reads the limits of an item's requests: their number, how long they may take, and how often each is tried. */
 export function readLimits(options: IDataObject, format: ServerFormat) {
 	/** Reads an option that is a number. `unset` is the value without it, and `effect` says what that value does. */
@@ -41,22 +44,14 @@ export function readLimits(options: IDataObject, format: ServerFormat) {
 		effect = `to use ${unset}`,
 	) => {
 		const value = options[name];
-		const advice = `Change '${label}', or remove the option ${effect}.`;
-		return isUnset(value) ? unset : readNumber({ label, value }, limits, advice);
+		return isUnset(value) ? unset : readNumber({ label, value }, limits, adviceFor(label, effect));
 	};
 	const imagesPerInput = { ...COUNT, max: MAX_IMAGES_PER_INPUT };
 	const timeout = number('timeout', 'Timeout (Seconds)', { min: 0.1 }, timeoutSeconds);
 	const giveUp = number('giveUpAfter', 'Give Up After (Seconds)', { min: 0 }, giveUpAfterSeconds);
 	return {
 		count: number('numberOfImages', 'Number of Images', imagesPerInput, 1, 'to make one'),
-		/** The maximum for the whole run. */
-		maxImagesPerRun: number(
-			'maxImagesPerRun',
-			'Max Images per Run',
-			COUNT,
-			Infinity,
-			'for no limit',
-		),
+		maxImagesPerRun: readMaxImagesPerRun(options),
 		timeouts: {
 			silenceMs: toMilliseconds(timeout),
 			totalMs: toMilliseconds(timeout * TOTAL_PER_SILENCE),
@@ -68,6 +63,13 @@ export function readLimits(options: IDataObject, format: ServerFormat) {
 			maxPaidRetries: format.maxPaidRetries,
 		},
 	};
+}
+
+/** Reads the maximum for the whole run. An expression that returns nothing must not silently remove the limit. */
+function readMaxImagesPerRun(options: IDataObject): number {
+	if (!('maxImagesPerRun' in options)) return Infinity;
+	const entered = { label: 'Max Images per Run', value: options.maxImagesPerRun };
+	return readNumber(entered, COUNT, adviceFor(entered.label, 'for no limit'));
 }
 
 function toMilliseconds(seconds: number): number {
