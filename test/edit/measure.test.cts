@@ -1,5 +1,9 @@
+import { Readable } from 'node:stream';
+
 import {
+	inspectFile,
 	inspectImage,
+	piecesOf,
 	readHeader,
 	type MeasuredImage,
 } from '../../nodes/StepFunImage/image/measure';
@@ -161,6 +165,61 @@ test('An image is complete after its last part, although its size is known long 
 	expect(inspector.isWhole()).toBe(true);
 });
 
+const all = async (chunks: AsyncIterable<Buffer>): Promise<Buffer[]> =>
+	await Readable.from(chunks).toArray();
+
+/** A file in chunks, and how many of them have been taken. */
+function chunksOf(...chunks: Buffer[]) {
+	const file = { taken: 0, chunks: take() };
+	async function* take(): AsyncGenerator<Buffer> {
+		for (const chunk of chunks) {
+			file.taken++;
+			yield chunk;
+		}
+	}
+	return file;
+}
+
+describe('The reading of a file', () => {
+	const image = png(30, 20);
+	const more = Buffer.alloc(100);
+
+	test('goes on to the end of an image, and not further', async () => {
+		const file = chunksOf(image.subarray(0, 70), image.subarray(70), more, more);
+		expect(await inspectFile(file.chunks)).toEqual({
+			image: { format: 'png', width: 30, height: 20 },
+			isWhole: true,
+		});
+		expect(file.taken).toBe(2);
+	});
+
+	test('finds that an image is incomplete', async () => {
+		const { isWhole } = await inspectFile(chunksOf(image.subarray(0, -20)).chunks);
+		expect(isWhole).toBe(false);
+	});
+
+	test.each([[64], [40, 40], [100]])(
+		'ends early for another file in chunks of %j',
+		async (...lengths) => {
+			const beginning = lengths.map((length) => Buffer.alloc(length));
+			const file = chunksOf(...beginning, more, more);
+			expect(await inspectFile(file.chunks)).toEqual({ image: undefined, isWhole: false });
+			expect(file.taken).toBe(beginning.length);
+		},
+	);
+
+	test('divides it into pieces, and Base64 without decoding a piece twice', async () => {
+		const bytes = Buffer.from(Array.from({ length: 150_000 }, (_, at) => at % 251));
+		const inBytes = await all(piecesOf(bytes));
+		expect(inBytes.map(({ length }) => length)).toEqual([65_536, 65_536, 18_928]);
+		expect(Buffer.concat(inBytes).equals(bytes)).toBe(true);
+		const inBase64 = await all(piecesOf(bytes.toString('base64')));
+		expect(inBase64.map(({ length }) => length)).toEqual([49_152, 49_152, 49_152, 2_544]);
+		expect(Buffer.concat(inBase64).equals(bytes)).toBe(true);
+		expect(await all(piecesOf(bytes.subarray(0, 65_536)))).toHaveLength(1);
+	});
+});
+
 describe('The header of an image', () => {
 	async function read(...lengths: number[]) {
 		let taken = 0;
@@ -179,6 +238,28 @@ describe('The header of an image', () => {
 		expect(await read(63, 10, 10)).toEqual({ bytes: bytesOf(63, 10), taken: 2 });
 		expect(await read(0, 1, 2, 61, 5)).toEqual({ bytes: bytesOf(0, 1, 2, 61), taken: 4 });
 		expect(await read(1000)).toEqual({ bytes: bytesOf(1000), taken: 1 });
+	});
+
+	test('comes first when the file is read, and then the rest of it', async () => {
+		const [first, second, third] = [Buffer.alloc(64, 1), Buffer.alloc(10, 2), Buffer.alloc(5, 3)];
+		const { bytes } = await readHeader(chunksOf(first, second, third).chunks);
+		expect(await all(bytes)).toEqual([first, second, third]);
+		const { bytes: none } = await readHeader(chunksOf().chunks);
+		expect(await all(none)).toEqual([]);
+	});
+
+	test('comes before the error of a file that breaks off', async () => {
+		async function* broken(): AsyncGenerator<Buffer> {
+			yield Buffer.from('beginning');
+			throw new Error('broken off');
+		}
+		const { header, bytes } = await readHeader(broken());
+		expect(header.toString()).toBe('beginning');
+		const read: Buffer[] = [];
+		await expect(async () => {
+			for await (const chunk of bytes) read.push(chunk);
+		}).rejects.toThrow('broken off');
+		expect(read).toEqual([header]);
 	});
 
 	test('is the whole of a shorter file', async () => {

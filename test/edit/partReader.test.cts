@@ -2,7 +2,7 @@ import { createPartReader } from '../../nodes/StepFunImage/image/partReader';
 
 /**
  * Walks through a file of parts whose second character tells their length, such as `[5ab]`. A part whose second
- * character is no length, such as `xx`, is the last.
+ * character is no length, such as `xx`, is the last; it is the end of the image if that character is E.
  */
 function walk(...pieces: string[]) {
 	const read: string[] = [];
@@ -11,11 +11,13 @@ function walk(...pieces: string[]) {
 			file.mayEnd = true;
 			const part = file.from(yield 2).toString('latin1', 0, 2);
 			read.push(part);
+			if (part[1] === 'E') return true;
 			length = Number(part[1]);
 		}
+		return undefined;
 	});
 	for (const piece of pieces) parts.write(Buffer.from(piece));
-	return { read, mayEnd: parts.mayEnd() };
+	return { read, mayEnd: parts.mayEnd(), hasEnded: parts.hasEnded() };
 }
 
 function* cuts(text: string): Generator<string[]> {
@@ -27,13 +29,13 @@ function* cuts(text: string): Generator<string[]> {
 test('Parts are read one after the other, however their bytes are split into pieces', () => {
 	const file = '[5ab][2[9abcdef]xx[3]';
 	for (const pieces of cuts(file)) {
-		expect(walk(...pieces)).toEqual({
+		expect(walk(...pieces)).toMatchObject({
 			read: ['[5', '[2', '[9', 'xx'],
 			mayEnd: true,
 		});
 	}
 	for (const pieces of cuts('[5ab][2[4x]')) {
-		expect(walk(...pieces)).toEqual({
+		expect(walk(...pieces)).toMatchObject({
 			read: ['[5', '[2', '[4'],
 			mayEnd: true,
 		});
@@ -51,8 +53,17 @@ test('A file may end between two parts, but not within one', () => {
 	expect(walk('[5ab][').mayEnd).toBe(true);
 });
 
+test('An image has ended after its end or where it may end, but not where its end cannot be found', () => {
+	expect(walk('[3a', '[E').hasEnded).toBe(true);
+	expect(walk('[3a', '[E', 'x').hasEnded).toBe(true);
+	expect(walk('[3a').hasEnded).toBe(true);
+	expect(walk('[3').hasEnded).toBe(false);
+	expect(walk('[3a[4').hasEnded).toBe(false);
+	expect(walk('[3a[x').hasEnded).toBe(false);
+});
+
 test('Data after the last part does not matter', () => {
-	expect(walk('[x')).toEqual({ read: ['[x'], mayEnd: true });
+	expect(walk('[x')).toMatchObject({ read: ['[x'], mayEnd: true });
 	expect(walk('[x', '[5', '[5ab][5').read).toEqual(['[x']);
 });
 
@@ -92,4 +103,5 @@ test('Parts may differ in how many of their bytes are needed, and a single byte 
 	expect(read).toEqual(['a', 'd', 'g']);
 	// Not every kind of part may be the last.
 	expect(parts.mayEnd()).toBe(false);
+	expect(parts.hasEnded()).toBe(false);
 });
