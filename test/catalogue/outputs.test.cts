@@ -59,5 +59,6 @@ test('The image formats have the types and extensions that are registered for th
 		['tiff', 'TIFF', 'image/tiff', 'tiff'],
 		['heif', 'HEIF', 'image/heif', 'heic'],
 		['avif', 'AVIF', 'image/avif', 'avif'],
+		['svg', 'SVG', 'image/svg+xml', 'svg'],
 	]);
 });

@@ -1,4 +1,4 @@
-import { formatOf, SIGNATURE_BYTES } from '../../nodes/StepFunImage/image/formats';
+import { formatOf, needsMore, SIGNATURE_BYTES } from '../../nodes/StepFunImage/image/formats';
 
 /** The beginning of a file, from text in which a character is a byte, and as long as a header. */
 function header(text: string, bytes = SIGNATURE_BYTES): Buffer {
@@ -41,12 +41,42 @@ test.each([
 	['WEBP without RIFF', 'RIFX\x24\0\0\0WEBP'],
 	['another version of GIF', 'GIF90a'],
 	['the byte orders of TIFF mixed up', 'II\0*'],
-	['SVG', '<svg xmlns="http://www.w3.org/2000/svg">'],
 	['an icon', '\0\0\x01\0'],
 	['zeros', ''],
 ])('A file is not an image if it begins with %s', (_what, text) => {
 	expect(formatOf(header(text))).toBeUndefined();
 });
+
+test.each([
+	['<svg>', 'svg'],
+	['<SVG xmlns="http://www.w3.org/2000/svg">', 'svg'],
+	['\xef\xbb\xbf <?xml version="1.0"?> <!-- a --> <!DOCTYPE svg [<!ENTITY a ">">]>\n<svg>', 'svg'],
+	['<svgfont>', undefined],
+	['<!-- a <svg>', undefined],
+	['<!DOCTYPE html><svg>', undefined],
+	['<?xml version="1.0"?><error><svg>', undefined],
+	['text <svg>', undefined],
+])('The format of %j is %s', (text, format) => {
+	expect(formatOf(Buffer.from(text, 'latin1'))).toBe(format);
+});
+
+test.each([
+	[SIGNATURE_BYTES - 1, '', true],
+	[SIGNATURE_BYTES, '', false],
+	[SIGNATURE_BYTES, '<?xml', true],
+	[SIGNATURE_BYTES, '\xef\xbb\xbf <!--', true],
+	[SIGNATURE_BYTES, '<!DOCTYPE svg', true],
+	[4095, '<!--', true],
+	[4096, '<!--', false],
+	[SIGNATURE_BYTES, '<!DOCTYPE html', false],
+	[SIGNATURE_BYTES, '<?xml version="1.0"?><svg>', false],
+	[SIGNATURE_BYTES, '{"<!--', false],
+])(
+	'A file of %i bytes that begins with %j needs more to be recognized: %s',
+	(bytes, text, more) => {
+		expect(needsMore(header(text, bytes))).toBe(more);
+	},
+);
 
 test('An empty file is not an image', () => {
 	expect(formatOf(Buffer.alloc(0))).toBeUndefined();

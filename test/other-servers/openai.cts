@@ -3,12 +3,15 @@ import { now, parseSize, randomSeed, uploads } from './pictures.cts';
 import { modelList, ok, Refusal } from './responses.cts';
 import type { Simulation, PlannedResponse, ReceivedRequest, Tools } from './types.cts';
 
-// OpenAI's image API with gpt-image-1, which is closed source. Written after OpenAI's public API reference and the
-// literal responses that users quote, such as vercel/ai issue 6102 (response_format is an unknown parameter). The same
-// refusal meets every field that the reference does not list, seed, steps and style among them.
-// Not confirmed: the texts for a wrong size, model or missing image. Newer models take more sizes than these.
+// OpenAI's image API with gpt-image-2, which is closed source. Written after OpenAI's public API reference, Azure's page
+// on its sizes, and the literal responses that users quote, such as vercel/ai issue 6102 (response_format is an unknown
+// parameter). The same refusal meets every field that the reference does not list, seed, steps and style among them.
+// Not confirmed: the texts for a wrong model, a missing image and most wrong sizes.
 
-const SIZES = ['1024x1024', '1024x1536', '1536x1024', 'auto'];
+const SIDE_UNIT = 16;
+const MAX_SIDE = 3840;
+const MAX_RATIO = 3;
+const [MIN_PIXELS, MAX_PIXELS] = [655_360, 8_294_400];
 
 const COMMON = [
 	'prompt',
@@ -31,9 +34,9 @@ function refuse(status: number, message: string, param: string | null, code: str
 	return new Refusal(status, { error: { message, type, param, code } });
 }
 
-/** Simulates api.openai.com with gpt-image-1. */
+/** Simulates api.openai.com with gpt-image-2. */
 export const openai: Simulation = {
-	defaultModel: 'gpt-image-1',
+	defaultModel: 'gpt-image-2',
 	defaultKey: 'local-key',
 	oneAtATime: false,
 	stopsWithClient: false,
@@ -94,10 +97,9 @@ async function respondWithImages(
 		const message = `The model '${String(model)}' does not exist.`;
 		return refuse(400, message, 'model', 'invalid_value');
 	}
-	if (!SIZES.includes(String(size))) {
-		const all = SIZES.map((each) => `'${each}'`);
-		const list = `${all.slice(0, -1).join(', ')}, and ${all.at(-1)}`;
-		const message = `Invalid value: '${String(size)}'. Supported values are: ${list}.`;
+	const problem = sizeProblem(String(size));
+	if (problem !== undefined) {
+		const message = `Invalid size '${String(size)}'. ${problem}`;
 		return refuse(400, message, 'size', 'invalid_value');
 	}
 	const count = Number(n);
@@ -120,4 +122,20 @@ async function respondWithImages(
 	const usage = { input_tokens: 13, output_tokens: 4160, total_tokens: 4173 };
 	const told = { size: `${pixels.width}x${pixels.height}`, quality: 'high', background: 'opaque' };
 	return ok({ created: now(), data, ...told, output_format, usage });
+}
+
+function sizeProblem(size: string): string | undefined {
+	if (size === 'auto') return undefined;
+	const pixels = parseSize(size);
+	if (!pixels) return 'It must be auto or WIDTHxHEIGHT.';
+	const { width, height } = pixels;
+	if (width % SIDE_UNIT !== 0 || height % SIDE_UNIT !== 0) {
+		return `Width and height must both be divisible by ${SIDE_UNIT}.`;
+	}
+	const [short, long] = [Math.min(width, height), Math.max(width, height)];
+	if (long > MAX_SIDE) return `No side may be longer than ${MAX_SIDE} pixels.`;
+	if (long > MAX_RATIO * short) return `The ratio of the sides must be at most ${MAX_RATIO}:1.`;
+	const area = width * height;
+	if (area >= MIN_PIXELS && area <= MAX_PIXELS) return undefined;
+	return `It must have ${MIN_PIXELS} to ${MAX_PIXELS} pixels.`;
 }

@@ -6,7 +6,7 @@ beforeAll(async () => void (server = await startOtherServer('openai')));
 afterAll(() => server.close());
 
 test('takes model, prompt, size and n, and always returns Base64', async () => {
-	const fields = { model: 'gpt-image-1', prompt: PROMPT, size: '1536x1024', n: 2 };
+	const fields = { model: 'gpt-image-2', prompt: PROMPT, size: '1536x1024', n: 2 };
 	const { status, body } = await ask(server, GENERATIONS, fields, KEY);
 	expect([status, body.data.length]).toEqual([200, 2]);
 	expect(await decodeBase64(body.data[0].b64_json)).toBe('png 1536x1024');
@@ -36,15 +36,16 @@ test.each([
 	]);
 });
 
-test('refuses a size that is not in its list', async () => {
-	const { status, body } = await ask(
-		server,
-		GENERATIONS,
-		{ prompt: PROMPT, size: '768x1360' },
-		KEY,
-	);
+test.each([
+	['1360x760', 'Width and height must both be divisible by 16.'],
+	['4096x2048', 'No side may be longer than 3840 pixels.'],
+	['3072x1008', 'The ratio of the sides must be at most 3:1.'],
+	['768x768', 'It must have 655360 to 8294400 pixels.'],
+	['large', 'It must be auto or WIDTHxHEIGHT.'],
+])('refuses the size %s', async (size, problem) => {
+	const { status, body } = await ask(server, GENERATIONS, { prompt: PROMPT, size }, KEY);
 	expect([status, body.error.param]).toEqual([400, 'size']);
-	expect(body.error.message).toMatch(/Supported values are: '1024x1024'/);
+	expect(body.error.message).toBe(`Invalid size '${size}'. ${problem}`);
 });
 
 test('edits a file in image or image[], and refuses response_format there too', async () => {
@@ -61,5 +62,5 @@ test('needs the right key', async () => {
 	expect([none.status, none.body.error.code]).toEqual([401, 'missing_api_key']);
 	const wrong = await ask(server, 'GET /models', undefined, { Authorization: 'Bearer sk-no' });
 	expect([wrong.status, wrong.body.error.code]).toEqual([401, 'invalid_api_key']);
-	expect((await ask(server, 'GET /models', undefined, KEY)).body.data[0].id).toBe('gpt-image-1');
+	expect((await ask(server, 'GET /models', undefined, KEY)).body.data[0].id).toBe('gpt-image-2');
 });

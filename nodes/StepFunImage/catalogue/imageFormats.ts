@@ -1,4 +1,4 @@
-/** The raster formats that the node accepts for input and output images, with the metadata that n8n needs. */
+/** The formats that the node accepts, with the metadata that n8n needs. SVG is only for output. */
 export const IMAGE_FORMATS = {
 	png: { name: 'PNG', mimeType: 'image/png', extension: 'png' },
 	jpg: { name: 'JPEG', mimeType: 'image/jpeg', extension: 'jpg' },
@@ -8,6 +8,7 @@ export const IMAGE_FORMATS = {
 	tiff: { name: 'TIFF', mimeType: 'image/tiff', extension: 'tiff' },
 	heif: { name: 'HEIF', mimeType: 'image/heif', extension: 'heic' },
 	avif: { name: 'AVIF', mimeType: 'image/avif', extension: 'avif' },
+	svg: { name: 'SVG', mimeType: 'image/svg+xml', extension: 'svg' },
 } as const;
 
 export type ImageFormat = keyof typeof IMAGE_FORMATS;

@@ -5,7 +5,7 @@ const MAX_NAME_CHARACTERS = 120;
 /** File systems allow 255 bytes, and a Chinese character takes three. The rest is for the number and the extension. */
 const MAX_NAME_BYTES = 220;
 
-const KNOWN_EXTENSION = /\.(png|jpe?g|webp|gif|bmp|tiff?|hei[cf]|avif)$/i;
+const KNOWN_EXTENSION = /\.(png|jpe?g|webp|gif|bmp|tiff?|hei[cf]|avif|svg)$/i;
 /** Names that Windows reserves for devices, with or without an extension. */
 const DEVICE_NAME = /^(con|prn|aux|nul|conin\$|conout\$|com[\d¹²³]|lpt[\d¹²³])\s*(\.|$)/i;
 

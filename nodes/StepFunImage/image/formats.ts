@@ -4,8 +4,12 @@ import type { PartialFile, PartReading } from './partReader';
 /** Called when a part contains the size of the image. */
 type OnSize = (width: number, height: number) => void;
 
-/** Enough to recognize every format. HEIF and AVIF have a list of brands. */
+/** Enough to recognize every format but some SVGs. HEIF and AVIF have a list of brands. */
 export const SIGNATURE_BYTES = 64;
+
+/** In an SVG, a declaration, comments and a document type may come first. */
+const PROLOG = /^(\xef\xbb\xbf)?\s*<(\?xml|!--|!doctype svg)/i;
+const MAX_PROLOG_BYTES = 4 * 1024;
 
 /** The lengths of a BMP's second header, for all versions of Windows and OS/2. Any text may start with BM. */
 const BMP_HEADER_BYTES = String.fromCharCode(12, 16, 40, 52, 56, 64, 108, 124);
@@ -35,6 +39,11 @@ export const FORMATS: Record<ImageFormat, Format> = {
 		start: withBrand('hei[cxms]|hev[cxms]|mif[123]|msf1|miaf'),
 		read: readIsoMedia,
 	},
+	svg: {
+		start:
+			/^(\xef\xbb\xbf)?\s*(<\?[^>]*>\s*|<!--((?!-->).)*-->\s*|<!doctype svg[^>[]*(\[[^\]]*\]\s*)?>\s*)*<svg[\s>]/is,
+		read: readSvg,
+	},
 };
 
 /** The header of a HEIF or AVIF file: its main brand, the version, then the compatible brands. */
@@ -42,12 +51,21 @@ function withBrand(brands: string): RegExp {
 	return new RegExp(`^.{4}ftyp(.{8}(.{4})*?)?(${brands})`, 's');
 }
 
-/** The format of a file by its first `SIGNATURE_BYTES`; `undefined` if it is not a raster image, such as SVG and icons. */
+/** Whether more of a file is needed to recognize its format. */
+export function needsMore(header: Buffer): boolean {
+	if (header.length < SIGNATURE_BYTES) return true;
+	const mayBeSvg = header.length < MAX_PROLOG_BYTES && PROLOG.test(header.toString('latin1'));
+	return mayBeSvg && formatOf(header) === undefined;
+}
+
+/** The format of a file by its beginning; `undefined` if it is not an image that the node accepts, such as icons. */
 export function formatOf(header: Buffer): ImageFormat | undefined {
-	const text = header.toString('latin1', 0, SIGNATURE_BYTES);
+	const text = header.toString('latin1', 0, MAX_PROLOG_BYTES);
 	const isBox = text.startsWith('ftyp', 4);
 	// The main brand counts whatever the length of the box is.
-	const start = isBox ? text.slice(0, Math.max(12, header.readUInt32BE(0))) : text;
+	const start = isBox
+		? text.slice(0, Math.min(SIGNATURE_BYTES, Math.max(12, header.readUInt32BE(0))))
+		: text;
 	const formats = Object.keys(FORMATS) as ImageFormat[];
 	return formats.find((format) => FORMATS[format].start.test(start));
 }
@@ -311,4 +329,15 @@ function* readInnerBoxes(
 	}
 	if (sizes > 0 && sizes <= MAX_SIZES) onSize(width, height);
 	return hasData;
+}
+
+const SVG_END = '</svg';
+
+/** An SVG has no size in pixels, but it has an end. */
+function* readSvg(file: PartialFile): PartReading {
+	for (;;) {
+		const rest = file.from(yield SVG_END.length);
+		if (rest.includes(SVG_END)) return true;
+		file.position += rest.length - SVG_END.length + 1;
+	}
 }

@@ -1,12 +1,12 @@
 import type { ImageFormat } from '../catalogue/imageFormats';
 import { yieldToEventLoop } from '../transport/wait';
-import { FORMATS, formatOf, SIGNATURE_BYTES } from './formats';
+import { FORMATS, formatOf, needsMore, SIGNATURE_BYTES } from './formats';
 import { createPartReader } from './partReader';
 
 /** The properties of an image that can be read without decoding it. */
 export interface MeasuredImage {
 	format: ImageFormat;
-	/** In pixels, as stored, without the rotation in the metadata; `null` if the size cannot be read. */
+	/** In pixels, as stored, without the rotation in the metadata; `null` if the size cannot be read, and for SVG. */
 	width: number | null;
 	height: number | null;
 }
@@ -19,8 +19,8 @@ export type ImageInspector = NonNullable<ReturnType<typeof inspectImage>>;
 /**
  * Creates an inspector that reads an image piece by piece for its size, and for whether it is complete.
  *
- * @param header the file's first `SIGNATURE_BYTES` or more, or the whole file if it is shorter
- * @returns `undefined` if this is not a raster image
+ * @param header the beginning of the file, as `readHeader` returns it
+ * @returns `undefined` if this is not an image
  */
 export function inspectImage(header: Buffer) {
 	const format = formatOf(header);
@@ -57,7 +57,8 @@ export async function inspectFile(
 	file: AsyncIterable<Buffer>,
 ): Promise<{ image?: MeasuredImage; isWhole: boolean }> {
 	const { header, bytes } = await readHeader(inPieces(file));
-	const inspector = inspectImage(header);
+	const inspected = inspectImage(header);
+	const inspector = inspected?.format === 'svg' ? undefined : inspected;
 	for await (const piece of bytes) {
 		if (piece !== header) inspector?.write(piece);
 		const isDone = inspector ? inspector.hasEnded() : piece.length >= SIGNATURE_BYTES;
@@ -82,10 +83,10 @@ export async function* piecesOf(file: Buffer | string): AsyncGenerator<Buffer> {
 }
 
 /**
- * Reads as many chunks of a file as the signature of an image needs.
+ * Reads as many chunks of a file as it takes to recognize an image.
  *
- * @returns their bytes, fewer than `SIGNATURE_BYTES` if the file ends or breaks off before, and all bytes of the file,
- * these first, and then the error if it breaks off
+ * @returns their bytes, fewer if the file ends or breaks off before, and all bytes of the file, these first, and then the
+ * error if it breaks off
  */
 export async function readHeader(
 	file: AsyncIterable<Buffer>,
@@ -94,7 +95,7 @@ export async function readHeader(
 	let header: Buffer = Buffer.alloc(0);
 	let failure: { error: unknown } | undefined;
 	try {
-		while (header.length < SIGNATURE_BYTES) {
+		while (needsMore(header)) {
 			// A copy, because a chunk is valid only until the next one is requested.
 			header = Buffer.from(header);
 			const next = await chunks.next();
