@@ -440,6 +440,15 @@ test('A 404 for a model that the server does not have names the model, not the a
 	expect(error?.description).toContain("Choose one of the server's models in 'Model'");
 });
 
+test.each(['Mediapipe graph definition with requested name is not found', 'Mediapipe is retired'])(
+	'The 404 %j, with which OpenVINO Model Server lacks a model, names the model',
+	async (text) => {
+		respond(404, { error: text });
+		const { error } = await runGenerate(server, {}, { credential: credential() });
+		expect(error?.message).toBe(`The server does not have the model step-image-edit-2: ${text}`);
+	},
+);
+
 test.each<[number, object]>([
 	[405, { detail: 'Method Not Allowed' }],
 	[501, { error: { message: 'API not implemented', code: 'api_not_implemented' } }],

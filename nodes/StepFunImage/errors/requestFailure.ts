@@ -198,10 +198,13 @@ export class RequestFailure extends Error {
 		return this.details.status === 402 || this.hasCode(CREDIT_CODE);
 	}
 
-	/** Whether the server lacks the model. new-api and one-api report this with status 503. */
+	/**
+	 * Whether the server lacks the model. new-api and one-api report this with status 503. OpenVINO Model Server calls its
+	 * models MediaPipe graphs.
+	 */
 	get isUnknownModel(): boolean {
 		const { status, text = '' } = this.details;
-		return this.hasCode(UNKNOWN_MODEL_CODE) || (status === 404 && /model/i.test(text));
+		return this.hasCode(UNKNOWN_MODEL_CODE) || (status === 404 && /model|mediapipe/i.test(text));
 	}
 
 	/** Whether the service seems to be down, so that other requests would fail too. */
