@@ -192,8 +192,10 @@ describe('Credential: the connection test', () => {
 		});
 	});
 
-	test('The connection test accepts a list of models without an object around it, as Together sends it', async () => {
-		const body = '[{"id":"black-forest-labs/FLUX.1-schnell","type":"image"}]';
+	test.each([
+		['without an object around it, as Together', '[{"id":"FLUX.1-schnell","type":"image"}]'],
+		['that is null, as Ollama without a model', '{"object":"list","data":null}'],
+	])('The connection test accepts a list of models %s sends it', async (_, body) => {
 		server.setFaults([{ when: { path: '/models' }, fault: { status: 200, body } }]);
 		expect(await testLocal()).toEqual({ status: 'OK', message: 'Connection successful!' });
 	});

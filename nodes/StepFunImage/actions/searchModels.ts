@@ -102,8 +102,11 @@ async function listServer(
  * send; `undefined` if the response is neither.
  */
 export function modelEntries(json: unknown): unknown[] | undefined {
-	const entries = Array.isArray(json) ? json : (json as { data?: unknown } | null)?.data;
-	return Array.isArray(entries) ? entries : undefined;
+	if (Array.isArray(json)) return json;
+	const { object, data } = (json ?? {}) as { object?: unknown; data?: unknown };
+	// Servers in Go, such as Ollama, write an empty list as null.
+	if (object === 'list' && data === null) return [];
+	return Array.isArray(data) ? data : undefined;
 }
 
 function readIds(json: unknown): string[] {
