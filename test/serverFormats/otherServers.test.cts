@@ -167,11 +167,13 @@ describe('Other servers: response_format is ignored', () => {
 		expect(items[0].json.url).toBe(address);
 	});
 
-	test.each(['relative.png', 'ftp://host/file.png'])(
-		'The error contains the link %j, which the node cannot open, since the image is paid for',
+	// mistral.rs sends the first, relative to its own directory.
+	test.each(['relative.png', 'ftp://host/file.png', 'C:\\images\\1.png'])(
+		'The error contains the link %j, which the node cannot open, and advises to ask for the image itself',
 		async (link) => {
 			const { error } = await run('url', { data: [{ url: link }] });
 			expect(error?.message).toBe(`The service responded without an image: ${link}`);
+			expect(error?.description).toContain('may have been charged. Send { "response_format"');
 		},
 	);
 

@@ -69,6 +69,7 @@ export async function receiveImage(
 				errorCodes,
 				retryAfterMs: parseRetryAfter(response.headers['retry-after']),
 				text: error ?? (parsed.url && truncate(parsed.url)),
+				url: parsed.url,
 				beginning,
 				id,
 				taskId,

@@ -78,6 +78,9 @@ const CONNECTION_ADVICE = {
 	'': 'Check Service and Base URL in the StepFun API credential, and that this n8n can reach the address.',
 };
 
+const BASE64_ADVICE =
+	'Send { "response_format": "b64_json" } in \'Additional Body Fields\' to get the image itself, if the server supports it.';
+
 const SUPPORT_ADVICE = byService('send the IDs to StepFun', "check the server's log");
 
 const pauseNotice = ({ baseUrl, image }: Facts) =>
@@ -142,10 +145,17 @@ const BY_KIND: Record<Exclude<FailureKind, 'status'>, Entry> = {
 			taskId === undefined
 				? 'The service responded without an image'
 				: 'The service started a task instead of returning an image',
-		description: (facts) =>
-			facts.details.taskId !== undefined
-				? 'The image may have been charged. The node does not wait for tasks: get the result with HTTP Request nodes, or use a model or server that returns the image.'
-				: `The response is ${facts.details.beginning}. The service reported success, so the image may have been charged. Try again; if it happens each time, ${SUPPORT_ADVICE(facts)}.`,
+		description: (facts) => {
+			const { taskId, beginning, url } = facts.details;
+			if (taskId !== undefined) {
+				return 'The image may have been charged. The node does not wait for tasks: get the result with HTTP Request nodes, or use a model or server that returns the image.';
+			}
+			// Some servers return the name of a file on their own disk.
+			const advice = url
+				? BASE64_ADVICE
+				: `Try again; if it happens each time, ${SUPPORT_ADVICE(facts)}.`;
+			return `The response is ${beginning}. The service reported success, so the image may have been charged. ${advice}`;
+		},
 	},
 	contentFiltered: {
 		message: 'The image was made, but stopped by moderation (content_filtered)',
@@ -377,7 +387,7 @@ function downloadAdvice({ reason }: FailureDetails): string {
 	if (reason?.kind === 'blocked') return BLOCKED_ADVICE;
 	const status = reason?.details.status;
 	if (status === 404) {
-		return `The link may have expired, or the server may not offer the file. Send { "response_format": "b64_json" } in 'Additional Body Fields' to get the image itself, if the server supports it.`;
+		return `The link may have expired, or the server may not offer the file. ${BASE64_ADVICE}`;
 	}
 	return status === 401 || status === 403
 		? `The server of the link refuses access (${status}). The link may have expired, or the server may require a login of its own.`

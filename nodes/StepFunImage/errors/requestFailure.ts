@@ -116,7 +116,7 @@ export interface FailureDetails {
 	id?: string;
 	taskId?: string;
 	traceId?: string;
-	/** The link to an image that could not be downloaded or stored. */
+	/** The link to an image that could not be downloaded or stored, or the text in place of a link. */
 	url?: string;
 	/** The links to the other images of the same response, separated by commas. */
 	otherUrls?: string;
