@@ -326,12 +326,25 @@ test.each<[string, unknown]>([
 	expect(error?.message).toBe('Moderation refused the request: no');
 });
 
-test.each<[string, object]>([
-	['xAI', { code: 'Client specified an invalid argument', error: 'Incorrect API key provided' }],
-	['Gemini', [{ error: { code: 400, message: 'API key not valid.', status: 'INVALID_ARGUMENT' } }]],
-	['a relay', { error: { code: 'invalid_api_key', message: 'no' } }],
-])('A wrong key that %s reports with status 400 ends the run', async (_service, body) => {
-	respond(400, body);
+test.each<[string, number, object]>([
+	[
+		'xAI',
+		400,
+		{ code: 'Client specified an invalid argument', error: 'Incorrect API key provided' },
+	],
+	[
+		'Gemini',
+		400,
+		[{ error: { code: 400, message: 'API key not valid.', status: 'INVALID_ARGUMENT' } }],
+	],
+	['a relay', 400, { error: { code: 'invalid_api_key', message: 'no' } }],
+	[
+		'OpenVINO Model Server',
+		500,
+		{ error: 'Unauthorized request due to invalid or missing api-key' },
+	],
+])('A wrong key that %s reports with status %i ends the run', async (_service, status, body) => {
+	respond(status, body);
 	const { items } = await runGenerate(
 		server,
 		{},

@@ -56,8 +56,9 @@ const MODERATION_CODE =
 const CREDIT_CODE =
 	/^(insufficient(_user|_token)?_(quota|balance)|pre_consume_token_quota_failed|budget_exceeded|exceeded_current_quota_error|billing_hard_limit_reached|billing_not_active|credit_balance_exhausted|(organization|project)_(spend|usage)_limit_exceeded|arrearage|AllocationQuota\.FreeTierOnly|AccountOverdueError|OperationDenied\.ServiceOverdue|SetLimitExceeded|QuotaExceeded|personal-team-blocked:spending-limit|used all available credits|check your plan and billing details|1113|30001)$/i;
 
-/** The codes with which services report a wrong key, some of them with status 400. */
-const KEY_CODE = /^(invalid_api_key|incorrect api key|api key not valid)$/i;
+/** The codes with which services report a wrong key, some of them with status 400 or 500. */
+const KEY_CODE =
+	/^(invalid_api_key|incorrect api key|api key not valid|invalid or missing api-key)$/i;
 
 /** The codes with which services report a rate limit. */
 const RATE_LIMIT_CODE = /rate_?limit|too_?many_?requests|throttling/i;
@@ -153,7 +154,9 @@ export class RequestFailure extends Error {
 		const { status = 0, code = '', reason, retryable, wasNotSent } = this.details;
 		if (wasNotSent) return false;
 		if (retryable) return true;
-		if (this.kind === 'status') return RETRYABLE_STATUSES.has(status) && !this.isUnknownModel;
+		if (this.kind === 'status') {
+			return RETRYABLE_STATUSES.has(status) && ![401, 404].includes(this.meantStatus ?? 0);
+		}
 		if (this.kind === 'connection') {
 			return !IMPOSSIBLE_CODES.test(code) && !LASTING_CODES.test(code);
 		}
@@ -225,7 +228,8 @@ export class RequestFailure extends Error {
 		if (this.isOutOfCredit) return 402;
 		if (this.isModerated) return 451;
 		if (this.isUnknownModel) return 404;
-		return this.details.status === 400 && this.hasCode(KEY_CODE) ? 401 : this.details.status;
+		const { status } = this.details;
+		return [400, 500].includes(status ?? 0) && this.hasCode(KEY_CODE) ? 401 : status;
 	}
 
 	/** The HTTP status of the service's response, if there was one. */

@@ -30,6 +30,8 @@ const CODES_IN_MESSAGE = new RegExp(
 		/incorrect api key/,
 		// Gemini
 		/api key not valid/,
+		// OpenVINO Model Server
+		/invalid or missing api-key/,
 		// one-api has no channel for a model.
 		/无可用渠道/,
 	]
