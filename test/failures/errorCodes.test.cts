@@ -396,6 +396,14 @@ test('A model that is missing by its code in a response with status 200 costs no
 	expect(server.requests).toHaveLength(1);
 });
 
+test('An endpoint that LM Studio lacks, which it reports with status 200, costs nothing', async () => {
+	respond(200, { error: 'Unexpected endpoint or method. (POST /v1/images/generations)' });
+	const { error } = await runGenerate(server, {}, { credential: credential() });
+	expect(error?.message).toMatch(/^There is no \/images\/generations at .*: Unexpected endpoint/);
+	expect(error?.description).not.toContain('charged');
+	expect(server.requests).toHaveLength(1);
+});
+
 test('An error with status 401 in XML comes from the API, not from a page in front of it', async () => {
 	server.attackWith((_request, response) => {
 		response.writeHead(401, { 'content-type': 'application/xml' });

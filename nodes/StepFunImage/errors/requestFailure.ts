@@ -66,6 +66,9 @@ const RATE_LIMIT_CODE = /rate_?limit|too_?many_?requests|throttling/i;
 /** The codes with which services report that they lack a model. */
 const UNKNOWN_MODEL_CODE = /^(model_not_found|无可用渠道)$/i;
 
+/** What LM Studio reports, with status 200, for a path that it lacks. */
+const UNKNOWN_PATH_CODE = /^unexpected endpoint or method$/i;
+
 /** Node.js's codes for a connection that cannot be established, such as an unknown host or a bad certificate. */
 const IMPOSSIBLE_CODES =
 	/^(ENOTFOUND|ERR_INVALID_\w+|ERR_TLS_\w+|ERR_SSL_WRONG_VERSION_NUMBER|CERT_\w+|DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_\w+)$/;
@@ -87,7 +90,7 @@ export function statusOfCodes(codes: string[]): number | undefined {
 	if (matches(MODERATION_CODE)) return 451;
 	if (matches(KEY_CODE)) return 401;
 	if (matches(RATE_LIMIT_CODE)) return 429;
-	if (matches(UNKNOWN_MODEL_CODE)) return 404;
+	if (matches(UNKNOWN_MODEL_CODE) || matches(UNKNOWN_PATH_CODE)) return 404;
 	return codes.map(Number).find((code) => code >= 400 && code < 500);
 }
 

@@ -32,6 +32,8 @@ const CODES_IN_MESSAGE = new RegExp(
 		/api key not valid/,
 		// OpenVINO Model Server
 		/invalid or missing api-key/,
+		// LM Studio
+		/unexpected endpoint or method/,
 		// one-api has no channel for a model.
 		/无可用渠道/,
 	]
