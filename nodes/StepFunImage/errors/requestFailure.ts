@@ -154,12 +154,10 @@ export class RequestFailure extends Error {
 
 	/** Whether sending the same request again can help. */
 	get retryable(): boolean {
-		const { status = 0, code = '', reason, retryable, wasNotSent } = this.details;
+		const { code = '', reason, retryable, wasNotSent } = this.details;
 		if (wasNotSent) return false;
 		if (retryable) return true;
-		if (this.kind === 'status') {
-			return RETRYABLE_STATUSES.has(status) && ![401, 404].includes(this.meantStatus ?? 0);
-		}
+		if (this.kind === 'status') return RETRYABLE_STATUSES.has(this.meantStatus ?? 0);
 		if (this.kind === 'connection') {
 			return !IMPOSSIBLE_CODES.test(code) && !LASTING_CODES.test(code);
 		}
