@@ -89,6 +89,14 @@ describe('Moderation', () => {
 		],
 		['xAI behind new-api', 403, { error: { code: 'violation_fee.grok.csam', message: 'no' } }],
 		['Pollinations', 422, { error: { code: 'content_policy_violation', message: 'no' } }],
+		['Venice', 422, { error: 'Your prompt violates the content policy of Venice.ai or no' }],
+		['Venice in other words', 422, { error: 'Your input was blocked by content moderation: no' }],
+		['Together', 422, { error: { message: 'image may contain NSFW content: no' } }],
+		[
+			'Qianfan',
+			400,
+			{ error: { code: 'image_url_unsafe', type: 'unsafe_request', message: 'no' } },
+		],
 	])('of %s passes on if the user wants it', async (_service, status, body) => {
 		respond(status, body);
 		const { items, error } = await runGenerate(
@@ -207,6 +215,18 @@ describe('A used-up balance', () => {
 			{ code: 'permission-denied', error: 'Your team has either used all available credits.' },
 		],
 		['an xAI account of one person', 403, { code: 'personal-team-blocked:spending-limit' }],
+		[
+			'AI/ML API',
+			403,
+			{ title: 'Forbidden', status: 403, message: "You've run out of credits. Please top up." },
+		],
+		['AI/ML API in other words', 403, { message: "You've run out of funds. Please top up." }],
+		['Qianfan', 403, { error: { code: 'account_overdue', type: 'access_denied' } }],
+		[
+			"ModelScope's free images of a day",
+			429,
+			{ errors: { message: "You have exceeded today's quota for model Qwen/Qwen-Image" } },
+		],
 	])('as %s reports it with %i, ends the run', async (_service, status, body) => {
 		respond(status, body);
 		const { items } = await runGenerate(
@@ -504,6 +524,7 @@ test('A 422, with which FastAPI refuses a field, points to the fields, not to th
 test.each([
 	['new-api', { code: 'model_not_found', message: 'No available channel' }],
 	['one-api', { type: 'one_api_error', message: '当前分组 default 下对于模型 flux 无可用渠道' }],
+	['aihubmix', { message: 'Incorrect model ID. Please request to view the model page' }],
 ])('A 503 with which %s reports a missing model ends only its rows', async (_relay, error) => {
 	respond(503, { error });
 	const { items } = await runGenerate(

@@ -50,11 +50,11 @@ const PROXY_TIMEOUT_STATUSES = new Set([504, 520, 524]);
 
 /** The codes with which services other than StepFun report that moderation stopped a request. */
 const MODERATION_CODE =
-	/moderat(ion|ed)|content_?(policy|filter)|sensitive_?(content|words)|prompt_blocked|risk_?detection|data_?inspection|responsible_?ai|safety|guardrail|usage guidelines|violation_fee|^1301$/i;
+	/moderat(ion|ed)|content[_ ]?(policy|filter)|sensitive_?(content|words)|prompt_blocked|risk_?detection|data_?inspection|responsible_?ai|safety|guardrail|usage guidelines|violation_fee|nsfw|unsafe_request|^1301$/i;
 
 /** The codes with which services report that nothing is left to pay with, some of them with status 429. */
 const CREDIT_CODE =
-	/^(insufficient(_user|_token)?_(quota|balance)|pre_consume_token_quota_failed|budget_exceeded|exceeded_current_quota_error|billing_hard_limit_reached|billing_not_active|credit_balance_exhausted|(organization|project)_(spend|usage)_limit_exceeded|arrearage|AllocationQuota\.FreeTierOnly|AccountOverdueError|OperationDenied\.ServiceOverdue|SetLimitExceeded|QuotaExceeded|personal-team-blocked:spending-limit|used all available credits|check your plan and billing details|1113|30001)$/i;
+	/^(insufficient(_user|_token)?_(quota|balance)|pre_consume_token_quota_failed|budget_exceeded|exceeded_current_quota_error|billing_hard_limit_reached|billing_not_active|credit_balance_exhausted|(organization|project)_(spend|usage)_limit_exceeded|arrearage|AllocationQuota\.FreeTierOnly|account_?overdue(error)?|OperationDenied\.ServiceOverdue|SetLimitExceeded|QuotaExceeded|personal-team-blocked:spending-limit|used all available credits|check your plan and billing details|run out of (credits|funds)|exceeded today's quota|1113|30001)$/i;
 
 /** The codes with which services report a wrong key, some of them with status 400 or 500. */
 const KEY_CODE =
@@ -64,7 +64,7 @@ const KEY_CODE =
 const RATE_LIMIT_CODE = /rate_?limit|too_?many_?requests|throttling/i;
 
 /** The codes with which services report that they lack a model. */
-const UNKNOWN_MODEL_CODE = /^(model_not_found|无可用渠道)$/i;
+const UNKNOWN_MODEL_CODE = /^(model_not_found|无可用渠道|incorrect model ID)$/i;
 
 /** What LM Studio reports, with status 200, for a path that it lacks. */
 const UNKNOWN_PATH_CODE = /^unexpected endpoint or method$/i;
@@ -203,7 +203,7 @@ export class RequestFailure extends Error {
 	}
 
 	/**
-	 * Whether the server lacks the model. new-api and one-api report this with status 503. OpenVINO Model Server calls its
+	 * Whether the server lacks the model. new-api and similar relays report this with status 503. OpenVINO Model Server calls its
 	 * models MediaPipe graphs.
 	 */
 	get isUnknownModel(): boolean {

@@ -25,7 +25,6 @@ const CODES_IN_MESSAGE = new RegExp(
 		/check your plan and billing details(?!\.[\w ,]{1,60}head to)/,
 		// xAI
 		/violates usage guidelines/,
-		/rejected by content moderation/,
 		/used all available credits/,
 		/incorrect api key/,
 		// Gemini
@@ -34,8 +33,18 @@ const CODES_IN_MESSAGE = new RegExp(
 		/invalid or missing api-key/,
 		// LM Studio
 		/unexpected endpoint or method/,
-		// one-api has no channel for a model.
+		// xAI and Venice
+		/(rejected|blocked) by content moderation/,
+		/violates the content policy/,
+		// Together
+		/may contain NSFW content/,
+		// AI/ML API
+		/run out of (credits|funds)/,
+		// ModelScope's free images of a day
+		/exceeded today's quota/,
+		// one-api and aihubmix have no channel for a model.
 		/无可用渠道/,
+		/incorrect model ID/,
 	]
 		.map(({ source }) => source)
 		.join('|'),
