@@ -150,6 +150,25 @@ describe('Moderation', () => {
 		expect(error?.description).toContain('The image was made and has been charged.');
 	});
 
+	test.each(['x-venice-is-content-violation', 'x-venice-is-blurred'])(
+		'of an image that was made is reported by Venice in the header %s',
+		async (header) => {
+			const image = { b64_json: (await inputImage(64, 64)).toString('base64') };
+			for (const data of [[image], []]) {
+				server.attackWith((_request, response) => {
+					response.writeHead(200, { [header]: 'true' }).end(JSON.stringify({ data }));
+				});
+				const { items } = await runGenerate(
+					server,
+					{ options: { whenModerated: 'passOn' } },
+					{ credential: credential() },
+				);
+				expect(items[0].binary).toBeUndefined();
+				expect(items[0].json).toMatchObject({ finishReason: 'content_filtered', charged: true });
+			}
+		},
+	);
+
 	test('has codes that count neither with another status nor in the text', async () => {
 		for (const [status, error] of [
 			[500, { code: 'content_policy_violation', message: 'no' }],

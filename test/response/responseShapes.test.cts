@@ -161,6 +161,14 @@ test.each([{}, { url: '' }, { url: '/withheld.png' }])(
 	},
 );
 
+test.each([
+	[true, 'content_filtered'],
+	[false, undefined],
+])('an image of fal.ai counts as moderated if it has the flag: %s', async (flag, finishReason) => {
+	const value = { images: [{ url: '/black.png' }], seed: 5, has_nsfw_concepts: [flag] };
+	expect((await read(JSON.stringify(value))).response.finishReason).toBe(finishReason);
+});
+
 test.each(['content_filter', 'CONTENT_FILTERED'])(
 	'an image that was withheld with the reason %s counts as moderated',
 	async (reason) => {

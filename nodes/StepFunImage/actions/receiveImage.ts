@@ -23,6 +23,9 @@ import type { ImageTask } from './runState';
 /** Enough for several signed links. Messages are searched for secrets, which takes longer in longer texts. */
 const MAX_SHOWN_CHARACTERS = 8_000;
 
+/** The headers with which Venice says that its moderation withheld or blurred an image. */
+const FILTERED_HEADERS = ['x-venice-is-content-violation', 'x-venice-is-blurred'];
+
 /** The result of one try. */
 export type AttemptResult = Omit<ImageResult, 'tries'>;
 
@@ -34,6 +37,7 @@ export async function receiveImage(
 	isLate: boolean,
 ): Promise<AttemptResult> {
 	const traceId = headerText(response.headers['x-trace-id']);
+	const isFiltered = FILTERED_HEADERS.some((name) => response.headers[name] === 'true');
 	let whole: ImageResponse = {};
 	/** If n8n cannot store the image, it may still be available at its link. */
 	const withDetails = (error: unknown) => {
@@ -58,7 +62,7 @@ export async function receiveImage(
 		} = await readResponse(bytes, storeBytes, (received) => {
 			const { url, others, finishReason, seed = task.request.seed, id } = received;
 			whole = { ...received, url: toAddress(url), others: others?.map(toAddress) };
-			if (finishReason !== 'content_filtered') return;
+			if (finishReason !== 'content_filtered' && !isFiltered) return;
 			throw new RequestFailure('contentFiltered', { seed, id });
 		});
 		if (!image && !whole.url) {

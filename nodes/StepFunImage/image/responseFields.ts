@@ -57,8 +57,11 @@ export function parseResponse(text: string, hasImage: boolean): ImageResponse {
 		asObject(entries[0]);
 	const errorCodes = errorCodesIn([body, entries]);
 	const finishReason = asShownText(entry.finish_reason);
-	// xAI has a flag of its own.
-	const isFiltered = FILTERED.test(finishReason ?? '') || entry.respect_moderation === false;
+	// xAI has a flag of its own, and so has fal.ai, which relays pass on: the image is black.
+	const isFiltered =
+		FILTERED.test(finishReason ?? '') ||
+		entry.respect_moderation === false ||
+		asObject(body.has_nsfw_concepts)[0] === true;
 	const links = new Set([linkOf(entry)]);
 	const others = entries.filter((each) => {
 		const link = linkOf(each);
