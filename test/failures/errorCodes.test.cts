@@ -533,8 +533,19 @@ test('An edit that a server wants in another format, as xAI does, is explained',
 	expect(error?.description).toMatch(/^Edit sends the image in a form/);
 });
 
-test('A 422, with which FastAPI refuses a field, points to the fields, not to the address', async () => {
-	respond(422, { detail: [{ loc: ['body', 'size'], msg: 'Size not supported' }] });
+test.each<[string, number, object]>([
+	['FastAPI', 422, { detail: [{ loc: ['body', 'size'], msg: 'Size not supported' }] }],
+	[
+		'Zod, which Venice uses,',
+		400,
+		{
+			error: 'Invalid request parameters',
+			details: { _errors: [], size: { _errors: ['Size not supported'] } },
+			issues: [{ code: 'custom', path: ['size'], message: 'Size not supported' }],
+		},
+	],
+])('A field that %s refuses with a %i is named in the message', async (_what, status, body) => {
+	respond(status, body);
 	const { error } = await runGenerate(server, {}, { credential: credential() });
 	expect(error?.message).toBe('The service refused the request: size: Size not supported');
 	expect(error?.description).toMatch(/^Correct the field that the message names/);

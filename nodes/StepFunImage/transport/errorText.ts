@@ -111,7 +111,8 @@ function findMessage(value: unknown, depth = 0): string | undefined {
 		return messages.filter((each) => each !== undefined).join('; ') || undefined;
 	}
 	const fields = value as Record<string, unknown>;
-	const { error, errors } = fields;
+	// Zod lists the errors of fields as `issues`.
+	const { error, issues, errors = issues } = fields;
 	const message = firstIn([
 		typeof error === 'object' ? error : undefined,
 		errors,
@@ -119,8 +120,8 @@ function findMessage(value: unknown, depth = 0): string | undefined {
 		typeof errors === 'object' ? Object.values(errors ?? {}) : undefined,
 		...MESSAGE_FIELDS.map((name) => fields[name]),
 	]);
-	// Formats FastAPI's validation errors, `{ loc: ['body', 'size'], msg: '…' }`, as `size: …`.
-	const { loc } = fields;
+	// Formats FastAPI's validation errors, `{ loc: ['body', 'size'], msg: '…' }`, and those of Zod as `size: …`.
+	const { path, loc = path } = fields;
 	const field = Array.isArray(loc) ? loc.filter((part) => part !== 'body').join('.') : '';
 	return message === undefined || field === '' ? message : `${field}: ${message}`;
 }
