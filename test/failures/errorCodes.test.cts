@@ -379,6 +379,7 @@ test.each<[string, number, object]>([
 		500,
 		{ error: 'Unauthorized request due to invalid or missing api-key' },
 	],
+	['Venice', 402, { error: 'Authentication required' }],
 ])('A wrong key that %s reports with status %i ends the run', async (_service, status, body) => {
 	respond(status, body);
 	const { items } = await runGenerate(

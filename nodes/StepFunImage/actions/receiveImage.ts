@@ -1,7 +1,7 @@
 import type { IN8nHttpFullResponse } from 'n8n-workflow';
 
 import { resolveLink } from '../catalogue/services';
-import { RequestFailure, statusOfCodes, type FailureDetails } from '../errors/requestFailure';
+import { RequestFailure, statusMeant, type FailureDetails } from '../errors/requestFailure';
 import { truncate } from '../errors/truncate';
 import { formatOf } from '../image/formats';
 import { readHeader } from '../image/measure';
@@ -67,7 +67,7 @@ export async function receiveImage(
 		});
 		if (!image && !whole.url) {
 			const { error, errorCodes = [], id, taskId } = whole;
-			const status = statusOfCodes(errorCodes);
+			const status = statusMeant(200, errorCodes);
 			throw new RequestFailure(status === undefined ? 'noImage' : 'status', {
 				status,
 				errorCodes,

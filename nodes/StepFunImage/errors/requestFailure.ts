@@ -1,3 +1,5 @@
+import { matchesCode, SERVICE_ERRORS, UNKNOWN_MODEL } from '../catalogue/errorCodes';
+
 /** Whether a failed request was charged. */
 export type Charge = 'no' | 'maybe' | 'yes';
 
@@ -48,27 +50,6 @@ const UNREACHED_STATUSES = new Set([521, 522, 523, 530]);
 /** Statuses of a proxy that stopped waiting for the server, which may still finish the image. */
 const PROXY_TIMEOUT_STATUSES = new Set([504, 520, 524]);
 
-/** The codes with which services other than StepFun report that moderation stopped a request. */
-const MODERATION_CODE =
-	/moderat(ion|ed)|content[_ ]?(policy|filter)|sensitive_?(content|words)|prompt_blocked|risk_?detection|data_?inspection|responsible_?ai|safety|guardrail|usage guidelines|violation_fee|nsfw|unsafe_request|^1301$/i;
-
-/** The codes with which services report that nothing is left to pay with, some of them with status 429. */
-const CREDIT_CODE =
-	/^(insufficient(_user|_token)?_(quota|balance)|pre_consume_token_quota_failed|budget_exceeded|exceeded_current_quota_error|billing_hard_limit_reached|billing_not_active|credit_balance_exhausted|(organization|project)_(spend|usage)_limit_exceeded|arrearage|AllocationQuota\.FreeTierOnly|account_?overdue(error)?|OperationDenied\.ServiceOverdue|SetLimitExceeded|QuotaExceeded|personal-team-blocked:spending-limit|used all available credits|check your plan and billing details|run out of (credits|funds)|exceeded today's quota|1113|30001)$/i;
-
-/** The codes with which services report a wrong key, some of them with status 400 or 500. */
-const KEY_CODE =
-	/^(invalid_api_key|incorrect api key|api key not valid|invalid or missing api-key)$/i;
-
-/** The codes with which services report a rate limit. */
-const RATE_LIMIT_CODE = /rate_?limit|too_?many_?requests|throttling/i;
-
-/** The codes with which services report that they lack a model. */
-const UNKNOWN_MODEL_CODE = /^(model_not_found|无可用渠道|incorrect model ID)$/i;
-
-/** What LM Studio reports, with status 200, for a path that it lacks. */
-const UNKNOWN_PATH_CODE = /^unexpected endpoint or method$/i;
-
 /** Node.js's codes for a connection that cannot be established, such as an unknown host or a bad certificate. */
 const IMPOSSIBLE_CODES =
 	/^(ENOTFOUND|ERR_INVALID_\w+|ERR_TLS_\w+|ERR_SSL_WRONG_VERSION_NUMBER|CERT_\w+|DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_\w+)$/;
@@ -81,16 +62,16 @@ const UNREACHABLE_TEXT = /^connect |before secure TLS connection/;
 const LASTING_CODES = /^(ERR_FR_TOO_MANY_REDIRECTS|HPE_\w+)$/;
 
 /**
- * The status that an error in a response with status 200 stands for, by its codes. `undefined` unless they show that no
- * image was made: the request was refused, so that it was not charged.
+ * The status that a response stands for, by its own status and its codes. `undefined` for a status 200 whose codes do not
+ * show that no image was made, that is, that the request was refused and not charged.
  */
-export function statusOfCodes(codes: string[]): number | undefined {
-	const matches = (pattern: RegExp) => codes.some((code) => pattern.test(code));
-	if (matches(CREDIT_CODE)) return 402;
-	if (matches(MODERATION_CODE)) return 451;
-	if (matches(KEY_CODE)) return 401;
-	if (matches(RATE_LIMIT_CODE)) return 429;
-	if (matches(UNKNOWN_MODEL_CODE) || matches(UNKNOWN_PATH_CODE)) return 404;
+export function statusMeant(status: number, codes: string[] = []): number | undefined {
+	const error = SERVICE_ERRORS.find(
+		(each) =>
+			(each.within?.includes(status) ?? true) && codes.some((code) => matchesCode(each, code)),
+	);
+	if (error) return error.status;
+	if (status !== 200) return status;
 	return codes.map(Number).find((code) => code >= 400 && code < 500);
 }
 
@@ -192,23 +173,22 @@ export class RequestFailure extends Error {
 		return retryAfterMs ?? reason?.retryAfterMs;
 	}
 
+	/** The status that says what happened: services report some failures with another one. */
+	get meantStatus(): number | undefined {
+		const { status, errorCodes } = this.details;
+		return status && statusMeant(status, errorCodes);
+	}
+
 	/** Whether the service rejected the request because of a rate limit. */
 	get isThrottled(): boolean {
-		return this.details.status === 429 && !this.isOutOfCredit;
+		return this.meantStatus === 429;
 	}
 
-	/** Whether the account has nothing left to pay with. */
-	get isOutOfCredit(): boolean {
-		return this.details.status === 402 || this.hasCode(CREDIT_CODE);
-	}
-
-	/**
-	 * Whether the server lacks the model. new-api and similar relays report this with status 503. OpenVINO Model Server calls its
-	 * models MediaPipe graphs.
-	 */
+	/** Whether the server lacks the model. OpenVINO Model Server calls its models MediaPipe graphs. */
 	get isUnknownModel(): boolean {
-		const { status, text = '' } = this.details;
-		return this.hasCode(UNKNOWN_MODEL_CODE) || (status === 404 && /model|mediapipe/i.test(text));
+		const { status, errorCodes = [], text = '' } = this.details;
+		const hasCode = errorCodes.some((code) => matchesCode(UNKNOWN_MODEL, code));
+		return hasCode || (status === 404 && /model|mediapipe/i.test(text));
 	}
 
 	/** Whether the service seems to be down, so that other requests would fail too. */
@@ -219,18 +199,7 @@ export class RequestFailure extends Error {
 
 	/** Whether moderation refused the request (451) or withheld the image. */
 	get isModerated(): boolean {
-		const { status } = this.details;
-		if (this.kind === 'contentFiltered' || status === 451) return true;
-		return [400, 403, 422].includes(status ?? 0) && this.hasCode(MODERATION_CODE);
-	}
-
-	/** The status that says what happened: services report some failures with a more general one. */
-	get meantStatus(): number | undefined {
-		if (this.isOutOfCredit) return 402;
-		if (this.isModerated) return 451;
-		if (this.isUnknownModel) return 404;
-		const { status } = this.details;
-		return [400, 500].includes(status ?? 0) && this.hasCode(KEY_CODE) ? 401 : status;
+		return this.kind === 'contentFiltered' || this.meantStatus === 451;
 	}
 
 	/** The HTTP status of the service's response, if there was one. */
@@ -240,10 +209,6 @@ export class RequestFailure extends Error {
 		// The status of an input image's download comes from another host, not from the service.
 		const withoutResponse = ['connection', 'blocked', 'timeout', 'storage', 'inputDownload'];
 		return withoutResponse.includes(this.kind) || this.details.wasNotSent ? undefined : 200;
-	}
-
-	private hasCode(code: RegExp): boolean {
-		return this.details.errorCodes?.some((each) => code.test(each)) === true;
 	}
 
 	/** A copy of the failure with more details. */

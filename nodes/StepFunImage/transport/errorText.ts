@@ -1,5 +1,6 @@
 import { jsonParse } from 'n8n-workflow';
 
+import { CODES_IN_MESSAGE } from '../catalogue/errorCodes';
 import { truncate } from '../errors/truncate';
 
 const MAX_DEPTH = 4;
@@ -13,43 +14,6 @@ const MESSAGE_FIELDS =
 
 /** A message in JSON that ends too early. */
 const MESSAGE_IN_TEXT = /"(?:message|msg|detail|error)"\s*:\s*("(?:[^"\\]|\\.)*"?)/;
-
-/** What stands for a code within the message of a service that sends no code for it, or a code that is too general. */
-const CODES_IN_MESSAGE = new RegExp(
-	[
-		// LiteLLM names the kinds of its errors, one after the other, and its guardrails.
-		/\blitellm\.\w+/,
-		/violated [\w ]{1,40} policy/,
-		// It repeats only the words of OpenAI. Gemini says the same of its rate limits, but continues with "head to".
-		/rejected by the safety system/,
-		/check your plan and billing details(?!\.[\w ,]{1,60}head to)/,
-		// xAI
-		/violates usage guidelines/,
-		/used all available credits/,
-		/incorrect api key/,
-		// Gemini
-		/api key not valid/,
-		// OpenVINO Model Server
-		/invalid or missing api-key/,
-		// LM Studio
-		/unexpected endpoint or method/,
-		// xAI and Venice
-		/(rejected|blocked) by content moderation/,
-		/violates the content policy/,
-		// Together
-		/may contain NSFW content/,
-		// AI/ML API
-		/run out of (credits|funds)/,
-		// ModelScope's free images of a day
-		/exceeded today's quota/,
-		// one-api and aihubmix have no channel for a model.
-		/无可用渠道/,
-		/incorrect model ID/,
-	]
-		.map(({ source }) => source)
-		.join('|'),
-	'gi',
-);
 
 /** White space, control characters, and characters that change the direction of a text. */
 const UNPRINTABLE = /[\s\p{Cc}\u202a-\u202e\u2066-\u2069]+/gu;

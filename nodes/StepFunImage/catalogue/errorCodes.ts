@@ -1,0 +1,99 @@
+/**
+ * What services other than StepFun say in codes of their own, or only in the words of a message, where StepFun uses a
+ * status. To add a service, add its codes to the status that they stand for. The first entry that matches counts.
+ *
+ * Sources, read in November 2026: the services' API references, the source of new-api, one-api, LiteLLM and OpenVINO
+ * Model Server, and responses that users quote.
+ */
+
+interface ServiceError {
+	/** StepFun's status for it. */
+	status: number;
+	/** The statuses of responses in which it counts. If absent, it counts in all. */
+	within?: readonly number[];
+	/** Matches codes and types of errors. */
+	codes?: RegExp;
+	/** Matches parts of messages, for services that send no code for it, or one that is too general. */
+	phrases?: RegExp;
+}
+
+const anyOf = (...phrases: string[]) => new RegExp(phrases.join('|'), 'i');
+
+const OUT_OF_CREDIT: ServiceError = {
+	status: 402,
+	codes:
+		/^(insufficient(_user|_token)?_(quota|balance)|pre_consume_token_quota_failed|budget_exceeded|exceeded_current_quota_error|billing_hard_limit_reached|billing_not_active|credit_balance_exhausted|(organization|project)_(spend|usage)_limit_exceeded|arrearage|AllocationQuota\.FreeTierOnly|account_?overdue(error)?|OperationDenied\.ServiceOverdue|SetLimitExceeded|QuotaExceeded|personal-team-blocked:spending-limit|1113|30001)$/i,
+	phrases: anyOf(
+		// LiteLLM repeats only the words of OpenAI. Gemini says the same of rate limits, but continues with "head to".
+		'check your plan and billing details(?!\\.[\\w ,]{1,60}head to)',
+		// xAI
+		'used all available credits',
+		// AI/ML API
+		'run out of (credits|funds)',
+		// ModelScope, of its free images of a day
+		"exceeded today's quota",
+	),
+};
+
+const MODERATED: ServiceError = {
+	status: 451,
+	within: [200, 400, 403, 422],
+	codes:
+		/moderat(ion|ed)|content[_ ]?(policy|filter)|sensitive_?(content|words)|prompt_blocked|risk_?detection|data_?inspection|responsible_?ai|safety|guardrail|violation_fee|nsfw|unsafe_request|^1301$/i,
+	phrases: anyOf(
+		// OpenAI, and LiteLLM in front of it
+		'rejected by the safety system',
+		// xAI
+		'violates usage guidelines',
+		// xAI and Venice
+		'(rejected|blocked) by content moderation',
+		'violates the content policy',
+		// Together
+		'may contain NSFW content',
+	),
+};
+
+const WRONG_KEY: ServiceError = {
+	status: 401,
+	within: [200, 400, 402, 500],
+	codes: /^invalid_api_key$/i,
+	// xAI, Gemini, OpenVINO Model Server and Venice
+	phrases: anyOf(
+		'incorrect api key',
+		'api key not valid',
+		'invalid or missing api-key',
+		'authentication required',
+	),
+};
+
+/** A server that has the endpoint, but not the model. */
+export const UNKNOWN_MODEL: ServiceError = {
+	status: 404,
+	codes: /^model_not_found$/i,
+	// one-api and aihubmix
+	phrases: anyOf('无可用渠道', 'incorrect model ID'),
+};
+
+export const SERVICE_ERRORS: readonly ServiceError[] = [
+	OUT_OF_CREDIT,
+	MODERATED,
+	UNKNOWN_MODEL,
+	WRONG_KEY,
+	{ status: 429, within: [200], codes: /rate_?limit|too_?many_?requests|throttling/i },
+	// LM Studio
+	{ status: 404, within: [200], phrases: /unexpected endpoint or method/i },
+];
+
+/** Names within messages that count as codes: LiteLLM's kinds of errors, one after the other, and its guardrails. */
+const NAMES = ['\\blitellm\\.\\w+', 'violated [\\w ]{1,40} policy'];
+
+/** Finds the codes within a message. */
+export const CODES_IN_MESSAGE = new RegExp(
+	[...NAMES, ...SERVICE_ERRORS.flatMap(({ phrases }) => phrases?.source ?? [])].join('|'),
+	'gi',
+);
+
+/** Whether a code, or a part of a message, stands for an error. */
+export function matchesCode({ codes, phrases }: ServiceError, code: string): boolean {
+	return [codes, phrases].some((pattern) => pattern?.test(code));
+}
