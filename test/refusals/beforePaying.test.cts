@@ -39,14 +39,29 @@ describe('Refusals: one error lists all rows, counted from 1', () => {
 		expect((await refusal({ prompt: '={{ "" }}' }))?.message).toBe("'Prompt' is empty");
 	});
 
+	test('Each message is listed once, with the rows that have it', async () => {
+		const prompts = ['', 'A red shoe', 'x'.repeat(600), '', 'x'.repeat(600)];
+		const items = prompts.map((prompt) => ({ prompt }));
+		const error = await refusal({ prompt: '={{ $json.prompt }}' }, { items });
+		expect(error?.message).toMatch(
+			/^Row 1 of 5: 'Prompt' is empty\. 3 more rows: rows 3, 5, 'Prompt' is too long: [^;]+; row 4, as in row 1\.$/,
+		);
+		expect(error?.description).toMatch(/^Row 1: Write what the image should show\./);
+	});
+
+	test('Advice that is for all refused rows names none of them', async () => {
+		const error = await refusal({ prompt: 'A {{ $json.name }}' }, { items: [{}, {}] });
+		expect(error?.description).toMatch(/^Switch the field to Expression/);
+	});
+
 	test('More than ten refused rows are summarized', async () => {
 		const error = await refusal(
 			{ prompt: '={{ $json.prompt }}' },
 			{ items: Array.from({ length: 30 }, () => ({ prompt: ' ' })) },
 		);
-		expect(error?.message).toContain('29 more rows: row 2,');
-		expect(error?.message).toContain('and 19 more.');
-		expect(error?.message.length).toBeLessThan(600);
+		expect(error?.message).toBe(
+			"Row 1 of 30: 'Prompt' is empty. 29 more rows: rows 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, as in row 1; and 19 more.",
+		);
 	});
 });
 

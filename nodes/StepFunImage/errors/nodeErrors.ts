@@ -190,16 +190,20 @@ export function appendRefusedRows(
 ): void {
 	// Keeps the index out of the editor, which counts items from 0 and would append "[item 1]" to a message about row 2.
 	Object.defineProperty(error.context, 'itemIndex', { enumerable: false });
-	error.message = `Row ${row} of ${rows}: ${error.message}`;
+	const { message, description } = error;
 	// The advice for the other rows may be another one.
-	const { description } = error;
-	const advice = description && others.length > 0 ? `Row ${row}: ${description}` : description;
+	const isForAll = others.every((other) => other.error.description === description);
+	const advice = description && !isForAll ? `Row ${row}: ${description}` : description;
 	error.description = [advice, isFree && 'Nothing was sent.'].filter(Boolean).join(' ');
+	error.message = `Row ${row} of ${rows}: ${message}`;
 	if (others.length === 0) return;
-	const listed = others
-		.slice(0, MAX_SHOWN_ROWS)
-		.map((other) => `row ${other.row}, ${other.error.message}`);
-	const hidden = others.length - listed.length;
+	const shown = others.slice(0, MAX_SHOWN_ROWS);
+	const listed = [...new Set(shown.map((other) => other.error.message))].map((text) => {
+		const numbers = shown.filter((other) => other.error.message === text).map((other) => other.row);
+		const prefix = numbers.length === 1 ? 'row' : 'rows';
+		return `${prefix} ${numbers.join(', ')}, ${text === message ? `as in row ${row}` : text}`;
+	});
+	const hidden = others.length - shown.length;
 	if (hidden > 0) listed.push(`and ${hidden} more`);
 	const more = quantity(others.length, 'more row');
 	error.message = `${error.message.replace(/\.$/, '')}. ${more}: ${listed.join('; ')}.`;
