@@ -99,7 +99,7 @@ describe('Credential: the connection test', () => {
 		expect(await testLocal()).toEqual({
 			status: 'Error',
 			message:
-				'The server responds, but not as an image API: there is no list of models at this address. Check the Base URL; it usually ends in /v1.',
+				'The server responds, but not as an image API: there is no list of models at this address. Check Service and Base URL; the Base URL usually ends in /v1.',
 		});
 	});
 

@@ -2,9 +2,14 @@ import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { NodeApiError, type INode } from 'n8n-workflow';
 
+import { SERVICES } from '../../nodes/StepFunImage/catalogue/services';
 import { explainFailure } from '../../nodes/StepFunImage/errors/messages';
 import { requestError } from '../../nodes/StepFunImage/errors/nodeErrors';
-import { RequestFailure } from '../../nodes/StepFunImage/errors/requestFailure';
+import {
+	RequestFailure,
+	type FailureDetails,
+	type FailureKind,
+} from '../../nodes/StepFunImage/errors/requestFailure';
 import { inputImage, itemWithFile } from '../kit/images.cts';
 import { userFolder } from '../kit/userFolder.cts';
 import { startStepFunServer, type Fault, type StepFunServer } from '../stepfun-server/server.cts';
@@ -44,7 +49,11 @@ describe('Failures: error statuses', () => {
 		[502, 'The service failed with status 502: Fault 502', 'Try again later.'],
 		[503, 'The service is overloaded or out of service: Fault 503', 'Try again later.'],
 		[504, 'The service took too long and gave up: Fault 504', 'or use fewer steps'],
-		[418, 'The service refused the request with status 418: Fault 418', 'Check the Base URL'],
+		[
+			418,
+			'The service refused the request with status 418: Fault 418',
+			'Check Service and Base URL',
+		],
 	])('Status %i fails with its message, advice and trace ID', async (status, message, advice) => {
 		server.setFaults([{ fault: { status } }]);
 		const result = await runGenerate(server, AT_ONCE);
@@ -385,6 +394,21 @@ describe('Failures: connections', () => {
 			/^n8n cannot find the host images\.example\.com\. .* connection to the network\.$/,
 		);
 	});
+
+	test.each<[FailureKind, FailureDetails]>([
+		['connection', { code: 'ENOTFOUND' }],
+		['connection', { code: 'ETIMEDOUT' }],
+		['invalidJson', {}],
+		['tooLarge', {}],
+		['status', { status: 418 }],
+	])(
+		"With StepFun's services, whose credential shows no Base URL, the advice names Service: %s %j",
+		(kind, details) => {
+			const request = { baseUrl: SERVICES[0].baseUrl, path: '/images/generations' };
+			const { description } = explainFailure(request, new RequestFailure(kind, details));
+			expect(description).toContain('Check Service and Base URL');
+		},
+	);
 
 	test.each<[string, Fault]>([
 		['never responds', { hang: true }],

@@ -64,11 +64,11 @@ const byRequest =
 /** Why a connection failed, by patterns of Node.js's code or text. `{host}` stands for the server's host. */
 const CONNECTION_ADVICE = {
 	'ENOTFOUND|EAI_AGAIN':
-		"n8n cannot find the host {host}. Check the Base URL in the StepFun API credential, and n8n's connection to the network.",
+		"n8n cannot find the host {host}. Check Service and Base URL in the StepFun API credential, and n8n's connection to the network.",
 	ECONNREFUSED:
 		'{host} refuses the connection. Check that the server is running, and the port in the Base URL in the StepFun API credential. If n8n runs in Docker, localhost is its own container.',
 	'ETIMEDOUT|ECONNABORTED|EHOSTUNREACH|ENETUNREACH':
-		'{host} does not respond. Check the Base URL in the StepFun API credential, and that this n8n can reach the server.',
+		'{host} does not respond. Check Service and Base URL in the StepFun API credential, and that this n8n can reach the server.',
 	'CERT|SELF_SIGNED|UNABLE_TO_VERIFY':
 		"The SSL certificate of {host} cannot be verified. Turn on 'Ignore SSL Issues (Insecure)' in the StepFun API credential if the server is your own.",
 	'EPROTO|ERR_SSL|wrong version number':
@@ -132,7 +132,7 @@ const BY_KIND: Record<Exclude<FailureKind, 'status'>, Entry> = {
 		message: 'The server responded, but not as an image API',
 		quoted: readable,
 		description: (facts) =>
-			`The response is not JSON. Check the Base URL in the StepFun API credential; it usually ends in /v1. The response may also come from a proxy or a login page in between.${chargeNotice(facts)}`,
+			`The response is not JSON. Check Service and Base URL in the StepFun API credential; the Base URL usually ends in /v1. The response may also come from a proxy or a login page in between.${chargeNotice(facts)}`,
 	},
 	noBalance: {
 		message: "The server's response contains no balance",
@@ -172,7 +172,7 @@ const BY_KIND: Record<Exclude<FailureKind, 'status'>, Entry> = {
 		message: ({ details }) => details.text ?? '',
 		quoted: () => undefined,
 		description:
-			'The node stopped reading to protect this n8n. The image may have been charged. Check that the Base URL in the StepFun API credential is the address of an image API.',
+			'The node stopped reading to protect this n8n. The image may have been charged. Check Service and Base URL in the StepFun API credential.',
 	},
 	download: {
 		message: 'The image was made, but could not be downloaded',
@@ -321,7 +321,8 @@ const SERVER_FAILED: Entry = {
 
 const REFUSED: Entry = {
 	message: ({ details }) => `The service refused the request with status ${details.status}`,
-	description: 'Check the Base URL in the StepFun API credential and the fields of the node.',
+	description:
+		'Check Service and Base URL in the StepFun API credential, and the fields of the node.',
 };
 
 /**
