@@ -78,3 +78,18 @@ test('Different images behind links are not called identical, and identical ones
 	await once.close();
 	expect(hintsOf(identical)).toContain('2 images turned out identical');
 });
+
+test.each([
+	['url', /^Made 1 image\. 1 image came without a link, so url is missing\./],
+	['fileAndUrl', /^Made 1 image\. 1 image came without a link, so url is missing\./],
+	['file', /^$/],
+])('With the output %s, an image without a link leads to the hint %s', async (output, hint) => {
+	const b64_json = (await inputImage(40, 30)).toString('base64');
+	const hostile = await startHostileServer((_, response) =>
+		response.end(JSON.stringify({ data: [{ b64_json }] })),
+	);
+	const result = await runGenerate(hostile, { output });
+	await hostile.close();
+	expect(result.items[0].binary?.data.mimeType).toBe('image/png');
+	expect(hintsOf(result)).toMatch(hint);
+});

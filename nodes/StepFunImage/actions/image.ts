@@ -1,5 +1,6 @@
 import type { INodeExecutionData } from 'n8n-workflow';
 
+import { findOutput } from '../catalogue/outputs';
 import {
 	appendEarlierCharge,
 	canceledError,
@@ -160,12 +161,18 @@ async function obtainImage(
 }
 
 /** Counts an image and its deviations from the request, for the hint at the end of the run. */
-function countDelivered({ request, state, digests }: ImageTask, result: ImageResult): void {
+function countDelivered(
+	{ item, request, outputOptions, state, digests }: ImageTask,
+	result: ImageResult,
+): void {
 	const { summary } = state;
 	const { image, tries } = result;
 	summary.made++;
 	if (tries > 1) summary.repeated++;
 	summary.other += result.response.others?.length ?? 0;
+	// A tool returns n8n's own link instead.
+	const wantsUrl = findOutput(outputOptions.output)?.hasUrl && !item.isTool;
+	if (wantsUrl && !result.response.url) summary.withoutLink++;
 	if (image?.digest) digests.push(image.digest);
 	const { requestedSize, requestedSeed } = findDifference(request, result);
 	if (requestedSize) summary.otherSize++;
