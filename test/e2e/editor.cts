@@ -40,6 +40,7 @@ const SEARCHES = [
 	'文生图',
 	'图片编辑',
 	'阶跃',
+	'balance',
 	'stepfun',
 ];
 
