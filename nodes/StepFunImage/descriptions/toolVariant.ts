@@ -40,7 +40,8 @@ const field = {
 	displayName: 'Tool Description',
 	name: 'toolDescription',
 	type: 'string',
-	typeOptions: { rows: 4 },
+	// The default texts fill up to five lines.
+	typeOptions: { rows: 5 },
 	required: true,
 	default: '',
 	description: 'What the agent reads to decide whether and how to call this tool',

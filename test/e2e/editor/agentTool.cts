@@ -1,7 +1,13 @@
-import { deepStrictEqual, match, strictEqual } from 'node:assert';
+import { deepStrictEqual, match, ok, strictEqual } from 'node:assert';
 import type { Session } from './session.cts';
 
 const AGENT = 'AI Agent';
+
+/** What is used of a field in the page; this project has no types of the browser. */
+interface Scrollable {
+	scrollHeight: number;
+	clientHeight: number;
+}
 
 /** What n8n calls the node where an agent uses it. */
 const TOOL_NAME = 'StepFun Image Tool';
@@ -63,6 +69,12 @@ async function checkEdit({ editor, shoot }: Session): Promise<void> {
 	await editor.choose('operation', 'Edit');
 	await editor.field('inputUrl').waitFor();
 	match(await editor.readField('toolDescription'), /^Edits the image at a URL/);
+	const description = editor.field('toolDescription').locator('textarea');
+	const { scrollHeight, clientHeight } = await description.evaluate((element: Scrollable) => ({
+		scrollHeight: element.scrollHeight,
+		clientHeight: element.clientHeight,
+	}));
+	ok(scrollHeight <= clientHeight, 'the tool description is cut off');
 	deepStrictEqual(await editor.readChoices('inputSource'), ['Base64 Text', 'URL']);
 	await shoot('tool-edit');
 	const own = 'Edits our product photos.';
