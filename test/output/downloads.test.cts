@@ -80,16 +80,21 @@ test('Different images behind links are not called identical, and identical ones
 });
 
 test.each([
-	['url', /^Made 1 image\. 1 image came without a link, so url is missing\./],
-	['fileAndUrl', /^Made 1 image\. 1 image came without a link, so url is missing\./],
-	['file', /^$/],
-])('With the output %s, an image without a link leads to the hint %s', async (output, hint) => {
-	const b64_json = (await inputImage(40, 30)).toString('base64');
-	const hostile = await startHostileServer((_, response) =>
-		response.end(JSON.stringify({ data: [{ b64_json }] })),
-	);
-	const result = await runGenerate(hostile, { output });
-	await hostile.close();
-	expect(result.items[0].binary?.data.mimeType).toBe('image/png');
-	expect(hintsOf(result)).toMatch(hint);
-});
+	['url', null, /^Made 1 image\. 1 image came without a link, so url is empty\./],
+	['fileAndUrl', null, /^Made 1 image\. 1 image came without a link, so url is empty\./],
+	['file', 'https://shop.example.com/shoe', /^$/],
+])(
+	'With the output %s, an image without a link has the url %s and leads to the hint %s',
+	async (output, url, hint) => {
+		const b64_json = (await inputImage(40, 30)).toString('base64');
+		const hostile = await startHostileServer((_, response) =>
+			response.end(JSON.stringify({ data: [{ b64_json }] })),
+		);
+		const items = [{ url: 'https://shop.example.com/shoe' }];
+		const result = await runGenerate(hostile, { output }, { items });
+		await hostile.close();
+		expect(result.items[0].json.url).toBe(url);
+		expect(result.items[0].binary?.data.mimeType).toBe('image/png');
+		expect(hintsOf(result)).toMatch(hint);
+	},
+);

@@ -113,7 +113,7 @@ describe('Other servers: response_format is ignored', () => {
 		});
 		expect(error?.message).toBeUndefined();
 		expect((await bytesOf(items[0].binary?.data)).equals(picture)).toBe(true);
-		expect(items[0].json.url).toBeUndefined();
+		expect(items[0].json.url).toBeNull();
 	});
 
 	test('Image URL keeps the paid image as a named file if the server sends Base64', async () => {

@@ -135,7 +135,7 @@ describe.each(KINDS)('API Format %s in front of %s', (value, kind) => {
 		expect(error?.message).toBeUndefined();
 		const { url } = items[0].json;
 		// A server that sends the picture all the same has it delivered as a file.
-		if (url === undefined) expect(items[0].binary?.data).toBeDefined();
+		if (url === null) expect(items[0].binary?.data).toBeDefined();
 		else expect(String(url)).toMatch(/^http:\/\/127\.0\.0\.1:/);
 	});
 

@@ -51,7 +51,7 @@ export function toResult(
 ): INodeExecutionData {
 	const { response, traceId, tries } = result;
 	const { redactor } = request.credential;
-	const { hasFile = false, hasN8nLink: wantsN8nLink = false } = findOutput(output) ?? {};
+	const { hasFile, hasUrl, hasN8nLink: wantsN8nLink } = { ...findOutput(output) };
 	// Some servers send the image along with the link, whatever the request says.
 	const image = output === 'url' && response.url ? undefined : result.image;
 	// Others send only the image. An agent gets nothing but texts, so n8n serves a link instead.
@@ -79,7 +79,8 @@ export function toResult(
 				fileName: image?.fileName,
 				mimeType: image?.mimeType,
 				fileSize: image?.fileSize,
-				url: response.url ? redactor.link(response.url) : undefined,
+				// Not left out, because the item would keep a field of this name of its input.
+				url: response.url ? redactor.link(response.url) : hasUrl && !isTool ? null : undefined,
 				otherUrls: otherUrls.length > 0 ? otherUrls.map(redactor.link) : undefined,
 				link: hasN8nLink ? (link ?? null) : undefined,
 				...findDifference(request, result),

@@ -16,7 +16,7 @@ const SENTENCES = {
 	throttled: (count: number) =>
 		`The service asked to slow down ${count === 1 ? 'once' : `${count} times`}. To avoid waiting, set Concurrent Requests and Requests per Minute in the credential to what your account allows.`,
 	withoutLink: (count: number) =>
-		`${images(count)} came without a link, so url is missing. Choose Image File or Temporary Link as Output.`,
+		`${images(count)} came without a link, so url is empty. Choose Image File or Temporary Link as Output.`,
 	otherSize: (count: number) =>
 		`${images(count)} came in a different size than requested (see requestedSize in the item). Choose a Size that the model supports, and check API Format in the credential.`,
 	otherSeed: (count: number) =>
