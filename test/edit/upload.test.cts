@@ -115,9 +115,13 @@ describe('Edit: an upload that ends early', () => {
 		const file = fileOfBytes(Buffer.alloc(MEGABYTE), {
 			name: 'shoe.png',
 			mimeType: 'image/png',
-			toError: (detail) => new Error(detail),
 		});
-		const progress = { onActivity: () => {}, setTimeoutError: () => {}, fail: () => {} };
+		const progress = {
+			onActivity: () => {},
+			lastActivityAt: () => 0,
+			setTimeoutError: () => {},
+			fail: () => {},
+		};
 		const cancel = new AbortController();
 		const { body, close: closeFile } = await openUpload(
 			{ fields: {}, fileField: 'image', file },

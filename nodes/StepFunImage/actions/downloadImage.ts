@@ -2,7 +2,6 @@ import { RequestFailure } from '../errors/requestFailure';
 import type { StoredImage } from '../image/store';
 import { download } from '../transport/download';
 import { retry, type Attempt } from '../transport/retry';
-import { toStorageTimeout } from '../transport/timeLimits';
 import type { ImageResult } from './outputItems';
 import { logFailure } from './log';
 import { linksIn, store } from './receiveImage';
@@ -36,7 +35,6 @@ export async function downloadImage(
 		timeouts,
 		ignoreSslIssues: credential.ignoreSslIssues,
 		signal: state.cancelSignal,
-		toReaderTimeout: toStorageTimeout,
 	};
 	const downloadOnce = async ({ number, onStart }: Attempt) => {
 		// n8n discards the image anyway; Retry On Fail downloads it later.

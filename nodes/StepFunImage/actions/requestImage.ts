@@ -92,19 +92,11 @@ async function send(
 		const image = fetched ?? (await inputImage?.prepare(signal));
 		const body = await encodeBody(operation, fieldsAfter(lastPaid, request), image, progress);
 		const apiRequest = { method, path, ...body };
-		let sentAt = performance.now();
-		const onActivity = () => {
-			// A long upload is not the time in which the image was made.
-			sentAt = performance.now();
-			progress.onActivity();
-		};
-		const response = await sendWithKey(item.functions, credential, apiRequest, signal, {
-			...progress,
-			onActivity,
-		});
+		const response = await sendWithKey(item.functions, credential, apiRequest, signal, progress);
+		// A long upload is not the time in which the image was made.
+		const isLate = performance.now() - progress.lastActivityAt() > LATE_RESPONSE_MS;
 		progress.setTimeoutError(toServerTimeout);
 		progress.onActivity();
-		const isLate = performance.now() - sentAt > LATE_RESPONSE_MS;
 		return await receiveImage(task, response, progress, isLate);
 	});
 }

@@ -3,9 +3,10 @@ import type { IBinaryData } from 'n8n-workflow';
 import { Refusal } from '../errors/nodeErrors';
 import { truncate } from '../errors/truncate';
 import { inspectFile, piecesOf } from '../image/measure';
-import { fileOfBytes, UPLOAD_CHUNK_BYTES } from '../transport/upload';
-import { toUpload, type ImageRules } from './imageLimits';
-import type { InputImage, ItemContext } from './types';
+import { withinLimits } from '../transport/timeLimits';
+import { fileOfBytes, toReadingTimeout, UPLOAD_CHUNK_BYTES } from '../transport/upload';
+import { toUpload } from './imageLimits';
+import type { InputImage, InputImageRules, ItemContext } from './types';
 import { isUnset, readText, showValue } from './validators';
 
 const ALL_IMAGES = '*';
@@ -13,40 +14,47 @@ const ALL_IMAGES = '*';
 /** The types of files whose sender does not know what they are, such as FTP servers. */
 const UNKNOWN_TYPE = /^((application|binary)\/octet-stream)?$/;
 
+/** Reads a file of the item for its size and its image. */
+type Inspect = (file: IBinaryData) => ReturnType<typeof inspectBinaryData>;
+
 /**
  * Finds the images in an item's binary fields, and checks them against a model's limits without decoding them.
  *
  * @param source a field's name, several separated by commas, `*` for all images, or names or a file from an expression
- * @param onChunk called for each chunk that is read; what it throws ends the reading
+ * @param cancelSignal aborts when the user stops the execution
  * @throws Refusal if the field does not exist, contains no image, or the image is incomplete or exceeds a limit
  */
 export async function findBinaryImages(
 	item: ItemContext,
 	source: unknown,
-	rules: ImageRules,
-	onChunk: () => void,
+	rules: InputImageRules,
+	cancelSignal: AbortSignal,
 ): Promise<InputImage[]> {
-	const isObject = typeof source === 'object' && source !== null && !Array.isArray(source);
-	const files = isObject
-		? [source as IBinaryData]
-		: await fieldNames(item, String(source ?? ''), onChunk);
-	const images: InputImage[] = [];
-	for (const file of files) images.push(await inspectBinaryField(item, file, rules, onChunk));
-	return images;
+	return await withinLimits(rules.timeouts, cancelSignal, async (signal, progress) => {
+		progress.setTimeoutError(toReadingTimeout);
+		const onChunk = () => {
+			signal.throwIfAborted();
+			progress.onActivity();
+		};
+		const inspect: Inspect = async (file) => await inspectBinaryData(item, file, onChunk);
+		const isObject = typeof source === 'object' && source !== null && !Array.isArray(source);
+		const files = isObject
+			? [source as IBinaryData]
+			: await fieldNames(item, String(source ?? ''), inspect);
+		const images: InputImage[] = [];
+		for (const file of files) images.push(await toInputImage(item, file, rules, inspect));
+		return images;
+	});
 }
 
-async function fieldNames(
-	item: ItemContext,
-	entered: string,
-	onChunk: () => void,
-): Promise<string[]> {
+async function fieldNames(item: ItemContext, entered: string, inspect: Inspect): Promise<string[]> {
 	const names = readText({ label: 'Input Data Field Name', value: entered });
 	// The common case, without a search of the item's JSON.
 	if (Object.hasOwn(item.input.binary ?? {}, names)) return [names];
 	const files = filesOf(item);
 	if (names === ALL_IMAGES) {
 		const images: string[] = [];
-		for (const [name, file] of files) if (await isImage(item, file, onChunk)) images.push(name);
+		for (const [name, file] of files) if (await isImage(file, inspect)) images.push(name);
 		if (images.length > 0) return images;
 		throw new Refusal(
 			"'Input Data Field Name' is *, but this item has no image",
@@ -63,36 +71,30 @@ async function fieldNames(
 }
 
 /** Whether a file is an image by its type; by its content only if the type says nothing. */
-async function isImage(
-	item: ItemContext,
-	file: IBinaryData,
-	onChunk: () => void,
-): Promise<boolean> {
+async function isImage(file: IBinaryData, inspect: Inspect): Promise<boolean> {
 	const type = (file.mimeType as string | undefined) ?? '';
 	if (!UNKNOWN_TYPE.test(type)) return type.startsWith('image/');
-	return await inspectBinaryData(item, file, onChunk).then(
+	return await inspect(file).then(
 		({ image }) => image !== undefined,
 		() => false,
 	);
 }
 
-async function inspectBinaryField(
+async function toInputImage(
 	item: ItemContext,
 	source: string | IBinaryData,
-	rules: ImageRules,
-	onChunk: () => void,
+	rules: InputImageRules,
+	inspect: Inspect,
 ): Promise<InputImage> {
 	const binaryData = findBinaryData(item, source);
 	const name = typeof source === 'string' ? source : 'Input Data Field Name';
 	const { id, data, fileName, mimeType } = binaryData;
-	const { bytes, image, isWhole } = await inspectBinaryData(item, binaryData, onChunk).catch(
-		(error: Error) => {
-			throw new Refusal(
-				`The file in '${name}' could not be opened: ${error.message}`,
-				"n8n's binary data storage no longer has it, or cannot be reached. Rerun the node that loads the file.",
-			);
-		},
-	);
+	const { bytes, image, isWhole } = await inspect(binaryData).catch((error: Error) => {
+		throw new Refusal(
+			`The file in '${name}' could not be opened: ${error.message}`,
+			"n8n's binary data storage no longer has it, or cannot be reached. Rerun the node that loads the file.",
+		);
+	});
 	if (bytes === 0) {
 		throw new Refusal(
 			`The file in '${name}' is empty`,

@@ -1,13 +1,7 @@
 import { IMAGE_FORMATS } from '../catalogue/imageFormats';
-import type { InputImageLimits } from '../catalogue/models';
-import { Refusal, unreadableImage } from '../errors/nodeErrors';
+import { Refusal } from '../errors/nodeErrors';
 import type { MeasuredImage } from '../image/measure';
-
-/** The rules for an input image: its model's ID and limits. Without limits, only its format and its end are checked. */
-export interface ImageRules {
-	model: string;
-	limits?: InputImageLimits;
-}
+import type { InputImageRules } from './types';
 
 const ADVICE =
 	"Resize or convert the image before this node, for example with n8n's Edit Image node.";
@@ -29,7 +23,7 @@ interface InspectedImage {
 export function toUpload(
 	name: string,
 	{ image: { format, width, height }, bytes, isWhole }: InspectedImage,
-	{ model, limits = { maxSide: Infinity } }: ImageRules,
+	{ model, limits = { maxSide: Infinity } }: Pick<InputImageRules, 'model' | 'limits'>,
 	fileName?: string,
 ) {
 	const { formats, maxSide, minSide = 0, maxAspect = Infinity, maxBytes = Infinity } = limits;
@@ -75,6 +69,5 @@ export function toUpload(
 		// A form would send a file without a name as text.
 		name: String(fileName || `image.${extension}`),
 		mimeType,
-		toError: unreadableImage,
 	};
 }

@@ -6,20 +6,13 @@ import { RequestFailure } from '../errors/requestFailure';
 import { truncate } from '../errors/truncate';
 import { inspectFile, piecesOf } from '../image/measure';
 import { downloadBytes } from '../transport/download';
-import type { Timeouts } from '../transport/timeLimits';
 import { fileOfBytes } from '../transport/upload';
 import { findBinaryImages } from './binaryImage';
-import { toUpload, type ImageRules } from './imageLimits';
-import type { InputImage, ItemContext } from './types';
+import { toUpload } from './imageLimits';
+import type { InputImage, InputImageRules, ItemContext } from './types';
 import { readChoice, readText, showValue } from './validators';
 
 const INPUT_SOURCES = ['binary', 'url', 'text'] as const;
-
-/** The rules for an input image, and for its download. */
-interface InputImageRules extends ImageRules {
-	timeouts: Timeouts;
-	ignoreSslIssues: boolean;
-}
 
 /** The beginning of an image in a text, which names its type. */
 const DATA_URI_PREFIX = /^\s*data:[^,]*,/i;
@@ -39,14 +32,14 @@ const MAX_DOWNLOAD_BYTES = 64 * 1024 * 1024;
 /**
  * Finds the input images of an item, and checks them, except those at a URL, which are downloaded later.
  *
- * @param onChunk called for each chunk of a file that is read; what it throws ends the reading
+ * @param cancelSignal aborts when the user stops the execution
  * @throws Refusal
  */
 export async function resolveInputImages(
 	item: ItemContext,
 	parameters: IDataObject,
 	rules: InputImageRules,
-	onChunk: () => void,
+	cancelSignal: AbortSignal,
 ): Promise<InputImage[]> {
 	const { inputSource, inputUrl, inputText, binaryPropertyName } = parameters;
 	const entered = { label: 'Input Image From', value: inputSource };
@@ -56,7 +49,7 @@ export async function resolveInputImages(
 		case 'text':
 			return [await resolveTextImage('Base64 Text', inputText, rules)];
 		default:
-			return await findBinaryImages(item, binaryPropertyName, rules, onChunk);
+			return await findBinaryImages(item, binaryPropertyName, rules, cancelSignal);
 	}
 }
 
@@ -139,7 +132,7 @@ function isBase64(text: string): boolean {
 async function resolveTextImage(
 	label: string,
 	value: unknown,
-	rules: ImageRules,
+	rules: InputImageRules,
 ): Promise<InputImage> {
 	const entered = readText({ label, value });
 	const text = joinLines(entered.replace(DATA_URI_PREFIX, '').replace(LINE_BREAK, '').trim());

@@ -10,10 +10,9 @@ import {
 } from '../catalogue/models';
 import { findOutput, type Output } from '../catalogue/outputs';
 import type { ServerFormat } from '../catalogue/serverFormats';
-import { Refusal, unreadableImage } from '../errors/nodeErrors';
+import { Refusal } from '../errors/nodeErrors';
 import { descriptiveName, safeName } from '../image/fileName';
 import type { Credential } from '../transport/credential';
-import { withinLimits } from '../transport/timeLimits';
 import { readAdditionalBodyFields } from './additionalBodyFields';
 import { readBodyFields } from './bodyFields';
 import { assertCredential } from './credentialRules';
@@ -77,16 +76,7 @@ export async function readImageRequests(
 	const inputImages =
 		operation === 'generate'
 			? [undefined]
-			: await withinLimits(
-					timeouts,
-					cancelSignal,
-					(limit) => unreadableImage(` within ${limit}`),
-					async (signal, { onActivity }) =>
-						await resolveInputImages(item, parameters, rules, () => {
-							signal.throwIfAborted();
-							onActivity();
-						}),
-				);
+			: await resolveInputImages(item, parameters, rules, cancelSignal);
 	if (count > 1) assertSeeds(fields.seed, additionalFields.seed, count, capabilities);
 	const isMultiImage = inputImages.length * count > 1;
 

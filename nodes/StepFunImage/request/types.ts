@@ -1,6 +1,8 @@
 import type { IExecuteFunctions, INodeExecutionData } from 'n8n-workflow';
 
+import type { InputImageLimits } from '../catalogue/models';
 import type { ErrorContext } from '../errors/nodeErrors';
+import type { Timeouts } from '../transport/timeLimits';
 import type { UploadFile } from '../transport/upload';
 
 /** The context that every step of an item needs. */
@@ -13,6 +15,15 @@ export interface ItemContext extends ErrorContext {
 
 /** The fields of a request except the input image, keyed by the API's names. */
 export type BodyFields = Record<string, unknown>;
+
+/** The rules for an input image, and for reading it. */
+export interface InputImageRules {
+	model: string;
+	/** Those of the model. Without them, only the image's format and its end are checked. */
+	limits?: InputImageLimits;
+	timeouts: Timeouts;
+	ignoreSslIssues: boolean;
+}
 
 /** An input image that has not been prepared yet. It is in n8n's store, at a URL, or in the item as Base64 text. */
 export interface InputImage {

@@ -3,7 +3,7 @@ import type { IExecuteFunctions, IHttpRequestOptions, IN8nHttpFullResponse } fro
 import { authorizationHeaders, type Credential } from './credential';
 import { assertOk, headerText, readAll, readChunks, type ByteStream } from './response';
 import { STREAM_RESPONSE } from './send';
-import { withTimeout, type Timeouts, type ToTimeoutError } from './timeLimits';
+import { withTimeout, type Timeouts } from './timeLimits';
 
 /** Statuses with which a server may require the key for a result. */
 const KEY_REQUIRED_STATUSES = new Set([401, 403]);
@@ -18,8 +18,6 @@ interface Download {
 	ignoreSslIssues: boolean;
 	/** Cancels the download. */
 	signal: AbortSignal;
-	/** Creates the error for a consumer that takes too long. */
-	toReaderTimeout?: ToTimeoutError;
 }
 
 /**
@@ -32,11 +30,10 @@ export async function download<T>(
 	file: Download,
 	consume: (chunks: AsyncIterable<Buffer>, stream: ByteStream) => Promise<T>,
 ): Promise<T> {
-	const { timeouts, signal, toReaderTimeout } = file;
-	return await withTimeout(timeouts, signal, async (timedSignal, progress) => {
+	return await withTimeout(file.timeouts, file.signal, async (timedSignal, progress) => {
 		const stream = await openDownload(file, timedSignal);
 		progress.onActivity();
-		return await consume(readChunks(stream, progress, toReaderTimeout), stream);
+		return await consume(readChunks(stream, progress), stream);
 	});
 }
 

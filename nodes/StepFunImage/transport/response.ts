@@ -3,7 +3,12 @@ import type { IExecuteFunctions, IN8nHttpFullResponse } from 'n8n-workflow';
 import { RequestFailure } from '../errors/requestFailure';
 import { errorCodes, errorText } from './errorText';
 import { toRequestFailure } from './networkFailure';
-import { toServerTimeout, type Progress, type ToTimeoutError } from './timeLimits';
+import {
+	toServerTimeout,
+	toStorageTimeout,
+	type Progress,
+	type ToTimeoutError,
+} from './timeLimits';
 
 /** The kind of stream that n8n's helpers return and accept. */
 export type ByteStream = Awaited<ReturnType<IExecuteFunctions['helpers']['getBinaryStream']>>;
@@ -23,7 +28,7 @@ const MAX_ERROR_BODY_MS = 2_000;
 export async function* readChunks(
 	stream: ByteStream,
 	progress: Progress,
-	toReaderTimeout: ToTimeoutError = toServerTimeout,
+	toReaderTimeout: ToTimeoutError = toStorageTimeout,
 ): AsyncGenerator<Buffer> {
 	try {
 		for await (const chunk of stream as AsyncIterable<Buffer>) {

@@ -23,6 +23,8 @@ export type ToTimeoutError = (limit: string) => Error;
 export interface Progress {
 	/** Restarts the limit on silence. */
 	onActivity(): void;
+	/** When data was last sent or received, or the task began. */
+	lastActivityAt(): number;
 	/** Sets the error to throw if the wait that starts now takes too long. */
 	setTimeoutError(toError: ToTimeoutError): void;
 	/** Ends the task with this error, whatever other errors follow from it. */
@@ -43,26 +45,25 @@ export const toStorageTimeout: ToTimeoutError = (limit) =>
  * that hangs would block the account. Only after a server's timeout does the task get a grace period, because it may
  * have received a whole response on a connection that stays open.
  *
- * @param toError creates the error for a task that takes too long, until the task sets another one
  * @param task receives a signal that includes the limits, and aborts when the task has ended
  * @throws the timeout error, the error of `progress.fail`, the signal's reason, or the task's error
  */
 export async function withinLimits<T>(
 	{ silenceMs, totalMs }: Timeouts,
 	signal: AbortSignal,
-	toError: ToTimeoutError,
 	task: (signal: AbortSignal, progress: Progress) => Promise<T>,
 ): Promise<T> {
 	signal.throwIfAborted();
 	const startedAt = performance.now();
 	let lastActivityAt = startedAt;
-	let toTimeoutError = toError;
+	let toTimeoutError = toServerTimeout;
 	const ended = new AbortController();
 	const watch = new AbortController();
 	// A separate signal, because Node.js warns about many listeners on a shared one.
 	const watched = AbortSignal.any([signal, watch.signal]);
 	const progress: Progress = {
 		onActivity: () => (lastActivityAt = performance.now()),
+		lastActivityAt: () => lastActivityAt,
 		setTimeoutError: (next) => (toTimeoutError = next),
 		fail: (error) => {
 			ended.abort(error);
@@ -106,7 +107,7 @@ export async function withTimeout<T>(
 	signal: AbortSignal,
 	task: (signal: AbortSignal, progress: Progress) => Promise<T>,
 ): Promise<T> {
-	return await withinLimits(timeouts, signal, toServerTimeout, async (timedSignal, progress) => {
+	return await withinLimits(timeouts, signal, async (timedSignal, progress) => {
 		try {
 			return await task(timedSignal, progress);
 		} catch (error) {

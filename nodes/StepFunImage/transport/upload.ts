@@ -1,4 +1,5 @@
-import { toServerTimeout, type Progress } from './timeLimits';
+import { unreadableImage } from '../errors/nodeErrors';
+import { toServerTimeout, type Progress, type ToTimeoutError } from './timeLimits';
 import { wait } from './wait';
 
 /** A file to upload. One in n8n's storage is read while it is sent, so that it is never completely in memory. */
@@ -9,8 +10,6 @@ export interface UploadFile {
 	size: number;
 	/** Called again for each request. */
 	open(): Promise<AsyncIterable<Uint8Array>>;
-	/** Creates the error for a file that cannot be read. `detail` completes it, such as ` within 3 seconds`. */
-	toError(detail: string): Error;
 }
 
 /** The body of a multipart/form-data request. */
@@ -35,6 +34,9 @@ const EARLY_RESPONSE_MS = 200;
 /** The size of the pieces that a file is read and sent in: small for the memory, large for the speed. */
 export const UPLOAD_CHUNK_BYTES = 256 * 1024;
 
+/** The error if n8n's binary data storage does not return an input image in time. */
+export const toReadingTimeout: ToTimeoutError = (limit) => unreadableImage(` within ${limit}`);
+
 /**
  * Reads a file, and checks that it has the expected size.
  *
@@ -44,10 +46,9 @@ export async function* readUpload(
 	file: UploadFile,
 	progress: Progress,
 ): AsyncGenerator<Uint8Array, void> {
-	const toTimeoutError = (limit: string) => file.toError(` within ${limit}`);
 	let bytes = 0;
 	try {
-		progress.setTimeoutError(toTimeoutError);
+		progress.setTimeoutError(toReadingTimeout);
 		for await (const chunk of await file.open()) {
 			bytes += chunk.length;
 			if (bytes > file.size) break;
@@ -55,11 +56,11 @@ export async function* readUpload(
 			progress.setTimeoutError(toServerTimeout);
 			yield chunk;
 			if (bytes === file.size) return;
-			progress.setTimeoutError(toTimeoutError);
+			progress.setTimeoutError(toReadingTimeout);
 		}
 		throw new Error(`the stored file has changed, and no longer has ${file.size} bytes`);
 	} catch (error) {
-		const failure = file.toError(`: ${(error as Error).message}`);
+		const failure = unreadableImage(`: ${(error as Error).message}`);
 		progress.fail(failure);
 		throw failure;
 	}
@@ -68,7 +69,7 @@ export async function* readUpload(
 /** Creates a file from bytes in memory. */
 export function fileOfBytes(
 	bytes: Uint8Array,
-	file: Pick<UploadFile, 'name' | 'mimeType' | 'toError'>,
+	file: Pick<UploadFile, 'name' | 'mimeType'>,
 ): UploadFile {
 	async function* pieces() {
 		for (let at = 0; at < bytes.length; at += UPLOAD_CHUNK_BYTES) {
