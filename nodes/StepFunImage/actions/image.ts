@@ -9,7 +9,7 @@ import {
 	toNodeError,
 	type NodeError,
 } from '../errors/nodeErrors';
-import { RequestFailure, type Charge } from '../errors/requestFailure';
+import { RequestFailure } from '../errors/requestFailure';
 import { readImageRequests, type ImageRequest, type ItemRequests } from '../request/readParameters';
 import type { ItemContext } from '../request/types';
 import { estimateCost } from './costs';
@@ -23,7 +23,7 @@ import {
 	type ImageResult,
 } from './outputItems';
 import { requestImage } from './requestImage';
-import type { PaidResponse } from './retryOnFail';
+import { historyOf } from './retryOnFail';
 import type { Action, ImageTask, ItemFailure, ItemOutcome, RunState } from './runState';
 
 /**
@@ -39,20 +39,22 @@ const SCOPES: Record<number, (request: ImageRequest) => string> = {
 
 /** Generate, Edit and Image to Image: sends one request for each image of an item. */
 export function createImageAction(state: RunState): Action {
-	const { routing, cancelSignal, tries } = state;
+	const { routing, cancelSignal, planned: plans } = state;
 	return async (item, read) => {
 		const plan = async () => {
 			const { parameters, credential } = await read();
 			return await readImageRequests(item, parameters, routing, credential, cancelSignal);
 		};
-		const planned = (tries.planned[item.itemIndex] ??= await plan());
+		const planned = (plans[item.itemIndex] ??= await plan());
 		const { requests, maxImagesPerRun } = planned;
 		return {
 			send: async () => await makeImages(item, planned, state),
 			images: requests.length,
 			cost: estimateCost(requests[0]),
 			maxImagesPerRun,
-			hasFailed: requests.some((request) => tries.responses.get(request) instanceof RequestFailure),
+			hasFailed: requests.some(
+				(request) => historyOf(state, request).response instanceof RequestFailure,
+			),
 		};
 	};
 }
@@ -66,7 +68,8 @@ async function makeImages(
 	const outcomes = await Promise.all(
 		requests.map(async (request) => {
 			const signal = state.signalOf(Object.values(SCOPES).map((scopeOf) => scopeOf(request)));
-			return await makeImage({ item, request, outputOptions, state, signal, digests });
+			const history = historyOf(state, request);
+			return await makeImage({ item, request, outputOptions, state, signal, history, digests });
 		}),
 	);
 	state.summary.identical += digests.length - new Set(digests).size;
@@ -80,12 +83,11 @@ async function makeImages(
 
 /** Makes one image. A failure becomes one of the item, or a result if moderation caused it and the user wants that. */
 async function makeImage(task: ImageTask): Promise<INodeExecutionData | ItemFailure> {
-	const { item, request, outputOptions, state, signal } = task;
-	const earlier = state.tries.responses.get(request);
-	const charges = countCharges(task);
+	const { item, request, outputOptions, state, signal, history } = task;
+	const earlier = history.response;
 	try {
 		if (earlier instanceof RequestFailure) throw earlier;
-		const result = await obtainImage(task, earlier, charges);
+		const result = await obtainImage(task, earlier);
 		log(task, 'an image is done', { tries: result.tries, imagesOfThisRun: state.costs.length });
 		countDelivered(task, result);
 		return toResult(item, request, result, outputOptions);
@@ -97,13 +99,13 @@ async function makeImage(task: ImageTask): Promise<INodeExecutionData | ItemFail
 		}
 		const toItemFailure = () => {
 			const shown = endWithError(task, error);
-			const { certain, possible } = charges.counted();
+			const charges = history.charges.filter((charge) => charge === 'yes').length;
 			// A RequestFailure says so itself.
-			if (!failure && possible) {
-				appendEarlierCharge(shown, certain > 0 ? 'was' : 'may have been');
+			if (!failure && history.charges.length > 0) {
+				appendEarlierCharge(shown, charges > 0 ? 'was' : 'may have been');
 			}
-			const retryable = !(state.tries.responses.get(request) instanceof RequestFailure);
-			return { item, error: shown, charges: certain, retryable };
+			const retryable = !(history.response instanceof RequestFailure);
+			return { item, error: shown, charges, retryable };
 		};
 		// One failure may end thousands of requests that were not sent.
 		const isUnsent = error === signal.reason || failure?.details.wasNotSent;
@@ -111,51 +113,23 @@ async function makeImage(task: ImageTask): Promise<INodeExecutionData | ItemFail
 	}
 }
 
-type ChargeCount = ReturnType<typeof countCharges>;
-
-/** Counts how many images are charged for a task in all tries of n8n's Retry On Fail, and whether there may be more. */
-function countCharges({ request, state }: ImageTask) {
-	const charges = state.tries.charges.get(request) ?? [];
-	state.tries.charges.set(request, charges);
-	return {
-		earlier: [...charges],
-		add: (charge: Charge = 'yes') => {
-			charges.push(charge);
-			if (charge === 'yes') state.costs.push(estimateCost(request));
-		},
-		counted: () => ({
-			certain: charges.filter((charge) => charge === 'yes').length,
-			possible: charges.length > 0,
-		}),
-	};
-}
-
 /**
  * Requests an image, and downloads it if the response is a link. With n8n's Retry On Fail, it takes what an earlier try
  * has paid for, and keeps what a later one can use.
  */
-async function obtainImage(
-	task: ImageTask,
-	earlier: ImageResult | undefined,
-	charges: ChargeCount,
-): Promise<ImageResult> {
-	const { request, outputOptions, state } = task;
-	const { responses, max } = state.tries;
-	const keep = <T extends PaidResponse>(response: T): T => {
-		if (max > 1) responses.set(request, response);
-		return response;
-	};
+async function obtainImage(task: ImageTask, earlier?: ImageResult): Promise<ImageResult> {
+	const { outputOptions, history } = task;
 	// In a moment, because another image of the item may have failed for good before, and stop the run first.
 	if (!earlier) await Promise.resolve();
 	try {
-		const result = earlier ?? keep(await requestImage(task, charges.add, charges.earlier));
+		const result = (history.response = earlier ?? (await requestImage(task)));
 		const { url } = result.response;
 		if (outputOptions.output === 'url' || result.image || !url) return result;
-		return keep({ ...result, image: await downloadImage(task, url, result) });
+		return (history.response = { ...result, image: await downloadImage(task, url, result) });
 	} catch (error) {
 		// A link is kept, because its download can be repeated.
 		const isFinal = error instanceof RequestFailure && error.charge !== 'no' && !error.retryable;
-		if (isFinal && !responses.has(request)) keep(error);
+		if (isFinal) history.response ??= error;
 		throw error as Error;
 	}
 }

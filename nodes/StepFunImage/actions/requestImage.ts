@@ -6,6 +6,7 @@ import { sendWithKey } from '../transport/send';
 import { toServerTimeout, withTimeout } from '../transport/timeLimits';
 import type { UploadFile } from '../transport/upload';
 import { logFailure } from './log';
+import { estimateCost } from './costs';
 import type { ImageResult } from './outputItems';
 import { receiveImage, type AttemptResult } from './receiveImage';
 import type { ImageTask } from './runState';
@@ -17,16 +18,16 @@ const LATE_RESPONSE_MS = 10_000;
 /**
  * Requests an image as the account allows, with retries.
  *
- * @param onCharged called for each image that the service charges or may have charged, whether it arrives or not
- * @param earlierCharges those of earlier tries of n8n's Retry On Fail
  * @throws the last RequestFailure, or the reason of the task's signal
  */
-export async function requestImage(
-	task: ImageTask,
-	onCharged: (charge?: Charge) => void,
-	earlierCharges: Charge[],
-): Promise<ImageResult> {
-	const { request, state, signal } = task;
+export async function requestImage(task: ImageTask): Promise<ImageResult> {
+	const { request, state, signal, history } = task;
+	/** Counts an image that the service charges or may have charged, whether it arrives or not. */
+	const addCharge = (charge: Charge) => {
+		if (charge === 'no') return;
+		history.charges.push(charge);
+		if (charge === 'yes') state.costs.push(estimateCost(request));
+	};
 	const { result, ...tried } = await retry(
 		async (attempt) =>
 			request.inputImage?.isRemote
@@ -35,15 +36,15 @@ export async function requestImage(
 		{
 			policy: request.retryPolicy,
 			signal,
-			earlierCharges,
+			earlierCharges: [...history.charges],
 			onFailure: (failure, triesSoFar, delayMs) => {
 				if (failure.isThrottled && !failure.details.wasNotSent) state.summary.throttled++;
-				if (failure.charge !== 'no') onCharged(failure.charge);
+				addCharge(failure.charge);
 				logFailure(task, failure, triesSoFar, delayMs);
 			},
 		},
 	);
-	onCharged();
+	addCharge('yes');
 	return { ...result, ...tried };
 }
 

@@ -6,8 +6,13 @@ import type { Cost } from './costs';
 import type { ImageResult } from './outputItems';
 import { createSummary, type RunSummary } from './summary';
 
-/** A charged response that a retry would not change: an image, a link to one, or a failure. */
-export type PaidResponse = ImageResult | RequestFailure;
+/** What the tries so far have bought for a request. */
+export interface History {
+	/** Which images the service charged, or may have charged. */
+	charges: Charge[];
+	/** A charged response that a retry would not change: an image, a link to one, or a failure. */
+	response?: ImageResult | RequestFailure;
+}
 
 /** The state that the tries of n8n's Retry On Fail share. n8n runs the node again with all its items. */
 export interface Tries {
@@ -16,10 +21,7 @@ export interface Tries {
 	 * change them, or a storage that fails would prevent them, and the images of the first try would be lost.
 	 */
 	planned: ItemRequests[];
-	/** The charged responses of the tries so far. */
-	responses: Map<ImageRequest, PaidResponse>;
-	/** Which images the service charged, or may have charged, for each request in the tries so far. */
-	charges: WeakMap<ImageRequest, Charge[]>;
+	histories: WeakMap<ImageRequest, History>;
 	/** The cost of each image that the service charged in the tries so far; `undefined` if it is not known. */
 	costs: Array<Cost | undefined>;
 	/** What happened in the last try. */
@@ -58,6 +60,13 @@ export function forgetToolCall(functions: IExecuteFunctions): void {
 	triesOfRun.delete(runOf(functions, true));
 }
 
+/** What the tries so far have bought for a request. */
+export function historyOf({ histories }: Tries, request: ImageRequest): History {
+	const history = histories.get(request) ?? { charges: [] };
+	histories.set(request, history);
+	return history;
+}
+
 function runOf(functions: IExecuteFunctions, isTool: boolean): object {
 	return isTool ? (functions.getInputData()[0]?.json ?? {}) : functions.getExecuteData();
 }
@@ -65,8 +74,7 @@ function runOf(functions: IExecuteFunctions, isTool: boolean): object {
 function createTries(max: number, waitMs: number): Tries {
 	return {
 		planned: [],
-		responses: new Map(),
-		charges: new WeakMap(),
+		histories: new WeakMap(),
 		costs: [],
 		summary: createSummary(),
 		started: 0,

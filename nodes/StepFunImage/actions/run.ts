@@ -61,7 +61,6 @@ export async function run(
 			if (!state.cancelSignal.aborted) continue;
 		}
 		tries.output = [items];
-		tries.responses.clear();
 		tries.planned = [];
 	}
 	if (isTool) forgetToolCall(functions);
@@ -224,7 +223,11 @@ async function collect(outcomes: ItemOutcome[], state: RunState): Promise<INodeE
 }
 
 /** The output item for a failed item, with its input. */
-function failedItem(item: ItemContext, error: NodeError, { tries }: RunState): INodeExecutionData {
+function failedItem(
+	item: ItemContext,
+	error: NodeError,
+	{ planned }: RunState,
+): INodeExecutionData {
 	const failed = errorItem(item, error);
 	if (item.isTool) return failed;
 	const { onError, parameters } = item.node;
@@ -232,7 +235,7 @@ function failedItem(item: ItemContext, error: NodeError, { tries }: RunState): I
 	// The expression of a refused item may be what was refused.
 	const isFixed = typeof includeInputFields === 'boolean';
 	const unplanned = readIncludeInput(item, isFixed ? { includeInputFields } : {});
-	const { includeInput = unplanned } = tries.planned[item.itemIndex]?.outputOptions ?? {};
+	const { includeInput = unplanned } = planned[item.itemIndex]?.outputOptions ?? {};
 	const merged = mergeInput(withoutOutcome(item), includeInput, failed);
 	// At the error output, n8n itself adds the input's JSON, but not its files.
 	return onError === 'continueErrorOutput' ? { ...merged, json: failed.json } : merged;

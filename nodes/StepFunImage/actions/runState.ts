@@ -15,7 +15,7 @@ import type { Credential } from '../transport/credential';
 import { yieldToEventLoop } from '../transport/wait';
 import type { Cost } from './costs';
 import { memoize } from './memoize';
-import type { Tries } from './retryOnFail';
+import type { History, Tries } from './retryOnFail';
 
 /** The concurrent downloads of one run. */
 const MAX_CONCURRENT_DOWNLOADS = 5;
@@ -72,13 +72,14 @@ export interface ImageTask {
 	state: RunState;
 	/** Aborts the request while it waits, if another failure has made it pointless. */
 	signal: AbortSignal;
+	history: History;
 	/** The digests of the item's images so far. */
 	digests: string[];
 }
 
 export type RunState = ReturnType<typeof createRunState>;
 
-/** The state that all items of a run share. */
+/** The state that all items of a run share, with that of its tries. */
 export function createRunState(
 	functions: IExecuteFunctions,
 	properties: INodeProperties[],
@@ -92,7 +93,7 @@ export function createRunState(
 	const scopeOf = memoize<string, AbortController>(() => new AbortController());
 	const oneAtATime = pLimit(1);
 	return {
-		tries,
+		...tries,
 		cancelSignal,
 		stop,
 		scopeOf,
@@ -112,7 +113,5 @@ export function createRunState(
 		downloads: pLimit(MAX_CONCURRENT_DOWNLOADS),
 		/** Limits the input images that are downloaded or wait with their request; a slow account holds up no other. */
 		inputImagesOf: memoize<string, LimitFunction>(() => pLimit(MAX_CONCURRENT_INPUT_IMAGES)),
-		summary: tries.summary,
-		costs: tries.costs,
 	};
 }
