@@ -1,9 +1,9 @@
 import { RequestFailure } from '../../nodes/StepFunImage/errors/requestFailure';
 import {
 	createRateLimiter,
-	type AccountLimits,
 	type ScheduleOptions,
 } from '../../nodes/StepFunImage/transport/rateLimiter';
+import type { AccountLimits } from '../../nodes/StepFunImage/transport/rateLimiter/credentialLimits';
 import { createVirtualClock } from './virtualClock.cts';
 
 /** How long a request takes in virtual time unless it says otherwise; nothing else takes any. */

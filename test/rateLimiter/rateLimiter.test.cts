@@ -5,10 +5,10 @@ import { parseCredential } from '../../nodes/StepFunImage/transport/credential';
 import {
 	createRateLimiter,
 	rateLimiterFor,
-	type AccountLimits,
 	type RateLimiter,
 	type ScheduleOptions,
 } from '../../nodes/StepFunImage/transport/rateLimiter';
+import type { AccountLimits } from '../../nodes/StepFunImage/transport/rateLimiter/credentialLimits';
 import { createVirtualClock } from './virtualClock.cts';
 
 jest.setTimeout(30_000);

@@ -10,12 +10,12 @@ import { assertCredential } from '../request/credentialRules';
 import { readIncludeInput } from '../request/options';
 import { findOperation } from '../request/routing';
 import type { Credential } from '../transport/credential';
+import { schedule } from '../transport/rateLimiter';
 import { retry } from '../transport/retry';
 import { getJson } from './getJson';
 import { memoize } from './memoize';
 import { mergeInput } from './outputItems';
 import type { Action, RunState } from './runState';
-import { schedule } from './schedule';
 
 const { timeoutSeconds, maxTries, giveUpAfterSeconds } = RETRY_DEFAULTS;
 const POLICY = { maxTries, maxElapsedMs: giveUpAfterSeconds * 1000, maxPaidRetries: Infinity };
@@ -36,17 +36,16 @@ export function createBalanceAction(functions: IExecuteFunctions, state: RunStat
 
 	const requestAccount = memoize(async (credential: Credential): Promise<IDataObject> => {
 		const signal = state.signalOf([]);
-		const task = { request: { credential, retryPolicy: POLICY }, state, signal };
 		const readAccount = async () => {
 			const { json, text } = await getJson(functions, credential, path, LIMITS, signal);
 			const account = json as IDataObject | null;
 			if (typeof account?.balance === 'number') return account;
 			throw new RequestFailure('noBalance', { text: truncate(text) });
 		};
-		const { result } = await retry(async (attempt) => await schedule(task, attempt, readAccount), {
-			policy: POLICY,
-			signal,
-		});
+		const { result } = await retry(
+			async (attempt) => await schedule(credential, state, attempt, readAccount),
+			{ policy: POLICY, signal },
+		);
 		return result;
 	});
 

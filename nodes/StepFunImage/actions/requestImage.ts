@@ -1,16 +1,16 @@
 import type { Charge, RequestFailure } from '../errors/requestFailure';
 import { encodeBody } from '../request/body';
 import type { ImageRequest } from '../request/readParameters';
+import { schedule } from '../transport/rateLimiter';
 import { retry, type Attempt } from '../transport/retry';
 import { sendWithKey } from '../transport/send';
 import { toServerTimeout, withTimeout } from '../transport/timeLimits';
 import type { UploadFile } from '../transport/upload';
-import { logFailure } from './log';
 import { estimateCost } from './costs';
+import { logFailure } from './log';
 import type { ImageResult } from './outputItems';
 import { receiveImage, type AttemptResult } from './receiveImage';
 import type { ImageTask } from './runState';
-import { schedule } from './schedule';
 
 /** After so long, an error may be that of a proxy that stopped waiting while the image was made. */
 const LATE_RESPONSE_MS = 10_000;
@@ -32,7 +32,7 @@ export async function requestImage(task: ImageTask): Promise<ImageResult> {
 		async (attempt) =>
 			request.inputImage?.isRemote
 				? await fetchAndSchedule(task, attempt)
-				: await schedule(task, attempt, async () => await send(task, attempt)),
+				: await schedule(request.credential, state, attempt, async () => await send(task, attempt)),
 		{
 			policy: request.retryPolicy,
 			signal,
@@ -53,30 +53,28 @@ export async function requestImage(task: ImageTask): Promise<ImageResult> {
  * download is free again once the request has started.
  */
 async function fetchAndSchedule(task: ImageTask, attempt: Attempt): Promise<AttemptResult> {
-	const { request, state, signal } = task;
+	const { credential, inputImage } = task.request;
 	// Retries have slots of their own, because they must not wait for all other items.
-	const slots = state.inputImagesOf(`${request.credential.accountId} ${attempt.number > 1}`);
-	const { sent } = await slots(async () => {
-		const image = await request.inputImage?.prepare(signal).catch((error: unknown) => {
-			// From now on, Give Up After counts.
-			attempt.onStart();
-			throw error as Error;
-		});
-		let sent!: Promise<AttemptResult>;
-		await new Promise<void>((resolve) => {
-			const onStart = () => {
+	const slots = task.state.inputImagesOf(`${credential.accountId} ${attempt.number > 1}`);
+	return await new Promise((resolve, reject) => {
+		const fetchOnce = async () => {
+			const image = await inputImage?.prepare(task.signal).catch((error: unknown) => {
+				// From now on, Give Up After counts.
 				attempt.onStart();
-				resolve();
-			};
-			const sendOnce = async () => await send(task, attempt, image);
-			sent = schedule(task, { ...attempt, onStart }, sendOnce);
-			// Frees the slot even if the request is never sent.
-			sent.catch(() => resolve());
-		});
-		// Wrapped, because the slot would otherwise wait for the response.
-		return { sent };
+				throw error as Error;
+			});
+			await new Promise<void>((freeSlot) => {
+				const sendOnce = async () => {
+					freeSlot();
+					return await send(task, attempt, image);
+				};
+				const sent = schedule(credential, task.state, attempt, sendOnce);
+				// Frees the slot even if the request is never sent.
+				void sent.then(resolve, reject).finally(freeSlot);
+			});
+		};
+		slots(fetchOnce).catch(reject);
 	});
-	return await sent;
 }
 
 /** @param fetched the input image, if it has been downloaded */

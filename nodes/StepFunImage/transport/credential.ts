@@ -5,7 +5,7 @@ import { ACCOUNT_DEFAULTS } from '../catalogue/defaults';
 import { findServerFormat, STEPFUN_FORMAT, type ServerFormat } from '../catalogue/serverFormats';
 import { CUSTOM_SERVICE, decodeUrl, hostOf } from '../catalogue/services';
 import type { Redactor } from '../errors/nodeErrors';
-import type { AccountLimits } from './rateLimiter';
+import type { AccountLimits } from './rateLimiter/credentialLimits';
 import { createRedactor } from './redact';
 
 export const CREDENTIAL_TYPE = 'stepFunApi';

@@ -37,7 +37,7 @@ interface RetryOptions {
 	onFailure?: (failure: RequestFailure, tries: number, delayMs: number | undefined) => void;
 }
 
-export interface Attempt {
+export interface Attempt extends Pick<RetryOptions, 'policy' | 'signal'> {
 	/** Starts at 1. */
 	number: number;
 	/** The last failure so far that may have been charged. */
@@ -84,7 +84,7 @@ export async function retry<T>(
 		const lastPaid = paid.at(-1);
 		try {
 			if (delayMs > 0) await clock.sleep(delayMs, signal);
-			const result = await send({ number: tries, lastPaid, onStart });
+			const result = await send({ number: tries, lastPaid, onStart, policy, signal });
 			return { result, tries, earlierCharge: earlierCharge() };
 		} catch (error) {
 			if (!(error instanceof RequestFailure)) {

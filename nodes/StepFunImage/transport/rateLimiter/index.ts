@@ -1,6 +1,7 @@
+import type { Credential } from '../credential';
+import type { Attempt } from '../retry';
 import { createRateLimiter, type RateLimiter } from './rateLimiter';
 
-export type { AccountLimits } from './credentialLimits';
 export type { ScheduleOptions } from './taskQueue';
 export { createRateLimiter, type RateLimiter };
 
@@ -8,6 +9,23 @@ export { createRateLimiter, type RateLimiter };
 const IDLE_MS = 600_000;
 
 const limiters = new Map<string, { limiter: RateLimiter; usedAt: number }>();
+
+/** Sends a request of a run once the limits of the credential's account allow it. */
+export async function schedule<T>(
+	{ accountId, limits }: Credential,
+	run: object,
+	{ number, policy, signal, onStart }: Attempt,
+	sendOnce: () => Promise<T>,
+): Promise<T> {
+	const { maxElapsedMs } = policy;
+	return await rateLimiterFor(accountId).schedule(
+		async () => {
+			onStart();
+			return await sendOnce();
+		},
+		{ limits, run, isRetry: number > 1, maxElapsedMs, signal },
+	);
+}
 
 /** The rate limiter of an account, which all items, nodes and workflows of this process share. */
 export function rateLimiterFor(accountId: string): RateLimiter {
