@@ -1,9 +1,11 @@
 import type { InputImageLimits } from '../../nodes/StepFunImage/catalogue/models';
-import type { MeasuredImage } from '../../nodes/StepFunImage/image/measure';
+import { piecesOf, type MeasuredImage } from '../../nodes/StepFunImage/image/measure';
 import { toUpload } from '../../nodes/StepFunImage/request/imageLimits';
 
 const ADVICE =
 	"Resize or convert the image before this node, for example with n8n's Edit Image node.";
+
+const open = async () => piecesOf('');
 
 const LIMITS: InputImageLimits = {
 	minSide: 64,
@@ -20,7 +22,7 @@ function check(
 ) {
 	const measured: MeasuredImage = { format: 'png', width: 1000, height: 1000, ...image };
 	const inspected = { image: measured, bytes, isWhole: true };
-	toUpload('data', inspected, { model: 'step-1x-edit', limits });
+	toUpload('data', inspected, { model: 'step-1x-edit', limits }, open);
 }
 
 test.each<[string, Partial<MeasuredImage>, number]>([
@@ -85,5 +87,5 @@ test('A model without a limit refuses nothing', () => {
 	const any = { format: 'tiff', width: 5000, height: 1 } as const;
 	expect(() => check(any, 1e9, { maxSide: 5000 })).not.toThrow();
 	const inspected = { image: any, bytes: 1e9, isWhole: true };
-	expect(() => toUpload('data', inspected, { model: 'our-own-model' })).not.toThrow();
+	expect(() => toUpload('data', inspected, { model: 'our-own-model' }, open)).not.toThrow();
 });

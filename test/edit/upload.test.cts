@@ -6,7 +6,8 @@ import { join } from 'node:path';
 
 import type { INodeExecutionData } from 'n8n-workflow';
 
-import { fileOfBytes, openUpload } from '../../nodes/StepFunImage/transport/upload';
+import { piecesOf } from '../../nodes/StepFunImage/image/measure';
+import { openUpload } from '../../nodes/StepFunImage/transport/upload';
 import { itemWithFile, pngOfBytes } from '../kit/images.cts';
 import { runEdit } from '../kit/localRuns.cts';
 import { countOpenFiles } from '../kit/processFigures.cts';
@@ -112,10 +113,12 @@ describe('Edit: a server in another process that refuses an upload by its header
 
 describe('Edit: an upload that ends early', () => {
 	async function nextAfter(end: (close: () => void, cancel: AbortController) => void) {
-		const file = fileOfBytes(Buffer.alloc(MEGABYTE), {
+		const file = {
 			name: 'shoe.png',
 			mimeType: 'image/png',
-		});
+			size: MEGABYTE,
+			open: async () => piecesOf(Buffer.alloc(MEGABYTE)),
+		};
 		const progress = {
 			onActivity: () => {},
 			lastActivityAt: () => 0,

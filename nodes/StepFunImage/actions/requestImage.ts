@@ -1,6 +1,7 @@
 import type { Charge, RequestFailure } from '../errors/requestFailure';
 import { encodeBody } from '../request/body';
 import type { ImageRequest } from '../request/readParameters';
+import type { RemoteImage } from '../request/types';
 import { schedule } from '../transport/rateLimiter';
 import { retry, type Attempt } from '../transport/retry';
 import { sendWithKey } from '../transport/send';
@@ -22,6 +23,7 @@ const LATE_RESPONSE_MS = 10_000;
  */
 export async function requestImage(task: ImageTask): Promise<ImageResult> {
 	const { request, state, signal, history } = task;
+	const { credential, inputImage } = request;
 	/** Counts an image that the service charges or may have charged, whether it arrives or not. */
 	const addCharge = (charge: Charge) => {
 		if (charge === 'no') return;
@@ -29,10 +31,13 @@ export async function requestImage(task: ImageTask): Promise<ImageResult> {
 		if (charge === 'yes') state.costs.push(estimateCost(request));
 	};
 	const { result, ...tried } = await retry(
-		async (attempt) =>
-			request.inputImage?.isRemote
-				? await fetchAndSchedule(task, attempt)
-				: await schedule(request.credential, state, attempt, async () => await send(task, attempt)),
+		async (attempt) => {
+			const isRemote = inputImage && 'download' in inputImage;
+			if (isRemote) return await fetchAndSchedule(task, inputImage, attempt);
+			// Opened only when it is sent, and again for each try, so that no image waits in memory.
+			const sendOnce = async () => await send(task, attempt, inputImage);
+			return await schedule(credential, state, attempt, sendOnce);
+		},
 		{
 			policy: request.retryPolicy,
 			signal,
@@ -52,13 +57,17 @@ export async function requestImage(task: ImageTask): Promise<ImageResult> {
  * Downloads the input image before the request enters the queue, because its host may be slow or down. The slot of the
  * download is free again once the request has started.
  */
-async function fetchAndSchedule(task: ImageTask, attempt: Attempt): Promise<AttemptResult> {
-	const { credential, inputImage } = task.request;
+async function fetchAndSchedule(
+	task: ImageTask,
+	remote: RemoteImage,
+	attempt: Attempt,
+): Promise<AttemptResult> {
+	const { credential } = task.request;
 	// Retries have slots of their own, because they must not wait for all other items.
 	const slots = task.state.inputImagesOf(`${credential.accountId} ${attempt.number > 1}`);
 	return await new Promise((resolve, reject) => {
 		const fetchOnce = async () => {
-			const image = await inputImage?.prepare(task.signal).catch((error: unknown) => {
+			const image = await remote.download(task.signal).catch((error: unknown) => {
 				// From now on, Give Up After counts.
 				attempt.onStart();
 				throw error as Error;
@@ -77,18 +86,15 @@ async function fetchAndSchedule(task: ImageTask, attempt: Attempt): Promise<Atte
 	});
 }
 
-/** @param fetched the input image, if it has been downloaded */
 async function send(
 	task: ImageTask,
 	{ lastPaid }: Attempt,
-	fetched?: UploadFile,
+	image?: UploadFile,
 ): Promise<AttemptResult> {
 	const { item, request, state } = task;
-	const { operation, method, path, credential, inputImage, timeouts } = request;
+	const { operation, method, path, credential, timeouts } = request;
 	// A request in flight may finish after another failure has stopped the run. Only the user's cancellation aborts it.
 	return await withTimeout(timeouts, state.cancelSignal, async (signal, progress) => {
-		// Prepared only now, and again for each try, so that no image waits in memory.
-		const image = fetched ?? (await inputImage?.prepare(signal));
 		const body = await encodeBody(operation, fieldsAfter(lastPaid, request), image, progress);
 		const apiRequest = { method, path, ...body };
 		const response = await sendWithKey(item.functions, credential, apiRequest, signal, progress);

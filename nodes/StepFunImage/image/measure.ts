@@ -74,11 +74,14 @@ async function* inPieces(file: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
 }
 
 /** The bytes of a file in pieces. Its Base64 text must not contain white space. */
-export async function* piecesOf(file: Buffer | string): AsyncGenerator<Buffer> {
-	for (let at = 0; at < file.length; at += PIECE_LENGTH) {
+export async function* piecesOf(
+	file: Buffer | string,
+	length = PIECE_LENGTH,
+): AsyncGenerator<Buffer> {
+	for (let at = 0; at < file.length; at += length) {
 		yield typeof file === 'string'
-			? Buffer.from(file.slice(at, at + PIECE_LENGTH), 'base64')
-			: file.subarray(at, at + PIECE_LENGTH);
+			? Buffer.from(file.slice(at, at + length), 'base64')
+			: file.subarray(at, at + length);
 	}
 }
 

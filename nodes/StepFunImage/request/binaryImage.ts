@@ -4,7 +4,7 @@ import { Refusal } from '../errors/nodeErrors';
 import { truncate } from '../errors/truncate';
 import { inspectFile, piecesOf } from '../image/measure';
 import { withinLimits } from '../transport/timeLimits';
-import { fileOfBytes, toReadingTimeout, UPLOAD_CHUNK_BYTES } from '../transport/upload';
+import { toReadingTimeout, UPLOAD_CHUNK_BYTES } from '../transport/upload';
 import { toUpload } from './imageLimits';
 import type { InputImage, InputImageRules, ItemContext } from './types';
 import { isUnset, readText, showValue } from './validators';
@@ -88,8 +88,10 @@ async function toInputImage(
 ): Promise<InputImage> {
 	const binaryData = findBinaryData(item, source);
 	const name = typeof source === 'string' ? source : 'Input Data Field Name';
-	const { id, data, fileName, mimeType } = binaryData;
-	const { bytes, image, isWhole } = await inspect(binaryData).catch((error: Error) => {
+	const { id, fileName, mimeType } = binaryData;
+	// Code of the user may write Base64 in lines.
+	const data = binaryData.data.replace(/\s+/g, '');
+	const { bytes, image, isWhole } = await inspect({ ...binaryData, data }).catch((error: Error) => {
 		throw new Refusal(
 			`The file in '${name}' could not be opened: ${error.message}`,
 			"n8n's binary data storage no longer has it, or cannot be reached. Rerun the node that loads the file.",
@@ -107,20 +109,10 @@ async function toInputImage(
 			`${mimeType ? `It claims to be ${mimeType}, but its` : 'Its'} content is not a PNG, JPEG, WebP or other raster image. Check what the previous node puts into this field.`,
 		);
 	}
-	const file = toUpload(name, { image, bytes, isWhole }, rules, fileName);
 	const { helpers } = item.functions;
-	return {
-		fileName: file.name,
-		isRemote: false,
-		prepare: async () =>
-			id
-				? {
-						...file,
-						size: bytes,
-						open: async () => await helpers.getBinaryStream(id, UPLOAD_CHUNK_BYTES),
-					}
-				: fileOfBytes(Buffer.from(data, 'base64'), file),
-	};
+	const open = async () =>
+		id ? await helpers.getBinaryStream(id, UPLOAD_CHUNK_BYTES) : piecesOf(data, UPLOAD_CHUNK_BYTES);
+	return toUpload(name, { image, bytes, isWhole }, rules, open, fileName);
 }
 
 function findBinaryData(item: ItemContext, source: string | IBinaryData): IBinaryData {

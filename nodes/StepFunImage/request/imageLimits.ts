@@ -1,6 +1,7 @@
 import { IMAGE_FORMATS } from '../catalogue/imageFormats';
 import { Refusal } from '../errors/nodeErrors';
 import type { MeasuredImage } from '../image/measure';
+import type { UploadFile } from '../transport/upload';
 import type { InputImageRules } from './types';
 
 const ADVICE =
@@ -18,14 +19,16 @@ interface InspectedImage {
  * Refuses an image that is incomplete or exceeds a limit of the model.
  *
  * @param name the image's name in messages
- * @returns how to upload the image: with the type of its content, not of its metadata
+ * @param open opens the image for each upload
+ * @returns the image as a file with the type of its content, not of its metadata
  */
 export function toUpload(
 	name: string,
 	{ image: { format, width, height }, bytes, isWhole }: InspectedImage,
 	{ model, limits = { maxSide: Infinity } }: Pick<InputImageRules, 'model' | 'limits'>,
+	open: UploadFile['open'],
 	fileName?: string,
-) {
+): UploadFile {
 	const { formats, maxSide, minSide = 0, maxAspect = Infinity, maxBytes = Infinity } = limits;
 	const longest = Math.max(width ?? 0, height ?? 0);
 	const shortest = Math.min(width ?? 0, height ?? 0);
@@ -69,5 +72,7 @@ export function toUpload(
 		// A form would send a file without a name as text.
 		name: String(fileName || `image.${extension}`),
 		mimeType,
+		size: bytes,
+		open,
 	};
 }

@@ -6,7 +6,7 @@ import { RequestFailure } from '../errors/requestFailure';
 import { truncate } from '../errors/truncate';
 import { inspectFile, piecesOf } from '../image/measure';
 import { downloadBytes } from '../transport/download';
-import { fileOfBytes } from '../transport/upload';
+import { UPLOAD_CHUNK_BYTES } from '../transport/upload';
 import { findBinaryImages } from './binaryImage';
 import { toUpload } from './imageLimits';
 import type { InputImage, InputImageRules, ItemContext } from './types';
@@ -76,9 +76,8 @@ async function resolveUrlImage(
 	const fileName = decodeUrl(pathname).split('/').at(-1) || 'image';
 	const { limits, timeouts, ignoreSslIssues } = rules;
 	return {
-		fileName,
-		isRemote: true,
-		async prepare(signal) {
+		name: fileName,
+		async download(signal) {
 			const { functions } = item;
 			const file = { functions, url: href, timeouts, ignoreSslIssues, signal };
 			const bytes = await downloadBytes(file, limits?.maxBytes ?? MAX_DOWNLOAD_BYTES).catch(
@@ -102,7 +101,8 @@ async function resolveUrlImage(
 				);
 			}
 			const inspected = { image, bytes: bytes.length, isWhole };
-			return fileOfBytes(bytes, toUpload('Image URL', inspected, rules, fileName));
+			const open = async () => piecesOf(bytes, UPLOAD_CHUNK_BYTES);
+			return toUpload('Image URL', inspected, rules, open, fileName);
 		},
 	};
 }
@@ -157,10 +157,6 @@ async function resolveTextImage(
 		);
 	}
 	const bytes = Buffer.byteLength(text, 'base64');
-	const file = toUpload(label, { image, bytes, isWhole }, rules);
-	return {
-		fileName: file.name,
-		isRemote: false,
-		prepare: async () => fileOfBytes(Buffer.from(text, 'base64'), file),
-	};
+	const open = async () => piecesOf(text, UPLOAD_CHUNK_BYTES);
+	return toUpload(label, { image, bytes, isWhole }, rules, open);
 }

@@ -196,7 +196,7 @@ function fileNameOf(
 	inputImage: InputImage | undefined,
 ): string {
 	const [subject, suffix] = inputImage
-		? [inputImage.fileName.replace(/\.[^.]*$/, ''), '-edited']
+		? [inputImage.name.replace(/\.[^.]*$/, ''), '-edited']
 		: [String(fields.prompt), ''];
 	const entered = readText({ label: 'File Name', value: fileName });
 	// In a loop, the numbers of the items start again with each run of the node.

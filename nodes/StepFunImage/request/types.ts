@@ -25,15 +25,12 @@ export interface InputImageRules {
 	ignoreSslIssues: boolean;
 }
 
-/** An input image that has not been prepared yet. It is in n8n's store, at a URL, or in the item as Base64 text. */
-export interface InputImage {
-	/** Its name, from which the result's name derives. */
-	fileName: string;
-	/** Whether it must be downloaded from another host, which may take long. */
-	isRemote: boolean;
-	/**
-	 * Prepares the image for sending: downloads it, or decodes its text. An image in n8n's store stays there. Called
-	 * again for each try; the signal cancels the download.
-	 */
-	prepare(signal: AbortSignal): Promise<UploadFile>;
+/** An input image in n8n's store, in the item as Base64 text, or at a URL. The result's name derives from its name. */
+export type InputImage = UploadFile | RemoteImage;
+
+/** An input image that must be downloaded from another host, which may take long. */
+export interface RemoteImage {
+	name: string;
+	/** Downloads and checks the image. Called again for each try; the signal cancels the download. */
+	download(signal: AbortSignal): Promise<UploadFile>;
 }

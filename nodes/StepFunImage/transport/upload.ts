@@ -66,19 +66,6 @@ export async function* readUpload(
 	}
 }
 
-/** Creates a file from bytes in memory. */
-export function fileOfBytes(
-	bytes: Uint8Array,
-	file: Pick<UploadFile, 'name' | 'mimeType'>,
-): UploadFile {
-	async function* pieces() {
-		for (let at = 0; at < bytes.length; at += UPLOAD_CHUNK_BYTES) {
-			yield bytes.subarray(at, at + UPLOAD_CHUNK_BYTES);
-		}
-	}
-	return { ...file, size: bytes.length, open: async () => pieces() };
-}
-
 /**
  * Opens a form's file and creates the request body. It reads the beginning of the file first, so that a file
  * that cannot be read causes no request.
