@@ -3,7 +3,7 @@ import type { IBinaryData } from 'n8n-workflow';
 import { Refusal } from '../errors/nodeErrors';
 import { truncate } from '../errors/truncate';
 import { inspectFile, piecesOf } from '../image/measure';
-import { withinLimits } from '../transport/timeLimits';
+import { withTimeout } from '../transport/timeLimits';
 import { toReadingTimeout, UPLOAD_CHUNK_BYTES } from '../transport/upload';
 import { toUpload } from './imageLimits';
 import type { InputImage, InputImageRules, ItemContext } from './types';
@@ -30,7 +30,7 @@ export async function findBinaryImages(
 	rules: InputImageRules,
 	cancelSignal: AbortSignal,
 ): Promise<InputImage[]> {
-	return await withinLimits(rules.timeouts, cancelSignal, async (signal, progress) => {
+	return await withTimeout(rules.timeouts, cancelSignal, async (signal, progress) => {
 		progress.setTimeoutError(toReadingTimeout);
 		const onChunk = () => {
 			signal.throwIfAborted();

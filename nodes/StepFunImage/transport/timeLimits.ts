@@ -1,3 +1,4 @@
+import { Refusal } from '../errors/nodeErrors';
 import { quantity } from '../errors/quantity';
 import { RequestFailure } from '../errors/requestFailure';
 import { toRequestFailure } from './networkFailure';
@@ -46,9 +47,10 @@ export const toStorageTimeout: ToTimeoutError = (limit) =>
  * have received a whole response on a connection that stays open.
  *
  * @param task receives a signal that includes the limits, and aborts when the task has ended
- * @throws the timeout error, the error of `progress.fail`, the signal's reason, or the task's error
+ * @throws the timeout error, the error of `progress.fail`, the signal's reason, or the task's error as a RequestFailure,
+ * unless it is a Refusal
  */
-export async function withinLimits<T>(
+export async function withTimeout<T>(
 	{ silenceMs, totalMs }: Timeouts,
 	signal: AbortSignal,
 	task: (signal: AbortSignal, progress: Progress) => Promise<T>,
@@ -91,27 +93,13 @@ export async function withinLimits<T>(
 		return await Promise.race([task(ended.signal, progress), watchTime()]);
 	} catch (error) {
 		signal.throwIfAborted();
+		const failure = error instanceof Refusal ? error : toRequestFailure(error);
 		// The task's own error follows from the abort, unless it is about a response that arrived whole.
-		if (!(error instanceof RequestFailure) || error.retryable) ended.signal.throwIfAborted();
-		throw error as Error;
+		if (failure instanceof Refusal || failure.retryable) ended.signal.throwIfAborted();
+		throw failure;
 	} finally {
 		watch.abort(ENDED);
 		// Closes the connection of a response that the task refused, which the server may still be sending.
 		ended.abort(ENDED);
 	}
-}
-
-/** Runs a task that uses the network as `withinLimits` does, and turns the task's errors into RequestFailures. */
-export async function withTimeout<T>(
-	timeouts: Timeouts,
-	signal: AbortSignal,
-	task: (signal: AbortSignal, progress: Progress) => Promise<T>,
-): Promise<T> {
-	return await withinLimits(timeouts, signal, async (timedSignal, progress) => {
-		try {
-			return await task(timedSignal, progress);
-		} catch (error) {
-			throw toRequestFailure(error);
-		}
-	});
 }
