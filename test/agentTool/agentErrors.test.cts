@@ -1,6 +1,6 @@
 import type { INode } from 'n8n-workflow';
 
-import { inputError, requestError } from '../../nodes/StepFunImage/errors/nodeErrors';
+import { Refusal, requestError, toNodeError } from '../../nodes/StepFunImage/errors/nodeErrors';
 import { RequestFailure } from '../../nodes/StepFunImage/errors/requestFailure';
 
 const redactor = { text: (text: string) => text, link: (link: string) => link };
@@ -20,7 +20,8 @@ test('An error of a tool says how to go on in its message, which is all that an 
 	expect(requestError(agent, request, refused, redactor).message).toBe(
 		'Moderation refused the request: no. Change the prompt. The same request would be refused again, so the node does not repeat it.',
 	);
-	expect(inputError(agent, "'Prompt' is empty", 'Write what the image should show.').message).toBe(
+	const refusal = new Refusal("'Prompt' is empty", 'Write what the image should show.');
+	expect(toNodeError(agent, refusal).message).toBe(
 		"'Prompt' is empty. Write what the image should show.",
 	);
 });

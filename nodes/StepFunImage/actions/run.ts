@@ -11,7 +11,7 @@ import {
 	appendRefusedRows,
 	canceledError,
 	errorItem,
-	inputError,
+	Refusal,
 	toNodeError,
 	type NodeError,
 } from '../errors/nodeErrors';
@@ -171,11 +171,11 @@ function imageLimitError(items: ItemContext[], prepared: PreparedItem[]): NodeEr
 	if (total <= limit) return undefined;
 	const costs = describeCosts(prepared.flatMap(({ images, cost }) => Array(images).fill(cost)));
 	const { node, isTool } = items[0];
-	return inputError(
-		{ node, isTool },
+	const refusal = new Refusal(
 		`The run would make ${total} images${costs === '' ? '' : ` for about ${costs}`}, and 'Max Images per Run' is ${limit}`,
 		"Nothing was sent. Give the node fewer items, lower 'Number of Images', or raise 'Max Images per Run' under Options.",
 	);
+	return toNodeError({ node, isTool }, refusal);
 }
 
 async function sendAll(

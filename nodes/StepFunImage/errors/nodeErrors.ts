@@ -56,18 +56,6 @@ export class Refusal extends Error {
 	}
 }
 
-/** The error for a refusal. */
-export function inputError(
-	context: RunContext,
-	message: string,
-	description: string,
-): NodeOperationError {
-	const error = operationError(context, message, description);
-	// n8n replaces a message that contains an error code such as ENOENT, even if the code is part of a prompt.
-	error.message = messageFor(context, message, description);
-	return error;
-}
-
 function operationError(
 	{ node, itemIndex }: RunContext,
 	message: string,
@@ -135,9 +123,15 @@ export function notSentError(context: ErrorContext, cause: NodeError): NodeOpera
 }
 
 /** Turns anything thrown into an error that n8n can show. */
-export function toNodeError(context: ErrorContext, error: unknown): NodeError {
+export function toNodeError(context: RunContext, error: unknown): NodeError {
 	const { node, itemIndex } = context;
-	if (error instanceof Refusal) return inputError(context, error.message, error.description);
+	if (error instanceof Refusal) {
+		const { message, description } = error;
+		const refusal = operationError(context, message, description);
+		// n8n replaces a message that contains an error code such as ENOENT, even if the code is part of a prompt.
+		refusal.message = messageFor(context, message, description);
+		return refusal;
+	}
 	const isShown = error instanceof NodeApiError || error instanceof NodeOperationError;
 	return isShown ? error : new NodeOperationError(node, error as Error, { itemIndex });
 }
