@@ -37,16 +37,16 @@ function walk(format: ImageFormat) {
 
 /** At how many bytes an image may end, and the sizes that are noted on the way. */
 function follow(format: ImageFormat, file: Buffer) {
-	const { write, mayEnd, isOver, sizes } = walk(format);
+	const { write, isWhole, isOver, sizes } = walk(format);
 	const ends: number[] = [];
 	for (let count = 1; count <= file.length; count++) {
 		write(file.subarray(count - 1, count));
-		if (mayEnd()) ends.push(count);
+		if (isWhole()) ends.push(count);
 	}
 	// In one piece it comes to the same.
 	const once = walk(format);
 	once.write(file);
-	expect([once.mayEnd(), once.isOver(), once.sizes]).toEqual([mayEnd(), isOver(), sizes]);
+	expect([once.isWhole(), once.isOver(), once.sizes]).toEqual([isWhole(), isOver(), sizes]);
 	return { ends, sizes, isOver: isOver() };
 }
 

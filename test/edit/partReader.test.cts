@@ -17,7 +17,7 @@ function walk(...pieces: string[]) {
 		return undefined;
 	});
 	for (const piece of pieces) parts.write(Buffer.from(piece));
-	return { read, mayEnd: parts.mayEnd(), hasEnded: parts.hasEnded() };
+	return { read, mayEnd: parts.isWhole(), hasEnded: parts.hasEnded() };
 }
 
 function* cuts(text: string): Generator<string[]> {
@@ -102,6 +102,6 @@ test('Parts may differ in how many of their bytes are needed, and a single byte 
 	for (const byte of 'abcdefg') parts.write(Buffer.from(byte));
 	expect(read).toEqual(['a', 'd', 'g']);
 	// Not every kind of part may be the last.
-	expect(parts.mayEnd()).toBe(false);
+	expect(parts.isWhole()).toBe(false);
 	expect(parts.hasEnded()).toBe(false);
 });

@@ -35,15 +35,10 @@ export function inspectImage(header: Buffer) {
 	reader.write(header);
 
 	return {
+		...reader,
 		format,
-		/** Takes the next piece of the file. */
-		write: reader.write,
 		/** The properties that are known so far. */
 		measured: () => measured,
-		/** Whether the image is complete, unless something shows that it is not. */
-		isWhole: reader.mayEnd,
-		/** Whether the image is complete for certain. */
-		hasEnded: reader.hasEnded,
 	};
 }
 

@@ -51,9 +51,9 @@ export function createPartReader(begin: (file: PartialFile) => PartReading) {
 			// A copy, because the caller uses the memory of the piece again.
 			bytes = Buffer.from(bytes.subarray(passed));
 		},
-		/** Whether the file may end here. */
-		mayEnd: () => part.done === true || (file.mayEnd && file.position === start),
-		/** Whether the end of the image has been read. */
+		/** Whether the image is complete, unless something shows that it is not: whether the file may end here. */
+		isWhole: () => part.done === true || (file.mayEnd && file.position === start),
+		/** Whether the image is complete for certain: whether its end has been read. */
 		hasEnded: () => (part.done ? part.value === true : file.mayEnd && file.position === start),
 	};
 }
