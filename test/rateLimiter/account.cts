@@ -36,7 +36,7 @@ export interface Task extends Partial<Omit<ScheduleOptions, 'limits'>> {
 /** A new account with a rate limiter and a virtual clock of its own. */
 export function createAccount() {
 	const clock = createVirtualClock();
-	const limiter = createRateLimiter(undefined, clock);
+	const limiter = createRateLimiter(clock);
 	const starts: Array<[label: string, at: number]> = [];
 	const schedule = async (task: Task = {}) => {
 		const { label = '', takesMs = LATENCY_MS, failure, limits: [most, perMinute = 0] = [1] } = task;

@@ -53,7 +53,7 @@ export async function simulate({
 	timeoutMs = 120_000,
 }: Simulation): Promise<SimulationResult> {
 	const clock = createVirtualClock();
-	const limiter = createRateLimiter(MINUTE_MS, clock);
+	const limiter = createRateLimiter(clock);
 	const run = {};
 	const wholePolicy = { maxTries: 5, maxElapsedMs: 600_000, maxPaidRetries: 1, ...policy };
 	const serve = createServer(server, clock.now);

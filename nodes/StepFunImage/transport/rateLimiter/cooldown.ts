@@ -1,5 +1,5 @@
 import { backoffDelay } from '../retry';
-import { createStartLog } from './startLog';
+import { createStartLog, MINUTE_MS } from './startLog';
 
 /** A cap on `Retry-After`, so that one response cannot block an account for a day. */
 const MAX_COOLDOWN_MS = 600_000;
@@ -20,8 +20,8 @@ const MAX_START_INTERVAL_MS = 1_000;
  * The delays grow, but the account also probes one minute after its oldest request, because most services count per
  * minute. A service that is down gets a single request at a time.
  */
-export function createCooldown(windowMs: number) {
-	const recentStarts = createStartLog(windowMs);
+export function createCooldown() {
+	const recentStarts = createStartLog();
 	let until = 0;
 	let nextProbeAt = 0;
 	let startIntervalMs = INITIAL_START_INTERVAL_MS;
@@ -64,7 +64,7 @@ export function createCooldown(windowMs: number) {
 			lastRefusedAt = now;
 			if (isNewEvent) refusals++;
 			if (isNewEvent && refusals === 1) {
-				minuteEndsAt = (recentStarts.oldestSince(now - windowMs) ?? now) + windowMs + roundTripMs;
+				minuteEndsAt = (recentStarts.oldestSince(now - MINUTE_MS) ?? now) + MINUTE_MS + roundTripMs;
 			}
 			if (refusals > 0) {
 				// The next request waits for this one to be refused first.

@@ -1,4 +1,4 @@
-import { createStartLog, type StartLog } from './startLog';
+import { createStartLog, MINUTE_MS, type StartLog } from './startLog';
 
 /** The limits that a credential sets for its account. */
 export interface AccountLimits {
@@ -19,24 +19,24 @@ const MAX_WINDOW_MARGIN_MS = 2_000;
 
 /**
  * The limits of the credentials that share an account. A request keeps those of its own credential, and all requests
- * together keep the highest ones. `windowMs` is the length of the "minute" of `requestsPerMinute`.
+ * together keep the highest ones.
  */
-export function createCredentialLimits(windowMs: number) {
+export function createCredentialLimits() {
 	const sets = new Map<string, LimitSet>();
-	const accountStarts = createStartLog(2 * windowMs);
+	const accountStarts = createStartLog();
 	/** How much later the service's minute ends than the local one. */
 	let windowMarginMs = 0;
 	let lastMaxConcurrency = 1;
 
 	const setOf = (limits: AccountLimits): LimitSet => {
 		const id = `${limits.concurrentRequests} ${limits.requestsPerMinute}`;
-		const set = sets.get(id) ?? { limits, inFlight: 0, starts: createStartLog(2 * windowMs) };
+		const set = sets.get(id) ?? { limits, inFlight: 0, starts: createStartLog() };
 		sets.set(id, set);
 		return set;
 	};
 
 	const opensAt = (starts: StartLog, perMinute: number): number =>
-		perMinute > 0 ? starts.latest(perMinute) + windowMs + windowMarginMs : 0;
+		perMinute > 0 ? starts.latest(perMinute) + MINUTE_MS + windowMarginMs : 0;
 
 	return {
 		setOf,
@@ -61,7 +61,7 @@ export function createCredentialLimits(windowMs: number) {
 		countStart({ limits, starts }: LimitSet, at: number): boolean {
 			const { requestsPerMinute } = limits;
 			if (requestsPerMinute === 0) return false;
-			const hadToWait = starts.latest(requestsPerMinute) + windowMs + MAX_WINDOW_MARGIN_MS > at;
+			const hadToWait = starts.latest(requestsPerMinute) + MINUTE_MS + MAX_WINDOW_MARGIN_MS > at;
 			starts.add(at);
 			accountStarts.add(at);
 			return hadToWait;
@@ -82,7 +82,7 @@ export function createCredentialLimits(windowMs: number) {
 		},
 
 		forgetUnused(now: number): void {
-			const oldest = now - windowMs - windowMarginMs;
+			const oldest = now - MINUTE_MS - windowMarginMs;
 			for (const [id, { inFlight, starts }] of sets) {
 				if (inFlight === 0 && starts.latest(1) < oldest) sets.delete(id);
 			}

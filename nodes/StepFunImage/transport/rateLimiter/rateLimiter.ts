@@ -16,21 +16,17 @@ interface StartedTask {
 	waitedForWindow: boolean;
 }
 
-const MINUTE_MS = 60_000;
-
 /**
  * Creates the rate limiter of an account, which everything in this process that uses the account's key shares.
  *
  * The next task of the queue starts as soon as three parts allow it: the limits of its own credential, the concurrency
  * that the service has accepted so far, and the cooldown after refusals and outages. They learn from each task's outcome.
- *
- * @param windowMs the length of the "minute" of `requestsPerMinute`; tests shorten it
  */
-export function createRateLimiter(windowMs = MINUTE_MS, { now, sleep } = systemClock) {
+export function createRateLimiter({ now, sleep } = systemClock) {
 	const queue = createTaskQueue(() => wakeAt(Infinity));
-	const limits = createCredentialLimits(windowMs);
+	const limits = createCredentialLimits();
 	const concurrency = createAdaptiveConcurrency();
-	const cooldown = createCooldown(windowMs);
+	const cooldown = createCooldown();
 	let inFlight = 0;
 	let lastResponseAt = -Infinity;
 	let timer = { at: Infinity, controller: new AbortController() };

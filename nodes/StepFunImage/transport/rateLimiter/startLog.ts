@@ -1,12 +1,14 @@
+export const MINUTE_MS = 60_000;
+
 export type StartLog = ReturnType<typeof createStartLog>;
 
-/** The times of the latest requests, without those that were refused. Each is kept for at least `keepMs`. */
-export function createStartLog(keepMs: number) {
+/** The times of the latest requests, without those that were refused. Each is kept for at least two minutes. */
+export function createStartLog() {
 	const starts: number[] = [];
 	return {
 		add(at: number): void {
 			starts.push(at);
-			while (starts[0] < at - keepMs) starts.shift();
+			while (starts[0] < at - 2 * MINUTE_MS) starts.shift();
 		},
 		remove(at: number): void {
 			const index = starts.lastIndexOf(at);
