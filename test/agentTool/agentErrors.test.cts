@@ -12,12 +12,12 @@ const workflow = { node, itemIndex: 0, isTool: false };
 const refused = new RequestFailure('status', { status: 451, text: 'no' });
 const request = {
 	path: '/images/generations',
-	baseUrl: 'https://images.example/v1',
+	credential: { baseUrl: 'https://images.example/v1', redactor },
 	image: { operation: 'generate' as const, model: 'step-image-edit-2', hasInputImage: false },
 };
 
 test('An error of a tool says how to go on in its message, which is all that an agent sees', () => {
-	expect(requestError(agent, request, refused, redactor).message).toBe(
+	expect(requestError(agent, request, refused).message).toBe(
 		'Moderation refused the request: no. Change the prompt. The same request would be refused again, so the node does not repeat it.',
 	);
 	const refusal = new Refusal("'Prompt' is empty", 'Write what the image should show.');
@@ -27,7 +27,7 @@ test('An error of a tool says how to go on in its message, which is all that an 
 });
 
 test('An error of a node says how to go on once, in its description', () => {
-	const error = requestError(workflow, request, refused, redactor);
+	const error = requestError(workflow, request, refused);
 	expect(error.message).toBe('Moderation refused the request: no');
 	expect(error.description).toContain('Change the prompt.');
 });

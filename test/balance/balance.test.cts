@@ -141,7 +141,9 @@ test.each(['', 'images.example.com/v1', 'https://'])(
 );
 
 describe('Get Balance: errors mention the balance, not an image', () => {
-	const request = { path: '/accounts', baseUrl: 'https://images.example/v1' };
+	const redactor = { text: (text: string) => text, link: (link: string) => link };
+	const credential = { baseUrl: 'https://images.example/v1', redactor };
+	const request = { path: '/accounts', credential };
 	const toldOf = (...failure: ConstructorParameters<typeof RequestFailure>) => {
 		const { message, description } = explainFailure(request, new RequestFailure(...failure));
 		return `${message} ${description}`;

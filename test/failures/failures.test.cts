@@ -18,6 +18,8 @@ import { runEdit, runGenerate } from '../kit/localRuns.cts';
 /** The failure is wanted at once: no retries, no waiting. */
 const AT_ONCE = { options: { maxTries: 1, giveUpAfter: 0 } };
 
+const NO_REDACTOR = { text: (text: string) => text, link: (link: string) => link };
+
 let server: StepFunServer;
 
 // An account that is told to slow down stays slow, so every test has its own server, and with it its
@@ -389,7 +391,8 @@ describe('Failures: connections', () => {
 			code: 'EAI_AGAIN',
 			text: 'getaddrinfo EAI_AGAIN images.example.com',
 		});
-		const request = { baseUrl: 'https://images.example.com/v1', path: '/images/generations' };
+		const credential = { baseUrl: 'https://images.example.com/v1', redactor: NO_REDACTOR };
+		const request = { credential, path: '/images/generations' };
 		expect(explainFailure(request, failure).description).toMatch(
 			/^n8n cannot find the host images\.example\.com\. .* connection to the network\.$/,
 		);
@@ -404,7 +407,8 @@ describe('Failures: connections', () => {
 	])(
 		"With StepFun's services, whose credential shows no Base URL, the advice names Service: %s %j",
 		(kind, details) => {
-			const request = { baseUrl: SERVICES[0].baseUrl, path: '/images/generations' };
+			const credential = { baseUrl: SERVICES[0].baseUrl, redactor: NO_REDACTOR };
+			const request = { credential, path: '/images/generations' };
 			const { description } = explainFailure(request, new RequestFailure(kind, details));
 			expect(description).toContain('Check Service and Base URL');
 		},
@@ -709,12 +713,11 @@ describe('Failures: the announcement of StepFun', () => {
 		requestError(
 			{ node, itemIndex: 4, isTool: false },
 			{
-				baseUrl,
+				credential: { baseUrl, redactor: NO_REDACTOR },
 				path: '/images/generations',
 				image: { operation: 'generate', model: 'step-image-edit-2', hasInputImage: false },
 			},
 			failure,
-			{ text: (text) => text, link: (link) => link },
 		);
 	const withStatus = (status: number, text = '') => new RequestFailure('status', { status, text });
 

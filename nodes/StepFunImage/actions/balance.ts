@@ -64,10 +64,9 @@ export function createBalanceAction(functions: IExecuteFunctions, state: RunStat
 				});
 			} catch (error) {
 				if (!(error instanceof RequestFailure)) throw error as Error;
-				const { baseUrl, redactor } = credential;
 				throw await state.inTurn(() => {
 					state.stop.signal.throwIfAborted();
-					const shown = requestError(item, { baseUrl, path }, error, redactor);
+					const shown = requestError(item, { credential, path }, error);
 					if (!state.continueOnFail) state.stop.abort(shown);
 					return shown;
 				});

@@ -8,7 +8,6 @@ import {
 
 import { isWebAddress, MODELS_PATH } from '../catalogue/services';
 import { explainFailure } from '../errors/messages';
-import { redactFailure } from '../errors/nodeErrors';
 import type { RequestFailure } from '../errors/requestFailure';
 import { findCredentialProblem } from '../request/credentialRules';
 import { authorizationHeaders, parseCredential, type Credential } from '../transport/credential';
@@ -86,12 +85,11 @@ async function requestModels(
 }
 
 /** What failed and what to do, for the credential's dialog. The message of a failed connection contains codes. */
-function explain({ baseUrl, redactor }: Credential, failure: RequestFailure): string {
-	const request = { baseUrl, path: MODELS_PATH };
-	const { message, advice } = explainFailure(request, redactFailure(failure, redactor));
+function explain(credential: Credential, failure: RequestFailure): string {
+	const { message, advice } = explainFailure({ credential, path: MODELS_PATH }, failure);
 	const happened = failure.kind === 'connection' ? '' : `${message.replace(/\.$/, '')}. `;
 	// The user is in that credential already.
-	return redactor.link(happened + advice).replace(' in the StepFun API credential', '');
+	return (happened + advice).replace(' in the StepFun API credential', '');
 }
 
 function parse(body: unknown): unknown {

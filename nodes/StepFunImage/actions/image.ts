@@ -165,7 +165,7 @@ function endWithError(task: ImageTask, error: unknown): NodeError {
 	const image = { operation, model, hasInputImage: inputImage !== undefined };
 	const failure = error instanceof RequestFailure ? error : undefined;
 	const shown = failure
-		? requestError(item, { baseUrl: credential.baseUrl, path, image }, failure, credential.redactor)
+		? requestError(item, { credential, path, image }, failure)
 		: toNodeError(item, error);
 	if (!state.continueOnFail) state.stop.abort(shown);
 	const scopeOf = failure?.kind === 'status' && SCOPES[failure.meantStatus ?? 0];

@@ -91,8 +91,7 @@ async function listServer(
 	} catch (error) {
 		if (!(error instanceof RequestFailure)) throw error as Error;
 		const context = { node, itemIndex: 0, isTool: false };
-		const request = { baseUrl, path: MODELS_PATH };
-		const { message } = requestError(context, request, error, redactor);
+		const { message } = requestError(context, { credential, path: MODELS_PATH }, error);
 		return fail(message.replace(/\.$/, ''), error.details.status?.toString());
 	}
 }

@@ -1,12 +1,26 @@
 import { findModel, type Operation } from '../catalogue/models';
 import { hostOf, isStepFunHost } from '../catalogue/services';
-import type { FailureDetails, FailureKind, RequestFailure } from './requestFailure';
+import { RequestFailure, type FailureDetails, type FailureKind } from './requestFailure';
 import { truncate } from './truncate';
+
+/** Removes a credential's secrets from texts that are shown. */
+export interface Redactor {
+	/** For texts from a server. */
+	text(text: string): string;
+	/**
+	 * For links, and texts of the node that contain links. It keeps the values of custom headers, because a link may
+	 * contain the name of an organization, for example, and would not work without it.
+	 */
+	link(link: string): string;
+}
+
+/** The details of a failure that are links. */
+const LINKS = ['url', 'otherUrls'] satisfies Array<keyof FailureDetails> as string[];
 
 /** The details of a failed request that its message needs. */
 export interface FailedRequest {
-	/** The API's address, without the path of the operation. */
-	baseUrl: string;
+	/** The API's address, without the path of the operation, and what removes the secrets from the message. */
+	credential: { baseUrl: string; redactor: Redactor };
 	/** The operation's path, such as `/images/generations`. */
 	path: string;
 	/** Absent for a request for the account's balance, which never costs an image. */
@@ -28,6 +42,7 @@ interface Message {
 interface Facts extends FailedRequest {
 	failure: RequestFailure;
 	details: FailureDetails;
+	baseUrl: string;
 	host: string;
 }
 
@@ -325,14 +340,14 @@ const REFUSED: Entry = {
 		'Check Service and Base URL in the StepFun API credential, and the fields of the node.',
 };
 
-/**
- * Explains a failed request to the user. It quotes the server unchanged, so the caller must redact secrets first.
- */
-export function explainFailure(request: FailedRequest, failure: RequestFailure): Message {
+/** Explains a failed request to the user. Failures are redacted only here. */
+export function explainFailure(request: FailedRequest, received: RequestFailure): Message {
+	const { baseUrl, redactor } = request.credential;
+	const failure = redactFailure(received, redactor);
 	const { details } = failure;
 	const { tries = 1, earlierCharge, wasNotSent, retryAfterMs = 0 } = details;
 	const minutes = Math.round(retryAfterMs / 60_000);
-	const facts: Facts = { ...request, failure, details, host: hostOf(request.baseUrl) };
+	const facts: Facts = { ...request, failure, details, baseUrl, host: hostOf(baseUrl) };
 	const fill = (text: Text) => (typeof text === 'string' ? text : text(facts));
 	const { message, quoted, description } =
 		failure.kind === 'status' ? entryOfStatus(facts) : BY_KIND[failure.kind];
@@ -346,23 +361,34 @@ export function explainFailure(request: FailedRequest, failure: RequestFailure):
 			: `Try again later. The request was not sent${again}${earlierCharge ? '' : ', so nothing was charged'}.`;
 	const references = referencesOf(details);
 	const wasCharged = earlierCharge === 'yes' ? 'was' : 'may have been';
-	return {
-		message:
-			othersCharge === 'yes'
-				? `Not sent${again}, because the requests of this account kept failing. The last of them: ${happened}`
-				: happened,
+	const shown =
+		othersCharge === 'yes'
+			? `Not sent${again}, because the requests of this account kept failing. The last of them: ${happened}`
+			: happened;
+	const sentences = [
 		advice,
-		description: [
-			advice,
-			minutes > 1 && `The service asks to wait ${minutes} minutes.`,
-			tries > 1 && `Tried ${tries} times.`,
-			earlierCharge && request.image && `An earlier try ${wasCharged} charged.`,
-			...references.map((reference) => `${reference}.`),
-		]
-			.filter(Boolean)
-			.join(' '),
+		minutes > 1 && `The service asks to wait ${minutes} minutes.`,
+		tries > 1 && `Tried ${tries} times.`,
+		earlierCharge && request.image && `An earlier try ${wasCharged} charged.`,
+		...references.map((reference) => `${reference}.`),
+	];
+	// The server's texts are redacted by now, but some messages contain the Base URL, which may contain a password.
+	return {
+		message: redactor.link(shown),
+		advice: redactor.link(advice),
+		description: redactor.link(sentences.filter(Boolean).join(' ')),
 		references,
 	};
+}
+
+/** A copy of a failure whose texts contain no secrets. */
+function redactFailure(failure: RequestFailure, redactor: Redactor): RequestFailure {
+	const entries = Object.entries(failure.details).map(([name, value]: [string, unknown]) => {
+		if (value instanceof RequestFailure) return [name, redactFailure(value, redactor)];
+		if (typeof value !== 'string') return [name, value];
+		return [name, LINKS.includes(name) ? redactor.link(value) : redactor.text(value)];
+	});
+	return new RequestFailure(failure.kind, Object.fromEntries(entries) as FailureDetails);
 }
 
 function entryOfStatus({ failure, details, image }: Facts): Entry {

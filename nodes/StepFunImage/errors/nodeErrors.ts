@@ -7,7 +7,7 @@ import {
 
 import { explainFailure, type FailedRequest } from './messages';
 import { quantity } from './quantity';
-import { RequestFailure, type FailureDetails } from './requestFailure';
+import type { RequestFailure } from './requestFailure';
 
 /** The item that an error belongs to. */
 export interface ErrorContext {
@@ -21,22 +21,8 @@ export interface ErrorContext {
 /** The same, without an index for an error of the whole run. */
 type RunContext = Omit<ErrorContext, 'itemIndex'> & Partial<ErrorContext>;
 
-/** Removes a credential's secrets from texts that are shown. */
-export interface Redactor {
-	/** For texts from a server. */
-	text(text: string): string;
-	/**
-	 * For links, and texts of the node that contain links. It keeps the values of custom headers, because a link may
-	 * contain the name of an organization, for example, and would not work without it.
-	 */
-	link(link: string): string;
-}
-
 /** How many refused rows a message lists after the first one. */
 const MAX_SHOWN_ROWS = 10;
-
-/** The details of a failure that are links. */
-const LINKS = ['url', 'otherUrls'] satisfies Array<keyof FailureDetails> as string[];
 
 /** What to do about a failed request, without its tries and references. */
 const adviceOf = new WeakMap<Error, string>();
@@ -72,18 +58,14 @@ export function unreadableImage(detail: string): Refusal {
 	);
 }
 
-/** Turns a failed request into the error that the user reads. Failures are redacted only here. */
+/** Turns a failed request into the error that the user reads. */
 export function requestError(
 	context: ErrorContext,
 	request: FailedRequest,
 	failure: RequestFailure,
-	redactor: Redactor,
 ) {
 	const { node, itemIndex, isTool } = context;
-	const explained = explainFailure(request, redactFailure(failure, redactor));
-	// The server's texts are redacted by now, but some messages contain the Base URL, which may contain a password.
-	const message = redactor.link(explained.message);
-	const description = redactor.link(explained.description);
+	const { message, advice, description, references } = explainFailure(request, failure);
 	const httpCode = failure.httpStatus?.toString();
 	const shown = { message, description, ...(httpCode && { httpCode }) };
 	// n8n replaces a message that contains an error code such as ECONNREFUSED, so it is set afterwards. For an agent, n8n
@@ -92,20 +74,10 @@ export function requestError(
 		? Object.assign(operationError(context, message, description), { httpCode: httpCode ?? null })
 		: new NodeApiError(node, shown, { ...shown, itemIndex, level: 'warning' });
 	error.message = messageFor(context, message, description);
-	adviceOf.set(error, redactor.link(explained.advice));
+	adviceOf.set(error, advice);
 	// n8n truncates a long description in its error card, but not these lines in the card's details.
-	error.messages = explained.references;
+	error.messages = references;
 	return error;
-}
-
-/** A copy of a failure whose texts contain no secrets. */
-export function redactFailure(failure: RequestFailure, redactor: Redactor): RequestFailure {
-	const entries = Object.entries(failure.details).map(([name, value]: [string, unknown]) => {
-		if (value instanceof RequestFailure) return [name, redactFailure(value, redactor)];
-		if (typeof value !== 'string') return [name, value];
-		return [name, LINKS.includes(name) ? redactor.link(value) : redactor.text(value)];
-	});
-	return new RequestFailure(failure.kind, Object.fromEntries(entries) as FailureDetails);
 }
 
 /** The error of an item that was in progress when the user stopped the execution. */

@@ -121,8 +121,8 @@ export interface FailureDetails {
 }
 
 /**
- * A failed request. Its texts are as the server sent them and may contain secrets. nodeErrors.ts redacts them, and
- * messages.ts turns the failure into a message.
+ * A failed request. Its texts are as the server sent them and may contain secrets. messages.ts redacts them, and turns
+ * the failure into a message.
  */
 export class RequestFailure extends Error {
 	constructor(

@@ -4,7 +4,7 @@ import type { ICredentialDataDecryptedObject, IExecuteFunctions } from 'n8n-work
 import { ACCOUNT_DEFAULTS } from '../catalogue/defaults';
 import { findServerFormat, STEPFUN_FORMAT, type ServerFormat } from '../catalogue/serverFormats';
 import { CUSTOM_SERVICE, decodeUrl, hostOf } from '../catalogue/services';
-import type { Redactor } from '../errors/nodeErrors';
+import type { Redactor } from '../errors/messages';
 import type { AccountLimits } from './rateLimiter/credentialLimits';
 import { createRedactor } from './redact';
 

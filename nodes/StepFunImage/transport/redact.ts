@@ -1,4 +1,4 @@
-import type { Redactor } from '../errors/nodeErrors';
+import type { Redactor } from '../errors/messages';
 import { CUT_MARK } from '../errors/truncate';
 
 const MARK = '***';
