@@ -22,7 +22,7 @@ export async function encodeBody(
 	image: UploadFile | undefined,
 	progress: Progress,
 ): Promise<Pick<ApiRequest, 'json' | 'form'>> {
-	if (!image) return { json: fields };
+	if (!image) return { json: Buffer.from(JSON.stringify(fields)) };
 	return operation === 'edit'
 		? { form: { fields: toText(fields), fileField: INPUT_IMAGE_FIELDS.edit, file: image } }
 		: { json: await jsonWithImage(fields, image, progress) };

@@ -14,8 +14,8 @@ export interface ApiRequest {
 	method: IHttpRequestMethods;
 	/** The operation's path, relative to the Base URL, such as `/images/generations`. */
 	path: string;
-	/** The body of a JSON request, or its text. */
-	json?: Record<string, unknown> | Buffer;
+	/** The body of a JSON request. */
+	json?: Buffer;
 	/** The body of a multipart/form-data request. */
 	form?: Form;
 }
@@ -47,17 +47,12 @@ export async function sendWithKey(
 		getExecutionCancelSignal: { value: () => signal },
 	}) as IExecuteFunctions;
 	const upload = form && (await openUpload(form, progress, signal));
-	const isText = Buffer.isBuffer(json);
 	const options: IHttpRequestOptions = {
 		method,
 		url: `${credential.baseUrl}${path}${credential.query}`,
-		headers: {
-			Accept: 'application/json',
-			...(isText ? { 'Content-Type': 'application/json' } : {}),
-		},
+		headers: { Accept: 'application/json', ...(json && { 'Content-Type': 'application/json' }) },
 		// n8n declares the type of the form-data package, but its helper accepts the native one too.
 		body: (upload?.body ?? json) as IHttpRequestOptions['body'],
-		json: !upload && !isText,
 		...STREAM_RESPONSE,
 		// A redirect could carry the key to another host.
 		disableFollowRedirect: true,
