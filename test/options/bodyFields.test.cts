@@ -1,3 +1,5 @@
+import type { IDataObject } from 'n8n-workflow';
+
 import { findModel, type ModelCapabilities } from '../../nodes/StepFunImage/catalogue/models';
 import { readBodyFields } from '../../nodes/StepFunImage/request/bodyFields';
 import type { RoutedField } from '../../nodes/StepFunImage/request/routing';
@@ -26,16 +28,18 @@ function read(
 	operation: Operations = 'generate',
 	capabilities: ModelCapabilities | undefined = findModel(model)?.operations[operation],
 ) {
-	const routed = Object.entries(values).map(([apiField, value]) => ({
-		field: {
+	const { model: sentModel, ...fields } = readBodyFields(
+		Object.keys(values).map((apiField) => ({
 			...FIELDS[apiField],
 			apiField,
-			path: [apiField] as [string],
+			path: [apiField],
 			isRequired: ['prompt', 'source_weight'].includes(apiField),
-		},
-		value,
-	}));
-	const { model: sentModel, ...fields } = readBodyFields(routed, operation, model, capabilities);
+		})),
+		values as IDataObject,
+		operation,
+		model,
+		capabilities,
+	);
 	expect(sentModel).toBe(model);
 	// A field that is left out is not there at all.
 	expect(Object.values(fields)).not.toContain(undefined);

@@ -1,3 +1,5 @@
+import type { IDataObject } from 'n8n-workflow';
+
 import {
 	MODELS,
 	SEED_RANGE,
@@ -7,7 +9,7 @@ import {
 } from '../catalogue/models';
 import { Refusal } from '../errors/nodeErrors';
 import { quantity } from '../errors/quantity';
-import type { RoutedField } from './routing';
+import { valueAt, type RoutedField } from './routing';
 import type { BodyFields } from './types';
 import {
 	assertScalar,
@@ -23,12 +25,6 @@ import {
 	type EnteredValue,
 	type NumberLimits,
 } from './validators';
-
-/** A field of the API, and the user's value for it. */
-interface RoutedValue {
-	field: RoutedField;
-	value: unknown;
-}
 
 /** A value to check against the capabilities of a model. */
 interface CheckedValue extends EnteredValue, Pick<RoutedField, 'isRequired'> {
@@ -88,21 +84,23 @@ const VALIDATORS: Record<string, Validator> = {
 };
 
 /**
- * Turns the user's values into the fields to send: converts texts from expressions to numbers and booleans, leaves out
+ * Turns an item's parameters into the fields to send: converts texts from expressions to numbers and booleans, leaves out
  * unset fields, writes the size in the model's notation, and refuses what the API would refuse.
  *
  * @param capabilities what the model can do in this operation; without it, nothing is refused
  * @throws Refusal that names the field by its label
  */
 export function readBodyFields(
-	values: RoutedValue[],
+	routedFields: RoutedField[],
+	parameters: IDataObject,
 	operation: Operation,
 	model: string,
 	capabilities: ModelCapabilities | undefined,
 ): BodyFields {
 	const fields: BodyFields = { model };
-	for (const { field, value } of values) {
+	for (const field of routedFields) {
 		const { apiField, label, isRequired } = field;
+		const value = valueAt(parameters, field.path);
 		if (apiField === 'model') continue;
 		// Without a prompt, any server would make, and charge, a meaningless image.
 		if (apiField === 'prompt') readText({ label, value }, EMPTY_PROMPT_ADVICE);

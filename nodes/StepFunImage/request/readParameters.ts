@@ -60,9 +60,8 @@ export async function readImageRequests(
 	const outputOptions = readOutputOptions(item, parameters, options, format);
 	const { output, severalImagesAs } = outputOptions;
 	const additionalFields = readAdditionalBodyFields(options, operation);
-	const values = routing.fields.map((field) => ({ field, value: valueAt(parameters, field.path) }));
 	const fields: BodyFields = {
-		...readBodyFields(values, operation, model, capabilities),
+		...readBodyFields(routing.fields, parameters, operation, model, capabilities),
 		...responseFormatFor(output, format),
 	};
 	// Replaced before `encodeFields`, because some formats append settings to the prompt.
