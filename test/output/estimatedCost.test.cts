@@ -1,4 +1,5 @@
 import { toResult } from '../../nodes/StepFunImage/actions/outputItems';
+import { findOutput } from '../../nodes/StepFunImage/catalogue/outputs';
 import type { ImageRequest } from '../../nodes/StepFunImage/request/readParameters';
 import { parseCredential } from '../../nodes/StepFunImage/transport/credential';
 
@@ -9,7 +10,7 @@ const costAt = (baseUrl: string, model: string) =>
 		{ model, credential: parseCredential({ service: 'custom', baseUrl }) } as ImageRequest,
 		{ response: {}, tries: 1 },
 		{
-			output: 'url',
+			output: findOutput('url'),
 			includeInput: 'nothing',
 			severalImagesAs: 'items',
 			whenModerated: 'fail',

@@ -1,6 +1,5 @@
 import type { INodeExecutionData } from 'n8n-workflow';
 
-import { findOutput } from '../catalogue/outputs';
 import {
 	appendEarlierCharge,
 	canceledError,
@@ -15,13 +14,7 @@ import type { ItemContext } from '../request/types';
 import { estimateCost } from './costs';
 import { downloadImage } from './downloadImage';
 import { log } from './log';
-import {
-	findDifference,
-	toItems,
-	toModeratedResult,
-	toResult,
-	type ImageResult,
-} from './outputItems';
+import { toItems, toModeratedResult, toResult, type ImageResult } from './outputItems';
 import { requestImage } from './requestImage';
 import { historyOf } from './retryOnFail';
 import type { Action, ImageTask, ItemFailure, ItemOutcome, RunState } from './runState';
@@ -89,8 +82,9 @@ async function makeImage(task: ImageTask): Promise<INodeExecutionData | ItemFail
 		if (earlier instanceof RequestFailure) throw earlier;
 		const result = await obtainImage(task, earlier);
 		log(task, 'an image is done', { tries: result.tries, imagesOfThisRun: state.costs.length });
-		countDelivered(task, result);
-		return toResult(item, request, result, outputOptions);
+		const delivered = toResult(item, request, result, outputOptions);
+		countDelivered(task, result, delivered);
+		return delivered;
 	} catch (error) {
 		const failure = error instanceof RequestFailure ? error : undefined;
 		state.summary[failure?.isModerated ? 'moderated' : 'failed']++;
@@ -124,7 +118,7 @@ async function obtainImage(task: ImageTask, earlier?: ImageResult): Promise<Imag
 	try {
 		const result = (history.response = earlier ?? (await requestImage(task)));
 		const { url } = result.response;
-		if (outputOptions.output === 'url' || result.image || !url) return result;
+		if (outputOptions.output.value === 'url' || result.image || !url) return result;
 		return (history.response = { ...result, image: await downloadImage(task, url, result) });
 	} catch (error) {
 		// A link is kept, because its download can be repeated.
@@ -136,21 +130,18 @@ async function obtainImage(task: ImageTask, earlier?: ImageResult): Promise<Imag
 
 /** Counts an image and its deviations from the request, for the hint at the end of the run. */
 function countDelivered(
-	{ item, request, outputOptions, state, digests }: ImageTask,
-	result: ImageResult,
+	{ item, outputOptions, state: { summary }, digests }: ImageTask,
+	{ image, tries, response }: ImageResult,
+	{ json }: INodeExecutionData,
 ): void {
-	const { summary } = state;
-	const { image, tries } = result;
 	summary.made++;
 	if (tries > 1) summary.repeated++;
-	summary.other += result.response.others?.length ?? 0;
+	summary.other += response.others?.length ?? 0;
 	// A tool returns n8n's own link instead.
-	const wantsUrl = findOutput(outputOptions.output)?.hasUrl && !item.isTool;
-	if (wantsUrl && !result.response.url) summary.withoutLink++;
+	if (outputOptions.output.hasUrl && !item.isTool && !response.url) summary.withoutLink++;
 	if (image?.digest) digests.push(image.digest);
-	const { requestedSize, requestedSeed } = findDifference(request, result);
-	if (requestedSize) summary.otherSize++;
-	if (requestedSeed !== undefined) summary.otherSeed++;
+	if ('requestedSize' in json) summary.otherSize++;
+	if ('requestedSeed' in json) summary.otherSeed++;
 }
 
 /** Turns an error of a task into the one that the user reads, and aborts the requests that it makes pointless. */

@@ -1,6 +1,5 @@
 import type { IBinaryKeyData, IDataObject, INodeExecutionData } from 'n8n-workflow';
 
-import { findOutput } from '../catalogue/outputs';
 import type { Charge, RequestFailure } from '../errors/requestFailure';
 import type { ImageResponse } from '../image/responseFields';
 import type { StoredImage } from '../image/store';
@@ -51,12 +50,11 @@ export function toResult(
 ): INodeExecutionData {
 	const { response, traceId, tries } = result;
 	const { redactor } = request.credential;
-	const { hasFile, hasUrl, hasN8nLink: wantsN8nLink } = { ...findOutput(output) };
 	// Some servers send the image along with the link, whatever the request says.
-	const image = output === 'url' && response.url ? undefined : result.image;
+	const image = output.value === 'url' && response.url ? undefined : result.image;
 	// Others send only the image. An agent gets nothing but texts, so n8n serves a link instead.
 	const hasN8nLink =
-		wantsN8nLink ||
+		output.hasN8nLink ||
 		(isTool && response.url === undefined && 'createBinarySignedUrl' in functions.helpers);
 	// n8n cannot serve images that it keeps in memory instead of its store.
 	const link =
@@ -67,7 +65,7 @@ export function toResult(
 				)
 			: undefined;
 	const otherUrls = (response.others ?? []).filter((each) => each !== undefined);
-	const keepsFile = image !== undefined && (link === undefined || hasFile);
+	const keepsFile = image !== undefined && (link === undefined || output.hasFile);
 	return {
 		json: describeOutcome(
 			request,
@@ -80,7 +78,11 @@ export function toResult(
 				mimeType: image?.mimeType,
 				fileSize: image?.fileSize,
 				// Not left out, because the item would keep a field of this name of its input.
-				url: response.url ? redactor.link(response.url) : hasUrl && !isTool ? null : undefined,
+				url: response.url
+					? redactor.link(response.url)
+					: output.hasUrl && !isTool
+						? null
+						: undefined,
 				otherUrls: otherUrls.length > 0 ? otherUrls.map(redactor.link) : undefined,
 				link: hasN8nLink ? (link ?? null) : undefined,
 				...findDifference(request, result),
@@ -108,10 +110,7 @@ function describeOutcome(
 }
 
 /** The requested size and seed of an image as fields of its item, where they differ from what came. */
-export function findDifference(
-	{ expectedSize, seed }: ImageRequest,
-	{ image, response }: ImageResult,
-) {
+function findDifference({ expectedSize, seed }: ImageRequest, { image, response }: ImageResult) {
 	const hasOtherSize =
 		expectedSize &&
 		image &&

@@ -1,4 +1,4 @@
-interface OutputForm {
+export interface OutputForm {
 	name: string;
 	value: 'file' | 'url' | 'fileAndUrl' | 'fileAndN8nLink' | 'n8nLink';
 	description: string;
@@ -55,7 +55,7 @@ export function outputsWithout(property: 'hasFile' | 'hasUrl' | 'hasN8nLink'): O
 	return OUTPUTS.filter((output) => !output[property]).map(({ value }) => value);
 }
 
-/** Finds an output by its value. Returns `undefined` for an unknown value. */
-export function findOutput(value: string): OutputForm | undefined {
-	return OUTPUTS.find((output) => output.value === value);
+/** Finds an output by its value. */
+export function findOutput(value: Output): OutputForm {
+	return OUTPUTS.find((output) => output.value === value) as OutputForm;
 }

@@ -6,7 +6,7 @@ import {
 	MAX_IMAGES_PER_INPUT,
 	RETRY_DEFAULTS,
 } from '../catalogue/defaults';
-import { findOutput, OUTPUTS, type Output } from '../catalogue/outputs';
+import { findOutput, OUTPUTS, type OutputForm } from '../catalogue/outputs';
 import type { ServerFormat } from '../catalogue/serverFormats';
 import { Refusal } from '../errors/nodeErrors';
 import type { ItemContext } from './types';
@@ -116,20 +116,19 @@ function readOption<T extends string>(label: string, value: unknown, choices: re
 	return isUnset(value) ? choices[0] : readChoice({ label, value }, choices);
 }
 
-function readOutput(item: ItemContext, value: unknown, format: ServerFormat): Output {
+function readOutput(item: ItemContext, value: unknown, format: ServerFormat): OutputForm {
 	const choices = OUTPUTS.map((each) => each.value);
-	const output = readChoice({ label: 'Output', value }, choices);
-	const { name, hasUrl, hasN8nLink } = { ...findOutput(output) };
-	if (hasUrl && !format.hasLinks) {
+	const output = findOutput(readChoice({ label: 'Output', value }, choices));
+	if (output.hasUrl && !format.hasLinks) {
 		// An agent's tool returns links by default. If the server has none, n8n can serve them.
-		if (item.isTool) return 'n8nLink';
+		if (item.isTool) return findOutput('n8nLink');
 		throw new Refusal(
-			`'Output' is '${name}', but ${format.name} servers return no links`,
+			`'Output' is '${output.name}', but ${format.name} servers return no links`,
 			"Choose 'Image File', or 'Temporary Link' for a link that n8n serves.",
 		);
 	}
 	// n8n 1.85 has no such helper.
-	if (hasN8nLink && !('createBinarySignedUrl' in item.functions.helpers)) {
+	if (output.hasN8nLink && !('createBinarySignedUrl' in item.functions.helpers)) {
 		throw new Refusal(
 			"'Temporary Link' needs a newer n8n",
 			'This n8n cannot serve links to its files. Update n8n, or choose another Output.',
@@ -151,8 +150,8 @@ function readLinkLifetime(parameters: IDataObject): string {
 }
 
 /** Reads the name of the binary field for an image. */
-export function readOutputField(value: unknown, output: Output): string {
-	if (!findOutput(output)?.hasFile) return FALLBACK_FIELD;
+export function readOutputField(value: unknown, { hasFile }: OutputForm): string {
+	if (!hasFile) return FALLBACK_FIELD;
 	const field = readText(
 		{ label: 'Put Output File in Field', value },
 		'Enter a name for the binary field of the image, such as data.',

@@ -8,7 +8,7 @@ import {
 	type ModelCapabilities,
 	type Operation,
 } from '../catalogue/models';
-import { findOutput, type Output } from '../catalogue/outputs';
+import type { OutputForm } from '../catalogue/outputs';
 import type { ServerFormat } from '../catalogue/serverFormats';
 import { Refusal } from '../errors/nodeErrors';
 import { descriptiveName, safeName } from '../image/fileName';
@@ -132,8 +132,8 @@ function valueOfLocator(field: unknown): unknown {
 }
 
 /** The `response_format` for an output, if the server accepts it. */
-function responseFormatFor(output: Output, { responseFormats }: ServerFormat): BodyFields {
-	const wanted = findOutput(output)?.hasUrl ? 'url' : 'b64_json';
+function responseFormatFor({ hasUrl }: OutputForm, { responseFormats }: ServerFormat): BodyFields {
+	const wanted = hasUrl ? 'url' : 'b64_json';
 	return responseFormats.includes(wanted) ? { response_format: wanted } : {};
 }
 
