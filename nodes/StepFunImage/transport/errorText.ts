@@ -19,28 +19,25 @@ const MESSAGE_IN_TEXT = /"(?:message|msg|detail|error)"\s*:\s*("(?:[^"\\]|\\.)*"
 const UNPRINTABLE = /[\s\p{Cc}\u202a-\u202e\u2066-\u2069]+/gu;
 
 /**
- * Finds the server's own message in the body of an error: JSON of several shapes, HTML or plain text, which may end too
- * early.
+ * Finds the server's own message and codes in the body of an error: JSON of several shapes, HTML or plain text, which may
+ * end too early.
  *
- * @returns at most 300 characters in one line
+ * @returns at most 300 characters in one line, and the codes: mostly a code, such as `insufficient_quota`, and a type
  */
-export function errorText(body: string): string {
+export function readError(body: string): { text: string; errorCodes: string[] } {
 	const text = body.replace(/^\uFEFF/, '').trim();
-	return inOneLine(/^[{["]/.test(text) ? messageInJson(text) : textOfPage(text));
+	const json = jsonParse<unknown>(text, { fallbackValue: null });
+	const message = json === null ? messageInText(text) : (findMessage(json) ?? text);
+	return { text: inOneLine(message), errorCodes: errorCodesIn(json) };
 }
 
-/** Finds the server's own message in the parsed JSON of a response, as `errorText` does. */
+/** Finds the server's own message in the parsed JSON of a response, as `readError` does. */
 export function errorTextIn(value: unknown): string | undefined {
 	const message = findMessage(value);
 	return message && inOneLine(message);
 }
 
-/** Finds the service's own codes in the body of an error: mostly its code, such as `insufficient_quota`, and its type. */
-export function errorCodes(body: string): string[] {
-	return errorCodesIn(jsonParse<unknown>(body, { fallbackValue: null }));
-}
-
-/** Finds the service's own codes in the parsed JSON of a response, as `errorCodes` does. */
+/** Finds the service's own codes in the parsed JSON of a response, as `readError` does. */
 export function errorCodesIn(value: unknown, depth = 0): string[] {
 	if (typeof value === 'string') {
 		return value.slice(0, MAX_SEARCHED_CHARACTERS).match(CODES_IN_MESSAGE) ?? [];
@@ -57,9 +54,9 @@ function inOneLine(message: string): string {
 	return truncate(message.replace(UNPRINTABLE, ' ').trim());
 }
 
-function messageInJson(text: string): string {
-	const parsed = jsonParse<unknown>(text, { fallbackValue: null });
-	if (parsed !== null) return findMessage(parsed) ?? text;
+/** The message in a text that is not JSON, or that is JSON without its end. */
+function messageInText(text: string): string {
+	if (!/^[{["]/.test(text)) return textOfPage(text);
 	const [, quoted] = MESSAGE_IN_TEXT.exec(text) ?? [];
 	return quoted === undefined ? text : jsonParse(quoted, { fallbackValue: quoted.slice(1) });
 }

@@ -1,7 +1,7 @@
 import type { IExecuteFunctions, IN8nHttpFullResponse } from 'n8n-workflow';
 
 import { RequestFailure } from '../errors/requestFailure';
-import { errorCodes, errorText } from './errorText';
+import { readError } from './errorText';
 import { toRequestFailure } from './networkFailure';
 import {
 	toServerTimeout,
@@ -92,8 +92,7 @@ export function toStatusFailure(
 	const serversTime = Date.parse(String(headers.date));
 	return new RequestFailure('status', {
 		status,
-		text: errorText(beginning),
-		errorCodes: errorCodes(beginning),
+		...readError(beginning),
 		// Some APIs describe their errors in XML.
 		isPage: /^\s*<(?!\?xml|Error)/i.test(beginning),
 		// xAI charges images that its moderation withholds.
