@@ -2,9 +2,9 @@ import type { IDataObject } from 'n8n-workflow';
 
 import { findModel, type ModelCapabilities } from '../../nodes/StepFunImage/catalogue/models';
 import { readBodyFields } from '../../nodes/StepFunImage/request/bodyFields';
-import type { RoutedField } from '../../nodes/StepFunImage/request/routing';
+import type { Field } from '../../nodes/StepFunImage/request/routing';
 
-const FIELDS: { [apiField: string]: Pick<RoutedField, 'label' | 'type'> } = {
+const FIELDS: { [apiField: string]: Pick<Field, 'label' | 'type'> } = {
 	model: { label: 'Model', type: 'options' },
 	prompt: { label: 'Prompt', type: 'string' },
 	size: { label: 'Size', type: 'options' },
@@ -16,7 +16,7 @@ const FIELDS: { [apiField: string]: Pick<RoutedField, 'label' | 'type'> } = {
 	source_weight: { label: 'Source Weight', type: 'number' },
 	style: { label: 'Style', type: 'string' },
 	// A name that every object has.
-	toString: { label: 'To String', type: 'string' as RoutedField['type'] },
+	toString: { label: 'To String', type: 'string' as Field['type'] },
 };
 
 type Operations = 'generate' | 'edit' | 'imageToImage';

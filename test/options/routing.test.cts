@@ -45,7 +45,7 @@ describe('Routing: fields', () => {
 			field('empty', { routing: {} }),
 			field('nameless', { routing: { send: { type: 'body' } } }),
 		]);
-		expect(fields).toEqual([]);
+		expect(fields.map(({ apiField }) => apiField)).toEqual(Array(4).fill(undefined));
 		expect(operations.size).toBe(0);
 	});
 
@@ -55,7 +55,9 @@ describe('Routing: fields', () => {
 			field('group', { type: 'multiOptions', options: [field('cfg', sent('cfg_scale'))] }),
 		]);
 		expect(fields.map(({ path, apiField }) => [path, apiField])).toEqual([
+			[['options'], undefined],
 			[['options', 'steps'], 'steps'],
+			[['group'], undefined],
 		]);
 	});
 
@@ -68,6 +70,7 @@ describe('Routing: fields', () => {
 		]);
 		expect(fields.map(({ path, label }) => [path, label])).toEqual([
 			[['size'], 'Size'],
+			[['options'], 'OPTIONS'],
 			[['options', 'size'], 'SIZE'],
 			[['optionssize'], 'OPTIONSSIZE'],
 		]);

@@ -123,7 +123,9 @@ function outputs(): string {
 /** What the server formats differ in, with a column for each. */
 function formats(): string {
 	const { fields } = readRouting(new StepFunImage().description.properties);
-	const settings = fields.filter(({ path: [place] }) => place === 'options');
+	const settings = fields.flatMap(({ path: [place], label, apiField }) =>
+		place === 'options' && apiField ? [{ label, apiField }] : [],
+	);
 	const row = (title: string, cell: (format: ServerFormat) => string) => [
 		title,
 		...SERVER_FORMATS.map(cell),

@@ -3,7 +3,7 @@ import {
 	findServerFormat,
 	type ServerFormat,
 } from '../../nodes/StepFunImage/catalogue/serverFormats';
-import type { RoutedField } from '../../nodes/StepFunImage/request/routing';
+import type { Field } from '../../nodes/StepFunImage/request/routing';
 import {
 	assertOperation,
 	randomSeed,
@@ -15,7 +15,7 @@ import type { BodyFields } from '../../nodes/StepFunImage/request/types';
 const LABELS = [
 	{ apiField: 'cfg_scale', label: 'CFG Scale' },
 	{ apiField: 'steps', label: 'Steps' },
-] as RoutedField[];
+] as Field[];
 
 const refusal = (message: string, description: string) =>
 	expect.objectContaining({ message, description }) as Error;

@@ -9,7 +9,7 @@ import {
 } from '../catalogue/models';
 import { Refusal } from '../errors/nodeErrors';
 import { quantity } from '../errors/quantity';
-import { valueAt, type RoutedField } from './routing';
+import { valueAt, type Field } from './routing';
 import type { BodyFields } from './types';
 import {
 	assertScalar,
@@ -27,7 +27,7 @@ import {
 } from './validators';
 
 /** A value to check against the capabilities of a model. */
-interface CheckedValue extends EnteredValue, Pick<RoutedField, 'isRequired'> {
+interface CheckedValue extends EnteredValue, Pick<Field, 'isRequired'> {
 	operation: Operation;
 	model: string;
 	capabilities: ModelCapabilities;
@@ -40,7 +40,7 @@ const EMPTY_PROMPT_ADVICE =
 	'Write what the image should show. If the prompt comes from an expression, check that this item has the field.';
 
 /** Only options can be removed. */
-const advise = ({ label, isRequired }: Pick<RoutedField, 'label' | 'isRequired'>, effect: string) =>
+const advise = ({ label, isRequired }: Pick<Field, 'label' | 'isRequired'>, effect: string) =>
 	`Change '${label}'${isRequired ? '' : `, or remove the option ${effect}`}.`;
 
 const adviceFor = (checked: CheckedValue) =>
@@ -91,17 +91,17 @@ const VALIDATORS: Record<string, Validator> = {
  * @throws Refusal that names the field by its label
  */
 export function readBodyFields(
-	routedFields: RoutedField[],
+	panelFields: Field[],
 	parameters: IDataObject,
 	operation: Operation,
 	model: string,
 	capabilities: ModelCapabilities | undefined,
 ): BodyFields {
 	const fields: BodyFields = { model };
-	for (const field of routedFields) {
+	for (const field of panelFields) {
 		const { apiField, label, isRequired } = field;
+		if (apiField === undefined || apiField === 'model') continue;
 		const value = valueAt(parameters, field.path);
-		if (apiField === 'model') continue;
 		// Without a prompt, any server would make, and charge, a meaningless image.
 		if (apiField === 'prompt') readText({ label, value }, EMPTY_PROMPT_ADVICE);
 		const isChecked = capabilities && Object.hasOwn(VALIDATORS, apiField);
@@ -118,7 +118,7 @@ export function readBodyFields(
  * Converts a value to the declared type of its field, because "8" and 8 differ in JSON. Other texts in such fields,
  * such as "auto", may have a meaning on the server; values that no server understands are refused.
  */
-function toDeclaredType(field: RoutedField, value: unknown): unknown {
+function toDeclaredType(field: Field, value: unknown): unknown {
 	const { label, type } = field;
 	if (type !== 'number' && type !== 'boolean') {
 		assertScalar({ label, value });

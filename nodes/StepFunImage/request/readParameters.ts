@@ -111,9 +111,14 @@ export async function readImageRequests(
 	return { requests, outputOptions, maxImagesPerRun };
 }
 
+/** The types of the fields that contain text. */
+const TEXT_TYPES = ['string', 'json', 'resourceLocator'];
+
 /** Refuses an expression in a field that is set to Fixed: n8n would send the braces instead of resolving it. */
-function assertNoUnresolvedExpressions({ node }: ItemContext, { textFields }: Routing): void {
-	for (const { label, path } of textFields) {
+function assertNoUnresolvedExpressions({ node }: ItemContext, { fields }: Routing): void {
+	for (const { label, path, type } of fields) {
+		// An agent may read braces in the description of its tool.
+		if (!TEXT_TYPES.includes(type) || path[0] === 'toolDescription') continue;
 		const value = valueOfLocator(valueAt(node.parameters, path));
 		if (typeof value !== 'string' || value.startsWith('=')) continue;
 		const start = value.indexOf('{{');

@@ -6,18 +6,14 @@ import type {
 } from 'n8n-workflow';
 
 /** A field of the panel. */
-interface Field {
+export interface Field {
 	/** The path of the value in the parameters: the field's name, after that of its collection if it is in one. */
 	path: string[];
 	label: string;
-}
-
-/** A field of the panel that sets a field of the API. */
-export interface RoutedField extends Field {
-	/** The field of the API. */
-	apiField: string;
 	type: INodeProperties['type'];
 	isRequired: boolean;
+	/** The field of the API that it sets, if it sets one. */
+	apiField?: string;
 }
 
 /** The method and path that the node's properties declare for an operation. */
@@ -28,26 +24,19 @@ interface RoutedOperation {
 
 export type Routing = ReturnType<typeof readRouting>;
 
-/** The types of the fields that contain text. */
-const TEXT_TYPES = ['string', 'json', 'resourceLocator'];
-
 /**
  * Reads the routing from the node's own properties: each field declares the field of the API that it sets
  * (`routing.send`), and each operation its method and path (`routing.request`).
  */
 export function readRouting(properties: INodeProperties[]) {
-	const fields = new Map<string, RoutedField>();
-	const textFields: Field[] = [];
+	const fields = new Map<string, Field>();
 	const operations = new Map<string, RoutedOperation>();
 	const addField = (property: INodeProperties, ...path: string[]) => {
 		const { displayName: label, type, required, routing } = property;
-		// An agent may read braces in the description of its tool.
-		const isForUser = property.name !== 'toolDescription';
-		if (isForUser && TEXT_TYPES.includes(type)) textFields.push({ path, label });
-		const { type: place, property: apiField } = routing?.send ?? {};
-		if (place !== 'body' || apiField === undefined) return;
+		const { type: place, property: name } = routing?.send ?? {};
+		const apiField = place === 'body' ? name : undefined;
 		// The panel has several variants of some fields, for models with different limits.
-		fields.set(path.join('.'), { path, label, apiField, type, isRequired: required === true });
+		fields.set(path.join('.'), { path, label, type, isRequired: required === true, apiField });
 	};
 
 	for (const property of properties) {
@@ -64,7 +53,7 @@ export function readRouting(properties: INodeProperties[]) {
 			operations.set(`${String(resource)} ${value}`, { method, path: url });
 		}
 	}
-	return { fields: [...fields.values()], textFields, operations };
+	return { fields: [...fields.values()], operations };
 }
 
 /** Finds an operation by its resource and name, such as `image generate`. */

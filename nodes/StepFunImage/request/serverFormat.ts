@@ -6,7 +6,7 @@ import {
 } from '../catalogue/models';
 import { COMMON_FIELDS, type ServerFormat } from '../catalogue/serverFormats';
 import { Refusal } from '../errors/nodeErrors';
-import type { RoutedField } from './routing';
+import type { Field } from './routing';
 import type { BodyFields } from './types';
 import { parseSize } from './validators';
 
@@ -34,7 +34,7 @@ export function assertOperation(format: ServerFormat, operation: Operation): voi
 export function encodeFields(
 	format: ServerFormat,
 	fields: BodyFields,
-	labels: RoutedField[],
+	labels: Field[],
 	additional: BodyFields = {},
 ): BodyFields {
 	const body: BodyFields = {};
