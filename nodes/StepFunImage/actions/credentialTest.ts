@@ -77,7 +77,8 @@ async function requestModels(
 		const text = typeof body === 'object' ? JSON.stringify(body) : String(body ?? '');
 		throw toStatusFailure(response, text);
 	}
-	return modelEntries(parse(body))
+	const json = typeof body === 'string' ? jsonParse<unknown>(body, { fallbackValue: null }) : body;
+	return modelEntries(json)
 		? passed('Connection successful!')
 		: failed(
 				'The server responds, but not as an image API: there is no list of models at this address. Check Service and Base URL; the Base URL usually ends in /v1.',
@@ -90,10 +91,6 @@ function explain(credential: Credential, failure: RequestFailure): string {
 	const happened = failure.kind === 'connection' ? '' : `${message.replace(/\.$/, '')}. `;
 	// The user is in that credential already.
 	return (happened + advice).replace(' in the StepFun API credential', '');
-}
-
-function parse(body: unknown): unknown {
-	return typeof body === 'string' ? jsonParse<unknown>(body, { fallbackValue: null }) : body;
 }
 
 function passed(message: string): INodeCredentialTestResult {

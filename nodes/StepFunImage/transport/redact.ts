@@ -54,15 +54,14 @@ export function createRedactor(secrets: string[], headerValues: string[]): Redac
 
 function createRedaction(values: string[]): (text: string) => string {
 	const spellings = new Set(values.map((value) => value.trim()).flatMap(spellingsOf));
-	const partsByLength = new Map<number, Set<string>>();
+	const parts = new Set<string>();
 	for (const spelling of spellings) {
 		const length = Math.min(MIN_MATCH_LENGTH, spelling.length);
-		const parts = partsByLength.get(length) ?? new Set();
 		for (let start = 0; start + length <= spelling.length; start++) {
 			parts.add(spelling.slice(start, start + length));
 		}
-		partsByLength.set(length, parts);
 	}
+	const lengths = new Set([...parts].map(({ length }) => length));
 	if (spellings.size === 0) return (text) => text;
 
 	return (text) => {
@@ -70,7 +69,7 @@ function createRedaction(values: string[]): (text: string) => string {
 		const isSecret = new Array<boolean>(text.length).fill(false);
 		const markParts = ({ text: read, positions }: ReadText) => {
 			const lowerCase = toLowerCase(read);
-			for (const [length, parts] of partsByLength) {
+			for (const length of lengths) {
 				for (let start = 0; start + length <= lowerCase.length; start++) {
 					const isPart = parts.has(lowerCase.slice(start, start + length));
 					if (isPart) isSecret.fill(true, positions[start], positions[start + length]);
