@@ -50,7 +50,7 @@ export function createBalanceAction(functions: IExecuteFunctions, state: RunStat
 	});
 
 	return async (item, read) => {
-		const { parameters, credential } = await read();
+		const { parameters, credential } = await read(item.itemIndex);
 		assertCredential(credential);
 		const options = (parameters.options ?? {}) as IDataObject;
 		const includeInput = readIncludeInput(item, options);

@@ -35,7 +35,7 @@ export function createImageAction(state: RunState): Action {
 	const { routing, cancelSignal, planned: plans } = state;
 	return async (item, read) => {
 		const plan = async () => {
-			const { parameters, credential } = await read();
+			const { parameters, credential } = await read(item.itemIndex);
 			return await readImageRequests(item, parameters, routing, credential, cancelSignal);
 		};
 		const planned = (plans[item.itemIndex] ??= await plan());

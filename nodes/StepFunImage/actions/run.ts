@@ -17,13 +17,12 @@ import {
 } from '../errors/nodeErrors';
 import { readIncludeInput } from '../request/options';
 import type { ItemContext } from '../request/types';
-import { readCredential, type Credential } from '../transport/credential';
 import { wait, yieldToEventLoop } from '../transport/wait';
 import { createBalanceAction } from './balance';
 import { describeCosts } from './costs';
 import { createImageAction } from './image';
 import { mergeInput, withoutOutcome } from './outputItems';
-import { createParameterReader } from './parameters';
+import { createItemReader } from './itemReader';
 import { forgetToolCall, triesOf } from './retryOnFail';
 import {
 	createRunState,
@@ -115,17 +114,13 @@ async function prepareAll(
 	action: Action,
 	{ cancelSignal, summary }: RunState,
 ): Promise<PreparedItem[]> {
-	const readParameters = createParameterReader(functions);
-	const credentials = new Map<string, Credential>();
+	const read = createItemReader(functions);
 	const limit = pLimit(MAX_CONCURRENT_PREPARATIONS);
 	const prepare = async (item: ItemContext): Promise<PreparedItem> => {
 		await yieldToEventLoop();
 		try {
 			cancelSignal.throwIfAborted();
-			return await action(item, async () => ({
-				parameters: readParameters(item.itemIndex),
-				credential: await readCredential(functions, item.itemIndex, credentials),
-			}));
+			return await action(item, read);
 		} catch (error) {
 			summary.refused++;
 			const refusal = toShownError(item, error, cancelSignal);

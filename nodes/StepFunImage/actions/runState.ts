@@ -1,9 +1,4 @@
-import type {
-	IDataObject,
-	IExecuteFunctions,
-	INodeExecutionData,
-	INodeProperties,
-} from 'n8n-workflow';
+import type { IExecuteFunctions, INodeExecutionData, INodeProperties } from 'n8n-workflow';
 import pLimit, { type LimitFunction } from 'p-limit';
 
 import type { NodeError } from '../errors/nodeErrors';
@@ -11,10 +6,10 @@ import type { OutputOptions } from '../request/options';
 import type { ImageRequest } from '../request/readParameters';
 import { readRouting } from '../request/routing';
 import type { ItemContext } from '../request/types';
-import type { Credential } from '../transport/credential';
 import { yieldToEventLoop } from '../transport/wait';
 import type { Cost } from './costs';
 import { memoize } from './memoize';
+import type { ItemReader } from './itemReader';
 import type { History, Tries } from './retryOnFail';
 
 /** The concurrent downloads of one run. */
@@ -24,13 +19,8 @@ const MAX_CONCURRENT_INPUT_IMAGES = 8;
 
 /**
  * Reads and checks an item's parameters, and refuses invalid ones. Nothing is sent before all items are checked.
- *
- * @param read reads the parameters and the credential
  */
-export type Action = (
-	item: ItemContext,
-	read: () => Promise<{ parameters: IDataObject; credential: Credential }>,
-) => Promise<PreparedItem>;
+export type Action = (item: ItemContext, read: ItemReader) => Promise<PreparedItem>;
 
 /** An item whose parameters have been checked. */
 export interface PreparedItem {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { ICredentialDataDecryptedObject, IExecuteFunctions } from 'n8n-workflow';
+import type { ICredentialDataDecryptedObject } from 'n8n-workflow';
 
 import { ACCOUNT_DEFAULTS } from '../catalogue/defaults';
 import { findServerFormat, STEPFUN_FORMAT, type ServerFormat } from '../catalogue/serverFormats';
@@ -50,25 +50,6 @@ export interface Credential extends Authorization {
 	/** Identifies credentials whose requests fail in the same way: a hash of the address, the key and the headers. */
 	scopeId: string;
 	redactor: Redactor;
-}
-
-/**
- * Reads the credential of an item.
- *
- * @param cache the credentials of this run so far. The credential's expressions may give each item other values, so
- * this function asks n8n for every item, but most of the copies are equal.
- * @throws n8n's error if there is no credential
- */
-export async function readCredential(
-	functions: IExecuteFunctions,
-	itemIndex: number,
-	cache: Map<string, Credential>,
-): Promise<Credential> {
-	const fields = await functions.getCredentials(CREDENTIAL_TYPE, itemIndex);
-	const id = JSON.stringify(fields);
-	const credential = cache.get(id) ?? parseCredential(fields);
-	cache.set(id, credential);
-	return credential;
 }
 
 /**
