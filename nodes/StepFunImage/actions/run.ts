@@ -8,10 +8,10 @@ import pLimit from 'p-limit';
 
 import {
 	appendDiscardedImages,
-	appendRefusedRows,
 	canceledError,
 	errorItem,
 	Refusal,
+	refusedRowsError,
 	toNodeError,
 	type NodeError,
 } from '../errors/nodeErrors';
@@ -144,18 +144,8 @@ function findRefusal(
 ): NodeError | undefined {
 	if (continueOnFail || items.length === 0) return imageLimitError(items, prepared);
 	if (cancelSignal.aborted) return canceledError(items[0]);
-	return refusedRowsError(prepared, costs.length === 0) ?? imageLimitError(items, prepared);
-}
-
-/** One error for all refused rows, so that the user can correct them together. */
-function refusedRowsError(prepared: PreparedItem[], isFree: boolean): NodeError | undefined {
-	const refused = prepared.flatMap(({ refusal: error }, index) =>
-		error ? [{ row: index + 1, error }] : [],
-	);
-	if (refused.length === 0) return undefined;
-	const [{ row, error }, ...others] = refused;
-	if (prepared.length > 1) appendRefusedRows(error, row, prepared.length, others, isFree);
-	return error;
+	const refusals = prepared.map(({ refusal }) => refusal);
+	return refusedRowsError(refusals, costs.length === 0) ?? imageLimitError(items, prepared);
 }
 
 /** The error for a run that would make more images than the user allows. */

@@ -143,17 +143,20 @@ export function appendEarlierCharge(error: NodeError, was: 'was' | 'may have bee
 }
 
 /**
- * Adds to the error of the first refused row its number, that of all rows, and the other refused rows.
+ * One error for all refused rows, so that the user can correct them together: that of the first one, with the numbers of
+ * the rows and the errors of the others.
  *
+ * @param refusals the error of each row, `undefined` if the row is valid
  * @param isFree whether no earlier try of the run has sent anything
  */
-export function appendRefusedRows(
-	error: NodeError,
-	row: number,
-	rows: number,
-	others: Array<{ row: number; error: NodeError }>,
+export function refusedRowsError(
+	refusals: Array<NodeError | undefined>,
 	isFree: boolean,
-): void {
+): NodeError | undefined {
+	const rows = refusals.length;
+	const refused = refusals.flatMap((error, index) => (error ? [{ row: index + 1, error }] : []));
+	if (refused.length === 0 || rows === 1) return refused[0]?.error;
+	const [{ row, error }, ...others] = refused;
 	// Keeps the index out of the editor, which counts items from 0 and would append "[item 1]" to a message about row 2.
 	Object.defineProperty(error.context, 'itemIndex', { enumerable: false });
 	const { message, description } = error;
@@ -162,7 +165,7 @@ export function appendRefusedRows(
 	const advice = description && !isForAll ? `Row ${row}: ${description}` : description;
 	error.description = [advice, isFree && 'Nothing was sent.'].filter(Boolean).join(' ');
 	error.message = `Row ${row} of ${rows}: ${message}`;
-	if (others.length === 0) return;
+	if (others.length === 0) return error;
 	const shown = others.slice(0, MAX_SHOWN_ROWS);
 	const listed = [...new Set(shown.map((other) => other.error.message))].map((text) => {
 		const numbers = shown.filter((other) => other.error.message === text).map((other) => other.row);
@@ -173,6 +176,7 @@ export function appendRefusedRows(
 	if (hidden > 0) listed.push(`and ${hidden} more`);
 	const more = quantity(others.length, 'more row');
 	error.message = `${error.message.replace(/\.$/, '')}. ${more}: ${listed.join('; ')}.`;
+	return error;
 }
 
 /** The message, with the description for an AI agent, to which n8n shows only the message. */
