@@ -6,16 +6,12 @@ const MAX_BLOCKING_MS = 10;
 /** Waits, and rejects with the signal's reason if the signal aborts. The `sleep` of older n8n releases accepts none. */
 export async function wait(milliseconds: number, signal?: AbortSignal): Promise<void> {
 	signal?.throwIfAborted();
-	let stop = () => {};
-	const stopped = new Promise<never>((_resolve, reject) => {
-		stop = () => reject(signal?.reason as Error);
-		signal?.addEventListener('abort', stop);
+	await new Promise<void>((resolve, reject) => {
+		const stop = () => reject(signal?.reason as Error);
+		signal?.addEventListener('abort', stop, { once: true });
+		const end = () => signal?.removeEventListener('abort', stop);
+		void sleep(milliseconds, signal).then(resolve, stop).finally(end);
 	});
-	try {
-		await Promise.race([sleep(milliseconds, signal), stopped]);
-	} finally {
-		signal?.removeEventListener('abort', stop);
-	}
 }
 
 let yieldedAt = performance.now();
@@ -31,11 +27,9 @@ let pendingYield: Promise<void> | undefined;
  */
 export async function yieldToEventLoop(): Promise<void> {
 	if (performance.now() - yieldedAt < MAX_BLOCKING_MS) return;
-	await (pendingYield ??= yieldOnce());
-}
-
-async function yieldOnce(): Promise<void> {
-	await sleep(0);
-	yieldedAt = performance.now();
-	pendingYield = undefined;
+	pendingYield ??= sleep(0).then(() => {
+		yieldedAt = performance.now();
+		pendingYield = undefined;
+	});
+	await pendingYield;
 }
