@@ -24,7 +24,7 @@ export async function encodeBody(
 ): Promise<Pick<ApiRequest, 'json' | 'form'>> {
 	if (!image) return { json: Buffer.from(JSON.stringify(fields)) };
 	return operation === 'edit'
-		? { form: { fields: toText(fields), fileField: INPUT_IMAGE_FIELDS.edit, file: image } }
+		? { form: { fields, fileField: INPUT_IMAGE_FIELDS.edit, file: image } }
 		: { json: await jsonWithImage(fields, image, progress) };
 }
 
@@ -53,13 +53,4 @@ async function jsonWithImage(
 	append(incomplete.toString('base64'));
 	append(end);
 	return body;
-}
-
-function toText(fields: BodyFields): Record<string, string> {
-	return Object.fromEntries(
-		Object.entries(fields).map(([name, value]) => [
-			name,
-			typeof value === 'object' ? JSON.stringify(value) : String(value),
-		]),
-	);
 }

@@ -14,7 +14,7 @@ export interface UploadFile {
 
 /** The body of a multipart/form-data request. */
 export interface Form {
-	fields: Record<string, string>;
+	fields: Record<string, unknown>;
 	fileField: string;
 	file: UploadFile;
 }
@@ -104,7 +104,9 @@ export async function openUpload(
 	}
 
 	const body = new FormData();
-	for (const [name, value] of Object.entries(fields)) body.append(name, value);
+	for (const [name, value] of Object.entries(fields)) {
+		body.append(name, typeof value === 'object' ? JSON.stringify(value) : String(value));
+	}
 	const streamed = new File([], file.name, { type: file.mimeType });
 	// n8n's HTTP client uses only the size and the stream of a file.
 	Object.defineProperties(streamed, { size: { value: file.size }, stream: { value: stream } });
