@@ -187,6 +187,22 @@ describe('Edit: the input field', () => {
 		);
 	});
 
+	test('Edit sends an image whole that is in memory as Base64 in lines, as code may write it', async () => {
+		const image = await pngOfBytes(300_000);
+		const data = {
+			data: image.toString('base64').replace(/.{76}/g, '$&\r\n'),
+			mimeType: 'image/png',
+		};
+		const { error } = await runEdit(
+			server,
+			[{ json: {}, binary: { data } }],
+			{},
+			{ binaryMode: 'default' },
+		);
+		expect(error?.message).toBeUndefined();
+		expect(server.requests[0].file?.bytes.equals(image)).toBe(true);
+	});
+
 	test('An expression may give Edit the file itself, also from an earlier node', async () => {
 		const image = await inputImage(70, 50);
 		const { error } = await runEdit(server, [await itemWithFile(image)], {
