@@ -1,4 +1,5 @@
 import { runGenerate } from '../kit/localRuns.cts';
+import { SIGNS_LINKS } from '../kit/n8nDifferences.cts';
 import { startStepFunServer, type StepFunServer } from '../stepfun-server/server.cts';
 
 let server: StepFunServer;
@@ -31,6 +32,21 @@ describe('When Moderated', () => {
 		expect(items[0].json).toMatchObject({ finishReason: 'refused', charged: false });
 		expect(items[0].json.moderation).toEqual(expect.stringMatching(/.+/));
 		expect(items[0].pairedItem).toEqual({ item: 0 });
+	});
+
+	test.each<[string, object]>([
+		['url', { url: null, link: '/row' }],
+		...(SIGNS_LINKS
+			? [['fileAndN8nLink', { url: 'https://shop.example', link: null }] as [string, object]]
+			: []),
+		['file', { url: 'https://shop.example', link: '/row' }],
+	])('With the output %s, the item has the links %j', async (output, links) => {
+		const { items } = await runGenerate(
+			server,
+			{ ...passOn, output, prompt: 'a forbidden-451 thing' },
+			{ items: [{ url: 'https://shop.example', link: '/row' }] },
+		);
+		expect(items[0].json).toMatchObject({ ...links, finishReason: 'refused' });
 	});
 
 	test('Passing on moderated items does not hide other failures', async () => {

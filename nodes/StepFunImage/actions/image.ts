@@ -89,7 +89,7 @@ async function makeImage(task: ImageTask): Promise<INodeExecutionData | ItemFail
 		const failure = error instanceof RequestFailure ? error : undefined;
 		state.summary[failure?.isModerated ? 'moderated' : 'failed']++;
 		if (failure?.isModerated && outputOptions.whenModerated === 'passOn') {
-			return toModeratedResult(request, failure);
+			return toModeratedResult(item, request, failure, outputOptions);
 		}
 		const toItemFailure = () => {
 			const shown = endWithError(task, error);

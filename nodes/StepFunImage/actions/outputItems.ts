@@ -77,12 +77,7 @@ export function toResult(
 				fileName: image?.fileName,
 				mimeType: image?.mimeType,
 				fileSize: image?.fileSize,
-				// Not left out, because the item would keep a field of this name of its input.
-				url: response.url
-					? redactor.link(response.url)
-					: output.hasUrl && !isTool
-						? null
-						: undefined,
+				url: response.url ? redactor.link(response.url) : missing(output.hasUrl, isTool),
 				otherUrls: otherUrls.length > 0 ? otherUrls.map(redactor.link) : undefined,
 				link: hasN8nLink ? (link ?? null) : undefined,
 				...findDifference(request, result),
@@ -95,6 +90,11 @@ export function toResult(
 		),
 		...(keepsFile ? { binary: { [request.outputField]: image.binaryData } } : {}),
 	};
+}
+
+/** A field without a value is not left out, because the item would keep its input's field of the same name. */
+function missing(isWanted: boolean | undefined, isTool: boolean): null | undefined {
+	return isWanted && !isTool ? null : undefined;
 }
 
 /** The JSON of a response: what was asked for, what came back, and the IDs that StepFun's support asks for. */
@@ -138,8 +138,10 @@ function toIsoDate(seconds: number): string | null {
  * `content_filtered` if an image was made and withheld, `refused` if none was made.
  */
 export function toModeratedResult(
+	{ isTool }: ItemContext,
 	request: ImageRequest,
 	failure: RequestFailure,
+	{ output }: OutputOptions,
 ): INodeExecutionData {
 	const { details } = failure;
 	const { text } = details;
@@ -147,6 +149,8 @@ export function toModeratedResult(
 	return {
 		json: describeOutcome(request, details, {
 			seed: wasMade ? (details.seed ?? null) : null,
+			url: missing(output.hasUrl, isTool),
+			link: missing(output.hasN8nLink, isTool),
 			finishReason: wasMade ? 'content_filtered' : 'refused',
 			moderation: text === undefined ? null : request.credential.redactor.text(text),
 			charged: wasMade || details.earlierCharge === 'yes',
