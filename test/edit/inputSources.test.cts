@@ -323,6 +323,17 @@ describe('Edit: fields without a file', () => {
 		expect(server.requests).toEqual([]);
 	});
 
+	test('A file from an expression needs no more than its ID and type', async () => {
+		const item = await itemWithFile(image);
+		const { id, mimeType } = item.binary!.data;
+		const { error } = await edit(
+			{ ...item, json: { file: { id, mimeType } } },
+			'={{ $json.file }}',
+		);
+		expect(error?.message).toBeUndefined();
+		expect(server.requests[0].file?.bytes.equals(image)).toBe(true);
+	});
+
 	test('An expression may give a list of names', async () => {
 		const { data } = (await itemWithFile(image)).binary!;
 		const { error } = await edit(

@@ -90,7 +90,7 @@ async function toInputImage(
 	const name = typeof source === 'string' ? source : 'Input Data Field Name';
 	const { id, fileName, mimeType } = binaryData;
 	// Code of the user may write Base64 in lines.
-	const data = binaryData.data.replace(/\s+/g, '');
+	const data = id ? '' : binaryData.data.replace(/\s+/g, '');
 	const { bytes, image, isWhole } = await inspect({ ...binaryData, data }).catch((error: Error) => {
 		throw new Refusal(
 			`The file in '${name}' could not be opened: ${error.message}`,
