@@ -1,0 +1,159 @@
+import { CODES_IN_MESSAGE } from '../../nodes/StepFunImage/catalogue/errorCodes';
+import { statusMeant } from '../../nodes/StepFunImage/errors/requestFailure';
+import { errorCodesIn } from '../../nodes/StepFunImage/transport/errorText';
+
+// The facts of the catalogue once more, so that a change of its patterns does not lose one of them.
+
+const OUT_OF_CREDIT = [
+	'insufficient_quota',
+	'insufficient_balance',
+	'insufficient_user_quota',
+	'insufficient_token_quota',
+	'pre_consume_token_quota_failed',
+	'budget_exceeded',
+	'exceeded_current_quota_error',
+	'billing_hard_limit_reached',
+	'billing_not_active',
+	'credit_balance_exhausted',
+	'organization_spend_limit_exceeded',
+	'project_usage_limit_exceeded',
+	'Arrearage',
+	'AllocationQuota.FreeTierOnly',
+	'AccountOverdueError',
+	'account_overdue',
+	'OperationDenied.ServiceOverdue',
+	'SetLimitExceeded',
+	'QuotaExceeded',
+	'personal-team-blocked:spending-limit',
+	'1113',
+	'30001',
+];
+
+const MODERATED = [
+	'moderation_blocked',
+	'imagine:content-moderated',
+	'content_policy_violation',
+	'ContentPolicyViolationError',
+	'content_filter',
+	'contentFilter',
+	'sensitive_words_detected',
+	'InputTextSensitiveContentDetected',
+	'prompt_blocked',
+	'OutputImageRiskDetection',
+	'risk_detection',
+	'DataInspectionFailed',
+	'data_inspection_failed',
+	'ResponsibleAIPolicyViolation',
+	'responsible_ai',
+	'safety_error',
+	'guardrail',
+	'violation_fee.grok.csam',
+	'nsfw',
+	'unsafe_request',
+	'1301',
+];
+
+describe('The code', () => {
+	test.each(OUT_OF_CREDIT)('%s stands for 402, with any status, but only as a whole', (code) => {
+		for (const status of [200, 400, 403, 429]) expect(statusMeant(status, [code])).toBe(402);
+		expect(statusMeant(429, [`not_${code}`, `${code}_soon`])).toBe(429);
+	});
+
+	test.each(MODERATED)('%s stands for 451, unless the service failed', (code) => {
+		for (const status of [200, 400, 403, 422]) expect(statusMeant(status, [code])).toBe(451);
+		for (const status of [429, 500]) expect(statusMeant(status, [code])).toBe(status);
+	});
+
+	test('1301 stands for 451 only as a whole', () => {
+		expect(statusMeant(400, ['11301', '13010'])).toBe(400);
+	});
+
+	test('invalid_api_key stands for 401 where services send no 401', () => {
+		for (const status of [200, 400, 402, 500]) {
+			expect(statusMeant(status, ['invalid_api_key'])).toBe(401);
+		}
+		expect(statusMeant(403, ['invalid_api_key'])).toBe(403);
+		expect(statusMeant(400, ['an_invalid_api_key', 'invalid_api_keys'])).toBe(400);
+	});
+
+	test('model_not_found stands for 404, but only as a whole', () => {
+		expect(statusMeant(503, ['model_not_found'])).toBe(404);
+		expect(statusMeant(503, ['no_model_not_found', 'model_not_found_here'])).toBe(503);
+	});
+
+	test.each(['rate_limit_exceeded', 'RateLimitError', 'too_many_requests', 'TooManyRequests'])(
+		'%s stands for 429 in a response with status 200',
+		(code) => {
+			expect(statusMeant(200, [code])).toBe(429);
+			expect(statusMeant(403, [code])).toBe(403);
+		},
+	);
+
+	test('throttling stands for 429', () => {
+		expect(statusMeant(200, ['Throttling.AllocationQuota'])).toBe(429);
+	});
+
+	test('that is a status counts only in a response with status 200, and from 400 to 499', () => {
+		for (const code of ['400', '451', '499']) {
+			expect(statusMeant(200, ['x', code])).toBe(Number(code));
+			expect(statusMeant(403, [code])).toBe(403);
+		}
+		expect(statusMeant(200, ['399', '500'])).toBeUndefined();
+	});
+});
+
+test('Without a code, a status means itself, and 200 nothing', () => {
+	expect(statusMeant(404)).toBe(404);
+	expect(statusMeant(200)).toBeUndefined();
+	expect(statusMeant(429, ['other'])).toBe(429);
+});
+
+test('The first meaning counts: a used-up balance more than a rate limit', () => {
+	expect(statusMeant(200, ['rate_limit', 'insufficient_quota'])).toBe(402);
+	expect(statusMeant(400, ['invalid_api_key', 'content_filter'])).toBe(451);
+});
+
+describe('The message', () => {
+	test.each([
+		[402, 429, 'You exceeded your current quota, please check your plan and billing details.'],
+		[402, 403, 'Your team has either used all available credits or reached its limit.'],
+		[402, 403, "You've run out of credits."],
+		[402, 403, "You've run out of funds."],
+		[402, 429, "You have exceeded today's quota for model Qwen/Qwen-Image"],
+		[451, 400, 'Your request was rejected by the safety system.'],
+		[451, 403, 'Content violates usage guidelines. Failed check: no'],
+		[451, 400, 'Generated image rejected by content moderation.'],
+		[451, 400, 'Your prompt was blocked by content moderation'],
+		[451, 400, 'It violates the content policy'],
+		[451, 422, 'The image may contain NSFW content'],
+		[451, 400, 'litellm.BadRequestError: litellm.ContentPolicyViolationError: no'],
+		[451, 400, 'Violated guardrail policy: no'],
+		[401, 400, 'Incorrect API key provided: xai-1***'],
+		[401, 400, 'API key not valid. Please pass a valid API key.'],
+		[401, 500, 'Unauthorized request due to invalid or missing api-key'],
+		[401, 402, 'Authentication required'],
+		[404, 503, '当前分组 default 下对于模型 flux 无可用渠道'],
+		[404, 503, 'Incorrect model ID'],
+		[404, 200, 'Unexpected endpoint or method. (POST /v1/images/generations)'],
+	])('stands for %i with status %i if it is: %s', (meant, status, message) => {
+		expect(statusMeant(status, errorCodesIn({ error: { message } }))).toBe(meant);
+	});
+
+	test.each([
+		'Check your plan and billing details. For more information on this error, head to: https://x',
+		'Violated refund policy',
+		'litellm.Timeout: no',
+		'my litellmContentPolicy',
+	])('stands for nothing else if it is: %s', (message) => {
+		expect(statusMeant(400, errorCodesIn({ message }))).toBe(400);
+	});
+
+	test('may name several codes', () => {
+		const message = 'litellm.BadRequestError: litellm.Timeout: Violated safety policy';
+		expect(message.match(CODES_IN_MESSAGE)).toEqual([
+			'litellm.BadRequestError',
+			'litellm.Timeout',
+			'Violated safety policy',
+		]);
+	});
+});
