@@ -1,5 +1,6 @@
 import type { IN8nHttpFullResponse } from 'n8n-workflow';
 
+import { FILTERED_HEADERS } from '../catalogue/errorCodes';
 import { resolveLink } from '../catalogue/services';
 import { RequestFailure, statusMeant, type FailureDetails } from '../errors/requestFailure';
 import { truncate } from '../errors/truncate';
@@ -22,9 +23,6 @@ import type { ImageTask } from './runState';
 
 /** Enough for several signed links. Messages are searched for secrets, which takes longer in longer texts. */
 const MAX_SHOWN_CHARACTERS = 8_000;
-
-/** The headers with which Venice says that its moderation withheld or blurred an image. */
-const FILTERED_HEADERS = ['x-venice-is-content-violation', 'x-venice-is-blurred'];
 
 /** The result of one try. */
 export type AttemptResult = Omit<ImageResult, 'tries'>;

@@ -84,6 +84,9 @@ export const SERVICE_ERRORS: readonly ServiceError[] = [
 	{ status: 404, within: [200], phrases: /unexpected endpoint or method/i },
 ];
 
+/** The headers with which Venice says that its moderation withheld or blurred an image. */
+export const FILTERED_HEADERS = ['x-venice-is-content-violation', 'x-venice-is-blurred'];
+
 /** Names within messages that count as codes: LiteLLM's kinds of errors, one after the other, and its guardrails. */
 const NAMES = ['\\blitellm\\.\\w+', 'violated [\\w ]{1,40} policy'];
 

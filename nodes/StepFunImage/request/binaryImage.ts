@@ -89,8 +89,7 @@ async function toInputImage(
 	const binaryData = findBinaryData(item, source);
 	const name = typeof source === 'string' ? source : 'Input Data Field Name';
 	const { id, fileName, mimeType } = binaryData;
-	// Code of the user may write Base64 in lines.
-	const data = id ? '' : binaryData.data.replace(/\s+/g, '');
+	const data = id ? '' : withoutWhiteSpace(binaryData.data);
 	const { bytes, image, isWhole } = await inspect({ ...binaryData, data }).catch((error: Error) => {
 		throw new Refusal(
 			`The file in '${name}' could not be opened: ${error.message}`,
@@ -113,6 +112,13 @@ async function toInputImage(
 	const open = async () =>
 		id ? await helpers.getBinaryStream(id, UPLOAD_CHUNK_BYTES) : piecesOf(data, UPLOAD_CHUNK_BYTES);
 	return toUpload(name, { image, bytes, isWhole }, rules, open, fileName);
+}
+
+/** Code of the user may write Base64 in lines. Searches first, because replacing takes much longer. */
+function withoutWhiteSpace(text: string): string {
+	return ['\n', '\r', '\t', ' '].some((space) => text.includes(space))
+		? text.replace(/\s+/g, '')
+		: text;
 }
 
 function findBinaryData(item: ItemContext, source: string | IBinaryData): IBinaryData {
