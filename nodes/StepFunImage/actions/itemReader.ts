@@ -1,6 +1,7 @@
 import { jsonParse, type IDataObject, type IExecuteFunctions } from 'n8n-workflow';
 
 import { CREDENTIAL_TYPE, parseCredential, type Credential } from '../transport/credential';
+import { yieldToEventLoop } from '../transport/wait';
 import { memoize } from './memoize';
 
 /** Reads an item's parameters and its credential. Throws n8n's error if there is no credential. */
@@ -17,6 +18,8 @@ export function createItemReader(functions: IExecuteFunctions): ItemReader {
 	return async (itemIndex) => {
 		const values = { ...fixed };
 		for (const name of Object.keys(parameters).filter((each) => !(each in fixed))) {
+			// n8n takes tens of milliseconds for the first evaluation of an expression.
+			await yieldToEventLoop();
 			values[name] = functions.getNodeParameter(name, itemIndex) as IDataObject;
 			if (!hasExpression(parameters[name])) fixed[name] = values[name];
 		}

@@ -14,7 +14,8 @@ export async function wait(milliseconds: number, signal?: AbortSignal): Promise<
 	});
 }
 
-let yieldedAt = performance.now();
+/** Long ago at first, because loading the code takes long too. */
+let yieldedAt = -Infinity;
 
 /**
  * Shared by all callers: with a timer for each, one would always be due, and they would still block everything else.
