@@ -117,6 +117,13 @@ describe('Credential: the headers that carry it', () => {
 		).toEqual({ Authorization: 'Bearer a-key-of-ours', 'X-Team': 'Acme', 'X-Old': 'old' });
 	});
 
+	test('include a header of the same name only once, that of the list', () => {
+		const headers = { values: [{ name: 'X-Team', value: 'Acme' }] };
+		expect(
+			headersOf({ headers, addCustomHeader: true, headerName: 'x-TEAM', headerSecret: 'old' }),
+		).toEqual({ Authorization: 'Bearer a-key-of-ours', 'X-Team': 'Acme' });
+	});
+
 	test.each([[undefined], [{}], [{ values: 'x' }], [{ values: [] }]])(
 		'are the key alone if the list is %j',
 		(headers) => {
@@ -234,6 +241,12 @@ describe('Credential: the account', () => {
 		expect(new Set(changes.map(idOf)).size).toBe(1);
 	});
 
+	test('depends on where the host ends and the key begins', () => {
+		const first = { baseUrl: 'https://images.example.co/v1', apiKey: 'my-key' };
+		const second = { baseUrl: 'https://images.example.com/v1', apiKey: 'y-key' };
+		expect(idOf(first)).not.toBe(idOf(second));
+	});
+
 	test('does not contain the key', () => {
 		expect(idOf({})).toMatch(/^[0-9a-f]{64}$/);
 	});
@@ -257,6 +270,24 @@ describe('Credential: redaction', () => {
 			baseUrl: 'https://me:100%sure-of-it@images.example.com/v1',
 		});
 		expect(redactor.link('is 100%sure-of-it')).toBe('is ***');
+	});
+
+	test.each([
+		['Cookie', 'team=acme;  session=open-sesame-7'],
+		['X-Auth', 'Basic open-sesame-7'],
+		['Proxy-Token', 'first-secret,open-sesame-7'],
+	])('removes each word of the header %s', (name, value) => {
+		const headers = { values: [{ name, value }] };
+		const { redactor } = parseCredential({ ...CUSTOM, headers });
+		expect(redactor.text(`refused ${value}`)).toBe('refused ***');
+		expect(redactor.text('refused open-sesame-7')).toBe('refused ***');
+	});
+
+	test('removes other headers only as a whole', () => {
+		const headers = { values: [{ name: 'X-Team', value: 'Product Photography' }] };
+		const { redactor } = parseCredential({ ...CUSTOM, headers });
+		expect(redactor.text('Product Photography')).toBe('***');
+		expect(redactor.text('No photography')).toBe('No photography');
 	});
 
 	test('keeps the rest of the address', () => {
