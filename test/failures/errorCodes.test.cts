@@ -356,10 +356,25 @@ test.each<[string, unknown]>([
 	['a list, as from Gemini', [{ error: { code: 'content_filter', message: 'no' } }]],
 	['the detail of FastAPI', { detail: { error: { code: 'content_filter', message: 'no' } } }],
 	['a list of errors', { errors: [{ code: 'content_filter', message: 'no' }] }],
+	['a reason, as from Novita', { code: 400, reason: 'content_filter', message: 'no' }],
+	[
+		'details, as from Google',
+		{ error: { message: 'no', details: [{ reason: 'content_filter' }] } },
+	],
 ])('A code counts in %s', async (_place, body) => {
 	respond(400, body as object);
 	const { error } = await runGenerate(server, {}, { credential: credential() });
 	expect(error?.message).toBe('Moderation refused the request: no');
+});
+
+test.each([
+	['msg', '{"code":7,"msg":"You have run out of funds"}'],
+	['description', '{"error":{"description":"You have run out of funds"}}'],
+	['a text that is not JSON', 'You have run out of funds'],
+])('The words of an error count in %s', async (_place, body) => {
+	server.attackWith((_request, response) => void response.writeHead(400).end(body));
+	const { error } = await runGenerate(server, {}, { credential: credential() });
+	expect(error?.message).toBe("The account's balance is used up: You have run out of funds");
 });
 
 test.each<[string, number, object]>([

@@ -202,9 +202,24 @@ describe('Failures: bodies of errors', () => {
 			'{"error":"Bad Gateway","message":"no capacity"}',
 			': no capacity',
 		],
+		[
+			'a code beside its description',
+			'{"error":"invalid_token","error_description":"no room"}',
+			': no room',
+		],
 		['a list of messages', '{"message":["no capacity","try later"]}', ': no capacity; try later'],
 		['a list of errors', '{"errors":[{"message":"no capacity"}]}', ': no capacity'],
-		['msg, as Chinese services call it', '{"code":1002,"msg":"余额不足"}', ': 余额不足'],
+		['msg, as Chinese services call it', '{"code":1002,"msg":"服务繁忙"}', ': 服务繁忙'],
+		[
+			'description, as Infomaniak calls it',
+			'{"result":"error","error":{"code":"busy","description":"no room"}}',
+			': no room',
+		],
+		[
+			'messages, as IONOS calls them',
+			'{"httpStatus":502,"messages":[{"errorCode":"7","message":"no room"}]}',
+			': no room',
+		],
 		[
 			'a problem of RFC 9457',
 			'{"type":"about:blank","title":"Bad","detail":"no room"}',

@@ -10,7 +10,11 @@ const MAX_SEARCHED_CHARACTERS = 4 * 1024;
 
 /** The fields for error messages, which may be nested. Next to a message, `error` is only the text of the status. */
 const MESSAGE_FIELDS =
-	'message msg detail error error_description error_msg base_resp status_msg title'.split(' ');
+	'message messages msg detail description error_description error error_msg base_resp status_msg title'.split(
+		' ',
+	);
+/** The fields that contain codes, or objects with codes. */
+const CODE_FIELDS = [...MESSAGE_FIELDS, 'errors', 'details'];
 
 /** A message in JSON that ends too early. */
 const MESSAGE_IN_TEXT = /"(?:message|msg|detail|error)"\s*:\s*("(?:[^"\\]|\\.)*"?)/;
@@ -28,7 +32,7 @@ export function readError(body: string): { text: string; errorCodes: string[] } 
 	const text = body.replace(/^\uFEFF/, '').trim();
 	const json = jsonParse<unknown>(text, { fallbackValue: null });
 	const message = json === null ? messageInText(text) : (findMessage(json) ?? text);
-	return { text: inOneLine(message), errorCodes: errorCodesIn(json) };
+	return { text: inOneLine(message), errorCodes: errorCodesIn(json ?? message) };
 }
 
 /** Finds the server's own message in the parsed JSON of a response, as `readError` does. */
@@ -45,9 +49,10 @@ export function errorCodesIn(value: unknown, depth = 0): string[] {
 	if (typeof value !== 'object' || value === null || depth > MAX_DEPTH) return [];
 	const inner = (each: unknown) => errorCodesIn(each, depth + 1);
 	if (Array.isArray(value)) return value.slice(0, MAX_ERRORS).flatMap(inner);
-	const { error, errors, detail, code, type, message } = value as Record<string, unknown>;
-	const own = [code, type].filter((each) => ['string', 'number'].includes(typeof each));
-	return [...[error, errors, detail, message].flatMap(inner), ...own.map(String)];
+	const fields = value as Record<string, unknown>;
+	const own = [fields.code, fields.type, fields.reason];
+	const codes = own.filter((each) => ['string', 'number'].includes(typeof each)).map(String);
+	return [...CODE_FIELDS.flatMap((name) => inner(fields[name])), ...codes];
 }
 
 function inOneLine(message: string): string {
