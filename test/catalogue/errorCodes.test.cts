@@ -50,6 +50,9 @@ const MODERATED = [
 	'violation_fee.grok.csam',
 	'nsfw',
 	'unsafe_request',
+	'ILLEGAL_PROMPT',
+	'ILLEGAL_IMAGE_CONTENT',
+	'hooks_failed',
 	'1301',
 ];
 
@@ -60,7 +63,9 @@ describe('The code', () => {
 	});
 
 	test.each(MODERATED)('%s stands for 451, unless the service failed', (code) => {
-		for (const status of [200, 400, 403, 422]) expect(statusMeant(status, [code])).toBe(451);
+		for (const status of [200, 400, 403, 422, 424, 446]) {
+			expect(statusMeant(status, [code])).toBe(451);
+		}
 		for (const status of [429, 500]) expect(statusMeant(status, [code])).toBe(status);
 	});
 
@@ -126,6 +131,19 @@ describe('The message', () => {
 		[451, 400, 'Your prompt was blocked by content moderation'],
 		[451, 400, 'It violates the content policy'],
 		[451, 422, 'The image may contain NSFW content'],
+		[451, 400, 'Output data may contain inappropriate content.'],
+		[451, 400, 'The request failed because the output image may contain sensitive information.'],
+		[451, 400, 'Your request was rejected as a result of our safety system.'],
+		[451, 400, "They violated Vertex AI's usage guidelines."],
+		[451, 400, "Sensitive words that violate Google's Responsible AI practices."],
+		[451, 400, 'This request has been blocked by our content filters.'],
+		[451, 400, "Filtered due to the prompt triggering Azure OpenAI's content management policy."],
+		[451, 400, 'We’re so sorry, but the prompt may violate our content policies.'],
+		[451, 400, 'The image we created may violate our guardrails around nudity.'],
+		[451, 403, '非常抱歉，该提示可能违反了我们的内容政策。'],
+		[451, 400, '系统检测到输入或生成内容可能包含不安全或敏感内容'],
+		[451, 424, 'Response blocked due to security configurations'],
+		[451, 403, 'Your input was flagged for "violence".'],
 		[451, 400, 'litellm.BadRequestError: litellm.ContentPolicyViolationError: no'],
 		[451, 400, 'Violated guardrail policy: no'],
 		[401, 400, 'Incorrect API key provided: xai-1***'],

@@ -97,6 +97,86 @@ describe('Moderation', () => {
 			400,
 			{ error: { code: 'image_url_unsafe', type: 'unsafe_request', message: 'no' } },
 		],
+		[
+			'OpenRouter',
+			403,
+			{
+				error: {
+					code: 403,
+					message: 'x requires moderation. Your input was flagged for "violence": no',
+					metadata: { reasons: ['violence'], flagged_input: 'A red shoe' },
+				},
+			},
+		],
+		[
+			'Google',
+			400,
+			{
+				error: {
+					message:
+						"All images were filtered out because they violated Vertex AI's usage guidelines. no",
+				},
+			},
+		],
+		[
+			'Google in other words',
+			400,
+			{
+				error: {
+					message:
+						"This prompt contains sensitive words that violate Google's Responsible AI practices: no",
+				},
+			},
+		],
+		[
+			'Amazon Bedrock',
+			400,
+			{ message: 'This request has been blocked by our content filters: no' },
+		],
+		[
+			"Azure's filter of prompts",
+			400,
+			{
+				error: {
+					message:
+						"The response was filtered due to the prompt triggering Azure OpenAI's content management policy: no",
+				},
+			},
+		],
+		[
+			'ChatGPT behind a relay',
+			400,
+			{
+				error: {
+					type: 'upstream_error',
+					message: 'We’re so sorry, but the prompt may violate our guardrails around violence: no',
+				},
+			},
+		],
+		[
+			'ChatGPT in Chinese',
+			400,
+			{ error: { message: '非常抱歉，该提示可能违反了我们的内容政策 no' } },
+		],
+		[
+			"OpenAI's older models",
+			400,
+			{ error: { message: 'Your request was rejected as a result of our safety system: no' } },
+		],
+		[
+			"Cloudflare's guardrails",
+			424,
+			{
+				success: false,
+				error: [{ code: 2016, message: 'Prompt blocked due to security configurations: no' }],
+			},
+		],
+		[
+			"Portkey's guardrails",
+			446,
+			{ error: { type: 'hooks_failed', code: null, message: 'The guardrail checks failed: no' } },
+		],
+		['Novita', 400, { code: 400, reason: 'ILLEGAL_PROMPT', message: 'no' }],
 	])('of %s passes on if the user wants it', async (_service, status, body) => {
 		respond(status, body);
 		const { items, error } = await runGenerate(
@@ -173,6 +253,7 @@ describe('Moderation', () => {
 		for (const [status, error] of [
 			[500, { code: 'content_policy_violation', message: 'no' }],
 			[400, { code: 'invalid_size', message: 'see our content_policy' }],
+			[400, { code: 'invalid_size', message: 'Rejected. See the content policy' }],
 		] as const) {
 			respond(status, { error });
 			const { items, error: thrown } = await runGenerate(

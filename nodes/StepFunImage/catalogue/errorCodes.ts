@@ -2,8 +2,8 @@
  * What services other than StepFun say in codes of their own, or only in the words of a message, where StepFun uses a
  * status. To add a service, add its codes to the status that they stand for. The first entry that matches counts.
  *
- * Sources, read in November 2026: the services' API references, the source of new-api, one-api, LiteLLM and OpenVINO
- * Model Server, and responses that users quote.
+ * Sources, read in November 2026: the services' API references, the source of new-api, one-api, LiteLLM, Portkey and
+ * OpenVINO Model Server, and responses that users quote.
  */
 
 interface ServiceError {
@@ -37,19 +37,20 @@ const OUT_OF_CREDIT: ServiceError = {
 
 const MODERATED: ServiceError = {
 	status: 451,
-	within: [200, 400, 403, 422],
+	// Cloudflare's guardrails respond with 424, those of Portkey with 446.
+	within: [200, 400, 403, 422, 424, 446],
 	codes:
-		/moderat(ion|ed)|content[_ ]?(policy|filter)|sensitive_?(content|words)|prompt_blocked|risk_?detection|data_?inspection|responsible_?ai|safety|guardrail|violation_fee|nsfw|unsafe_request|^1301$/i,
+		/moderat(ion|ed)|content[_ ]?(policy|filter)|sensitive_?(content|words)|prompt_blocked|risk_?detection|data_?inspection|responsible_?ai|safety|guardrail|violation_fee|nsfw|unsafe_request|illegal_(prompt|image)|hooks_failed|^1301$/i,
 	phrases: anyOf(
-		// OpenAI, and LiteLLM in front of it
-		'rejected by the safety system',
-		// xAI
-		'violates usage guidelines',
-		// xAI and Venice
-		'(rejected|blocked) by content moderation',
-		'violates the content policy',
-		// Together
-		'may contain NSFW content',
+		// OpenAI, ChatGPT, Azure, xAI, Venice, Google, Amazon Bedrock and Cloudflare, mostly behind a gateway
+		'(violat|reject|block|filter)\\w*\\b[^.]{0,60}\\b(safety system|guardrails|usage guidelines|content (moderation|polic|filter|management polic)|responsible ai|security configurations)',
+		// ChatGPT and Zhipu, whose codes relays drop
+		'可能违反了',
+		'敏感内容',
+		// OpenRouter
+		'input was flagged',
+		// Together, and DashScope and Volcengine Ark behind a relay
+		'may contain (NSFW|inappropriate|sensitive) (content|information)',
 	),
 };
 
