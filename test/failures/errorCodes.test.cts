@@ -327,6 +327,43 @@ describe('A used-up balance', () => {
 			429,
 			{ errors: { message: "You have exceeded today's quota for model Qwen/Qwen-Image" } },
 		],
+		['Novita', 403, { code: 403, reason: 'NOT_ENOUGH_BALANCE', message: 'no' }],
+		["Novita's images", 400, { code: 400, reason: 'BILLING_BALANCE_NOT_ENOUGH', message: 'no' }],
+		['Runware', 400, { errors: [{ code: 'insufficientCredits', message: 'no' }] }],
+		['NanoGPT behind a relay', 400, { error: 'Insufficient balance' }],
+		['MiniMax', 200, { base_resp: { status_code: 1008, status_msg: 'insufficient balance' } }],
+		['Zhipu behind a relay', 500, { error: { message: '余额不足或无可用资源包,请充值。' } }],
+		['OpenRouter', 403, { error: { code: 403, message: 'Key limit exceeded (total limit).' } }],
+		[
+			'Fireworks',
+			412,
+			{
+				error: {
+					message:
+						'Account x is suspended, possibly due to reaching the monthly spending limit or failure to pay past invoices.',
+				},
+			},
+		],
+		['Vercel', 403, { error: { type: 'customer_verification_required', message: 'no' } }],
+		[
+			"Gemini's free keys, which include no image model,",
+			429,
+			[
+				{
+					error: {
+						code: 429,
+						status: 'RESOURCE_EXHAUSTED',
+						message:
+							'You exceeded your current quota, please check your plan and billing details. For more information on this error, head to: https://ai.google.dev/gemini-api/docs/rate-limits. * Quota exceeded for metric: generativelanguage.googleapis.com/generate_content_free_tier_requests, limit: 0, model: gemini-2.5-flash-preview-image Please retry in 34.07s.',
+					},
+				},
+			],
+		],
+		[
+			'Imagen',
+			400,
+			[{ error: { message: 'Imagen API is only accessible to billed users at this time.' } }],
+		],
 	])('as %s reports it with %i, ends the run', async (_service, status, body) => {
 		respond(status, body);
 		const { items } = await runGenerate(
@@ -350,7 +387,7 @@ describe('A used-up balance', () => {
 			code: 429,
 			status: 'RESOURCE_EXHAUSTED',
 			message:
-				'You exceeded your current quota, please check your plan and billing details. For more information on this error, head to: https://ai.google.dev/gemini-api/docs/rate-limits.',
+				'You exceeded your current quota, please check your plan and billing details. For more information on this error, head to: https://ai.google.dev/gemini-api/docs/rate-limits. * Quota exceeded for metric: generativelanguage.googleapis.com/generate_content_free_tier_requests, limit: 20',
 		},
 	])('is not assumed for another 429: $code', async (error) => {
 		respond(429, { error });

@@ -22,7 +22,7 @@ const anyOf = (...phrases: string[]) => new RegExp(phrases.join('|'), 'i');
 const OUT_OF_CREDIT: ServiceError = {
 	status: 402,
 	codes:
-		/^(insufficient(_user|_token)?_(quota|balance)|pre_consume_token_quota_failed|budget_exceeded|exceeded_current_quota_error|billing_hard_limit_reached|billing_not_active|credit_balance_exhausted|(organization|project)_(spend|usage)_limit_exceeded|arrearage|AllocationQuota\.FreeTierOnly|account_?overdue(error)?|OperationDenied\.ServiceOverdue|SetLimitExceeded|QuotaExceeded|personal-team-blocked:spending-limit|1113|30001)$/i,
+		/^(insufficient(_user|_token)?_?(quota|balance|credits|funds)|(billing_)?(not_enough_(balance|credits)|balance_not_enough)|customer_verification_required|pre_consume_token_quota_failed|budget_exceeded|exceeded_current_quota_error|billing_hard_limit_reached|billing_(not_active|disabled)|credit_balance_exhausted|(organization|project)_(spend|usage)_limit_exceeded|arrearage|AllocationQuota\.FreeTierOnly|account_?overdue(error)?|OperationDenied\.ServiceOverdue|SetLimitExceeded|QuotaExceeded|personal-team-blocked:spending-limit|1113|30001)$/i,
 	phrases: anyOf(
 		// LiteLLM repeats only the words of OpenAI. Gemini says the same of rate limits, but continues with "head to".
 		'check your plan and billing details(?!\\.[\\w ,]{1,60}head to)',
@@ -30,6 +30,15 @@ const OUT_OF_CREDIT: ServiceError = {
 		'used all available credits',
 		// AI/ML API
 		'run out of (credits|funds)',
+		// NanoGPT, and Zhipu, whose code relays drop
+		'insufficient (balance|credit|funds)',
+		'余额不足',
+		// OpenRouter and Fireworks
+		'key limit exceeded',
+		'monthly spending limit',
+		// Gemini, for models that a free key does not include
+		'metric: \\S+, limit: 0\\b',
+		'only accessible to billed users',
 		// ModelScope, of its free images of a day
 		"exceeded today's quota",
 	),
