@@ -80,11 +80,21 @@ describe('The code', () => {
 		expect(statusMeant(400, ['11301', '13010'])).toBe(400);
 	});
 
-	test('invalid_api_key stands for 401 where services send no 401', () => {
-		for (const status of [200, 400, 402, 500]) {
-			expect(statusMeant(status, ['invalid_api_key'])).toBe(401);
+	test.each([
+		'invalid_api_key',
+		'invalidApiKey',
+		'API_KEY_INVALID',
+		'API_KEY_SERVICE_BLOCKED',
+		'CONSUMER_SUSPENDED',
+		'SERVICE_DISABLED',
+	])('%s stands for 401 where services send no 401', (code) => {
+		for (const status of [200, 400, 402, 403, 500]) {
+			expect(statusMeant(status, [code])).toBe(401);
 		}
-		expect(statusMeant(403, ['invalid_api_key'])).toBe(403);
+		expect(statusMeant(429, [code])).toBe(429);
+	});
+
+	test('invalid_api_key stands for 401 only as a whole', () => {
 		expect(statusMeant(400, ['an_invalid_api_key', 'invalid_api_keys'])).toBe(400);
 	});
 
@@ -168,6 +178,9 @@ describe('The message', () => {
 		[451, 400, 'Violated guardrail policy: no'],
 		[401, 400, 'Incorrect API key provided: xai-1***'],
 		[401, 400, 'API key not valid. Please pass a valid API key.'],
+		[401, 403, 'Your API key was reported as leaked.'],
+		[401, 400, 'Missing or invalid Authorization header.'],
+		[401, 403, "Method doesn't allow unregistered callers"],
 		[401, 500, 'Unauthorized request due to invalid or missing api-key'],
 		[401, 402, 'Authentication required'],
 		[404, 503, '当前分组 default 下对于模型 flux 无可用渠道'],

@@ -513,6 +513,22 @@ test.each<[string, number, object]>([
 		{ error: 'Unauthorized request due to invalid or missing api-key' },
 	],
 	['Venice', 402, { error: 'Authentication required' }],
+	[
+		'Gemini, for a key that has expired,',
+		400,
+		[{ error: { message: 'API key expired.', details: [{ reason: 'API_KEY_INVALID' }] } }],
+	],
+	[
+		'Gemini, for a key that was published,',
+		403,
+		[{ error: { message: 'Your API key was reported as leaked.' } }],
+	],
+	[
+		'Gemini, for a key that is suspended,',
+		403,
+		[{ error: { message: 'Permission denied', details: [{ reason: 'CONSUMER_SUSPENDED' }] } }],
+	],
+	['Novita', 403, { code: 403, reason: 'INVALID_API_KEY', message: 'no' }],
 ])('A wrong key that %s reports with status %i ends the run', async (_service, status, body) => {
 	respond(status, body);
 	const { items } = await runGenerate(

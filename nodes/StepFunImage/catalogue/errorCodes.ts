@@ -65,14 +65,17 @@ const MODERATED: ServiceError = {
 
 const WRONG_KEY: ServiceError = {
 	status: 401,
-	within: [200, 400, 402, 500],
-	codes: /^invalid_api_key$/i,
+	within: [200, 400, 402, 403, 500],
+	// All but the first one are Google's.
+	codes: /^(invalid_?api_?key|api_key_(invalid|\w+_blocked)|consumer_suspended|service_disabled)$/i,
 	// xAI, Gemini, OpenVINO Model Server and Venice
 	phrases: anyOf(
 		'incorrect api key',
-		'api key not valid',
+		'api key (not valid|was reported as leaked)',
 		'invalid or missing api-key',
 		'authentication required',
+		'invalid authorization header',
+		'unregistered callers',
 	),
 };
 
