@@ -98,8 +98,20 @@ describe('The code', () => {
 		expect(statusMeant(400, ['an_invalid_api_key', 'invalid_api_keys'])).toBe(400);
 	});
 
-	test('model_not_found stands for 404, but only as a whole', () => {
-		expect(statusMeant(503, ['model_not_found'])).toBe(404);
+	test.each([
+		'model_not_found',
+		'DeploymentNotFound',
+		'unknown_model',
+		'invalid_model',
+		'InvalidEndpointOrModel.NotFound',
+	])('%s stands for 404, unless the key, the balance or the rate is at fault', (code) => {
+		for (const status of [200, 400, 403, 404, 422, 500, 503]) {
+			expect(statusMeant(status, [code])).toBe(404);
+		}
+		for (const status of [401, 402, 429]) expect(statusMeant(status, [code])).toBe(status);
+	});
+
+	test('model_not_found stands for 404 only as a whole', () => {
 		expect(statusMeant(503, ['no_model_not_found', 'model_not_found_here'])).toBe(503);
 	});
 
@@ -185,6 +197,15 @@ describe('The message', () => {
 		[401, 402, 'Authentication required'],
 		[404, 503, '当前分组 default 下对于模型 flux 无可用渠道'],
 		[404, 503, 'Incorrect model ID'],
+		[404, 500, 'No available channels currently'],
+		[404, 400, 'x/y is not a valid model ID'],
+		[404, 400, 'Invalid model name passed in model=x'],
+		[404, 400, 'Model does not exist. Please check it carefully.'],
+		[404, 400, 'The model x-1.5 does not exist'],
+		[404, 400, 'Model not exist.'],
+		[404, 400, 'Unknown Model, please check the model code.'],
+		[404, 400, '模型不存在，请检查模型代码。'],
+		[404, 400, 'No route for that URI'],
 		[404, 200, 'Unexpected endpoint or method. (POST /v1/images/generations)'],
 	])('stands for %i with status %i if it is: %s', (meant, status, message) => {
 		expect(statusMeant(status, errorCodesIn({ error: { message } }))).toBe(meant);
@@ -193,6 +214,10 @@ describe('The message', () => {
 	test.each([
 		'Check your plan and billing details. For more information on this error, head to: https://x',
 		'Violated refund policy',
+		'Blocked. See the content policy',
+		'The model x rejected the file, which does not exist',
+		'Insufficient permissions',
+		'Unknown model parameter: size',
 		'litellm.Timeout: no',
 		'my litellmContentPolicy',
 	])('stands for nothing else if it is: %s', (message) => {

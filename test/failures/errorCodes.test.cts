@@ -582,6 +582,79 @@ test('A model that is missing by its code in a response with status 200 costs no
 	expect(server.requests).toHaveLength(1);
 });
 
+test.each<[string, number, object]>([
+	[
+		'Azure',
+		404,
+		{ error: { code: 'DeploymentNotFound', message: 'The API deployment does not exist.' } },
+	],
+	['Azure AI Foundry', 400, { error: { code: 'unknown_model', message: 'Unknown: x' } }],
+	[
+		'OpenAI',
+		400,
+		{ error: { code: 'invalid_value', param: 'model', message: "Invalid value: 'x'." } },
+	],
+	['OpenRouter', 400, { error: { code: 400, message: 'x is not a valid model ID' } }],
+	['LiteLLM', 400, { error: { code: '400', message: 'Invalid model name passed in model=x.' } }],
+	['SiliconFlow', 400, { code: 20012, message: 'Model does not exist.', data: null }],
+	['DashScope', 400, { code: 'InvalidParameter', message: 'Model not exist.' }],
+	['Zhipu', 400, { error: { code: '1211', message: '模型不存在，请检查模型代码。' } }],
+	[
+		'Z.ai',
+		400,
+		{ error: { code: '1211', message: 'Unknown Model, please check the model code.' } },
+	],
+	['Qianfan', 400, { error: { code: 'invalid_model', message: 'No such name' } }],
+	[
+		'Volcengine Ark',
+		400,
+		{ error: { code: 'InvalidEndpointOrModel.NotFound', message: 'No such name' } },
+	],
+	['302.AI', 500, { error: { err_code: -10008, message: 'No available channels currently' } }],
+])(
+	'A model that %s reports as missing with status %i ends its rows',
+	async (_service, status, body) => {
+		respond(status, body);
+		const { items } = await runGenerate(
+			server,
+			{},
+			{
+				items: [{}, {}],
+				credential: { ...credential(), concurrentRequests: 1 },
+				onError: 'continueRegularOutput',
+			},
+		);
+		expect(items[0].json.error).toMatch(/^The server does not have the model /);
+		expect(items[1].json.error).toMatch(/^Not sent, because/);
+		expect(server.requests).toHaveLength(1);
+	},
+);
+
+test.each([
+	{ code: 'invalid_value', param: 'size', message: 'The model x takes 1024x1024' },
+	{ message: 'The model x does not support this size, and no file exists' },
+])('A 400 that only mentions the model is not taken for a missing one: %j', async (error) => {
+	respond(400, { error });
+	const { error: thrown } = await runGenerate(server, {}, { credential: credential() });
+	expect(thrown?.message).toBe(`The service refused the request: ${error.message}`);
+});
+
+test('A rate limit of a model is not taken for a missing one', async () => {
+	respond(429, { error: { code: 'rate_limit_exceeded', param: 'model', message: 'slow down' } });
+	const { error } = await runGenerate(
+		server,
+		{ options: { giveUpAfter: 0 } },
+		{ credential: credential() },
+	);
+	expect(error?.message).toContain('Too many requests');
+});
+
+test('An endpoint that Cloudflare reports as missing with status 400 is named as such', async () => {
+	respond(400, { success: false, errors: [{ code: 7000, message: 'No route for that URI' }] });
+	const { error } = await runGenerate(server, {}, { credential: credential() });
+	expect(error?.message).toMatch(/^There is no \/images\/generations at .*: No route for that URI/);
+});
+
 test('An endpoint that LM Studio lacks, which it reports with status 200, costs nothing', async () => {
 	respond(200, { error: 'Unexpected endpoint or method. (POST /v1/images/generations)' });
 	const { error } = await runGenerate(server, {}, { credential: credential() });

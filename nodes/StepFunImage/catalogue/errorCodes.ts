@@ -82,9 +82,22 @@ const WRONG_KEY: ServiceError = {
 /** A server that has the endpoint, but not the model. */
 export const UNKNOWN_MODEL: ServiceError = {
 	status: 404,
-	codes: /^model_not_found$/i,
-	// one-api and aihubmix
-	phrases: anyOf('无可用渠道', 'incorrect model ID'),
+	within: [200, 400, 403, 404, 422, 500, 503],
+	// Azure, Qianfan and Volcengine Ark have names of their own for it.
+	codes:
+		/^((model|deployment)_?not_?found|(unknown|invalid)_model|InvalidEndpointOrModel\.NotFound)$/i,
+	phrases: anyOf(
+		// one-api and 302.AI
+		'无可用渠道',
+		'no available channel',
+		// aihubmix, OpenRouter and LiteLLM
+		'(incorrect|valid) model ID',
+		'invalid model name',
+		// SiliconFlow, DashScope, Z.ai and Zhipu
+		'model (\\S{1,100} )?(does )?not exist',
+		'unknown model[,:.]',
+		'模型不存在',
+	),
 };
 
 export const SERVICE_ERRORS: readonly ServiceError[] = [
@@ -93,8 +106,12 @@ export const SERVICE_ERRORS: readonly ServiceError[] = [
 	UNKNOWN_MODEL,
 	WRONG_KEY,
 	{ status: 429, within: [200], codes: /rate_?limit|too_?many_?requests|throttling/i },
-	// LM Studio
-	{ status: 404, within: [200], phrases: /unexpected endpoint or method/i },
+	// LM Studio and Cloudflare
+	{
+		status: 404,
+		within: [200, 400],
+		phrases: anyOf('unexpected endpoint or method', 'no route for that URI'),
+	},
 ];
 
 /** The headers with which Venice says that its moderation withheld or blurred an image. */

@@ -187,6 +187,7 @@ export class RequestFailure extends Error {
 	/** Whether the server lacks the model. OpenVINO Model Server calls its models MediaPipe graphs. */
 	get isUnknownModel(): boolean {
 		const { status, errorCodes = [], text = '' } = this.details;
+		if (this.meantStatus !== 404) return false;
 		const hasCode = errorCodes.some((code) => matchesCode(UNKNOWN_MODEL, code));
 		return hasCode || (status === 404 && /model|mediapipe/i.test(text));
 	}

@@ -50,7 +50,9 @@ export function errorCodesIn(value: unknown, depth = 0): string[] {
 	const inner = (each: unknown) => errorCodesIn(each, depth + 1);
 	if (Array.isArray(value)) return value.slice(0, MAX_ERRORS).flatMap(inner);
 	const fields = value as Record<string, unknown>;
-	const own = [fields.code, fields.type, fields.reason];
+	const { code, type, reason, param } = fields;
+	// OpenAI names the field that it refuses.
+	const own = [code, type, reason, param === 'model' && 'invalid_model'];
 	const codes = own.filter((each) => ['string', 'number'].includes(typeof each)).map(String);
 	return [...CODE_FIELDS.flatMap((name) => inner(fields[name])), ...codes];
 }
