@@ -485,6 +485,23 @@ test.each<[string, unknown]>([
 	expect(error?.message).toBe('Moderation refused the request: no');
 });
 
+test.each<[string, object]>([
+	['JSON', { detail: '{"error":{"message":"no","code":"moderation_blocked"}}' }],
+	[
+		'Python',
+		{
+			error: {
+				message:
+					"Error code: 400 - {'error': {'message': 'no', 'type': 'image_generation_user_error', 'param': None, 'code': 'moderation_blocked'}}",
+			},
+		},
+	],
+])('A code counts in an error that a gateway repeats in %s', async (_language, body) => {
+	respond(400, body);
+	const { error } = await runGenerate(server, {}, { credential: credential() });
+	expect(error?.message).toMatch(/^Moderation refused the request: /);
+});
+
 test.each([
 	['msg', '{"code":7,"msg":"You have run out of funds"}'],
 	['description', '{"error":{"description":"You have run out of funds"}}'],

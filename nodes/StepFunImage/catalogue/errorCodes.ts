@@ -117,8 +117,15 @@ export const SERVICE_ERRORS: readonly ServiceError[] = [
 /** The headers with which Venice says that its moderation withheld or blurred an image. */
 export const FILTERED_HEADERS = ['x-venice-is-content-violation', 'x-venice-is-blurred'];
 
-/** Names within messages that count as codes: LiteLLM's kinds of errors, one after the other, and its guardrails. */
-const NAMES = ['\\blitellm\\.\\w+', 'violated [\\w ]{1,40} policy'];
+/**
+ * Names within messages that count as codes: LiteLLM's kinds of errors, one after the other, and its guardrails, and the
+ * codes of an error that a gateway repeats as JSON or as Python writes it.
+ */
+const NAMES = [
+	'\\blitellm\\.\\w+',
+	'violated [\\w ]{1,40} policy',
+	'(?<=\\b(code|type)["\']: ?["\'])[\\w.-]+',
+];
 
 /** Finds the codes within a message. */
 export const CODES_IN_MESSAGE = new RegExp(
