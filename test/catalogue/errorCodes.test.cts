@@ -136,9 +136,10 @@ describe('The code', () => {
 	});
 });
 
-test('Without a code, a status means itself, and 200 nothing', () => {
+test('Without a code, a status means itself, 405 and 501 mean 404, and 200 nothing', () => {
 	expect(statusMeant(404)).toBe(404);
 	expect(statusMeant(200)).toBeUndefined();
+	for (const status of [405, 501]) expect(statusMeant(status)).toBe(404);
 	expect(statusMeant(429, ['other'])).toBe(429);
 });
 

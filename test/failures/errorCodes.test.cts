@@ -754,6 +754,18 @@ test.each<[number, object]>([
 	const { error } = await runGenerate(server, {}, { credential: credential() });
 	expect(error?.message).toMatch(/^There is no \/images\/generations at http:.+: (Method|API) /);
 	expect(error?.description).toContain('Check Service and Base URL');
+
+	const { items } = await runGenerate(
+		server,
+		{},
+		{
+			items: [{}, {}],
+			credential: { ...credential(), concurrentRequests: 1 },
+			onError: 'continueRegularOutput',
+		},
+	);
+	expect(items[1].json.error).toMatch(/^Not sent, because/);
+	expect(server.requests).toHaveLength(2);
 });
 
 test('The error of a server without edits says that not every server can edit', async () => {

@@ -293,8 +293,6 @@ BY_STATUS[504] = BY_STATUS[524] = {
 	),
 };
 
-// Frameworks send 405 instead of 404 for a path that accepts only other methods. Relays send 501 for one without code.
-BY_STATUS[405] = BY_STATUS[501] = BY_STATUS[404];
 // FastAPI's status for fields that it refuses.
 BY_STATUS[422] = BY_STATUS[400];
 

@@ -50,6 +50,12 @@ const UNREACHED_STATUSES = new Set([521, 522, 523, 530]);
 /** Statuses of a proxy that stopped waiting for the server, which may still finish the image. */
 const PROXY_TIMEOUT_STATUSES = new Set([504, 520, 524]);
 
+/**
+ * Statuses of a server that lacks the endpoint. Frameworks send 405 for a path that accepts only other methods, and relays
+ * send 501 for one without code.
+ */
+const NOT_FOUND_STATUSES = new Set([404, 405, 501]);
+
 /** Node.js's codes for a connection that cannot be established, such as an unknown host or a bad certificate. */
 const IMPOSSIBLE_CODES =
 	/^(ENOTFOUND|ERR_INVALID_\w+|ERR_TLS_\w+|ERR_SSL_WRONG_VERSION_NUMBER|CERT_\w+|DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_\w+)$/;
@@ -71,6 +77,7 @@ export function statusMeant(status: number, codes: string[] = []): number | unde
 			(each.within?.includes(status) ?? true) && codes.some((code) => matchesCode(each, code)),
 	);
 	if (error) return error.status;
+	if (NOT_FOUND_STATUSES.has(status)) return 404;
 	if (status !== 200) return status;
 	return codes.map(Number).find((code) => code >= 400 && code < 500);
 }
