@@ -200,7 +200,7 @@ describe('The message', () => {
 		[401, 402, 'Authentication required'],
 		[404, 503, '当前分组 default 下对于模型 flux 无可用渠道'],
 		[404, 503, 'Incorrect model ID'],
-		[404, 500, 'No available channels currently'],
+		[404, 503, 'No available channel for model x under group default'],
 		[404, 400, 'x/y is not a valid model ID'],
 		[404, 400, 'Invalid model name passed in model=x'],
 		[404, 400, 'Model does not exist. Please check it carefully.'],
@@ -223,6 +223,8 @@ describe('The message', () => {
 		'the code: moderation_blocked',
 		'{"opcode":"moderation_blocked"}',
 		'Unknown model parameter: size',
+		// 302.AI, for a moment.
+		'No available channels currently',
 		'litellm.Timeout: no',
 		'my litellmContentPolicy',
 	])('stands for nothing else if it is: %s', (message) => {

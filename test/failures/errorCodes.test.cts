@@ -627,7 +627,7 @@ test.each<[string, number, object]>([
 		400,
 		{ error: { code: 'InvalidEndpointOrModel.NotFound', message: 'No such name' } },
 	],
-	['302.AI', 500, { error: { err_code: -10008, message: 'No available channels currently' } }],
+	['new-api', 503, { error: { message: 'No available channel for model x under group default' } }],
 ])(
 	'A model that %s reports as missing with status %i ends its rows',
 	async (_service, status, body) => {

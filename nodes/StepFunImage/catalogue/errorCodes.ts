@@ -87,9 +87,9 @@ export const UNKNOWN_MODEL: ServiceError = {
 	codes:
 		/^((model|deployment)_?not_?found|(unknown|invalid)_model|InvalidEndpointOrModel\.NotFound)$/i,
 	phrases: anyOf(
-		// one-api and 302.AI
+		// one-api, and new-api in English
 		'无可用渠道',
-		'no available channel',
+		'no available channel for model',
 		// aihubmix, OpenRouter and LiteLLM
 		'(incorrect|valid) model ID',
 		'invalid model name',
