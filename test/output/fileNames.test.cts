@@ -34,6 +34,9 @@ describe('File names made by the node', () => {
 		['IMG 0042.final.JPG', 'img-0042-final-edited-1.png'],
 		['红鞋.webp', '红鞋-edited-1.png'],
 		['noextension', 'noextension-edited-1.png'],
+		// n8n's HTTP Request node takes the name from the address as it is.
+		['%E7%BA%A2%20%E9%9E%8B.jpg', '红-鞋-edited-1.png'],
+		['50%.jpg', '50-edited-1.png'],
 	])('An edit of %s is named %s', async (input, fileName) => {
 		const item = await itemWithFile(await inputImage(64, 64), input);
 		const { items } = await runEdit(server, [item]);

@@ -10,6 +10,7 @@ import {
 } from '../catalogue/models';
 import type { OutputForm } from '../catalogue/outputs';
 import type { ServerFormat } from '../catalogue/serverFormats';
+import { decodeUrl } from '../catalogue/services';
 import { Refusal } from '../errors/nodeErrors';
 import { descriptiveName, safeName } from '../image/fileName';
 import type { Credential } from '../transport/credential';
@@ -199,8 +200,9 @@ function fileNameOf(
 	fields: BodyFields,
 	inputImage: InputImage | undefined,
 ): string {
+	// n8n's HTTP Request node names a file as its address does, such as red%20shoe.jpg.
 	const [subject, suffix] = inputImage
-		? [inputImage.name.replace(/\.[^.]*$/, ''), '-edited']
+		? [decodeUrl(inputImage.name).replace(/\.[^.]*$/, ''), '-edited']
 		: [String(fields.prompt), ''];
 	const entered = readText({ label: 'File Name', value: fileName });
 	// In a loop, the numbers of the items start again with each run of the node.
