@@ -10,6 +10,7 @@ import {
 	type FailureDetails,
 	type FailureKind,
 } from '../../nodes/StepFunImage/errors/requestFailure';
+import { heif } from '../kit/craftedImages.cts';
 import { inputImage, itemWithFile } from '../kit/images.cts';
 import { userFolder } from '../kit/userFolder.cts';
 import { startStepFunServer, type Fault, type StepFunServer } from '../stepfun-server/server.cts';
@@ -121,6 +122,13 @@ describe('Failures: error statuses', () => {
 		);
 		expect(error?.description).toContain('blocks requests from this n8n');
 		expect(error?.httpCode).toBe(String(status));
+	});
+
+	test('An image that the server cannot read should be saved in another format', async () => {
+		const item = await itemWithFile(heif(3024, 4032), 'photo.HEIC', 'image/heic');
+		const { error } = await runEdit(server, [item], AT_ONCE);
+		expect(error?.message).toBe('The service refused the request: image could not be read');
+		expect(error?.description).toContain('If it names the image, save it as PNG or JPEG');
 	});
 
 	test('消息获取失败 on an edit is explained: the image is too large', async () => {

@@ -222,10 +222,10 @@ const OPTIONAL_ENDPOINTS: Record<string, string> = {
 const BY_STATUS: Record<number, Entry> = {
 	400: {
 		message: 'The service refused the request',
-		description: byRequest(
-			"Correct the field that the message names. If it names the model, choose one from the list in 'Model', and check that this key may use it.",
-			'Check Service and Base URL in the StepFun API credential.',
-		),
+		description: ({ image }) =>
+			image
+				? `Correct the field that the message names.${image.hasInputImage ? ' If it names the image, save it as PNG or JPEG before this node.' : ''} If it names the model, choose one from the list in 'Model', and check that this key may use it.`
+				: 'Check Service and Base URL in the StepFun API credential.',
 	},
 	401: {
 		message: 'The API key was not accepted',
