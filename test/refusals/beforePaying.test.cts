@@ -54,14 +54,21 @@ describe('Refusals: one error lists all rows, counted from 1', () => {
 		expect(error?.description).toMatch(/^Switch the field to Expression/);
 	});
 
+	const emptyRows = Array.from({ length: 30 }, () => ({ prompt: ' ' }));
+
 	test('More than ten refused rows are summarized', async () => {
-		const error = await refusal(
-			{ prompt: '={{ $json.prompt }}' },
-			{ items: Array.from({ length: 30 }, () => ({ prompt: ' ' })) },
-		);
+		const items = [...emptyRows, { prompt: 'A red shoe' }];
+		const error = await refusal({ prompt: '={{ $json.prompt }}' }, { items });
 		expect(error?.message).toBe(
-			"Row 1 of 30: 'Prompt' is empty. 29 more rows: rows 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, as in row 1; and 19 more.",
+			"Row 1 of 31: 'Prompt' is empty. 29 more rows: rows 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, as in row 1; and 19 more.",
 		);
+	});
+
+	test('What is wrong with all rows is not said of single ones', async () => {
+		const error = await refusal({ prompt: '={{ $json.prompt }}' }, { items: emptyRows });
+		expect(error?.message).toBe("All 30 rows: 'Prompt' is empty");
+		expect(error?.description).toMatch(/^Write what the image should show\..* Nothing was sent\.$/);
+		expect(JSON.stringify(error?.context)).not.toContain('itemIndex');
 	});
 });
 

@@ -144,7 +144,7 @@ export function appendEarlierCharge(error: NodeError, was: 'was' | 'may have bee
 
 /**
  * One error for all refused rows, so that the user can correct them together: that of the first one, with the numbers of
- * the rows and the errors of the others.
+ * the rows and the errors of the others if they differ.
  *
  * @param refusals the error of each row, `undefined` if the row is valid
  * @param isFree whether no earlier try of the run has sent anything
@@ -164,8 +164,10 @@ export function refusedRowsError(
 	const isForAll = others.every((other) => other.error.description === description);
 	const advice = description && !isForAll ? `Row ${row}: ${description}` : description;
 	error.description = [advice, isFree && 'Nothing was sent.'].filter(Boolean).join(' ');
-	error.message = `Row ${row} of ${rows}: ${message}`;
-	if (others.length === 0) return error;
+	// Most likely, a setting of the node is wrong, and no row.
+	const isEveryRow = refusals.every((refusal) => refusal?.message === message);
+	error.message = `${isEveryRow ? `All ${rows} rows` : `Row ${row} of ${rows}`}: ${message}`;
+	if (isEveryRow || others.length === 0) return error;
 	const shown = others.slice(0, MAX_SHOWN_ROWS);
 	const listed = [...new Set(shown.map((other) => other.error.message))].map((text) => {
 		const numbers = shown.filter((other) => other.error.message === text).map((other) => other.row);
