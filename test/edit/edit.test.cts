@@ -480,7 +480,9 @@ describe('Edit: no image to edit', () => {
 		expect(error?.message).toBe(
 			"'Input Data Field Name' is 'data', but this item has no such binary field",
 		);
-		expect(error?.description).toMatch(/^The item has no binary data\./);
+		expect(error?.description).toMatch(/^The item has no binary data\. Load the image/);
+		// Edit Fields does so by default.
+		expect(error?.description).toContain('no node in between, such as Edit Fields, drops its file');
 		expect(server.requests).toEqual([]);
 	});
 

@@ -277,6 +277,9 @@ describe('Edit: fields without a file', () => {
 		expect((await edit(ofText(image), '*')).error?.message).toBeUndefined();
 		const { error } = await edit(ofText(Buffer.from('a note')), '*');
 		expect(error?.message).toBe("'Input Data Field Name' is *, but this item has no image");
+		expect(error?.description).toContain(
+			'no node in between, such as Edit Fields, drops its files',
+		);
 		expect(server.requests).toHaveLength(1);
 	});
 

@@ -58,7 +58,7 @@ async function fieldNames(item: ItemContext, entered: string, inspect: Inspect):
 		if (images.length > 0) return images;
 		throw new Refusal(
 			"'Input Data Field Name' is *, but this item has no image",
-			'Add a node before this one to load the images, or enter the name of a field that contains an image.',
+			'Load the images with a node before this one, check that no node in between, such as Edit Fields, drops its files, or enter the name of a field that contains an image.',
 		);
 	}
 	// A field's name may contain a comma.
@@ -131,7 +131,7 @@ function findBinaryData(item: ItemContext, source: string | IBinaryData): IBinar
 		`'Input Data Field Name' is ${isUnset(source) ? 'empty' : `'${showValue(source)}', but this item has no such binary field`}`,
 		present.length > 0
 			? `The item has: ${truncate(present.join(', '))}. Enter one of these names.`
-			: 'The item has no binary data. Add a node before this one to load the image, such as Read/Write Files from Disk, HTTP Request or Google Drive.',
+			: 'The item has no binary data. Load the image with a node before this one, such as Read/Write Files from Disk, HTTP Request or Google Drive, and check that no node in between, such as Edit Fields, drops its file.',
 	);
 }
 
