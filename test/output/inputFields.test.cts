@@ -104,6 +104,9 @@ describe('Output: the input beside the result', () => {
 });
 
 describe('Output: a node behind another one of its kind', () => {
+	/** What a result says of its request. An ID may be that of the row again. */
+	const REQUEST_FIELDS = ['created', 'tries', 'traceId'];
+
 	const run = async (items: INodeExecutionData[], parameters: INodeParameters = {}) =>
 		(await runGenerate(server, parameters, { items })).items;
 
@@ -138,9 +141,17 @@ describe('Output: a node behind another one of its kind', () => {
 			{ items: [first], onError: 'continueRegularOutput' },
 		);
 		expect(items[0].json).toMatchObject({ sku: 'A1', error: expect.any(String) as unknown });
-		for (const name of ['finishReason', 'width', 'fileSize', 'estimatedCost']) {
+		for (const name of ['finishReason', 'width', 'fileSize', 'estimatedCost', ...REQUEST_FIELDS]) {
 			expect(items[0].json).not.toHaveProperty(name);
 		}
+	});
+
+	test('Several images in one item do not get the trace ID of the image before them', async () => {
+		const [first] = await run([{ json: { sku: 'A1' } }]);
+		const options = { numberOfImages: 2, severalImagesAs: 'fields' };
+		const [{ json }] = await run([first], { options });
+		expect(json).toMatchObject({ sku: 'A1', images: [{}, {}] });
+		for (const name of REQUEST_FIELDS) expect(json).not.toHaveProperty(name);
 	});
 
 	test('An image of which only the link is returned does not get the size of the image before it', async () => {

@@ -14,7 +14,7 @@ const MAX_SECONDS = 1e11;
 /** The fields by which a result of this node is recognized. */
 const RESULT_FIELDS = ['prompt', 'model', 'seed', 'finishReason', 'tries', 'id', 'traceId'];
 
-/** The fields that only some results have, and that are false for another image. */
+/** The fields that are false for another image, and that not every output item replaces. */
 const OUTCOMES = [
 	'width',
 	'height',
@@ -27,6 +27,9 @@ const OUTCOMES = [
 	'finishReason',
 	'moderation',
 	'charged',
+	'created',
+	'tries',
+	'traceId',
 ];
 
 /** The result of a successful request. */
