@@ -120,6 +120,13 @@ describe('Edit: an image from a URL', () => {
 		},
 	);
 
+	test('A page that only shows the image, such as a share link, is explained', async () => {
+		const { error } = await fromUrl(`${files.origin}/page`);
+		expect(error?.description).toContain(
+			'most likely a web page that shows the image or asks for a login. Enter the address of the file itself',
+		);
+	});
+
 	test('An input image that is missing does not end the run for other items', async () => {
 		const { items } = await runEdit(
 			server,

@@ -52,7 +52,7 @@ test('Stop Workflow reports the cost of the run so far if an input image is not 
 	);
 	await files.close();
 	expect(error?.message).toMatch(/^The file at 'Image URL' is not an image/);
-	expect(error?.description).toContain('Open the address in a browser to see what it is.');
+	expect(error?.description).toContain('Enter the address of the file itself');
 	// How many were made by then depends on which of the hosts is quicker.
 	const made = server.billed.length;
 	const [, told] =

@@ -97,7 +97,7 @@ async function resolveUrlImage(
 			if (!image) {
 				throw new Refusal(
 					"The file at 'Image URL' is not an image that can be edited",
-					`${host} sent something that is not a PNG, JPEG, WebP or other raster image. Open the address in a browser to see what it is.`,
+					`${host} sent something that is not a PNG, JPEG, WebP or other raster image, most likely a web page that shows the image or asks for a login. Enter the address of the file itself, such as a link for downloads.`,
 				);
 			}
 			const inspected = { image, bytes: bytes.length, isWhole };
