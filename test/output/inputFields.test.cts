@@ -65,6 +65,22 @@ describe('Output: the input beside the result', () => {
 		expect(server.billed).toHaveLength(1);
 	});
 
+	test.each(['message', 'details'])(
+		'An image of a row that failed before, as in a loop, keeps nothing of the failure in %s',
+		async (name) => {
+			const failure = { description: 'Try again later.', httpCode: '500' };
+			const { items } = await runGenerate(
+				server,
+				{},
+				{ items: [{ sku: 'A1', error: 'The service failed', [name]: failure }] },
+			);
+			expect(items[0].json).toMatchObject({ sku: 'A1', prompt: 'A red shoe' });
+			for (const field of ['error', 'inputError', name]) {
+				expect(items[0].json).not.toHaveProperty(field);
+			}
+		},
+	);
+
 	test('The result starts with its prompt, and ends with the IDs for support', async () => {
 		const { items } = await runGenerate(server, {}, { items: [{}] });
 		const names = Object.keys(items[0].json);

@@ -209,10 +209,23 @@ export function withoutOutcome(item: ItemContext): ItemContext {
 	return { ...item, input: { ...input, json: Object.fromEntries(kept) as IDataObject } };
 }
 
+/** Removes what a failed item of this node says of its failure, in case the workflow leads it back to the node. */
+function withoutFailure(json: IDataObject): IDataObject {
+	const kept = { ...json };
+	const field = ['message', 'details'].find(
+		(name) => Object.keys(kept[name] ?? {}).join() === 'description,httpCode',
+	);
+	if (field !== undefined) {
+		delete kept.error;
+		delete kept[field];
+	}
+	return kept;
+}
+
 function keptJson({ functions, input }: ItemContext, includeInput: IncludeInput): IDataObject {
 	// Code of the user may return items of any kind.
 	if (includeInput === 'nothing' || typeof input.json !== 'object') return {};
-	const json = { ...input.json };
+	const json = withoutFailure(input.json);
 	// n8n treats an item with a field named `error` as failed, so Retry On Fail would run the node, and pay, again.
 	if ('error' in json) {
 		json.inputError = json.error;
