@@ -442,3 +442,22 @@ describe('An object in a text, which JavaScript writes as [object Object], is re
 		expect(error?.message).toBeUndefined();
 	});
 });
+
+describe('An expression that n8n cannot evaluate', () => {
+	test.each<[string, INodeParameters]>([
+		['Prompt', { prompt: '={{ $json.a b }}' }],
+		['Model', { model: { __rl: true, mode: 'id', value: '={{ $json.a b }}' } }],
+		['Seed', { options: { steps: '={{ 8 }}', seed: '={{ $json.a b }}', fileName: 'shoe' } }],
+	])('is reported with the label of its field: %s', async (label, parameters) => {
+		const { error } = await runGenerate(stepFun, parameters, { items: [{}, {}] });
+		expect(error?.message).toBe(`All 2 rows: The expression in '${label}' failed: invalid syntax`);
+		expect(error?.description).toBe(`Correct the expression in '${label}'. Nothing was sent.`);
+	});
+
+	test('keeps what n8n knows of its cause', async () => {
+		const parameters = { prompt: "={{ $('Nowhere').item.json.prompt }}" };
+		const { error } = await runGenerate(stepFun, parameters);
+		expect(error?.message).toBe("The expression in 'Prompt' failed: Referenced node doesn't exist");
+		expect(error?.context).toMatchObject({ nodeCause: 'Nowhere', itemIndex: 0 });
+	});
+});

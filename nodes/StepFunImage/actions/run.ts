@@ -112,9 +112,9 @@ async function prepareAll(
 	functions: IExecuteFunctions,
 	items: ItemContext[],
 	action: Action,
-	{ cancelSignal, summary }: RunState,
+	{ cancelSignal, summary, routing }: RunState,
 ): Promise<PreparedItem[]> {
-	const read = createItemReader(functions);
+	const read = createItemReader(functions, routing.fields);
 	const limit = pLimit(MAX_CONCURRENT_PREPARATIONS);
 	const prepare = async (item: ItemContext): Promise<PreparedItem> => {
 		await yieldToEventLoop();
