@@ -407,7 +407,7 @@ describe('Edit: images beyond a limit never leave n8n', () => {
 			async () => Buffer.from('This is not a picture, whatever it says.'),
 			{},
 			"The file in 'data' is not an image that can be edited",
-			'It claims to be image/png, but its content is not a PNG, JPEG, WebP or other raster image.',
+			'Its type is image/png, and its content is not a PNG, JPEG, WebP or other raster image.',
 		],
 		[
 			'step-image-edit-2',
@@ -415,7 +415,7 @@ describe('Edit: images beyond a limit never leave n8n', () => {
 			async () => Buffer.from('<svg xmlns="http://www.w3.org/2000/svg" width="80" height="80"/>'),
 			{ fileName: 'shoe.svg', mimeType: 'image/svg+xml' },
 			"The file in 'data' is not an image that can be edited",
-			'It claims to be image/svg+xml, but its content is not',
+			'Its type is image/svg+xml, and its content is not',
 		],
 		[
 			'step-image-edit-2',

@@ -139,6 +139,7 @@ describe('Failures: error statuses', () => {
 		expect(error?.message).toBe(
 			'The service could not process the input image, most likely because it is too large: 消息获取失败',
 		);
+		expect(error?.description).toContain('or save it as PNG or JPEG');
 		expect(error?.description).toContain('step-image-edit-2 takes at most 4096 × 4096 pixels');
 		expect(error?.httpCode).toBe('400');
 	});

@@ -309,7 +309,7 @@ const IMAGE_TOO_LARGE: Entry = {
 	description: ({ image }) => {
 		const maxSide =
 			image && findModel(image.model)?.operations[image.operation]?.inputImage?.maxSide;
-		return `Resize the image before this node, for example with n8n's Edit Image node${maxSide ? `; ${image.model} takes at most ${maxSide} × ${maxSide} pixels` : ''}.`;
+		return `Resize the image before this node, or save it as PNG or JPEG, for example with n8n's Edit Image node${maxSide ? `; ${image.model} takes at most ${maxSide} × ${maxSide} pixels` : ''}.`;
 	},
 };
 

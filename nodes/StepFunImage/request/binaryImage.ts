@@ -105,7 +105,7 @@ async function toInputImage(
 	if (!image) {
 		throw new Refusal(
 			`The file in '${name}' is not an image that can be edited`,
-			`${mimeType ? `It claims to be ${mimeType}, but its` : 'Its'} content is not a PNG, JPEG, WebP or other raster image. Check what the previous node puts into this field.`,
+			`${mimeType ? `Its type is ${mimeType}, and its` : 'Its'} content is not a PNG, JPEG, WebP or other raster image. Check what the previous node puts into this field.`,
 		);
 	}
 	const { helpers } = item.functions;
