@@ -295,3 +295,20 @@ test('A charged failure is not hidden by a later cancellation', async () => {
 	});
 	expect(textOf(items[0])).toContain('content_filtered');
 });
+
+test('A request that a cancellation ends while it is under way may have been charged', async () => {
+	await start({ faults: [{ fault: { delayMs: 6_000 } }] });
+	const cancelInFlight = async (cancel: () => void) => {
+		await waitFor('the request', () => server.requests.length > 0);
+		cancel();
+	};
+	const { items } = await runGenerate(server, PROMPT, {
+		items: prompts('one', 'two'),
+		onError: CONTINUE,
+		credential: { apiKey, concurrentRequests: 1 },
+		onStart: (cancel) => void cancelInFlight(cancel),
+	});
+	expect(items.map(({ json }) => json.error)).toEqual(Array(2).fill('The execution was canceled'));
+	expect(textOf(items[0])).toContain('An earlier try may have been charged.');
+	expect(textOf(items[1])).not.toContain('charged');
+});

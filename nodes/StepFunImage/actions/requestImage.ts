@@ -91,10 +91,10 @@ async function send(
 	{ lastPaid }: Attempt,
 	image?: UploadFile,
 ): Promise<AttemptResult> {
-	const { item, request, state } = task;
+	const { item, request, state, history } = task;
 	const { operation, method, path, credential, timeouts } = request;
 	// A request in flight may finish after another failure has stopped the run. Only the user's cancellation aborts it.
-	return await withTimeout(timeouts, state.cancelSignal, async (signal, progress) => {
+	const sendOnce = withTimeout(timeouts, state.cancelSignal, async (signal, progress) => {
 		const body = await encodeBody(operation, fieldsAfter(lastPaid, request), image, progress);
 		const apiRequest = { method, path, ...body };
 		const response = await sendWithKey(item.functions, credential, apiRequest, signal, progress);
@@ -103,6 +103,11 @@ async function send(
 		progress.setTimeoutError(toServerTimeout);
 		progress.onActivity();
 		return await receiveImage(task, response, progress, isLate);
+	});
+	return await sendOnce.catch((error: unknown) => {
+		// The service may finish the image nevertheless.
+		if (error === state.cancelSignal.reason) history.charges.push('maybe');
+		throw error as Error;
 	});
 }
 
