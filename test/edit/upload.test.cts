@@ -4,13 +4,15 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 
-import type { INodeExecutionData } from 'n8n-workflow';
+import type { INodeExecutionData, INodeParameters } from 'n8n-workflow';
 
 import { piecesOf } from '../../nodes/StepFunImage/image/measure';
 import { openUpload } from '../../nodes/StepFunImage/transport/upload';
 import { itemWithFile, pngOfBytes } from '../kit/images.cts';
 import { runEdit } from '../kit/localRuns.cts';
 import { countOpenFiles } from '../kit/processFigures.cts';
+import { runNode } from '../kit/runNode.cts';
+import { localCredential } from '../kit/stepFunCredential.cts';
 import { waitFor } from '../kit/waitFor.cts';
 
 const MEGABYTE = 1024 * 1024;
@@ -79,13 +81,22 @@ describe('Edit: a server that responds before it has read the upload', () => {
 	});
 });
 
-describe('Edit: a server in another process that refuses an upload by its headers', () => {
-	test.each([
-		[413, 'keeps the connection'],
-		[413, 'closes the connection'],
-		[413, 'breaks the connection'],
-		[400, 'breaks the connection a moment later'],
-	])('The message of a %i arrives in 30 of 30 edits of 5 MB if it %s', async (status, way) => {
+describe('A server in another process that refuses an upload by its headers', () => {
+	const long = JSON.stringify({ image: 'a'.repeat(5 * MEGABYTE) });
+	test.each<[number, string, string, INodeParameters]>([
+		[413, 'keeps the connection', 'edits', { operation: 'edit' }],
+		[413, 'closes the connection', 'edits', { operation: 'edit' }],
+		[413, 'breaks the connection', 'edits', { operation: 'edit' }],
+		[400, 'breaks the connection a moment later', 'edits', { operation: 'edit' }],
+		[413, 'closes the connection', 'images from images', { operation: 'imageToImage' }],
+		[
+			400,
+			'breaks the connection',
+			'generations',
+			{ operation: 'generate', options: { additionalBodyFields: long } },
+		],
+	])('The message of a %i arrives if it %s, in 30 of 30 %s of 5 MB', async (...row) => {
+		const [status, way, , parameters] = row;
 		const child = fork(join(__dirname, 'refusingServer.cjs'), [String(status), way]);
 		let requests = 0;
 		child.on('message', (message: { requests?: number }) => {
@@ -94,12 +105,12 @@ describe('Edit: a server in another process that refuses an upload by its header
 		try {
 			const [{ port }] = (await once(child, 'message')) as [{ port: number }];
 			const file = await itemWithFile(await pngOfBytes(5 * MEGABYTE));
-			const { items } = await runEdit(
-				{ url: `http://127.0.0.1:${port}/v1` },
-				Array.from({ length: 30 }, () => file),
-				{ model: MODEL_OF_AN_OWN_SERVER },
-				{ onError: 'continueRegularOutput' },
-			);
+			const { items } = await runNode({
+				items: Array.from({ length: 30 }, () => file),
+				parameters: { prompt: 'Make it blue', model: MODEL_OF_AN_OWN_SERVER, ...parameters },
+				credential: localCredential({ url: `http://127.0.0.1:${port}/v1` }),
+				onError: 'continueRegularOutput',
+			});
 			expect(items.map(({ json }) => json.error)).toEqual(
 				Array(30).fill(expect.stringContaining(': The image is over 1 MB.')),
 			);
@@ -126,12 +137,8 @@ describe('Edit: an upload that ends early', () => {
 			fail: () => {},
 		};
 		const cancel = new AbortController();
-		const { body, close: closeFile } = await openUpload(
-			{ fields: {}, fileField: 'image', file },
-			progress,
-			cancel.signal,
-		);
-		const chunks = (body.get('image') as File).stream() as unknown as AsyncIterator<Uint8Array>;
+		const { file: upload, close: closeFile } = await openUpload(file, progress, cancel.signal);
+		const chunks = upload.stream() as unknown as AsyncIterator<Uint8Array>;
 		expect((await chunks.next()).done).toBe(false);
 		end(closeFile, cancel);
 		return await chunks.next().catch((error: Error) => error.name);

@@ -2,10 +2,11 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { INodeParameters } from 'n8n-workflow';
 
 import { startHostileServer, type HostileServer } from '../kit/hostileServer.cts';
 import { inputImage, itemWithFile } from '../kit/images.cts';
-import { runEdit, runGenerate } from '../kit/localRuns.cts';
+import { runGenerate } from '../kit/localRuns.cts';
 
 // A proxy that stopped waiting may respond with an error while the server behind it finishes the image.
 
@@ -67,7 +68,13 @@ test.each([521, 530])(
 	},
 );
 
-test('The time of a long upload does not count', async () => {
+test.each<[string, INodeParameters]>([
+	['a file', { operation: 'edit' }],
+	[
+		'long JSON',
+		{ operation: 'generate', additionalBodyFields: { image: 'a'.repeat(1024 * 1024) } },
+	],
+])('The time of a long upload of %s does not count', async (_what, { operation, ...fields }) => {
 	let requests = 0;
 	const slow = createServer((request, response) => {
 		requests++;
@@ -77,11 +84,13 @@ test('The time of a long upload does not count', async () => {
 	await once(slow, 'listening');
 	const file = Buffer.concat([await inputImage(64, 64), randomBytes(1024 * 1024)]);
 	const url = `http://127.0.0.1:${(slow.address() as AddressInfo).port}/v1`;
-	const { error } = await runEdit(
+	const { error } = await runGenerate(
 		{ url },
-		[await itemWithFile(file)],
-		{ options: { maxTries: 3 } },
-		{ credential: { apiFormat: 'openai', apiKey: `late-${++keys}` } },
+		{ operation, options: { maxTries: 3, ...fields } },
+		{
+			items: [await itemWithFile(file)],
+			credential: { apiFormat: 'openai', apiKey: `late-${++keys}` },
+		},
 	);
 	slow.close();
 	expect(requests).toBe(3);

@@ -8,7 +8,7 @@ import type {
 import { CREDENTIAL_TYPE, type Credential } from './credential';
 import type { ByteStream } from './response';
 import type { Progress } from './timeLimits';
-import { openUpload, type Form, type Upload } from './upload';
+import { openUpload, toFormData, toLongFile, type Form, type Upload } from './upload';
 
 export interface ApiRequest {
 	method: IHttpRequestMethods;
@@ -46,13 +46,15 @@ export async function sendWithKey(
 	const context = Object.create(functions, {
 		getExecutionCancelSignal: { value: () => signal },
 	}) as IExecuteFunctions;
-	const upload = form && (await openUpload(form, progress, signal));
+	const file = form?.file ?? (json && toLongFile(json));
+	const upload = file && (await openUpload(file, progress, signal));
+	const body = form && upload ? toFormData(form, upload.file) : (upload?.file ?? json);
 	const options: IHttpRequestOptions = {
 		method,
 		url: `${credential.baseUrl}${path}${credential.query}`,
 		headers: { Accept: 'application/json', ...(json && { 'Content-Type': 'application/json' }) },
-		// n8n declares the type of the form-data package, but its helper accepts the native one too.
-		body: (upload?.body ?? json) as IHttpRequestOptions['body'],
+		// n8n declares the type of the form-data package, but its helper accepts the native ones too.
+		body: body as IHttpRequestOptions['body'],
 		...STREAM_RESPONSE,
 		// A redirect could carry the key to another host.
 		disableFollowRedirect: true,

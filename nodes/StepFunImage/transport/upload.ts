@@ -20,7 +20,8 @@ export interface Form {
 }
 
 export interface Upload {
-	body: FormData;
+	/** The file as n8n's HTTP client sends it: as the body of a request, or in a form. */
+	file: File;
 	/** Pauses the upload without closing the connection, because the server has responded and reads no further. */
 	hold(): void;
 	/** Closes the file and ends the upload. */
@@ -66,15 +67,37 @@ export async function* readUpload(
 	}
 }
 
+/** A JSON body as a file, if it is so long that a server may refuse it before all of it has arrived. */
+export function toLongFile(json: Buffer): UploadFile | undefined {
+	async function* pieces() {
+		for (let at = 0; at < json.length; at += UPLOAD_CHUNK_BYTES) {
+			yield json.subarray(at, at + UPLOAD_CHUNK_BYTES);
+		}
+	}
+	if (json.length <= MAX_UNPACED_BYTES) return undefined;
+	const mimeType = 'application/json';
+	return { name: 'body.json', mimeType, size: json.length, open: async () => pieces() };
+}
+
+/** A multipart/form-data body with a file that has been opened. */
+export function toFormData({ fields, fileField }: Form, file: File): FormData {
+	const body = new FormData();
+	for (const [name, value] of Object.entries(fields)) {
+		body.append(name, typeof value === 'object' ? JSON.stringify(value) : String(value));
+	}
+	body.append(fileField, file);
+	return body;
+}
+
 /**
- * Opens a form's file and creates the request body. It reads the beginning of the file first, so that a file
- * that cannot be read causes no request.
+ * Opens a file for a request. It reads the beginning of the file first, so that a file that cannot be read causes no
+ * request.
  *
  * The upload waits briefly, so that a server can refuse it by its headers, as with `Expect: 100-continue`. Otherwise
  * the server would close the connection, Node.js would fail to write, and the unread response would be lost.
  */
 export async function openUpload(
-	{ fields, fileField, file }: Form,
+	file: UploadFile,
 	progress: Progress,
 	signal: AbortSignal,
 ): Promise<Upload> {
@@ -85,8 +108,14 @@ export async function openUpload(
 
 	async function* stream(): AsyncGenerator<Uint8Array> {
 		try {
-			if (file.size > MAX_UNPACED_BYTES) await wait(EARLY_RESPONSE_MS, signal);
-			for (let next = first; !next.done; next = await chunks.next()) {
+			let next = first;
+			if (!next.done && file.size > MAX_UNPACED_BYTES) {
+				// Node.js sends the head of a request together with its first byte.
+				yield next.value.subarray(0, 1);
+				next = { value: next.value.subarray(1) };
+				await wait(EARLY_RESPONSE_MS, signal);
+			}
+			for (; !next.done; next = await chunks.next()) {
 				// Lets Node.js read what has arrived before it writes more.
 				await wait(0, signal);
 				if (isHeld && !closed.signal.aborted) {
@@ -103,16 +132,14 @@ export async function openUpload(
 		}
 	}
 
-	const body = new FormData();
-	for (const [name, value] of Object.entries(fields)) {
-		body.append(name, typeof value === 'object' ? JSON.stringify(value) : String(value));
-	}
 	const streamed = new File([], file.name, { type: file.mimeType });
-	// n8n's HTTP client uses only the size and the stream of a file.
-	Object.defineProperties(streamed, { size: { value: file.size }, stream: { value: stream } });
-	body.append(fileField, streamed);
+	// n8n's HTTP client uses only the size and the stream of a file. Without an enumerable property, n8n sends no body.
+	Object.defineProperties(streamed, {
+		size: { value: file.size, enumerable: true },
+		stream: { value: stream },
+	});
 	return {
-		body,
+		file: streamed,
 		hold: () => (isHeld = true),
 		close: () => {
 			closed.abort();
