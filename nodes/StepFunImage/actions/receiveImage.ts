@@ -13,8 +13,8 @@ import { toRequestFailure } from '../transport/networkFailure';
 import {
 	assertOk,
 	headerText,
-	parseRetryAfter,
 	readChunks,
+	retryAfterIn,
 	type ByteStream,
 } from '../transport/response';
 import { toStorageTimeout, type Progress } from '../transport/timeLimits';
@@ -69,7 +69,7 @@ export async function receiveImage(
 			throw new RequestFailure(status === undefined ? 'noImage' : 'status', {
 				status,
 				errorCodes,
-				retryAfterMs: parseRetryAfter(response.headers['retry-after']),
+				retryAfterMs: retryAfterIn(response.headers),
 				text: error ?? (parsed.url && truncate(parsed.url)),
 				url: parsed.url,
 				beginning,

@@ -88,8 +88,6 @@ export function toStatusFailure(
 	body: string,
 ): RequestFailure {
 	const beginning = body.slice(0, MAX_ERROR_BYTES);
-	// The server's clock may differ from the local one.
-	const serversTime = Date.parse(String(headers.date));
 	return new RequestFailure('status', {
 		status,
 		...readError(beginning),
@@ -97,7 +95,7 @@ export function toStatusFailure(
 		isPage: /^\s*<(?!\?xml|Error)/i.test(beginning),
 		// xAI charges images that its moderation withholds.
 		isCharged: /cost_in_usd_ticks\W+[1-9]/.test(beginning),
-		retryAfterMs: parseRetryAfter(headers['retry-after'], serversTime || undefined),
+		retryAfterMs: retryAfterIn(headers),
 		location: headerText(headers.location),
 		traceId: headerText(headers['x-trace-id']),
 		// As npm installs it, Portkey 1.15 fails on responses that it should pass on (Portkey-AI/gateway, issue 1389).
@@ -125,6 +123,13 @@ async function readBeginning(stream: ByteStream): Promise<string> {
 /** The text of a header; `undefined` if it is missing or empty. */
 export function headerText(header: unknown): string | undefined {
 	return typeof header === 'string' && header !== '' ? header : undefined;
+}
+
+/** The wait that the headers of a response request, in milliseconds; `undefined` if they request none. */
+export function retryAfterIn(headers: IN8nHttpFullResponse['headers']): number | undefined {
+	// The server's clock may differ from the local one.
+	const serversTime = Date.parse(String(headers.date));
+	return parseRetryAfter(headers['retry-after'], serversTime || undefined);
 }
 
 /**
