@@ -90,6 +90,14 @@ describe.each(STATUSES)('Redirects: %d of the API', (status) => {
 	});
 });
 
+test.each([300, 304])('A %d without an address is not called a redirect', async (status) => {
+	server.attackWith((_request, response) => void response.writeHead(status).end());
+	const { error } = await run({});
+	expect(error?.message).toBe(`The service refused the request with status ${status}`);
+	expect(error?.description).toMatch(/^Check Service and Base URL/);
+	expect(server.requests).toHaveLength(1);
+});
+
 describe.each(STATUSES)('Redirects: %d of a link', (status) => {
 	/** Responds with a link, redirects who follows it, and sends the picture to who follows that. */
 	const attackWithRedirectTo = (origin: string) =>

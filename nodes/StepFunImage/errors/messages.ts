@@ -398,7 +398,7 @@ function entryOfStatus({ failure, details, image }: Facts): Entry {
 	if (image && failure.isUnknownModel) return UNKNOWN_MODEL;
 	if (isPage && (status === 401 || status === 403)) return ACCESS_REFUSED;
 	if (BY_STATUS[status]) return BY_STATUS[status];
-	if (status >= 300 && status < 400) return REDIRECT;
+	if (details.location && status < 400) return REDIRECT;
 	return status >= 500 ? SERVER_FAILED : REFUSED;
 }
 
