@@ -11,7 +11,10 @@ import {
 	type FailureKind,
 } from '../../nodes/StepFunImage/errors/requestFailure';
 import { heif } from '../kit/craftedImages.cts';
+import { startHostileServer } from '../kit/hostileServer.cts';
 import { inputImage, itemWithFile } from '../kit/images.cts';
+import { localCredential } from '../kit/stepFunCredential.cts';
+import { testCredential } from '../kit/testCredential.cts';
 import { userFolder } from '../kit/userFolder.cts';
 import { startStepFunServer, type Fault, type StepFunServer } from '../stepfun-server/server.cts';
 import { runEdit, runGenerate } from '../kit/localRuns.cts';
@@ -386,6 +389,20 @@ describe('Failures: connections', () => {
 		expect(error?.description).toMatch(
 			/^127\.0\.0\.1:\d+ closed the connection without a response\. The server may have crashed .+ the image may have been charged\.$/,
 		);
+	});
+
+	test.each([
+		['SSH', 'SSH-2.0-OpenSSH_9.6\r\n', 'Expected HTTP/'],
+		['a long head', `HTTP/1.1 200 OK\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`, 'Header overflow'],
+	])('A server that responds with %s is said not to send HTTP', async (_what, text, reason) => {
+		const hostile = await startHostileServer(({ socket }) => void socket.end(text));
+		const { error } = await runGenerate(hostile, AT_ONCE);
+		const { message } = await testCredential(localCredential(hostile));
+		await hostile.close();
+		expect(error?.message).toContain(`failed: Parse Error: ${reason}`);
+		const advice = /^127\.0\.0\.1:\d+ responds, but not with valid HTTP\. Check Service/;
+		expect(error?.description).toMatch(advice);
+		expect(message).toMatch(advice);
 	});
 
 	test('An address without a server fails with the host and the advice to check it', async () => {

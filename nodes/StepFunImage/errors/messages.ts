@@ -88,6 +88,7 @@ const CONNECTION_ADVICE = {
 		"The SSL certificate of {host} cannot be verified. Turn on 'Ignore SSL Issues (Insecure)' in the StepFun API credential if the server is your own.",
 	'EPROTO|ERR_SSL|wrong version number':
 		'{host} does not support HTTPS. Try the Base URL with http://.',
+	HPE_: '{host} responds, but not with valid HTTP. Check Service and Base URL in the StepFun API credential, and whether a proxy in between changes responses.',
 	'socket hang up|(read|write) (ECONNRESET|EPIPE)':
 		'{host} closed the connection without a response. The server may have crashed or run out of memory, or a proxy in between may limit the time or the size of requests. If the server is your own, check its log.',
 	'': 'Check Service and Base URL in the StepFun API credential, and that this n8n can reach the address.',
