@@ -98,6 +98,17 @@ test.each([300, 304])('A %d without an address is not called a redirect', async 
 	expect(server.requests).toHaveLength(1);
 });
 
+test('The address of a redirect is shown in a length that can be read', async () => {
+	const address = `${server.origin}/login?state=${'x'.repeat(10_000)}`;
+	server.attackWith((_request, response) => {
+		response.writeHead(302, { Location: address }).end();
+	});
+	const { error } = await run({});
+	const start = `The server redirects to another address: ${server.origin}/login?state=xxx`;
+	expect(error?.message).toContain(start);
+	expect(error?.message.length).toBeLessThan(400);
+});
+
 describe.each(STATUSES)('Redirects: %d of a link', (status) => {
 	/** Responds with a link, redirects who follows it, and sends the picture to who follows that. */
 	const attackWithRedirectTo = (origin: string) =>

@@ -316,7 +316,8 @@ const IMAGE_TOO_LARGE: Entry = {
 
 const REDIRECT: Entry = {
 	message: 'The server redirects to another address',
-	quoted: ({ location }) => location,
+	// The address of a login may be very long.
+	quoted: ({ location = '' }) => truncate(location),
 	description:
 		'The node does not follow redirects, so that the key stays with the address you entered. If the new address is right, enter it as Base URL in the StepFun API credential.',
 };
