@@ -124,6 +124,7 @@ describe('Model list: a custom server', () => {
 			['a', 'b'],
 		],
 		['[{ "id": "flux" }]', ['flux']],
+		['\ufeff{ "data": [{ "id": "a" }] }', ['a']],
 		// n8n would evaluate the first one.
 		['[{ "id": "={{ 1 + 1 }}" }, { "id": "flux=2" }]', ['flux=2']],
 	])('The response %s lists the models %j', async (body, expected) => {

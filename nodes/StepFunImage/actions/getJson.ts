@@ -39,7 +39,8 @@ export async function getJson(
 		);
 		await assertOk(response);
 		const chunks = readChunks(response.body as ByteStream, progress);
-		const text = (await readAll(chunks, maxBytes, tooLarge)).toString('utf8');
+		// Unlike a Buffer, it leaves out a byte order mark, which is not JSON.
+		const text = new TextDecoder().decode(await readAll(chunks, maxBytes, tooLarge));
 		const json = jsonParse<unknown>(text, { fallbackValue: NOT_JSON });
 		if (json !== NOT_JSON) return { json, text };
 		throw new RequestFailure('invalidJson', { text: truncate(text) });
