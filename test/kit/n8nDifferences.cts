@@ -34,6 +34,9 @@ export const NAMES_EMPTY_FIELDS = RESOLVES_ITEMS_APART;
 /** Whether what has arrived of a download is read before its broken connection is noticed. */
 export const READS_BROKEN_DOWNLOADS = RESOLVES_ITEMS_APART;
 
+/** Whether n8n opens a tunnel to HTTPS servers through the proxy of its environment. */
+export const TUNNELS_THROUGH_PROXY = RESOLVES_ITEMS_APART;
+
 /** Whether n8n lets a node's fields ask if it is a tool, and names and describes the tool itself. */
 export const KNOWS_TOOLS = 'getToolDescriptionForNode' in NodeHelpers;
 

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { createServer, type AddressInfo, type Socket } from 'node:net';
 
 import { runGenerate } from '../kit/localRuns.cts';
+import { TUNNELS_THROUGH_PROXY } from '../kit/n8nDifferences.cts';
 
 // A connection that never came about has carried no request, so that nothing can have been charged.
 
@@ -45,5 +46,33 @@ test('A server without HTTPS is tried once, and nothing is charged', async () =>
 	);
 	expect(connections).toBe(1);
 	expect(error?.description).toContain('does not support HTTPS');
+	expect(error?.description).toContain('nothing was charged');
+});
+
+(TUNNELS_THROUGH_PROXY ? test : test.skip).each([
+	['', 'Proxy connection ended before receiving CONNECT response'],
+	['CONNECTED\r\n no colon\r\n\r\n', 'Invalid header from proxy CONNECT response'],
+])('A proxy that answers %j instead of opening the connection is asked again', async (...row) => {
+	const [answer, reason] = row;
+	let connections = 0;
+	const proxy = createServer((socket) => {
+		connections++;
+		socket.on('error', () => undefined);
+		socket.once('data', () => socket.end(answer));
+	});
+	proxy.listen(0, '127.0.0.1');
+	await once(proxy, 'listening');
+	const { HTTPS_PROXY } = process.env;
+	process.env.HTTPS_PROXY = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+	const { error } = await runGenerate(
+		{ url: 'https://images.invalid/v1' },
+		{ options: { maxTries: 2 } },
+		{ credential: { apiFormat: 'openai', apiKey: `key-behind-a-proxy-${answer.length}` } },
+	);
+	if (HTTPS_PROXY === undefined) delete process.env.HTTPS_PROXY;
+	else process.env.HTTPS_PROXY = HTTPS_PROXY;
+	proxy.close();
+	expect(connections).toBe(2);
+	expect(error?.message).toContain(reason);
 	expect(error?.description).toContain('nothing was charged');
 });

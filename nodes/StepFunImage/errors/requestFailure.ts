@@ -62,7 +62,7 @@ const IMPOSSIBLE_CODES =
 
 /** Node.js's codes for a connection that may be established later, and texts that show this where the code does not. */
 const UNREACHABLE_CODES = /^(ECONNREFUSED|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|EHOSTDOWN)$/;
-const UNREACHABLE_TEXT = /^connect |before secure TLS connection/;
+const UNREACHABLE_TEXT = /^connect |before secure TLS connection|CONNECT response/;
 
 /** Codes for responses that will come again: a loop of redirects, or something that is not HTTP. */
 const LASTING_CODES = /^(ERR_FR_TOO_MANY_REDIRECTS|HPE_\w+)$/;
