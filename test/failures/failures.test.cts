@@ -44,6 +44,11 @@ describe('Failures: error statuses', () => {
 			'This key may not use the model or the endpoint: Fault 403',
 			'Check what this key may use on the server.',
 		],
+		[
+			407,
+			'The proxy that n8n uses requires a login: Fault 407',
+			"n8n's HTTP_PROXY and HTTPS_PROXY",
+		],
 		[408, 'The service took too long and gave up: Fault 408', 'Try again later'],
 		[
 			429,

@@ -254,6 +254,10 @@ const BY_STATUS: Record<number, Entry> = {
 		description: (facts) =>
 			`${OPTIONAL_ENDPOINTS[facts.path] ?? ''}Check Service and Base URL in the StepFun API credential; the Base URL usually ends in /v1.${pauseNotice(facts)}`,
 	},
+	407: {
+		message: 'The proxy that n8n uses requires a login',
+		description: "Check the user name and the password in n8n's HTTP_PROXY and HTTPS_PROXY.",
+	},
 	408: {
 		message: 'The service took too long and gave up',
 		description: (facts) =>
