@@ -91,6 +91,14 @@ describe('a link that was paid for counts, wherever it is', () => {
 		expect((await read(events.join('\r\n'))).response).toMatchObject({ url: link, seed: 8 });
 	});
 
+	test('in the last of several lines of JSON', async () => {
+		const lines = ['{"status":"running","step":1}', `{"images":[{"url":"${link}","seed":8}]}`];
+		for (const end of ['\n', '\r\n', '\n\n']) {
+			const { response } = await read(lines.map((line) => line + end).join(''));
+			expect(response).toMatchObject({ url: link, seed: 8 });
+		}
+	});
+
 	test('but a text that starts like an event is not a stream of events', async () => {
 		expect((await failureFrom('id: 5 is wrong'))?.kind).toBe('invalidJson');
 	});

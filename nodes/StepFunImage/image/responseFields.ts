@@ -102,9 +102,12 @@ function linkOf({ url }: Entry): string | undefined {
 	return asText(url)?.slice(0, MAX_LINK_CHARACTERS);
 }
 
-/** Joins the events of a stream (the HTML standard's "server-sent events"), which some servers send without being asked. */
+/**
+ * Joins the events of a stream, which some servers send without being asked: the HTML standard's "server-sent events", or
+ * JSON line by line.
+ */
 function joinEvents(text: string): string {
-	if (!/^\s*(event|data|id|retry)?:/.test(text)) return text;
+	if (!/^\s*((event|data|id|retry)?:|\{.*\}[ \t]*[\r\n]\s*\{)/.test(text)) return text;
 	const events = [...text.matchAll(/^(?:data:[ \t]*)?(\{[^\r\n]*)/gm)].map(([, event]) => event);
 	return events.length > 0 ? `[${events.join(',')}]` : text;
 }
