@@ -7,6 +7,7 @@ import {
 
 import { StepFunApi } from '../../credentials/StepFunApi.credentials';
 import { parseCredential } from '../../nodes/StepFunImage/transport/credential';
+import { startHostileServer } from '../kit/hostileServer.cts';
 import { runGenerate } from '../kit/localRuns.cts';
 import { localCredential } from '../kit/stepFunCredential.cts';
 import { testCredential } from '../kit/testCredential.cts';
@@ -46,6 +47,22 @@ describe('Credential: the connection test', () => {
 	test('The connection test works with the Step Plan address', async () => {
 		expect((await testLocal({ baseUrl: server.stepPlanUrl })).status).toBe('OK');
 		expect(server.requests.map(({ path }) => path)).toEqual(['/step_plan/v1/models']);
+	});
+
+	test('The connection test gives up on a response that never ends', async () => {
+		const hostile = await startHostileServer();
+		hostile.attackWith((_request, response) => {
+			const drip = setInterval(() => response.write(' '), 500);
+			response.on('close', () => clearInterval(drip));
+		});
+		const result = await testCredential(localCredential(hostile));
+		await hostile.close();
+		expect(result).toEqual({
+			status: 'Error',
+			message: expect.stringMatching(
+				/^The service did not finish its response within 20 seconds[.] Try again later[.]/,
+			) as unknown,
+		});
 	});
 
 	test.each([

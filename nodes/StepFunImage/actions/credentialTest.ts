@@ -13,9 +13,13 @@ import { findCredentialProblem } from '../request/credentialRules';
 import { authorizationHeaders, parseCredential, type Credential } from '../transport/credential';
 import { toRequestFailure } from '../transport/networkFailure';
 import { toStatusFailure } from '../transport/response';
+import { withTimeout } from '../transport/timeLimits';
 import { modelEntries } from './searchModels';
 
+/** How long the server may take to respond. */
 const TIMEOUT_MS = 15_000;
+/** How long it may take in all, because its response may never end. */
+const TOTAL_TIMEOUT_MS = 20_000;
 
 /** A version in an address, such as `/v1`, `/v1beta`, or Azure's `?api-version=2025-04-01-preview`. */
 const VERSION = /\/v\d|[?&]api-version=/;
@@ -45,7 +49,9 @@ export async function testStepFunApi(
 	const problem = findCredentialProblem(credential);
 	if (problem) return failed(`${problem.message}: ${problem.description}`);
 	try {
-		return await requestModels(this, credential);
+		const timeouts = { silenceMs: TOTAL_TIMEOUT_MS, totalMs: TOTAL_TIMEOUT_MS };
+		const { signal } = new AbortController();
+		return await withTimeout(timeouts, signal, async () => await requestModels(this, credential));
 	} catch (error) {
 		return failed(explain(credential, toRequestFailure(error)));
 	}
