@@ -16,6 +16,7 @@ describe('parseRetryAfter', () => {
 		['a fraction of seconds', '0.5', 500],
 		['an HTTP date', 'Sat, 21 Nov 2026 12:00:30 GMT', 30_000],
 		['a date that has passed', 'Sat, 21 Nov 2026 11:59:00 GMT', undefined],
+		['seconds since 1970, which no standard allows', String(now / 1000 + 30), 30_000],
 		['zero, which is no pause', '0', undefined],
 		['a negative number', '-3', undefined],
 		['no header', undefined, undefined],

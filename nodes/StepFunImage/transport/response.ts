@@ -15,6 +15,8 @@ export type ByteStream = Awaited<ReturnType<IExecuteFunctions['helpers']['getBin
 
 /** The beginning of an error page is enough. */
 const MAX_ERROR_BYTES = 16 * 1024;
+/** A larger number in `Retry-After` is not a wait of 31 years, but a time in seconds since 1970. */
+const MIN_UNIX_TIME = 1e9;
 /** The text of an error is not worth a longer wait, because the status is already known. */
 const MAX_ERROR_BODY_MS = 2_000;
 
@@ -141,6 +143,7 @@ export function retryAfterIn(headers: IN8nHttpFullResponse['headers']): number |
 export function parseRetryAfter(value: unknown, now = Date.now()): number | undefined {
 	if (typeof value !== 'string' || value.trim() === '') return undefined;
 	const seconds = Number(value);
-	const wait = Number.isFinite(seconds) ? seconds * 1000 : Date.parse(value) - now;
+	const milliseconds = Number.isFinite(seconds) ? seconds * 1000 : Date.parse(value);
+	const wait = seconds < MIN_UNIX_TIME ? milliseconds : milliseconds - now;
 	return wait > 0 ? wait : undefined;
 }
