@@ -304,6 +304,12 @@ describe('Failures: responses with status 200 but no image', () => {
 		expect(items).toEqual([]);
 	});
 
+	test('Status 200 with an empty body is described as such', async () => {
+		server.setFaults([{ fault: { emptyBody: true } }]);
+		const { error } = await runGenerate(server, AT_ONCE);
+		expect(error?.description).toMatch(/^The response is empty[.] Check Service and Base URL/);
+	});
+
 	test.each(['no image', 'text as the image', 'filtered'])(
 		'A failure by %s includes the ID of the response, which support asks for',
 		async (kind) => {

@@ -148,7 +148,7 @@ const BY_KIND: Record<Exclude<FailureKind, 'status'>, Entry> = {
 		message: 'The server responded, but not as an image API',
 		quoted: readable,
 		description: (facts) =>
-			`The response is not JSON. Check Service and Base URL in the StepFun API credential; the Base URL usually ends in /v1. The response may also come from a proxy or a login page in between.${chargeNotice(facts)}`,
+			`The response is ${facts.details.text ? 'not JSON' : 'empty'}. Check Service and Base URL in the StepFun API credential; the Base URL usually ends in /v1. The response may also come from a proxy or a login page in between.${chargeNotice(facts)}`,
 	},
 	noBalance: {
 		message: "The server's response contains no balance",
