@@ -104,8 +104,10 @@ export function toNodeError(context: RunContext, error: unknown): NodeError {
 		refusal.message = messageFor(context, message, description);
 		return refusal;
 	}
-	const isShown = error instanceof NodeApiError || error instanceof NodeOperationError;
-	return isShown ? error : new NodeOperationError(node, error as Error, { itemIndex });
+	if (error instanceof NodeApiError || error instanceof NodeOperationError) return error;
+	// Older n8n releases do not take over the description.
+	const { description } = error as Partial<Refusal>;
+	return new NodeOperationError(node, error as Error, { itemIndex, description });
 }
 
 /**
