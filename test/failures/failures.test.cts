@@ -121,12 +121,13 @@ describe('Failures: error statuses', () => {
 
 	test.each([
 		[401, '<html><head><title>401 Authorization Required</title></head></html>'],
+		[403, '<html><head><title>Blocked by the content filter of Example</title></head></html>'],
 		[403, '\n<!DOCTYPE html><title>Just a moment...</title>'],
 	])('A page with status %i is said to come from in front of the server', async (status, body) => {
 		server.setFaults([{ fault: { status, body } }]);
 		const { error } = await runGenerate(server, AT_ONCE);
 		expect(error?.message).toMatch(
-			/^Something in front of the server refused the request: (401 Authorization|Just a moment)/,
+			/^Something in front of the server refused the request: (401 Authorization|Blocked by|Just a moment)/,
 		);
 		expect(error?.description).toContain('blocks requests from this n8n');
 		expect(error?.httpCode).toBe(String(status));

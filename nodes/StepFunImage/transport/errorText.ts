@@ -16,6 +16,9 @@ const MESSAGE_FIELDS =
 /** The fields that contain codes, or objects with codes. */
 const CODE_FIELDS = [...MESSAGE_FIELDS, 'errors', 'details'];
 
+/** The beginning of a web page. Some APIs describe their errors in XML. */
+const PAGE = /^<(?!\?xml|Error)/i;
+
 /** A message in JSON that ends too early. */
 const MESSAGE_IN_TEXT = /"(?:message|msg|detail|error)"\s*:\s*("(?:[^"\\]|\\.)*"?)/;
 
@@ -26,13 +29,17 @@ const UNPRINTABLE = /[\s\p{Cc}\u202a-\u202e\u2066-\u2069]+/gu;
  * Finds the server's own message and codes in the body of an error: JSON of several shapes, HTML or plain text, which may
  * end too early.
  *
- * @returns at most 300 characters in one line, and the codes: mostly a code, such as `insufficient_quota`, and a type
+ * @returns at most 300 characters in one line, the codes: mostly a code, such as `insufficient_quota`, and a type, and
+ * whether the body is a web page instead of the response of an API
  */
-export function readError(body: string): { text: string; errorCodes: string[] } {
+export function readError(body: string) {
 	const text = body.replace(/^\uFEFF/, '').trim();
 	const json = jsonParse<unknown>(text, { fallbackValue: null });
 	const message = json === null ? messageInText(text) : (findMessage(json) ?? text);
-	return { text: inOneLine(message), errorCodes: errorCodesIn(json ?? message) };
+	const isPage = PAGE.test(text);
+	// A page is that of a proxy or a firewall, for example, whose content filter is not the service's moderation.
+	const errorCodes = isPage ? [] : errorCodesIn(json ?? message);
+	return { text: inOneLine(message), errorCodes, isPage };
 }
 
 /** Finds the server's own message in the parsed JSON of a response, as `readError` does. */

@@ -93,8 +93,6 @@ export function toStatusFailure(
 	return new RequestFailure('status', {
 		status,
 		...readError(beginning),
-		// Some APIs describe their errors in XML.
-		isPage: /^\s*<(?!\?xml|Error)/i.test(beginning),
 		// xAI charges images that its moderation withholds.
 		isCharged: /cost_in_usd_ticks\W+[1-9]/.test(beginning),
 		retryAfterMs: retryAfterIn(headers),
