@@ -81,6 +81,13 @@ describe('Output: the input beside the result', () => {
 		},
 	);
 
+	test('A long text in a field named message does not hold up the result', async () => {
+		const message = 'x'.repeat(20 * 1024 * 1024);
+		const { items, error } = await runGenerate(server, {}, { items: [{ message }] });
+		expect(error?.message).toBeUndefined();
+		expect(items[0].json.message === message).toBe(true);
+	});
+
 	test('The result starts with its prompt, and ends with the IDs for support', async () => {
 		const { items } = await runGenerate(server, {}, { items: [{}] });
 		const names = Object.keys(items[0].json);

@@ -212,9 +212,10 @@ export function withoutOutcome(item: ItemContext): ItemContext {
 /** Removes what a failed item of this node says of its failure, in case the workflow leads it back to the node. */
 function withoutFailure(json: IDataObject): IDataObject {
 	const kept = { ...json };
-	const field = ['message', 'details'].find(
-		(name) => Object.keys(kept[name] ?? {}).join() === 'description,httpCode',
-	);
+	const field = ['message', 'details'].find((name) => {
+		const value = kept[name] ?? {};
+		return typeof value === 'object' && Object.keys(value).join() === 'description,httpCode';
+	});
 	if (field !== undefined) {
 		delete kept.error;
 		delete kept[field];
