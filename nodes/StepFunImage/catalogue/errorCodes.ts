@@ -52,7 +52,7 @@ const MODERATED: ServiceError = {
 		/moderat(ion|ed)|content[_ ]?(policy|filter)|sensitive_?(content|words)|prompt_blocked|risk_?detection|data_?inspection|responsible_?ai|safety|guardrail|violation_fee|nsfw|unsafe_request|illegal_(prompt|image)|hooks_failed|^1301$/i,
 	phrases: anyOf(
 		// OpenAI, ChatGPT, Azure, xAI, Venice, Google, Amazon Bedrock and Cloudflare, mostly behind a gateway
-		'(violat|reject|block|filter)\\w*\\b[^.]{0,60}\\b(safety system|guardrails|usage guidelines|content (moderation|polic|filter|management polic)|responsible ai|security configurations)',
+		'(violat|reject|block|filter)\\w{0,5}\\b[^.]{0,60}\\b(safety system|guardrails|usage guidelines|content (moderation|polic|filter|management polic)|responsible ai|security configurations)',
 		// ChatGPT and Zhipu, whose codes relays drop
 		'可能违反了',
 		'敏感内容',
