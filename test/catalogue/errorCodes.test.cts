@@ -223,6 +223,7 @@ describe('The message', () => {
 		'the code: moderation_blocked',
 		'{"opcode":"moderation_blocked"}',
 		'Unknown model parameter: size',
+		'API key limit exceeded (100/minute)',
 		// 302.AI, for a moment.
 		'No available channels currently',
 		'litellm.Timeout: no',

@@ -34,7 +34,7 @@ const OUT_OF_CREDIT: ServiceError = {
 		'insufficient (balance|credit|funds)',
 		'余额不足',
 		// OpenRouter and Fireworks
-		'key limit exceeded',
+		'key limit exceeded \\(\\w+ limit\\)',
 		'monthly spending limit',
 		// Gemini, for models that a free key does not include
 		'metric: \\S+, limit: 0\\b',
