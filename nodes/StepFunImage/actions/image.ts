@@ -1,7 +1,7 @@
 import type { INodeExecutionData } from 'n8n-workflow';
 
 import {
-	appendEarlierCharge,
+	appendCharge,
 	canceledError,
 	notSentError,
 	requestError,
@@ -96,7 +96,8 @@ async function makeImage(task: ImageTask): Promise<INodeExecutionData | ItemFail
 			const charges = history.charges.filter((charge) => charge === 'yes').length;
 			// A RequestFailure says so itself.
 			if (!failure && history.charges.length > 0) {
-				appendEarlierCharge(shown, charges > 0 ? 'was' : 'may have been');
+				const what = error === state.cancelSignal.reason ? 'The image' : 'An earlier try';
+				appendCharge(shown, what, charges > 0 ? 'was' : 'may have been');
 			}
 			const retryable = !(history.response instanceof RequestFailure);
 			return { item, error: shown, charges, retryable };

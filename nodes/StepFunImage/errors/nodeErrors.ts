@@ -139,9 +139,9 @@ export function appendDiscardedImages(error: NodeError, discarded: number, besid
 		`${error.description ?? ''} ${images} made and charged before the run stopped, and n8n discards ${them}. To keep successful images, set 'On Error' in this node's Settings to 'Continue' or 'Continue (using error output)'.`.trim();
 }
 
-/** Adds to an error that an earlier try of the same request was, or may have been, charged. */
-export function appendEarlierCharge(error: NodeError, was: 'was' | 'may have been'): void {
-	error.description = `${error.description ?? ''} An earlier try ${was} charged.`.trim();
+/** Adds to an error what was, or may have been, charged. */
+export function appendCharge(error: NodeError, what: string, was: 'was' | 'may have been'): void {
+	error.description = `${error.description ?? ''} ${what} ${was} charged.`.trim();
 }
 
 /**
