@@ -102,13 +102,21 @@ describe('The code', () => {
 		'model_not_found',
 		'DeploymentNotFound',
 		'unknown_model',
-		'invalid_model',
 		'InvalidEndpointOrModel.NotFound',
 	])('%s stands for 404, unless the key, the balance or the rate is at fault', (code) => {
 		for (const status of [200, 400, 403, 404, 422, 500, 503]) {
 			expect(statusMeant(status, [code])).toBe(404);
 		}
 		for (const status of [401, 402, 429]) expect(statusMeant(status, [code])).toBe(status);
+	});
+
+	test('invalid_model stands for 404 only if the request is refused for what it contains', () => {
+		for (const status of [200, 400, 404, 422]) {
+			expect(statusMeant(status, ['invalid_model'])).toBe(404);
+		}
+		for (const status of [401, 403, 429, 500, 503]) {
+			expect(statusMeant(status, ['invalid_model'])).toBe(status);
+		}
 	});
 
 	test('model_not_found stands for 404 only as a whole', () => {

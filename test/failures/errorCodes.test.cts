@@ -656,6 +656,24 @@ test.each([
 	expect(thrown?.message).toBe(`The service refused the request: ${error.message}`);
 });
 
+test('A model that a key of LiteLLM may not use is not taken for a missing one', async () => {
+	const message = "key not allowed to access model. This key can only access models=['x']";
+	const type = 'key_model_access_denied';
+	respond(403, { error: { message, type, param: 'model', code: '403' } });
+	const { error } = await runGenerate(server, {}, { credential: credential() });
+	expect(error?.message).toBe(`This key may not use the model or the endpoint: ${message}`);
+});
+
+test('A model that fails for a moment is not taken for a missing one', async () => {
+	respond(503, {
+		error: { message: 'The model is loading', type: 'server_error', param: 'model' },
+	});
+	const options = { maxTries: 2 };
+	const { error } = await runGenerate(server, { options }, { credential: credential() });
+	expect(error?.message).toContain('is overloaded');
+	expect(server.requests).toHaveLength(2);
+});
+
 test('A rate limit of a model is not taken for a missing one', async () => {
 	respond(429, { error: { code: 'rate_limit_exceeded', param: 'model', message: 'slow down' } });
 	const { error } = await runGenerate(

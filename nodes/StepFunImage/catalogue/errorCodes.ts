@@ -79,13 +79,11 @@ const WRONG_KEY: ServiceError = {
 	),
 };
 
-/** A server that has the endpoint, but not the model. */
-export const UNKNOWN_MODEL: ServiceError = {
+const UNKNOWN_MODEL: ServiceError = {
 	status: 404,
 	within: [200, 400, 403, 404, 422, 500, 503],
-	// Azure, Qianfan and Volcengine Ark have names of their own for it.
-	codes:
-		/^((model|deployment)_?not_?found|(unknown|invalid)_model|InvalidEndpointOrModel\.NotFound)$/i,
+	// Azure and Volcengine Ark have names of their own for it.
+	codes: /^((model|deployment)_?not_?found|unknown_model|InvalidEndpointOrModel\.NotFound)$/i,
 	phrases: anyOf(
 		// one-api, and new-api in English
 		'无可用渠道',
@@ -100,10 +98,23 @@ export const UNKNOWN_MODEL: ServiceError = {
 	),
 };
 
+/**
+ * Qianfan's code, which also stands for a refused field `model`. LiteLLM refuses this field with 403 if the key may not use
+ * the model.
+ */
+const INVALID_MODEL: ServiceError = {
+	status: 404,
+	within: [200, 400, 404, 422],
+	codes: /^invalid_model$/i,
+};
+
+/** The errors of a server that has the endpoint, but not the model. */
+export const MODEL_ERRORS: readonly ServiceError[] = [UNKNOWN_MODEL, INVALID_MODEL];
+
 export const SERVICE_ERRORS: readonly ServiceError[] = [
 	OUT_OF_CREDIT,
 	MODERATED,
-	UNKNOWN_MODEL,
+	...MODEL_ERRORS,
 	WRONG_KEY,
 	{ status: 429, within: [200], codes: /rate_?limit|too_?many_?requests|throttling/i },
 	// LM Studio and Cloudflare

@@ -1,4 +1,4 @@
-import { matchesCode, SERVICE_ERRORS, UNKNOWN_MODEL } from '../catalogue/errorCodes';
+import { matchesCode, MODEL_ERRORS, SERVICE_ERRORS } from '../catalogue/errorCodes';
 
 /** Whether a failed request was charged. */
 export type Charge = 'no' | 'maybe' | 'yes';
@@ -195,7 +195,7 @@ export class RequestFailure extends Error {
 	get isUnknownModel(): boolean {
 		const { status, errorCodes = [], text = '' } = this.details;
 		if (this.meantStatus !== 404) return false;
-		const hasCode = errorCodes.some((code) => matchesCode(UNKNOWN_MODEL, code));
+		const hasCode = errorCodes.some((code) => MODEL_ERRORS.some((each) => matchesCode(each, code)));
 		return hasCode || (status === 404 && /model|mediapipe/i.test(text));
 	}
 
