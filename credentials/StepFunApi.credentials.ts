@@ -30,11 +30,7 @@ export class StepFunApi implements ICredentialType {
 			name: 'service',
 			type: 'options',
 			options: [
-				...SERVICES.map(({ name, baseUrl, description }) => ({
-					name,
-					value: baseUrl,
-					description,
-				})),
+				...SERVICES.map(({ name, baseUrl: value, description }) => ({ name, value, description })),
 				{
 					name: 'Custom',
 					value: CUSTOM_SERVICE,

@@ -27,27 +27,21 @@ export const resourceAndOperation: INodeProperties[] = [
 				value: 'generate',
 				action: 'Generate image',
 				description: 'Create an image from a text prompt',
-				routing: {
-					request: { method: 'POST', url: '/images/generations' },
-				},
+				routing: { request: { method: 'POST', url: '/images/generations' } },
 			},
 			{
 				name: OPERATION_NAMES.edit,
 				value: 'edit',
 				action: 'Edit image',
 				description: 'Change an image according to a text prompt',
-				routing: {
-					request: { method: 'POST', url: '/images/edits' },
-				},
+				routing: { request: { method: 'POST', url: '/images/edits' } },
 			},
 			{
 				name: OPERATION_NAMES.imageToImage,
 				value: 'imageToImage',
 				action: 'Create image from image',
 				description: 'Create a new image based on a source image and a text prompt',
-				routing: {
-					request: { method: 'POST', url: '/images/image2image' },
-				},
+				routing: { request: { method: 'POST', url: '/images/image2image' } },
 			},
 		],
 		default: 'generate',
@@ -64,9 +58,7 @@ export const resourceAndOperation: INodeProperties[] = [
 				value: 'getBalance',
 				action: 'Get account balance',
 				description: 'Get the account balance and how many images it buys',
-				routing: {
-					request: { method: 'GET', url: '/accounts' },
-				},
+				routing: { request: { method: 'GET', url: '/accounts' } },
 			},
 		],
 		default: 'getBalance',

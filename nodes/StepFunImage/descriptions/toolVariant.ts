@@ -53,11 +53,7 @@ export const toolDescriptionFields: INodeProperties[] = [
 		const [{ id, pricePerImage }] = modelsFor(operation);
 		const price = pricePerImage ? ` about $${pricePerImage.usd} or ¥${pricePerImage.cny}` : '';
 		const text = `${TOOL_PURPOSES[operation]} Each call may cost money: with StepFun's ${id},${price} per image. Call it once for each image that you want.`;
-		return {
-			...field,
-			default: text,
-			displayOptions: showFor(operation, { '@tool': [true] }),
-		};
+		return { ...field, default: text, displayOptions: showFor(operation, { '@tool': [true] }) };
 	}),
 	{
 		...field,

@@ -37,9 +37,7 @@ export const toServerTimeout: ToTimeoutError = (limit) => new RequestFailure('ti
 
 /** The error if n8n's binary data storage does not accept an image in time. */
 export const toStorageTimeout: ToTimeoutError = (limit) =>
-	new RequestFailure('storage', {
-		text: `its storage did not accept it within ${limit}`,
-	});
+	new RequestFailure('storage', { text: `its storage did not accept it within ${limit}` });
 
 /**
  * Runs a task with limits on its time. It does not wait for the task to react to its signal, because a network disk
