@@ -23,11 +23,6 @@ const LIMITS = {
 
 const MAX_ID_CHARACTERS = 300;
 
-const NO_LIST = 'The list of models is not available';
-
-const NO_LIST_ADVICE =
-	"Check the credential, or set Model to 'By ID' and enter the ID of the model.";
-
 const CURRENCY_SIGNS: Record<Currency, string> = { cny: '¥', usd: '$' };
 
 /**
@@ -71,7 +66,10 @@ async function listServer(
 	// The editor shows only the description of a NodeApiError, and removes all dashes from a message, so only the
 	// description may contain the name of a host or a model.
 	const fail = (reason: string, httpCode?: string): never => {
-		const shown = { message: NO_LIST, description: `${reason}. ${NO_LIST_ADVICE}` };
+		const shown = {
+			message: 'The list of models is not available',
+			description: `${reason}. Check the credential, or set Model to 'By ID' and enter the ID of the model.`,
+		};
 		throw new NodeApiError(node, shown, { ...shown, httpCode });
 	};
 	const problem = findCredentialProblem(credential);

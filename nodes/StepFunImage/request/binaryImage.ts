@@ -9,8 +9,6 @@ import { toUpload } from './imageLimits';
 import type { InputImage, InputImageRules, ItemContext } from './types';
 import { isUnset, readText, showValue } from './validators';
 
-const ALL_IMAGES = '*';
-
 /** The types of files whose sender does not know what they are, such as FTP servers. */
 const UNKNOWN_TYPE = /^((application|binary)\/octet-stream)?$/;
 
@@ -52,7 +50,7 @@ async function fieldNames(item: ItemContext, entered: string, inspect: Inspect):
 	// The common case, without a search of the item's JSON.
 	if (Object.hasOwn(item.input.binary ?? {}, names)) return [names];
 	const files = filesOf(item);
-	if (names === ALL_IMAGES) {
+	if (names === '*') {
 		const images: string[] = [];
 		for (const [name, file] of files) if (await isImage(file, inspect)) images.push(name);
 		if (images.length > 0) return images;

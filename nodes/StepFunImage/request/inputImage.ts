@@ -12,8 +12,6 @@ import { toUpload } from './imageLimits';
 import type { InputImage, InputImageRules, ItemContext } from './types';
 import { readChoice, readText, showValue } from './validators';
 
-const INPUT_SOURCES = ['binary', 'url', 'text'] as const;
-
 /** The beginning of an image in a text, which names its type. */
 const DATA_URI_PREFIX = /^\s*data:[^,]*,/i;
 
@@ -43,7 +41,7 @@ export async function resolveInputImages(
 ): Promise<InputImage[]> {
 	const { inputSource, inputUrl, inputText, binaryPropertyName } = parameters;
 	const entered = { label: 'Input Image From', value: inputSource };
-	switch (readChoice(entered, INPUT_SOURCES)) {
+	switch (readChoice(entered, ['binary', 'url', 'text'])) {
 		case 'url':
 			return [await resolveUrlImage(item, inputUrl, rules)];
 		case 'text':

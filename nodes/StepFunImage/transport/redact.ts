@@ -1,8 +1,6 @@
 import type { Redactor } from '../errors/messages';
 import { CUT_MARK } from '../errors/truncate';
 
-const MARK = '***';
-
 /** Shorter keys are placeholders such as "none" or "EMPTY", for servers that accept any key. */
 const MIN_SECRET_LENGTH = 8;
 
@@ -91,7 +89,7 @@ function createRedaction(values: string[]): (text: string) => string {
 		if (!isSecret.includes(true)) return text;
 		return text.replace(/[^]/g, (character, at: number) => {
 			if (!isSecret[at]) return character;
-			return isSecret[at - 1] ? '' : MARK;
+			return isSecret[at - 1] ? '' : '***';
 		});
 	};
 }
