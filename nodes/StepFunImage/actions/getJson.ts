@@ -1,13 +1,12 @@
-import { jsonParse, type IExecuteFunctions, type ILoadOptionsFunctions } from 'n8n-workflow';
+import type { IExecuteFunctions, ILoadOptionsFunctions } from 'n8n-workflow';
 
 import { RequestFailure } from '../errors/requestFailure';
 import { truncate } from '../errors/truncate';
+import { parseJson } from '../image/lenientJson';
 import type { Credential } from '../transport/credential';
 import { assertOk, readAll, readChunks, type ByteStream } from '../transport/response';
 import { sendWithKey } from '../transport/send';
 import { withTimeout, type Timeouts } from '../transport/timeLimits';
-
-const NOT_JSON = {};
 
 interface Limits {
 	timeouts: Timeouts;
@@ -41,8 +40,8 @@ export async function getJson(
 		const chunks = readChunks(response.body as ByteStream, progress);
 		// Unlike a Buffer, it leaves out a byte order mark, which is not JSON.
 		const text = new TextDecoder().decode(await readAll(chunks, maxBytes, tooLarge));
-		const json = jsonParse<unknown>(text, { fallbackValue: NOT_JSON });
-		if (json !== NOT_JSON) return { json, text };
+		const json = parseJson(text);
+		if (json !== undefined) return { json, text };
 		throw new RequestFailure('invalidJson', { text: truncate(text) });
 	});
 }
