@@ -16,7 +16,6 @@ import { downloadImage } from './downloadImage';
 import { log } from './log';
 import { toItems, toModeratedResult, toResult, type ImageResult } from './outputItems';
 import { requestImage } from './requestImage';
-import { historyOf } from './retryOnFail';
 import type { Action, ImageTask, ItemFailure, ItemOutcome, RunState } from './runState';
 
 /**
@@ -46,7 +45,7 @@ export function createImageAction(state: RunState): Action {
 			cost: estimateCost(requests[0]),
 			maxImagesPerRun,
 			hasFailed: requests.some(
-				(request) => historyOf(state, request).response instanceof RequestFailure,
+				(request) => state.historyOf(request).response instanceof RequestFailure,
 			),
 		};
 	};
@@ -61,7 +60,7 @@ async function makeImages(
 	const outcomes = await Promise.all(
 		requests.map(async (request) => {
 			const signal = state.signalOf(Object.values(SCOPES).map((scopeOf) => scopeOf(request)));
-			const history = historyOf(state, request);
+			const history = state.historyOf(request);
 			return await makeImage({ item, request, outputOptions, state, signal, history, digests });
 		}),
 	);

@@ -3,6 +3,7 @@ import type { IExecuteFunctions, INodeExecutionData } from 'n8n-workflow';
 import type { Charge, RequestFailure } from '../errors/requestFailure';
 import type { ImageRequest, ItemRequests } from '../request/readParameters';
 import type { Cost } from './costs';
+import { memoize } from './memoize';
 import type { ImageResult } from './outputItems';
 import { createSummary, type RunSummary } from './summary';
 
@@ -21,7 +22,8 @@ export interface Tries {
 	 * change them, or a storage that fails would prevent them, and the images of the first try would be lost.
 	 */
 	planned: ItemRequests[];
-	histories: WeakMap<ImageRequest, History>;
+	/** What the tries so far have bought for a request. */
+	historyOf: (request: ImageRequest) => History;
 	/** The cost of each image that the service charged in the tries so far; `undefined` if it is not known. */
 	costs: Array<Cost | undefined>;
 	/** What happened in the last try. */
@@ -60,13 +62,6 @@ export function forgetToolCall(functions: IExecuteFunctions): void {
 	triesOfRun.delete(runOf(functions, true));
 }
 
-/** What the tries so far have bought for a request. */
-export function historyOf({ histories }: Tries, request: ImageRequest): History {
-	const history = histories.get(request) ?? { charges: [] };
-	histories.set(request, history);
-	return history;
-}
-
 function runOf(functions: IExecuteFunctions, isTool: boolean): object {
 	return isTool ? (functions.getInputData()[0]?.json ?? {}) : functions.getExecuteData();
 }
@@ -74,7 +69,7 @@ function runOf(functions: IExecuteFunctions, isTool: boolean): object {
 function createTries(max: number, waitMs: number): Tries {
 	return {
 		planned: [],
-		histories: new WeakMap(),
+		historyOf: memoize((): History => ({ charges: [] })),
 		costs: [],
 		summary: createSummary(),
 		started: 0,
