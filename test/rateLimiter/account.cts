@@ -1,9 +1,7 @@
 import { RequestFailure } from '../../nodes/StepFunImage/errors/requestFailure';
-import {
-	createRateLimiter,
-	type ScheduleOptions,
-} from '../../nodes/StepFunImage/transport/rateLimiter';
 import type { AccountLimits } from '../../nodes/StepFunImage/transport/rateLimiter/credentialLimits';
+import { createRateLimiter } from '../../nodes/StepFunImage/transport/rateLimiter/rateLimiter';
+import type { ScheduleOptions } from '../../nodes/StepFunImage/transport/rateLimiter/taskQueue';
 import { createVirtualClock } from './virtualClock.cts';
 
 /** How long a request takes in virtual time unless it says otherwise; nothing else takes any. */

@@ -1,7 +1,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
-import { createRateLimiter } from '../../nodes/StepFunImage/transport/rateLimiter';
+import { createRateLimiter } from '../../nodes/StepFunImage/transport/rateLimiter/rateLimiter';
 
 setFlagsFromString('--expose_gc');
 const collectGarbage = runInNewContext('gc') as () => void;

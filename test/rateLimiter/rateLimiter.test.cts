@@ -2,13 +2,13 @@ import { setTimeout as wait } from 'node:timers/promises';
 
 import { RequestFailure } from '../../nodes/StepFunImage/errors/requestFailure';
 import { parseCredential } from '../../nodes/StepFunImage/transport/credential';
+import { rateLimiterFor } from '../../nodes/StepFunImage/transport/rateLimiter';
+import type { AccountLimits } from '../../nodes/StepFunImage/transport/rateLimiter/credentialLimits';
 import {
 	createRateLimiter,
-	rateLimiterFor,
 	type RateLimiter,
-	type ScheduleOptions,
-} from '../../nodes/StepFunImage/transport/rateLimiter';
-import type { AccountLimits } from '../../nodes/StepFunImage/transport/rateLimiter/credentialLimits';
+} from '../../nodes/StepFunImage/transport/rateLimiter/rateLimiter';
+import type { ScheduleOptions } from '../../nodes/StepFunImage/transport/rateLimiter/taskQueue';
 import { createVirtualClock } from './virtualClock.cts';
 
 jest.setTimeout(30_000);

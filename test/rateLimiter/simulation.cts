@@ -1,5 +1,5 @@
 import { RequestFailure } from '../../nodes/StepFunImage/errors/requestFailure';
-import { createRateLimiter } from '../../nodes/StepFunImage/transport/rateLimiter';
+import { createRateLimiter } from '../../nodes/StepFunImage/transport/rateLimiter/rateLimiter';
 import { retry, type RetryPolicy } from '../../nodes/StepFunImage/transport/retry';
 import { createVirtualClock } from './virtualClock.cts';
 

@@ -2,9 +2,6 @@ import type { Credential } from '../credential';
 import type { Attempt } from '../retry';
 import { createRateLimiter, type RateLimiter } from './rateLimiter';
 
-export type { ScheduleOptions } from './taskQueue';
-export { createRateLimiter, type RateLimiter };
-
 /** How long an account's learned limits are kept after its last request. */
 const IDLE_MS = 600_000;
 
