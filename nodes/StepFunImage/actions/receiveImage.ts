@@ -53,16 +53,13 @@ export async function receiveImage(
 		if (formatOf(header) || /^image\//i.test(headerText(response.headers['content-type']) ?? '')) {
 			return { response: {}, image: await readImage(bytes, storeBytes), traceId };
 		}
-		const {
-			image,
-			beginning,
-			response: parsed,
-		} = await readResponse(bytes, storeBytes, (received) => {
+		const validate = (received: ImageResponse) => {
 			const { url, others, finishReason, seed = task.request.seed, id } = received;
 			whole = { ...received, url: toAddress(url), others: others?.map(toAddress) };
 			if (finishReason !== 'content_filtered' && !isFiltered) return;
 			throw new RequestFailure('contentFiltered', { seed, id });
-		});
+		};
+		const { image, beginning, response: parsed } = await readResponse(bytes, storeBytes, validate);
 		if (!image && !whole.url) {
 			const { error, errorCodes = [], id, taskId } = whole;
 			const status = statusMeant(200, errorCodes);
