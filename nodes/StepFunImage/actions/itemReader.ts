@@ -1,21 +1,19 @@
 import { jsonParse, type IDataObject, type IExecuteFunctions } from 'n8n-workflow';
 
 import { valueAt, type Field } from '../request/routing';
-import { CREDENTIAL_TYPE, parseCredential, type Credential } from '../transport/credential';
+import { CREDENTIAL_TYPE, parseCredential } from '../transport/credential';
 import { yieldToEventLoop } from '../transport/wait';
 import { memoize } from './memoize';
 
-/** Reads an item's parameters and its credential. Throws n8n's error if there is no credential. */
-export type ItemReader = (
-	itemIndex: number,
-) => Promise<{ parameters: IDataObject; credential: Credential }>;
+export type ItemReader = ReturnType<typeof createItemReader>;
 
 /**
- * Creates a function that reads an item; parameters without an expression only once, as they stay the same.
+ * Creates a function that reads an item's parameters and its credential; parameters without an expression only once, as
+ * they stay the same. It throws n8n's error if there is no credential.
  *
  * @param fields the fields of the panel, which errors name
  */
-export function createItemReader(functions: IExecuteFunctions, fields: Field[]): ItemReader {
+export function createItemReader(functions: IExecuteFunctions, fields: Field[]) {
 	const { parameters } = functions.getNode();
 	const fixed: IDataObject = {};
 	// The credential's expressions may give each item other values, but most of the copies are equal.
@@ -44,7 +42,7 @@ export function createItemReader(functions: IExecuteFunctions, fields: Field[]):
 		error.description ??= `Correct the expression in '${label}'.`;
 		return error;
 	};
-	return async (itemIndex) => {
+	return async (itemIndex: number) => {
 		const values = { ...fixed };
 		for (const name of Object.keys(parameters).filter((each) => !(each in fixed))) {
 			// n8n takes tens of milliseconds for the first evaluation of an expression.
