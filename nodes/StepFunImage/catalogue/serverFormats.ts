@@ -162,11 +162,6 @@ export const SERVER_FORMATS: readonly ServerFormat[] = [
 /** The format of StepFun's own services, and the default for custom servers. */
 export const [STEPFUN_FORMAT] = SERVER_FORMATS;
 
-/** Whether a credential's API Format is known. Credentials older than the field have none, which means StepFun's own. */
-export function isServerFormat(value: unknown): boolean {
-	return value === undefined || SERVER_FORMATS.some((format) => format.value === value);
-}
-
 /** Finds the format of a credential by its field. An unknown value gives StepFun's own format. */
 export function findServerFormat(value: unknown): ServerFormat {
 	return SERVER_FORMATS.find((format) => format.value === value) ?? STEPFUN_FORMAT;

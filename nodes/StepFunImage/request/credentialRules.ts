@@ -1,4 +1,4 @@
-import { isServerFormat, SERVER_FORMATS } from '../catalogue/serverFormats';
+import { SERVER_FORMATS, STEPFUN_FORMAT } from '../catalogue/serverFormats';
 import { CUSTOM_SERVICE, isWebAddress, SERVICES } from '../catalogue/services';
 import { Refusal } from '../errors/nodeErrors';
 import type { Credential } from '../transport/credential';
@@ -44,9 +44,11 @@ export function findCredentialProblem(credential: Credential): Refusal | undefin
 			'copy the key again; it should contain only letters, digits and punctuation.',
 		);
 	}
-	if (isCustom && !isServerFormat(fields.apiFormat)) {
-		const formats = SERVER_FORMATS.map(({ value }) => value);
-		return noChoice('API Format', fields.apiFormat, formats);
+	// Credentials older than the field have none, which means StepFun's own format.
+	const { apiFormat = STEPFUN_FORMAT.value } = fields;
+	const formats = SERVER_FORMATS.map(({ value }) => value);
+	if (isCustom && !formats.some((value) => value === apiFormat)) {
+		return noChoice('API Format', apiFormat, formats);
 	}
 	const names = headers.map(({ name }) => name.toLowerCase());
 	for (const { name, value } of headers) {
