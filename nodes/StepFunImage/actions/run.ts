@@ -131,9 +131,7 @@ async function prepareAll(
 }
 
 function toShownError(item: ItemContext, error: unknown, cancelSignal: AbortSignal): NodeError {
-	return cancelSignal.aborted && error === cancelSignal.reason
-		? canceledError(item)
-		: toNodeError(item, error);
+	return error === cancelSignal.reason ? canceledError(item) : toNodeError(item, error);
 }
 
 /** Why the run must not send anything; `undefined` if it may. */
