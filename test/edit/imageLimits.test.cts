@@ -1,6 +1,7 @@
 import type { InputImageLimits } from '../../nodes/StepFunImage/catalogue/models';
-import { piecesOf, type MeasuredImage } from '../../nodes/StepFunImage/image/measure';
+import type { MeasuredImage } from '../../nodes/StepFunImage/image/measure';
 import { toUpload } from '../../nodes/StepFunImage/request/imageLimits';
+import { piecesOf } from '../../nodes/StepFunImage/transport/upload';
 
 const ADVICE =
 	"Resize or convert the image before this node, for example with n8n's Edit Image node.";

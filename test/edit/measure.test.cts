@@ -3,10 +3,10 @@ import { Readable } from 'node:stream';
 import {
 	inspectFile,
 	inspectImage,
-	piecesOf,
 	readHeader,
 	type MeasuredImage,
 } from '../../nodes/StepFunImage/image/measure';
+import { piecesOf } from '../../nodes/StepFunImage/transport/upload';
 import {
 	afterJpegStart,
 	bmp,
@@ -210,13 +210,13 @@ describe('The reading of a file', () => {
 
 	test('divides it into pieces, and Base64 without decoding a piece twice', async () => {
 		const bytes = Buffer.from(Array.from({ length: 150_000 }, (_, at) => at % 251));
-		const inBytes = await all(piecesOf(bytes));
+		const inBytes = await all(piecesOf(bytes, 65_536));
 		expect(inBytes.map(({ length }) => length)).toEqual([65_536, 65_536, 18_928]);
 		expect(Buffer.concat(inBytes).equals(bytes)).toBe(true);
-		const inBase64 = await all(piecesOf(bytes.toString('base64')));
+		const inBase64 = await all(piecesOf(bytes.toString('base64'), 65_536));
 		expect(inBase64.map(({ length }) => length)).toEqual([49_152, 49_152, 49_152, 2_544]);
 		expect(Buffer.concat(inBase64).equals(bytes)).toBe(true);
-		expect(await all(piecesOf(bytes.subarray(0, 65_536)))).toHaveLength(1);
+		expect(await all(piecesOf(bytes.subarray(0, 65_536), 65_536))).toHaveLength(1);
 	});
 });
 

@@ -6,8 +6,7 @@ import { join } from 'node:path';
 
 import type { INodeExecutionData, INodeParameters } from 'n8n-workflow';
 
-import { piecesOf } from '../../nodes/StepFunImage/image/measure';
-import { openUpload } from '../../nodes/StepFunImage/transport/upload';
+import { openUpload, piecesOf } from '../../nodes/StepFunImage/transport/upload';
 import { itemWithFile, pngOfBytes } from '../kit/images.cts';
 import { runEdit } from '../kit/localRuns.cts';
 import { countOpenFiles } from '../kit/processFigures.cts';

@@ -1,6 +1,7 @@
 /** Images built byte by byte, for what no encoder at hand writes. */
 
-import { inspectFile, piecesOf, type MeasuredImage } from '../../nodes/StepFunImage/image/measure';
+import { inspectFile, type MeasuredImage } from '../../nodes/StepFunImage/image/measure';
+import { piecesOf } from '../../nodes/StepFunImage/transport/upload';
 
 const SIDE = 8;
 

@@ -1,4 +1,5 @@
 import type { ImageFormat } from '../catalogue/imageFormats';
+import { piecesOf } from '../transport/upload';
 import { yieldToEventLoop } from '../transport/wait';
 import { FORMATS, formatOf, needsMore, SIGNATURE_BYTES } from './formats';
 import { createPartReader } from './partReader';
@@ -10,9 +11,6 @@ export interface MeasuredImage {
 	width: number | null;
 	height: number | null;
 }
-
-/** In bytes, or in characters of Base64; a multiple of four, because four characters encode three bytes. */
-const PIECE_LENGTH = 64 * 1024;
 
 export type ImageInspector = NonNullable<ReturnType<typeof inspectImage>>;
 
@@ -65,19 +63,7 @@ export async function inspectFile(
 
 /** Some of n8n's stores give a whole file in one chunk, which would take too long to read at once. */
 async function* inPieces(file: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-	for await (const chunk of file) yield* piecesOf(chunk);
-}
-
-/** The bytes of a file in pieces. Its Base64 text must not contain white space. */
-export async function* piecesOf(
-	file: Buffer | string,
-	length = PIECE_LENGTH,
-): AsyncGenerator<Buffer> {
-	for (let at = 0; at < file.length; at += length) {
-		yield typeof file === 'string'
-			? Buffer.from(file.slice(at, at + length), 'base64')
-			: file.subarray(at, at + length);
-	}
+	for await (const chunk of file) yield* piecesOf(chunk, 64 * 1024);
 }
 
 /**

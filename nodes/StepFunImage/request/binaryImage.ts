@@ -2,9 +2,9 @@ import type { IBinaryData } from 'n8n-workflow';
 
 import { Refusal } from '../errors/nodeErrors';
 import { truncate } from '../errors/truncate';
-import { inspectFile, piecesOf } from '../image/measure';
+import { inspectFile } from '../image/measure';
 import { withTimeout } from '../transport/timeLimits';
-import { toReadingTimeout, UPLOAD_CHUNK_BYTES } from '../transport/upload';
+import { piecesOf, toReadingTimeout, UPLOAD_CHUNK_BYTES } from '../transport/upload';
 import { toUpload } from './imageLimits';
 import type { InputImage, InputImageRules, ItemContext } from './types';
 import { isUnset, readText, showValue } from './validators';
@@ -108,7 +108,7 @@ async function toInputImage(
 	}
 	const { helpers } = item.functions;
 	const open = async () =>
-		id ? await helpers.getBinaryStream(id, UPLOAD_CHUNK_BYTES) : piecesOf(data, UPLOAD_CHUNK_BYTES);
+		id ? await helpers.getBinaryStream(id, UPLOAD_CHUNK_BYTES) : piecesOf(data);
 	return toUpload(name, { image, bytes, isWhole }, rules, open, fileName);
 }
 

@@ -4,9 +4,9 @@ import { decodeUrl, isWebAddress } from '../catalogue/services';
 import { Refusal } from '../errors/nodeErrors';
 import { RequestFailure } from '../errors/requestFailure';
 import { truncate } from '../errors/truncate';
-import { inspectFile, piecesOf } from '../image/measure';
+import { inspectFile } from '../image/measure';
 import { downloadBytes } from '../transport/download';
-import { UPLOAD_CHUNK_BYTES } from '../transport/upload';
+import { piecesOf } from '../transport/upload';
 import { findBinaryImages } from './binaryImage';
 import { toUpload } from './imageLimits';
 import type { InputImage, InputImageRules, ItemContext } from './types';
@@ -99,7 +99,7 @@ async function resolveUrlImage(
 				);
 			}
 			const inspected = { image, bytes: bytes.length, isWhole };
-			const open = async () => piecesOf(bytes, UPLOAD_CHUNK_BYTES);
+			const open = async () => piecesOf(bytes);
 			return toUpload('Image URL', inspected, rules, open, fileName);
 		},
 	};
@@ -155,6 +155,6 @@ async function resolveTextImage(
 		);
 	}
 	const bytes = Buffer.byteLength(text, 'base64');
-	const open = async () => piecesOf(text, UPLOAD_CHUNK_BYTES);
+	const open = async () => piecesOf(text);
 	return toUpload(label, { image, bytes, isWhole }, rules, open);
 }

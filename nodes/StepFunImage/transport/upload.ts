@@ -32,7 +32,10 @@ export interface Upload {
 const MAX_UNPACED_BYTES = 128 * 1024;
 /** How long an upload waits for an early response: short compared with the duration of an edit. */
 const EARLY_RESPONSE_MS = 200;
-/** The size of the pieces that a file is read and sent in: small for the memory, large for the speed. */
+/**
+ * The size of the pieces that a file is read and sent in: small for the memory, large for the speed, and a multiple of
+ * four, because four characters of Base64 encode three bytes.
+ */
 export const UPLOAD_CHUNK_BYTES = 256 * 1024;
 
 /** The error if n8n's binary data storage does not return an input image in time. */
@@ -67,16 +70,23 @@ export async function* readUpload(
 	}
 }
 
+/** The bytes of a file in pieces. Its Base64 text must not contain white space. */
+export async function* piecesOf(
+	file: Buffer | string,
+	length = UPLOAD_CHUNK_BYTES,
+): AsyncGenerator<Buffer> {
+	for (let at = 0; at < file.length; at += length) {
+		yield typeof file === 'string'
+			? Buffer.from(file.slice(at, at + length), 'base64')
+			: file.subarray(at, at + length);
+	}
+}
+
 /** A JSON body as a file, if it is so long that a server may refuse it before all of it has arrived. */
 export function toLongFile(json: Buffer): UploadFile | undefined {
-	async function* pieces() {
-		for (let at = 0; at < json.length; at += UPLOAD_CHUNK_BYTES) {
-			yield json.subarray(at, at + UPLOAD_CHUNK_BYTES);
-		}
-	}
 	if (json.length <= MAX_UNPACED_BYTES) return undefined;
 	const mimeType = 'application/json';
-	return { name: 'body.json', mimeType, size: json.length, open: async () => pieces() };
+	return { name: 'body.json', mimeType, size: json.length, open: async () => piecesOf(json) };
 }
 
 /** A multipart/form-data body with a file that has been opened. */
