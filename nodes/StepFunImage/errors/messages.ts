@@ -27,18 +27,6 @@ export interface FailedRequest {
 	image?: { operation: Operation; model: string; hasInputImage: boolean };
 }
 
-/** The text of a failure for the user. */
-interface Message {
-	/** What happened, in one line. */
-	message: string;
-	/** What to do about it. */
-	advice: string;
-	/** The advice, the tries and the references. */
-	description: string;
-	/** The IDs that StepFun's support asks for, one per line. The description ends with them too. */
-	references: string[];
-}
-
 interface Facts extends FailedRequest {
 	failure: RequestFailure;
 	details: FailureDetails;
@@ -344,8 +332,13 @@ const REFUSED: Entry = {
 		'Check Service and Base URL in the StepFun API credential, and the fields of the node.',
 };
 
-/** Explains a failed request to the user. Failures are redacted only here. */
-export function explainFailure(request: FailedRequest, received: RequestFailure): Message {
+/**
+ * Explains a failed request to the user. Failures are redacted only here.
+ *
+ * @returns `message` says what happened, in one line, and `advice` what to do about it. `references` are the IDs that
+ * StepFun's support asks for. `description` is the advice with the tries and the references.
+ */
+export function explainFailure(request: FailedRequest, received: RequestFailure) {
 	const { baseUrl, redactor } = request.credential;
 	const failure = redactFailure(received, redactor);
 	const { details } = failure;
