@@ -16,13 +16,10 @@ const CODES_BY_TEXT: Array<[RegExp, string]> = [
 /** Turns an error of n8n's request helper, or of a stream, into a RequestFailure. */
 export function toRequestFailure(error: unknown): RequestFailure {
 	if (error instanceof RequestFailure) return error;
-	const thrown = error as {
-		message?: string;
-		code?: string;
-		cause?: { code?: string; message?: string };
-	};
-	const code = thrown.cause?.code ?? thrown.code;
-	const text = thrown.cause?.message ?? thrown.message ?? String(error);
+	const thrown = error as Partial<NodeJS.ErrnoException>;
+	const cause = thrown.cause as typeof thrown | undefined;
+	const code = cause?.code ?? thrown.code;
+	const text = cause?.message ?? thrown.message ?? String(error);
 	if (BLOCKED.test(text)) return new RequestFailure('blocked', { text });
 	if (BAD_COMPRESSION.test(code ?? '')) return new RequestFailure('badCompression', { text });
 	const isTimeout = code === 'ECONNABORTED' || code === 'ETIMEDOUT';
