@@ -12,8 +12,6 @@ export interface MeasuredImage {
 	height: number | null;
 }
 
-export type ImageInspector = NonNullable<ReturnType<typeof inspectImage>>;
-
 /**
  * Creates an inspector that reads an image piece by piece for its size, and for whether it is complete.
  *

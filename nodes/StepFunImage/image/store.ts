@@ -5,7 +5,7 @@ import { IMAGE_FORMATS } from '../catalogue/imageFormats';
 import { RequestFailure, type FailureKind } from '../errors/requestFailure';
 import { freeMemory, type ByteStream } from '../transport/response';
 import { SIGNATURE_BYTES } from './formats';
-import { inspectImage, readHeader, type ImageInspector } from './measure';
+import { inspectImage, readHeader } from './measure';
 
 /** An image in n8n's binary store. */
 export interface StoredImage {
@@ -58,7 +58,7 @@ export async function storeImage(
 	const hash = withDigest ? createHash('sha256') : undefined;
 	let fileSize = 0;
 
-	async function* checkedImage(inspector: ImageInspector): AsyncGenerator<Buffer> {
+	const checkedImage = async function* (): AsyncGenerator<Buffer> {
 		try {
 			for await (const chunk of chunks) {
 				fileSize += chunk.length;
@@ -77,11 +77,11 @@ export async function storeImage(
 		if (!inspector.isWhole()) {
 			throw new RequestFailure('truncated', { text: 'The image file is incomplete' });
 		}
-	}
+	};
 
 	const { mimeType, extension } = IMAGE_FORMATS[inspector.format];
 	const fileName = `${baseName}.${extension}`;
-	const content = await contentOf(checkedImage(inspector), source);
+	const content = await contentOf(checkedImage(), source);
 	const binaryData = await functions.helpers
 		.prepareBinaryData(content, fileName, mimeType)
 		.catch((error: Error) => {
