@@ -22,7 +22,6 @@ export interface Tries {
 	 * change them, or a storage that fails would prevent them, and the images of the first try would be lost.
 	 */
 	planned: ItemRequests[];
-	/** What the tries so far have bought for a request. */
 	historyOf: (request: ImageRequest) => History;
 	/** The cost of each image that the service charged in the tries so far; `undefined` if it is not known. */
 	costs: Array<Cost | undefined>;

@@ -17,9 +17,7 @@ const MAX_CONCURRENT_DOWNLOADS = 5;
 /** Low, because each input image stays in memory until its request starts. */
 const MAX_CONCURRENT_INPUT_IMAGES = 8;
 
-/**
- * Reads and checks an item's parameters, and refuses invalid ones. Nothing is sent before all items are checked.
- */
+/** Reads and checks an item's parameters, and refuses invalid ones. Nothing is sent before all items are checked. */
 export type Action = (item: ItemContext, read: ItemReader) => Promise<PreparedItem>;
 
 /** An item whose parameters have been checked. */
