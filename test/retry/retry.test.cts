@@ -1,5 +1,5 @@
 import { RequestFailure } from '../../nodes/StepFunImage/errors/requestFailure';
-import { parseRetryAfter } from '../../nodes/StepFunImage/transport/response';
+import { retryAfterIn } from '../../nodes/StepFunImage/transport/response';
 import {
 	backoffDelay,
 	retry,
@@ -8,22 +8,22 @@ import {
 } from '../../nodes/StepFunImage/transport/retry';
 import { createVirtualClock } from '../rateLimiter/virtualClock.cts';
 
-describe('parseRetryAfter', () => {
-	const now = Date.parse('2026-11-21T12:00:00Z');
+describe('retryAfterIn', () => {
+	const date = 'Sat, 21 Nov 2026 12:00:00 GMT';
 
 	test.each([
 		['seconds', '7', 7_000],
 		['a fraction of seconds', '0.5', 500],
 		['an HTTP date', 'Sat, 21 Nov 2026 12:00:30 GMT', 30_000],
 		['a date that has passed', 'Sat, 21 Nov 2026 11:59:00 GMT', undefined],
-		['seconds since 1970, which no standard allows', String(now / 1000 + 30), 30_000],
+		['seconds since 1970, which no standard allows', String(Date.parse(date) / 1000 + 30), 30_000],
 		['zero, which is no pause', '0', undefined],
 		['a negative number', '-3', undefined],
 		['no header', undefined, undefined],
 		['an empty header', ' ', undefined],
 		['nonsense', 'soon', undefined],
 	])('reads %s', (_what, value, expected) => {
-		expect(parseRetryAfter(value, now)).toBe(expected);
+		expect(retryAfterIn({ date, 'retry-after': value })).toBe(expected);
 	});
 });
 

@@ -125,21 +125,17 @@ export function headerText(header: unknown): string | undefined {
 	return typeof header === 'string' && header !== '' ? header : undefined;
 }
 
-/** The wait that the headers of a response request, in milliseconds; `undefined` if they request none. */
-export function retryAfterIn(headers: IN8nHttpFullResponse['headers']): number | undefined {
-	// The server's clock may differ from the local one.
-	const serversTime = Date.parse(String(headers.date));
-	return parseRetryAfter(headers['retry-after'], serversTime || undefined);
-}
-
 /**
- * Reads a `Retry-After` header in either of its forms (RFC 9110, 10.2.3).
+ * The wait that the headers of a response request, by a `Retry-After` in either of its forms (RFC 9110, 10.2.3).
  *
  * @returns milliseconds to wait. `undefined` if the header is absent, unreadable or not in the future: servers that
  * round down send 0 while they are still busy.
  */
-export function parseRetryAfter(value: unknown, now = Date.now()): number | undefined {
+export function retryAfterIn(headers: IN8nHttpFullResponse['headers']): number | undefined {
+	const value = headers['retry-after'];
 	if (typeof value !== 'string' || value.trim() === '') return undefined;
+	// The server's clock may differ from the local one.
+	const now = Date.parse(String(headers.date)) || Date.now();
 	const seconds = Number(value);
 	const milliseconds = Number.isFinite(seconds) ? seconds * 1000 : Date.parse(value);
 	const wait = seconds < MIN_UNIX_TIME ? milliseconds : milliseconds - now;
