@@ -16,12 +16,6 @@ export interface Field {
 	apiField?: string;
 }
 
-/** The method and path that the node's properties declare for an operation. */
-interface RoutedOperation {
-	method: IHttpRequestMethods;
-	path: string;
-}
-
 export type Routing = ReturnType<typeof readRouting>;
 
 /**
@@ -30,7 +24,7 @@ export type Routing = ReturnType<typeof readRouting>;
  */
 export function readRouting(properties: INodeProperties[]) {
 	const fields = new Map<string, Field>();
-	const operations = new Map<string, RoutedOperation>();
+	const operations = new Map<string, { method: IHttpRequestMethods; path: string }>();
 	const addField = (property: INodeProperties, ...path: string[]) => {
 		const { displayName: label, type, required, routing } = property;
 		const { type: place, property: name } = routing?.send ?? {};
@@ -57,7 +51,7 @@ export function readRouting(properties: INodeProperties[]) {
 }
 
 /** Finds an operation by its resource and name, such as `image generate`. */
-export function findOperation({ operations }: Routing, operation: string): RoutedOperation {
+export function findOperation({ operations }: Routing, operation: string) {
 	return operations.get(operation) ?? { method: 'POST', path: '' };
 }
 
