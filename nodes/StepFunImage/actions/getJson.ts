@@ -8,23 +8,17 @@ import { assertOk, readAll, readChunks, type ByteStream } from '../transport/res
 import { sendWithKey } from '../transport/send';
 import { withTimeout, type Timeouts } from '../transport/timeLimits';
 
-interface Limits {
-	timeouts: Timeouts;
-	maxBytes: number;
-	/** The text of the failure for a larger response. */
-	tooLarge: string;
-}
-
 /**
  * Requests JSON with the key, and returns it parsed and as text.
  *
- * @throws RequestFailure, of kind `invalidJson` for a response that is not JSON, or the signal's reason
+ * @throws RequestFailure, of kind `tooLarge` with that text for a larger response, and of kind `invalidJson` for one that
+ * is not JSON, or the signal's reason
  */
 export async function getJson(
 	functions: IExecuteFunctions | ILoadOptionsFunctions,
 	credential: Credential,
 	path: string,
-	{ timeouts, maxBytes, tooLarge }: Limits,
+	{ timeouts, maxBytes, tooLarge }: { timeouts: Timeouts; maxBytes: number; tooLarge: string },
 	signal = new AbortController().signal,
 ): Promise<{ json: unknown; text: string }> {
 	return await withTimeout(timeouts, signal, async (timedSignal, progress) => {
