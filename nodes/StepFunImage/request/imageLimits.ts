@@ -7,28 +7,23 @@ import type { InputImageRules } from './types';
 const ADVICE =
 	"Resize or convert the image before this node, for example with n8n's Edit Image node.";
 
-/** An image, as far as it is known without decoding it. */
-interface InspectedImage {
-	image: MeasuredImage;
-	/** The size of its file. */
-	bytes: number;
-	isWhole: boolean;
-}
-
 /**
  * Refuses an image that is incomplete or exceeds a limit of the model.
  *
  * @param name the image's name in messages
+ * @param inspected what is known of the image without decoding it, and the size of its file
  * @param open opens the image for each upload
  * @returns the image as a file with the type of its content, not of its metadata
  */
 export function toUpload(
 	name: string,
-	{ image: { format, width, height }, bytes, isWhole }: InspectedImage,
+	inspected: { image: MeasuredImage; bytes: number; isWhole: boolean },
 	{ model, limits = { maxSide: Infinity } }: Pick<InputImageRules, 'model' | 'limits'>,
 	open: UploadFile['open'],
 	fileName?: string,
 ): UploadFile {
+	const { bytes, isWhole, image } = inspected;
+	const { format, width, height } = image;
 	const { formats, maxSide, minSide = 0, maxAspect = Infinity, maxBytes = Infinity } = limits;
 	const longest = Math.max(width ?? 0, height ?? 0);
 	const shortest = Math.min(width ?? 0, height ?? 0);
