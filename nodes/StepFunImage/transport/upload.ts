@@ -19,14 +19,7 @@ export interface Form {
 	file: UploadFile;
 }
 
-export interface Upload {
-	/** The file as n8n's HTTP client sends it: as the body of a request, or in a form. */
-	file: File;
-	/** Pauses the upload without closing the connection, because the server has responded and reads no further. */
-	hold(): void;
-	/** Closes the file and ends the upload. */
-	close(): void;
-}
+export type Upload = Awaited<ReturnType<typeof openUpload>>;
 
 /** A server receives files up to this size before it can refuse them. */
 const MAX_UNPACED_BYTES = 128 * 1024;
@@ -106,11 +99,7 @@ export function toFormData({ fields, fileField }: Form, file: File): FormData {
  * The upload waits briefly, so that a server can refuse it by its headers, as with `Expect: 100-continue`. Otherwise
  * the server would close the connection, Node.js would fail to write, and the unread response would be lost.
  */
-export async function openUpload(
-	file: UploadFile,
-	progress: Progress,
-	signal: AbortSignal,
-): Promise<Upload> {
+export async function openUpload(file: UploadFile, progress: Progress, signal: AbortSignal) {
 	const chunks = readUpload(file, progress);
 	const first = await chunks.next();
 	const closed = new AbortController();
@@ -149,8 +138,11 @@ export async function openUpload(
 		stream: { value: stream },
 	});
 	return {
+		/** The file as n8n's HTTP client sends it: as the body of a request, or in a form. */
 		file: streamed,
+		/** Pauses the upload without closing the connection, because the server has responded and reads no further. */
 		hold: () => (isHeld = true),
+		/** Closes the file and ends the upload. */
 		close: () => {
 			closed.abort();
 			void chunks.return();
