@@ -22,14 +22,8 @@ export async function getJson(
 	signal = new AbortController().signal,
 ): Promise<{ json: unknown; text: string }> {
 	return await withTimeout(timeouts, signal, async (timedSignal, progress) => {
-		const response = await sendWithKey(
-			// Sending uses only the request helper, which both types of functions have.
-			functions as IExecuteFunctions,
-			credential,
-			{ method: 'GET', path },
-			timedSignal,
-			progress,
-		);
+		const request = { method: 'GET', path } as const;
+		const response = await sendWithKey(functions, credential, request, timedSignal, progress);
 		await assertOk(response);
 		const chunks = readChunks(response.body as ByteStream, progress);
 		// Unlike a Buffer, it leaves out a byte order mark, which is not JSON.

@@ -2,6 +2,7 @@ import type {
 	IExecuteFunctions,
 	IHttpRequestMethods,
 	IHttpRequestOptions,
+	ILoadOptionsFunctions,
 	IN8nHttpFullResponse,
 } from 'n8n-workflow';
 
@@ -36,7 +37,7 @@ export const STREAM_RESPONSE = {
  * @param progress learns what an upload waits for
  */
 export async function sendWithKey(
-	functions: IExecuteFunctions,
+	functions: IExecuteFunctions | ILoadOptionsFunctions,
 	credential: Credential,
 	{ method, path, json, form }: ApiRequest,
 	signal: AbortSignal,
@@ -45,7 +46,7 @@ export async function sendWithKey(
 	// n8n's helper accepts only the abort signal of the context that it is called on. This signal includes the timeout.
 	const context = Object.create(functions, {
 		getExecutionCancelSignal: { value: () => signal },
-	}) as IExecuteFunctions;
+	}) as typeof functions;
 	const file = form?.file ?? (json && toLongFile(json));
 	const upload = file && (await openUpload(file, progress, signal));
 	const body = form && upload ? toFormData(form, upload.file) : (upload?.file ?? json);
