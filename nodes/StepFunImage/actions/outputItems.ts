@@ -69,28 +69,24 @@ export function toResult(
 			: undefined;
 	const otherUrls = (response.others ?? []).filter((each) => each !== undefined);
 	const keepsFile = image !== undefined && (link === undefined || output.hasFile);
+	const details = {
+		seed: response.seed ?? request.seed ?? null,
+		width: image?.width,
+		height: image?.height,
+		fileName: image?.fileName,
+		mimeType: image?.mimeType,
+		fileSize: image?.fileSize,
+		url: response.url ? redactor.link(response.url) : missing(output.hasUrl, isTool),
+		otherUrls: otherUrls.length > 0 ? otherUrls.map(redactor.link) : undefined,
+		link: hasN8nLink ? (link ?? null) : undefined,
+		...findDifference(request, result),
+		// The account's bill may differ.
+		estimatedCost: estimateCost(request),
+		finishReason: response.finishReason === undefined ? null : redactor.text(response.finishReason),
+		created: response.created === undefined ? null : toIsoDate(response.created),
+	};
 	return {
-		json: describeOutcome(
-			request,
-			{ ...response, traceId, tries },
-			{
-				seed: response.seed ?? request.seed ?? null,
-				width: image?.width,
-				height: image?.height,
-				fileName: image?.fileName,
-				mimeType: image?.mimeType,
-				fileSize: image?.fileSize,
-				url: response.url ? redactor.link(response.url) : missing(output.hasUrl, isTool),
-				otherUrls: otherUrls.length > 0 ? otherUrls.map(redactor.link) : undefined,
-				link: hasN8nLink ? (link ?? null) : undefined,
-				...findDifference(request, result),
-				// The account's bill may differ.
-				estimatedCost: estimateCost(request),
-				finishReason:
-					response.finishReason === undefined ? null : redactor.text(response.finishReason),
-				created: response.created === undefined ? null : toIsoDate(response.created),
-			},
-		),
+		json: describeOutcome(request, { ...response, traceId, tries }, details),
 		...(keepsFile ? { binary: { [request.outputField]: image.binaryData } } : {}),
 	};
 }
