@@ -11,7 +11,7 @@ import { readIncludeInput } from '../request/options';
 import { findOperation } from '../request/routing';
 import type { Credential } from '../transport/credential';
 import { schedule } from '../transport/rateLimiter';
-import { retry } from '../transport/retry';
+import { retry, type Attempt } from '../transport/retry';
 import { getJson } from './getJson';
 import { memoize } from './memoize';
 import { mergeInput } from './outputItems';
@@ -42,10 +42,9 @@ export function createBalanceAction(functions: IExecuteFunctions, state: RunStat
 			if (typeof account?.balance === 'number') return account;
 			throw new RequestFailure('noBalance', { text: truncate(text) });
 		};
-		const { result } = await retry(
-			async (attempt) => await schedule(credential, state, attempt, readAccount),
-			{ policy: POLICY, signal },
-		);
+		const readInTurn = async (attempt: Attempt) =>
+			await schedule(credential, state, attempt, readAccount);
+		const { result } = await retry(readInTurn, { policy: POLICY, signal });
 		return result;
 	});
 

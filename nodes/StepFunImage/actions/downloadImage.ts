@@ -52,15 +52,13 @@ export async function downloadImage(
 		}
 	};
 	try {
-		const { result } = await retry(
-			async (attempt) => await state.downloads(downloadOnce, attempt),
-			{
-				policy: { ...retryPolicy, maxPaidRetries: Infinity },
-				signal,
-				usesRateLimiter: false,
-				onFailure: (failure, tries, delayMs) => logFailure(task, failure, tries, delayMs),
-			},
-		);
+		const downloadInTurn = async (attempt: Attempt) => await state.downloads(downloadOnce, attempt);
+		const { result } = await retry(downloadInTurn, {
+			policy: { ...retryPolicy, maxPaidRetries: Infinity },
+			signal,
+			usesRateLimiter: false,
+			onFailure: (failure, tries, delayMs) => logFailure(task, failure, tries, delayMs),
+		});
 		return result;
 	} catch (error) {
 		const reason = error instanceof RequestFailure ? error : undefined;

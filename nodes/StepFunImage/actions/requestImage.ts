@@ -30,25 +30,23 @@ export async function requestImage(task: ImageTask): Promise<ImageResult> {
 		history.charges.push(charge);
 		if (charge === 'yes') state.costs.push(estimateCost(request));
 	};
-	const { result, ...tried } = await retry(
-		async (attempt) => {
-			const isRemote = inputImage && 'download' in inputImage;
-			if (isRemote) return await fetchAndSchedule(task, inputImage, attempt);
-			// Opened only when it is sent, and again for each try, so that no image waits in memory.
-			const sendOnce = async () => await send(task, attempt, inputImage);
-			return await schedule(credential, state, attempt, sendOnce);
+	const attemptOnce = async (attempt: Attempt) => {
+		const isRemote = inputImage && 'download' in inputImage;
+		if (isRemote) return await fetchAndSchedule(task, inputImage, attempt);
+		// Opened only when it is sent, and again for each try, so that no image waits in memory.
+		const sendOnce = async () => await send(task, attempt, inputImage);
+		return await schedule(credential, state, attempt, sendOnce);
+	};
+	const { result, ...tried } = await retry(attemptOnce, {
+		policy: request.retryPolicy,
+		signal,
+		earlierCharges: [...history.charges],
+		onFailure: (failure, triesSoFar, delayMs) => {
+			if (failure.isThrottled && !failure.details.wasNotSent) state.summary.throttled++;
+			addCharge(failure.charge);
+			logFailure(task, failure, triesSoFar, delayMs);
 		},
-		{
-			policy: request.retryPolicy,
-			signal,
-			earlierCharges: [...history.charges],
-			onFailure: (failure, triesSoFar, delayMs) => {
-				if (failure.isThrottled && !failure.details.wasNotSent) state.summary.throttled++;
-				addCharge(failure.charge);
-				logFailure(task, failure, triesSoFar, delayMs);
-			},
-		},
-	);
+	});
 	addCharge('yes');
 	return { ...result, ...tried };
 }
