@@ -72,10 +72,8 @@ async function fieldNames(item: ItemContext, entered: string, inspect: Inspect):
 async function isImage(file: IBinaryData, inspect: Inspect): Promise<boolean> {
 	const type = (file.mimeType as string | undefined) ?? '';
 	if (!UNKNOWN_TYPE.test(type)) return type.startsWith('image/');
-	return await inspect(file).then(
-		({ image }) => image !== undefined,
-		() => false,
-	);
+	const { image } = await inspect(file).catch(() => ({ image: undefined }));
+	return image !== undefined;
 }
 
 async function toInputImage(

@@ -78,13 +78,11 @@ async function resolveUrlImage(
 		async download(signal) {
 			const { functions } = item;
 			const file = { functions, url: href, timeouts, ignoreSslIssues, signal };
-			const bytes = await downloadBytes(file, limits?.maxBytes ?? MAX_DOWNLOAD_BYTES).catch(
-				(error: unknown) => {
-					throw error instanceof RequestFailure
-						? new RequestFailure('inputDownload', { url: shownUrl, reason: error })
-						: error;
-				},
-			);
+			const maxBytes = limits?.maxBytes ?? MAX_DOWNLOAD_BYTES;
+			const bytes = await downloadBytes(file, maxBytes).catch((error: unknown) => {
+				if (!(error instanceof RequestFailure)) throw error as Error;
+				throw new RequestFailure('inputDownload', { url: shownUrl, reason: error });
+			});
 			if (bytes.length === 0) {
 				throw new Refusal(
 					"The file at 'Image URL' is empty",

@@ -61,12 +61,10 @@ export function encodeFields(
 		}
 	}
 	const { bodyFields } = format.promptSettings ?? {};
-	const select = (isInBody: boolean) =>
-		Object.fromEntries(
-			Object.entries(additional).filter(
-				([name]) => (bodyFields?.includes(name) ?? true) === isInBody,
-			),
-		);
+	const select = (isInBody: boolean) => {
+		const isSelected = (name: string) => (bodyFields?.includes(name) ?? true) === isInBody;
+		return Object.fromEntries(Object.entries(additional).filter(([name]) => isSelected(name)));
+	};
 	const settings = mergeFields(inPrompt, select(false));
 	const merged = mergeFields(body, select(true));
 	if ('prompt' in merged) merged.prompt = withPromptSettings(format, merged.prompt, settings);

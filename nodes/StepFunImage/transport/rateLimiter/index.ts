@@ -15,13 +15,12 @@ export async function schedule<T>(
 	sendOnce: () => Promise<T>,
 ): Promise<T> {
 	const { maxElapsedMs } = policy;
-	return await rateLimiterFor(accountId).schedule(
-		async () => {
-			onStart();
-			return await sendOnce();
-		},
-		{ limits, run, isRetry: number > 1, maxElapsedMs, signal },
-	);
+	const options = { limits, run, isRetry: number > 1, maxElapsedMs, signal };
+	const task = async () => {
+		onStart();
+		return await sendOnce();
+	};
+	return await rateLimiterFor(accountId).schedule(task, options);
 }
 
 /** The rate limiter of an account, which all items, nodes and workflows of this process share. */

@@ -65,13 +65,11 @@ export function createRateLimiter({ now, sleep } = systemClock) {
 		const next = { at, controller: new AbortController() };
 		timer = next;
 		if (at === Infinity) return;
-		sleep(Math.max(1, Math.ceil(at - now())), next.controller.signal).then(
-			() => {
-				next.at = Infinity;
-				startTasks();
-			},
-			() => undefined,
-		);
+		const wake = () => {
+			next.at = Infinity;
+			startTasks();
+		};
+		sleep(Math.max(1, Math.ceil(at - now())), next.controller.signal).then(wake, () => undefined);
 	};
 
 	const runTask = async <T>(task: () => Promise<T>, limitSet: LimitSet): Promise<T> => {
