@@ -5,7 +5,7 @@ import type { ImageRequest, ItemRequests } from '../request/readParameters';
 import type { Cost } from './costs';
 import { memoize } from './memoize';
 import type { ImageResult } from './outputItems';
-import { createSummary, type RunSummary } from './summary';
+import { createSummary } from './summary';
 
 /** What the tries so far have bought for a request. */
 export interface History {
@@ -15,24 +15,7 @@ export interface History {
 	response?: ImageResult | RequestFailure;
 }
 
-/** The state that the tries of n8n's Retry On Fail share. n8n runs the node again with all its items. */
-export interface Tries {
-	/**
-	 * The valid requests of each item. If each try read them again, an expression with the time or a random number would
-	 * change them, or a storage that fails would prevent them, and the images of the first try would be lost.
-	 */
-	planned: ItemRequests[];
-	historyOf: (request: ImageRequest) => History;
-	/** The cost of each image that the service charged in the tries so far; `undefined` if it is not known. */
-	costs: Array<Cost | undefined>;
-	/** What happened in the last try. */
-	summary: RunSummary;
-	started: number;
-	max: number;
-	waitMs: number;
-	/** The output of the last try. n8n runs the node once more if the first output item looks like a failure. */
-	output?: INodeExecutionData[][];
-}
+export type Tries = ReturnType<typeof createTries>;
 
 /** The tries of each run, by an object that n8n passes to each try and releases when the node is done. */
 const triesOfRun = new WeakMap<object, Tries>();
@@ -65,14 +48,23 @@ function runOf(functions: IExecuteFunctions, isTool: boolean): object {
 	return isTool ? (functions.getInputData()[0]?.json ?? {}) : functions.getExecuteData();
 }
 
-function createTries(max: number, waitMs: number): Tries {
+/** The state that the tries of n8n's Retry On Fail share. n8n runs the node again with all its items. */
+function createTries(max: number, waitMs: number) {
 	return {
-		planned: [],
-		historyOf: memoize((): History => ({ charges: [] })),
-		costs: [],
+		/**
+		 * The valid requests of each item. If each try read them again, an expression with the time or a random number
+		 * would change them, or a storage that fails would prevent them, and the images of the first try would be lost.
+		 */
+		planned: [] as ItemRequests[],
+		historyOf: memoize<ImageRequest, History>(() => ({ charges: [] })),
+		/** The cost of each image that the service charged in the tries so far; `undefined` if it is not known. */
+		costs: [] as Array<Cost | undefined>,
+		/** What happened in the last try. */
 		summary: createSummary(),
 		started: 0,
 		max,
 		waitMs,
+		/** The output of the last try. n8n runs the node once more if the first output item looks like a failure. */
+		output: undefined as INodeExecutionData[][] | undefined,
 	};
 }
