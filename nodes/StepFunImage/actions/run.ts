@@ -73,11 +73,7 @@ function isToolExecution(functions: IExecuteFunctions): boolean {
 	return functions.isToolExecution?.() === true || functions.getNode().type.endsWith('Tool');
 }
 
-async function runOnce(
-	functions: IExecuteFunctions,
-	isTool: boolean,
-	state: RunState,
-): Promise<{ items: INodeExecutionData[]; retryable: boolean }> {
+async function runOnce(functions: IExecuteFunctions, isTool: boolean, state: RunState) {
 	const node = functions.getNode();
 	const { continueOnFail, costs } = state;
 	const action =

@@ -42,11 +42,7 @@ export class Refusal extends Error {
 	}
 }
 
-function operationError(
-	{ node, itemIndex }: RunContext,
-	message: string,
-	description?: string,
-): NodeOperationError {
+function operationError({ node, itemIndex }: RunContext, message: string, description?: string) {
 	return new NodeOperationError(node, message, { description, itemIndex, level: 'warning' });
 }
 
