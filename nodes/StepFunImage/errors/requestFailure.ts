@@ -72,10 +72,8 @@ const LASTING_CODES = /^(ERR_FR_TOO_MANY_REDIRECTS|HPE_\w+)$/;
  * show that no image was made, that is, that the request was refused and not charged.
  */
 export function statusMeant(status: number, codes: string[] = []): number | undefined {
-	const error = SERVICE_ERRORS.find(
-		(each) =>
-			(each.within?.includes(status) ?? true) && codes.some((code) => matchesCode(each, code)),
-	);
+	const possible = SERVICE_ERRORS.filter(({ within }) => within?.includes(status) ?? true);
+	const error = possible.find((each) => codes.some((code) => matchesCode(each, code)));
 	if (error) return error.status;
 	if (NOT_FOUND_STATUSES.has(status)) return 404;
 	if (status !== 200) return status;
