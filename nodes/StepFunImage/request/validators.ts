@@ -14,9 +14,8 @@ const VISIBLE = /[^\s\p{Cc}\p{Default_Ignorable_Code_Point}]/u;
 
 /** Whether a field is empty, or its expression returned nothing for this item. */
 export function isUnset(value: unknown): boolean {
-	return (
-		value === undefined || value === null || (typeof value === 'string' && !VISIBLE.test(value))
-	);
+	const text = value ?? '';
+	return typeof text === 'string' && !VISIBLE.test(text);
 }
 
 /** Formats a value for a message. */
