@@ -7,14 +7,8 @@ import type { BodyFields } from './types';
 import { assertScalar, isUnset, showValue, toBoolean, toNumber } from './validators';
 
 /** The names under which servers take the number of images for one request. */
-const NUMBER_OF_IMAGES = [
-	'n',
-	'batch_count',
-	'batch_size',
-	'num_images',
-	'num_images_per_prompt',
-	'num_outputs',
-];
+const NUMBER_OF_IMAGES =
+	/^(n|batch_count|batch_size|num_images|num_images_per_prompt|num_outputs)$/;
 
 const VALUE_ADVICE =
 	'Correct the value, remove the field, or check that the expression returns a value for this item.';
@@ -47,7 +41,7 @@ function assertSendable(name: string, value: unknown, operation: Operation): voi
 	const refuse = (problem: string, advice: string) => {
 		throw new Refusal(`'Additional Body Fields' ${problem}`, advice);
 	};
-	if (NUMBER_OF_IMAGES.includes(name) && (toNumber(value) ?? 1) > 1) {
+	if (NUMBER_OF_IMAGES.test(name) && (toNumber(value) ?? 1) > 1) {
 		refuse(
 			`asks for several images with ${name}`,
 			`The node takes one image from each response, so you would pay for the others without getting them. Remove ${name}, and set 'Number of Images' under Options instead.`,
