@@ -6,6 +6,8 @@ import { TUNNELS_THROUGH_PROXY } from '../kit/n8nDifferences.cts';
 
 // A connection that never came about has carried no request, so that nothing can have been charged.
 
+afterEach(() => jest.restoreAllMocks());
+
 /** Generates an image at an https:// address behind which there is no TLS. Returns the error and the connections. */
 async function generateWithoutTls(
 	end: (socket: Socket) => void,
@@ -62,15 +64,13 @@ test('A server without HTTPS is tried once, and nothing is charged', async () =>
 	});
 	proxy.listen(0, '127.0.0.1');
 	await once(proxy, 'listening');
-	const { HTTPS_PROXY } = process.env;
-	process.env.HTTPS_PROXY = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+	const address = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+	jest.replaceProperty(process, 'env', { ...process.env, HTTPS_PROXY: address });
 	const { error } = await runGenerate(
 		{ url: 'https://images.invalid/v1' },
 		{ options: { maxTries: 2 } },
 		{ credential: { apiFormat: 'openai', apiKey: `key-behind-a-proxy-${answer.length}` } },
 	);
-	if (HTTPS_PROXY === undefined) delete process.env.HTTPS_PROXY;
-	else process.env.HTTPS_PROXY = HTTPS_PROXY;
 	proxy.close();
 	expect(connections).toBe(2);
 	expect(error?.message).toContain(reason);
