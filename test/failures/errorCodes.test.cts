@@ -19,6 +19,18 @@ const respond = (status: number, body: object) =>
 
 const credential = () => ({ apiFormat: 'openai', apiKey: `codes-${++keys}` });
 
+/** Runs two rows one after the other, so that the failure of the first may end the second. */
+const runTwoRows = async () =>
+	await runGenerate(
+		server,
+		{},
+		{
+			items: [{}, {}],
+			credential: { ...credential(), concurrentRequests: 1 },
+			onError: 'continueRegularOutput',
+		},
+	);
+
 describe('Moderation', () => {
 	test.each<[string, number, object]>([
 		['OpenAI', 400, { error: { code: 'moderation_blocked', type: 'user_error', message: 'no' } }],
@@ -548,15 +560,7 @@ test.each<[string, number, object]>([
 	['Novita', 403, { code: 403, reason: 'INVALID_API_KEY', message: 'no' }],
 ])('A wrong key that %s reports with status %i ends the run', async (_service, status, body) => {
 	respond(status, body);
-	const { items } = await runGenerate(
-		server,
-		{},
-		{
-			items: [{}, {}],
-			credential: { ...credential(), concurrentRequests: 1 },
-			onError: 'continueRegularOutput',
-		},
-	);
+	const { items } = await runTwoRows();
 	expect(items[0].json.error).toMatch(/^The API key was not accepted: /);
 	expect(items[1].json.error).toMatch(/^Not sent, because/);
 	expect(server.requests).toHaveLength(1);
@@ -632,15 +636,7 @@ test.each<[string, number, object]>([
 	'A model that %s reports as missing with status %i ends its rows',
 	async (_service, status, body) => {
 		respond(status, body);
-		const { items } = await runGenerate(
-			server,
-			{},
-			{
-				items: [{}, {}],
-				credential: { ...credential(), concurrentRequests: 1 },
-				onError: 'continueRegularOutput',
-			},
-		);
+		const { items } = await runTwoRows();
 		expect(items[0].json.error).toMatch(/^The server does not have the model /);
 		expect(items[1].json.error).toMatch(/^Not sent, because/);
 		expect(server.requests).toHaveLength(1);
@@ -773,15 +769,7 @@ test.each<[number, object]>([
 	expect(error?.message).toMatch(/^There is no \/images\/generations at http:.+: (Method|API) /);
 	expect(error?.description).toContain('Check Service and Base URL');
 
-	const { items } = await runGenerate(
-		server,
-		{},
-		{
-			items: [{}, {}],
-			credential: { ...credential(), concurrentRequests: 1 },
-			onError: 'continueRegularOutput',
-		},
-	);
+	const { items } = await runTwoRows();
 	expect(items[1].json.error).toMatch(/^Not sent, because/);
 	expect(server.requests).toHaveLength(2);
 });
