@@ -1,5 +1,6 @@
 import type { IBinaryKeyData, IDataObject, INodeExecutionData } from 'n8n-workflow';
 
+import { withoutError } from '../errors/nodeErrors';
 import type { Charge, RequestFailure } from '../errors/requestFailure';
 import type { ImageResponse } from '../image/responseFields';
 import type { StoredImage } from '../image/store';
@@ -205,24 +206,10 @@ export function withoutOutcome(item: ItemContext): ItemContext {
 	return { ...item, input: { ...input, json: Object.fromEntries(kept) as IDataObject } };
 }
 
-/** Removes what a failed item of this node says of its failure, in case the workflow leads it back to the node. */
-function withoutFailure(json: IDataObject): IDataObject {
-	const kept = { ...json };
-	const field = ['message', 'details'].find((name) => {
-		const value = kept[name] ?? {};
-		return typeof value === 'object' && Object.keys(value).join() === 'description,httpCode';
-	});
-	if (field !== undefined) {
-		delete kept.error;
-		delete kept[field];
-	}
-	return kept;
-}
-
 function keptJson({ functions, input }: ItemContext, includeInput: IncludeInput): IDataObject {
 	// Code of the user may return items of any kind.
 	if (includeInput === 'nothing' || typeof input.json !== 'object') return {};
-	const json = withoutFailure(input.json);
+	const json = withoutError(input.json);
 	// n8n treats an item with a field named `error` as failed, so Retry On Fail would run the node, and pay, again.
 	if ('error' in json) {
 		json.inputError = json.error;

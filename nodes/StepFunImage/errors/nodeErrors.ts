@@ -1,6 +1,7 @@
 import {
 	NodeApiError,
 	NodeOperationError,
+	type IDataObject,
 	type INode,
 	type INodeExecutionData,
 } from 'n8n-workflow';
@@ -102,7 +103,7 @@ export function toNodeError(context: RunContext, error: unknown): NodeError {
 	}
 	if (error instanceof NodeApiError || error instanceof NodeOperationError) return error;
 	// Older n8n releases do not take over the description.
-	const { description } = error as Partial<Refusal>;
+	const { description } = error as { description?: string };
 	return new NodeOperationError(node, error as Error, { itemIndex, description });
 }
 
@@ -118,6 +119,20 @@ export function errorItem({ node, itemIndex }: ErrorContext, error: NodeError): 
 	};
 	const field = node.onError === 'continueErrorOutput' ? 'message' : 'details';
 	return { json: { error: error.message, [field]: details }, pairedItem: { item: itemIndex } };
+}
+
+/** A copy of an item's JSON without what `errorItem` writes, for a workflow that leads a failed item back to the node. */
+export function withoutError(json: IDataObject): IDataObject {
+	const kept = { ...json };
+	const field = ['message', 'details'].find((name) => {
+		const value = kept[name] ?? {};
+		return typeof value === 'object' && Object.keys(value).join() === 'description,httpCode';
+	});
+	if (field !== undefined) {
+		delete kept.error;
+		delete kept[field];
+	}
+	return kept;
 }
 
 /**
@@ -162,7 +177,7 @@ export function refusedRowsError(
 	const isForAll = others.every((other) => other.error.description === description);
 	const advice = description && !isForAll ? `Row ${row}: ${description}` : description;
 	error.description = [advice, isFree && 'Nothing was sent.'].filter(Boolean).join(' ');
-	// Most likely, a setting of the node is wrong, and no row.
+	// Most likely, a setting of the node is wrong, not the rows.
 	const isEveryRow = refusals.every((refusal) => refusal?.message === message);
 	error.message = `${isEveryRow ? `All ${rows} rows` : `Row ${row} of ${rows}`}: ${message}`;
 	if (isEveryRow || others.length === 0) return error;
