@@ -15,10 +15,10 @@ export type ByteStream = Awaited<ReturnType<IExecuteFunctions['helpers']['getBin
 
 /** The beginning of an error page is enough. */
 const MAX_ERROR_BYTES = 16 * 1024;
-/** A larger number in `Retry-After` is not a wait of 31 years, but a time in seconds since 1970. */
-const MIN_UNIX_TIME = 1e9;
 /** The text of an error is not worth a longer wait, because the status is already known. */
 const MAX_ERROR_BODY_MS = 2_000;
+/** A larger number in `Retry-After` is not a wait of 31 years, but a time in seconds since 1970. */
+const MIN_UNIX_TIME = 1e9;
 
 /**
  * Reads a body in chunks, and turns the stream's errors into RequestFailures. A chunk is valid only until the next one
